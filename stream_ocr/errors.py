@@ -1,0 +1,45 @@
+"""Every error that stream_ocr raises on purpose.
+
+    StreamOcrError
+    ├── SettingsError     a settings file, an environment variable or --set is wrong
+    ├── SourceError       a file or camera cannot be opened, or is refused
+    ├── WeightsError      weights are missing, damaged, or made for another network
+    ├── DeviceError       the device or engine asked for is not there
+    ├── SinkError         events cannot be written where the user wanted them
+    ├── SlotError         a slot of shared memory holds another frame than was asked for
+    └── WorkerError       a worker process died, hung, or reported a failure
+
+The message is one sentence: what is wrong, the value, and what to do about it.
+"""
+
+
+class StreamOcrError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class SettingsError(StreamOcrError):
+    """Raised at start, with every mistake found in the settings."""
+
+
+class SourceError(StreamOcrError):
+    """Raised when a source cannot be opened or breaks for good."""
+
+
+class WeightsError(StreamOcrError):
+    """Raised when weights cannot be found, verified or loaded."""
+
+
+class DeviceError(StreamOcrError):
+    """Raised when the device or engine asked for is not available."""
+
+
+class SinkError(StreamOcrError):
+    """Raised when a sink cannot be opened or written."""
+
+
+class SlotError(StreamOcrError):
+    """Raised when a slot has been taken back or used again since it was referred to."""
+
+
+class WorkerError(StreamOcrError):
+    """Raised when a worker process ends, hangs or fails."""

@@ -1,0 +1,58 @@
+"""A frame as the decoder made it: planes of YUV 4:2:0, half the bytes of RGB."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Planes of one picture; views into a slot where possible, never copied without need.
+
+    y: (H, W) uint8. u, v: (ceil(H/2), ceil(W/2)) uint8. full_range: luma 0–255 rather than 16–235.
+    """
+
+    y: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    full_range: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return self.y.shape[1], self.y.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Frame({self.y.shape[1]}×{self.y.shape[0]})"
+
+
+def chroma_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of the chroma planes of a frame of that size."""
+    return (size[0] + 1) // 2, (size[1] + 1) // 2
+
+
+def byte_count(size: tuple[int, int]) -> int:
+    """Bytes of the three planes of a frame of that size."""
+    width, height = chroma_size(size)
+    return size[0] * size[1] + 2 * width * height
+
+
+def planes_in(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_range: bool = False) -> Frame:
+    """A frame whose planes lie one after the other in ``buffer``, without a copy."""
+    pixels = np.frombuffer(buffer, dtype=np.uint8, count=byte_count(size))
+    width, height = chroma_size(size)
+    luma, chroma = size[0] * size[1], width * height
+    return Frame(
+        y=pixels[:luma].reshape(size[1], size[0]),
+        u=pixels[luma : luma + chroma].reshape(height, width),
+        v=pixels[luma + chroma :].reshape(height, width),
+        full_range=full_range,
+    )
+
+
+def write(frame: Frame, buffer: memoryview) -> None:
+    """Copy the planes of ``frame`` into ``buffer`` in the layout of ``planes_in``."""
+    target = planes_in(buffer, frame.size)
+    np.copyto(target.y, frame.y)
+    np.copyto(target.u, frame.u)
+    np.copyto(target.v, frame.v)

@@ -1,0 +1,68 @@
+"""Quads in pixels of the source frame: x to the right, y down.
+
+A quad is a float array of shape (4, 2), clockwise, beginning at the top left corner as the text is read.
+On the wire it is a flat tuple of eight numbers.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+Flat = tuple[float, float, float, float, float, float, float, float]
+
+
+def flat(quad: np.ndarray) -> Flat:
+    """The eight numbers of a (4, 2) quad, for a message."""
+    return tuple(float(v) for v in np.asarray(quad, dtype=np.float64).reshape(8))  # type: ignore[return-value]
+
+
+def unflat(values: Iterable[float]) -> np.ndarray:
+    """The (4, 2) quad of eight numbers."""
+    return np.asarray(tuple(values), dtype=np.float64).reshape(4, 2)
+
+
+def rectangle(x: float, y: float, width: float, height: float) -> np.ndarray:
+    """An upright quad."""
+    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float64)
+
+
+def extent(quad: np.ndarray) -> tuple[float, float]:
+    """Mean length of the sides along and across the reading direction: (width, height)."""
+    width = np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])
+    height = np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])
+    return float(width) / 2, float(height) / 2
+
+
+def bounds(quad: np.ndarray) -> tuple[float, float, float, float]:
+    """The upright box round a quad: (left, top, right, bottom)."""
+    (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def reading_order(corners: np.ndarray, *, upright_ratio: float = 2.5) -> np.ndarray:
+    """Order the corners of a rectangle clockwise from where its text begins to be read.
+
+    Text is taken to run along the longer side, except that boxes up to ``upright_ratio`` times as long as wide are
+    read along the side that lies flattest, so that a lone "1" is not turned. Of the two directions along that side
+    the one that points to the right is taken; a long side within 20° of vertical is read from the bottom to the top,
+    as on a rotated sign, so that a small wobble about the vertical does not turn it round.
+
+    corners: (..., 4, 2), each four in any order. Returns the same shape.
+    """
+    centred = corners - corners.mean(axis=-2, keepdims=True)
+    clockwise = np.argsort(np.arctan2(centred[..., 1], centred[..., 0]), axis=-1)
+    around = np.take_along_axis(corners, clockwise[..., None], axis=-2)
+    sides = np.roll(around, -1, axis=-2) - around
+    lengths = np.linalg.norm(sides, axis=-1)
+    towards = sides / np.maximum(lengths, 1e-9)[..., None]
+    rightward, upward = towards[..., 0], -towards[..., 1]
+
+    flattest = rightward + 1e-6 * upward
+    opposite = (lengths + np.roll(lengths, 2, axis=-1)) / 2
+    shorter, longer = opposite.min(axis=-1, keepdims=True), opposite.max(axis=-1, keepdims=True)
+    steep = np.abs(upward) > np.cos(np.deg2rad(20.0))
+    along = np.where(steep, upward, rightward) - np.where(opposite < longer, 4.0, 0.0)
+    turned = longer > upright_ratio * shorter
+    first = np.argmax(np.where(turned, along, flattest), axis=-1)
+    order = (first[..., None] + np.arange(4)) % 4
+    return np.take_along_axis(around, order[..., None], axis=-2)

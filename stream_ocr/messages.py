@@ -1,0 +1,169 @@
+"""The nouns on the wire between stages.
+
+Every message is a frozen struct that tells the whole truth about its frame, so that a lost one heals with the
+next. Pixels never travel: a message refers to a slot of a ring in shared memory. Times are media seconds
+(``pts × time_base``), coordinates are pixels of the upright source frame.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from stream_ocr.events import TextEvent
+from stream_ocr.geometry import Flat
+
+Look = Literal["skip", "carry", "detect"]
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """Which frame of which stream, and when."""
+
+    stream: str
+    epoch: int  # one more after each reconnect or restart of the decoder
+    seq: int  # decoded frames of this epoch, counted from 0 without gaps
+    pts: int
+    time_base: tuple[int, int]  # numerator, denominator
+    duration: int  # of this frame, in units of time_base
+    captured_ns: int  # Unix time at which the frame was decoded
+
+    @property
+    def time_s(self) -> float:
+        """Media time at which the frame is first shown."""
+        return self.pts * self.time_base[0] / self.time_base[1]
+
+    @property
+    def end_s(self) -> float:
+        """Media time at which the frame is taken away."""
+        return (self.pts + self.duration) * self.time_base[0] / self.time_base[1]
+
+
+class SlotRef(msgspec.Struct, frozen=True, array_like=True):
+    """A slot of a ring, and the generation of what was written there."""
+
+    slot: int
+    generation: int
+
+
+class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
+    """One decoded frame. ``look`` says how much of the work it is worth:
+
+    skip: nothing changed since the last frame that was handed on; it has no slot.
+    carry: something moved; the tracker looks at it. detect: the detector, too.
+    """
+
+    stamp: Stamp
+    size: tuple[int, int]  # width, height
+    look: Look
+    slot: SlotRef | None
+    full_range: bool  # luma 0–255 (True) or 16–235
+    damaged: bool  # marked corrupt by the decoder, or inheriting from such a frame: makes no new text
+    cut: bool  # most of the picture changed at once
+
+
+class Region(msgspec.Struct, frozen=True, array_like=True):
+    """A line of text found by the detector."""
+
+    quad: Flat
+    score: float
+
+
+class Detections(msgspec.Struct, frozen=True, array_like=True, tag="detections"):
+    """A frame and the text regions in it; ``regions`` is None when the detector did not look: as before."""
+
+    frame: FrameRef
+    regions: tuple[Region, ...] | None
+
+
+class CropRef(msgspec.Struct, frozen=True, array_like=True):
+    """A rectified grey crop in the crop ring."""
+
+    slot: SlotRef
+    width: int
+    height: int
+
+
+class Track(msgspec.Struct, frozen=True, array_like=True):
+    """A text followed through the frames.
+
+    A *view* is one appearance of the text in its place: when the pixels change (a clock ticks) the track stays
+    and the view is one more. ``start_s`` is the first frame of this view. ``end_s`` is set once, on the last
+    mention of a track.
+    """
+
+    id: int
+    quad: Flat
+    view: int
+    start_s: float
+    start_quad: Flat  # where it stood in that frame
+    end_s: float | None
+    crop: CropRef | None  # only where a reading is wanted
+
+
+class Tracks(msgspec.Struct, frozen=True, array_like=True, tag="tracks"):
+    """All tracks that live at a frame, and those that ended with it."""
+
+    stamp: Stamp
+    size: tuple[int, int]
+    tracks: tuple[Track, ...]
+
+
+class Reading(msgspec.Struct, frozen=True, array_like=True):
+    """The best text so far of one view of one track; empty while it has not been read."""
+
+    track: int
+    quad: Flat
+    view: int
+    start_s: float
+    start_quad: Flat
+    end_s: float | None
+    text: str
+    confidence: float
+    characters: tuple[float, ...]  # confidence of each character of text
+    looks: int  # crops that were read for it
+
+
+class Readings(msgspec.Struct, frozen=True, array_like=True, tag="readings"):
+    """All tracks that live at a frame with their best readings."""
+
+    stamp: Stamp
+    size: tuple[int, int]
+    readings: tuple[Reading, ...]
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
+    """How far a stream has been read, and what was published since the last such message."""
+
+    stream: str
+    frames: int
+    time_s: float
+    events: tuple[TextEvent, ...]
+
+
+class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
+    """The last message of a stream. Each stage adds what it counted."""
+
+    stream: str
+    reason: str  # "end", "interrupted", or a sentence that says what went wrong
+    start_s: float  # media time of the first frame
+    end_s: float  # media time at which the last frame was taken away
+    counts: dict[str, int]
+
+    def adding(self, **counts: int) -> "StreamClosed":
+        """The same message with further counts."""
+        return msgspec.structs.replace(self, counts={**self.counts, **counts})
+
+
+Message = FrameRef | Detections | Tracks | Readings | Published | StreamClosed
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """MessagePack bytes of a message."""
+    return _encoder.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """The message in ``data``. Raises msgspec.ValidationError when it is none."""
+    return _decoder.decode(data)

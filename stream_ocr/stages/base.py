@@ -1,0 +1,59 @@
+"""What a stage is: a plain object that knows nothing of sockets, processes or shutdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from stream_ocr.messages import Message, SlotRef, StreamClosed
+
+
+class Stage(Protocol):
+    """Entered once (loads its model), then given batches in the order of each stream."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def process(self, batch: Sequence[Message]) -> Iterable[Message]:
+        """What follows from these messages, in order."""
+        ...
+
+    def close(self, closed: StreamClosed) -> Iterable[Message]:
+        """What is still to be said of a stream that closed, its ``StreamClosed`` last."""
+        ...
+
+
+class Slots(Protocol):
+    """Pixels in shared memory, written by one stage and released by exactly one later stage."""
+
+    def claim(self, timeout_s: float | None = None) -> tuple[int, memoryview] | None:
+        """A free slot and its bytes, once there is one; None when the time is over."""
+        ...
+
+    def commit(self, slot: int) -> SlotRef:
+        """Hand a claimed slot on, once its bytes are written."""
+        ...
+
+    def view(self, ref: SlotRef) -> memoryview:
+        """The bytes of a slot. Raises SlotError when they are no longer what ``ref`` refers to."""
+        ...
+
+    def release(self, ref: SlotRef) -> None:
+        """Give a slot back to its writer."""
+        ...
+
+
+FRAMES, CROPS = "frames/", "crops"
+"""Names of rings: one of frames for each stream, one of crops for all."""
+
+
+def frame_ring(stream: str) -> str:
+    """The name of the ring that holds the frames of a stream."""
+    return FRAMES + stream
+
+
+def frame_rings(rings: Mapping[str, Slots]) -> dict[str, Slots]:
+    """The rings of frames by stream."""
+    return {name.removeprefix(FRAMES): ring for name, ring in rings.items() if name.startswith(FRAMES)}

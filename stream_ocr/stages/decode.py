@@ -1,0 +1,114 @@
+"""Decode: from a file to frames in slots, and only those frames that are worth it.
+
+Decides here, once, how much of the work each frame deserves: nothing when nothing changed, the tracker's eye when
+something moved, the detector's at most so many times a second and at once on a cut. Decisions follow media time,
+so that the same file gives the same frames whatever the machine.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from stream_ocr import frames
+from stream_ocr.messages import FrameRef, Look, Message, SlotRef, StreamClosed
+from stream_ocr.settings import Settings
+from stream_ocr.sources.change import Change, ChangeMap
+from stream_ocr.sources.files import FileSource, Picture, open_file
+from stream_ocr.stages.base import Slots, frame_ring
+
+_PATIENCE_S = 0.1
+
+
+class Cadence:
+    """When the detector is to look again."""
+
+    def __init__(self, max_per_s: float) -> None:
+        self._interval_s = 1 / max_per_s
+        self._last_s: float | None = None
+        self._owed = False
+
+    def look(self, change: Change, time_s: float) -> Look:
+        """How much of the work a frame is worth."""
+        self._owed |= bool(change)
+        due = self._last_s is None or change.cut or time_s - self._last_s >= self._interval_s - 1e-6
+        if self._owed and due:
+            self._last_s, self._owed = time_s, False
+            return "detect"
+        return "carry" if change else "skip"
+
+
+class DecodeStage:
+    """A source stage: ``run`` gives the messages of one file, ``StreamClosed`` last."""
+
+    def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
+        self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
+        self._cadence = Cadence(settings.detection.max_per_s)
+        self._change = ChangeMap()
+        self._size: tuple[int, int] | None = None
+
+    def __enter__(self) -> Self:
+        self._source: FileSource = open_file(
+            self._path,
+            stream=self._stream,
+            max_pixels=self._settings.decode.max_pixels,
+            threads=self._settings.decode.threads,
+        ).__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+    def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
+        """Every frame in turn, until the end of the file or until ``stop()``."""
+        seen = damaged = 0
+        end_s = self._source.start_s
+        reason = "end"
+        for picture in self._source:
+            ref = self._refer(picture, stop)
+            if ref is None:
+                reason = "interrupted"
+                break
+            yield ref
+            seen += 1
+            damaged += picture.damaged
+            end_s = picture.stamp.end_s
+        if reason == "end" and self._source.trouble:
+            reason = self._source.trouble
+        counts = {"frames": seen, "dropped": 0, "damaged": damaged, "corrupt": self._source.corrupt_packets}
+        yield StreamClosed(self._stream, reason, self._source.start_s, end_s, counts)
+
+    def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
+        """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
+        if picture.frame.size != self._size:
+            self._size, self._change = picture.frame.size, ChangeMap()
+        look: Look = "skip"
+        cut = False
+        if not picture.damaged:
+            change = self._change.changed(picture.frame)
+            cut = change.cut
+            look = self._cadence.look(change, picture.stamp.time_s)
+        slot = None
+        if look != "skip":
+            self._change.processed(picture.frame)
+            slot = self._put(picture, stop)
+        if stop() and slot is None:
+            return None
+        return FrameRef(
+            picture.stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut
+        )
+
+    def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
+        while not stop():
+            claim = self._slots.claim(timeout_s=_PATIENCE_S)
+            if claim is not None:
+                frames.write(picture.frame, claim[1])
+                return self._slots.commit(claim[0])
+        return None
+
+
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, stream: str, path: str) -> DecodeStage:
+    """The stage for a worker process."""
+    return DecodeStage(Path(path), stream, Settings.model_validate(settings), rings[frame_ring(stream)])

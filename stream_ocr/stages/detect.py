@@ -1,0 +1,52 @@
+"""Detect: where text is, in the frames that are worth a look."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from stream_ocr import models
+from stream_ocr.detection.detector import Detector
+from stream_ocr.frames import Frame, planes_in
+from stream_ocr.messages import Detections, FrameRef, Message, StreamClosed
+from stream_ocr.settings import Settings
+from stream_ocr.stages.base import Slots, frame_rings
+
+
+class DetectStage:
+    """Runs the detector on batches of frames of all streams; other frames pass by."""
+
+    def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Detector | None = None) -> None:
+        """frames: the ring of each stream. detector: one to use instead of the settings' own."""
+        self._settings, self._frames, self._given = settings, frames, detector
+        self._looks: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        self._detector = self._given or models.load_detector(self._settings)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        """``Detections`` of every frame, in order."""
+        refs = [message for message in batch if isinstance(message, FrameRef)]
+        wanted = [ref for ref in refs if ref.look == "detect"]
+        found = iter(self._detector.detect([self._frame(ref) for ref in wanted]) if wanted else [])
+        for ref in refs:
+            if ref.look == "detect":
+                self._looks[ref.stamp.stream] = self._looks.get(ref.stamp.stream, 0) + 1
+            yield Detections(ref, tuple(next(found)) if ref.look == "detect" else None)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
+
+    def _frame(self, ref: FrameRef) -> Frame:
+        assert ref.slot is not None
+        return planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+
+
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> DetectStage:
+    """The stage for a worker process."""
+    return DetectStage(Settings.model_validate(settings), frame_rings(rings))

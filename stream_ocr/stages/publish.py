@@ -1,0 +1,150 @@
+"""Publish: from the state of every frame to what happened.
+
+A reading becomes an event when it is sure: clear at once, or the same in two looks, or the best there was when the
+text went. What has been said is only taken back for a reason: the pixels changed (``changed``), or the same pixels
+were read better (``updated``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from stream_ocr.events import Kind, TextEvent, identity, polygon
+from stream_ocr.messages import Message, Published, Reading, Readings, StreamClosed
+from stream_ocr.settings import Settings
+from stream_ocr.stages.base import Slots
+from stream_ocr.sinks import open_sinks
+from stream_ocr.sinks.base import Sinks
+
+_CLEAR = 0.9
+_PROGRESS_S = 0.5
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is known and what has been said of one track."""
+
+    latest: Reading
+    said: Reading | None = None
+
+
+@dataclass(slots=True)
+class _Stream:
+    tracks: dict[int, _Told] = field(default_factory=dict)
+    seq: int = 0
+    frames: int = 0
+    last_progress_s: float = float("-inf")
+    pending: list[TextEvent] = field(default_factory=list)
+
+
+class PublishStage:
+    """Turns readings into events, gives them to the sinks, and tells the caller."""
+
+    def __init__(self, settings: Settings, sinks: Sinks) -> None:
+        self._settings, self._sinks = settings, sinks
+        self._streams: dict[str, _Stream] = {}
+
+    def __enter__(self) -> Self:
+        self._sinks.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sinks.__exit__(kind, error, trace)
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        """``Published`` whenever there is news, and now and then when there is none."""
+        for message in batch:
+            if isinstance(message, Readings):
+                stream = self._streams.setdefault(message.stamp.stream, _Stream())
+                stream.frames = message.stamp.seq + 1
+                yield from self._publish(message.stamp.stream, stream, message, message.stamp.time_s)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        self._streams.pop(closed.stream, None)
+        yield closed.adding(sink_failures=self._sinks.failures)
+
+    def _publish(self, name: str, stream: _Stream, message: Readings, time_s: float) -> Iterator[Published]:
+        events = [event for reading in message.readings for event in self._hear(name, stream, message.size, reading)]
+        for event in events:
+            self._sinks.write(event)
+        if events or time_s - stream.last_progress_s >= _PROGRESS_S:
+            stream.last_progress_s = time_s
+            yield Published(name, stream.frames, time_s, tuple(events))
+
+    def _hear(
+        self, name: str, stream: _Stream, size: tuple[int, int], reading: Reading
+    ) -> Iterator[TextEvent]:
+        told = stream.tracks.get(reading.track)
+        if told is None:
+            told = stream.tracks[reading.track] = _Told(reading)
+        if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
+            yield from self._say(name, stream, size, told, told.latest)  # the last chance of the view before
+        told.latest = reading
+        if self._sure(reading) or reading.end_s is not None:
+            yield from self._say(name, stream, size, told, reading)
+        if reading.end_s is not None:
+            del stream.tracks[reading.track]
+            if told.said is not None:
+                yield self._event(name, stream, size, "ended", told.said, None, reading)
+
+    def _sure(self, reading: Reading) -> bool:
+        return reading.looks > 0 and (reading.confidence >= _CLEAR or reading.looks >= 2)
+
+    def _say(
+        self, name: str, stream: _Stream, size: tuple[int, int], told: _Told, reading: Reading
+    ) -> Iterator[TextEvent]:
+        """Say what a reading adds to what was said of its track, if anything."""
+        said = told.said
+        if not self._worth_saying(reading) or (said is not None and reading.text == said.text):
+            return
+        told.said = reading
+        if said is None:
+            yield self._event(name, stream, size, "appeared", reading, None, reading)
+        elif reading.view == said.view or reading.start_s <= said.start_s:
+            yield self._event(name, stream, size, "updated", reading, said.text, reading)
+        else:
+            yield self._event(name, stream, size, "changed", reading, said.text, reading)
+
+    def _worth_saying(self, reading: Reading) -> bool:
+        events = self._settings.events
+        long_enough = len(reading.text.replace(" ", "")) >= events.min_characters
+        return long_enough and reading.confidence >= events.min_confidence
+
+    def _event(
+        self,
+        name: str,
+        stream: _Stream,
+        size: tuple[int, int],
+        kind: Kind,
+        said: Reading,
+        previous: str | None,
+        now: Reading,
+    ) -> TextEvent:
+        seq, stream.seq = stream.seq, stream.seq + 1
+        return TextEvent(
+            id=identity(name, now.track, kind, now.view, round(said.start_s, 6), said.text),
+            seq=seq,
+            kind=kind,
+            stream=name,
+            track=now.track,
+            text=said.text,
+            confidence=said.confidence,
+            characters=said.characters,
+            start=said.start_s,
+            end=now.end_s if kind == "ended" else None,
+            clock="file",
+            polygon=polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
+            size=size,
+            previous=previous,
+            emitted_utc=datetime.now(UTC),
+        )
+
+
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:
+    """The stage for a worker process. sinks: paths, their kind told by the suffix."""
+    assert not rings, "publish sees no pixels"
+    return PublishStage(Settings.model_validate(settings), open_sinks(sinks))

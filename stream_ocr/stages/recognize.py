@@ -1,0 +1,98 @@
+"""Recognise: what the texts say, the looks at one text fused into one reading."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from stream_ocr import models
+from stream_ocr.messages import CropRef, Message, Reading, Readings, StreamClosed, Track, Tracks
+from stream_ocr.recognition.fusion import Fusion
+from stream_ocr.recognition.recognizer import Recognizer
+from stream_ocr.settings import Settings
+from stream_ocr.stages.base import CROPS, Slots
+
+_Key = tuple[str, int, int]  # stream, track, view
+
+
+class RecognizeStage:
+    """Reads the crops of all streams in batches and gives them back to their ring."""
+
+    def __init__(self, settings: Settings, crops: Slots, recognizer: Recognizer | None = None) -> None:
+        """recognizer: one to use instead of the settings' own."""
+        self._settings, self._crops, self._given = settings, crops, recognizer
+        self._fusions: dict[_Key, Fusion] = {}
+        self._read: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        self._recognizer = self._given or models.load_recognizer(self._settings)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        """``Readings`` of every frame, in order."""
+        for message in batch:
+            if isinstance(message, Tracks):
+                self._look(message)
+                yield Readings(message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks))
+                self._forget(message)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != closed.stream}
+        yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
+
+    def _look(self, message: Tracks) -> None:
+        """Read the crops that can still change something."""
+        stream = message.stamp.stream
+        wanted: list[tuple[Fusion, np.ndarray]] = []
+        for track in message.tracks:
+            if track.crop is None:
+                continue
+            fusion = self._fusions.setdefault((stream, track.id, track.view), Fusion())
+            crop = self._take(track.crop)
+            if not fusion.decided:
+                wanted.append((fusion, crop))
+        if not wanted:
+            return
+        self._read[stream] = self._read.get(stream, 0) + len(wanted)
+        for (fusion, _), look in zip(wanted, self._recognizer.read([crop for _, crop in wanted]), strict=True):
+            fusion.add(look)
+
+    def _take(self, ref: CropRef) -> np.ndarray:
+        """A copy of a crop; its slot is free again."""
+        pixels = np.frombuffer(self._crops.view(ref.slot), dtype=np.uint8, count=ref.width * ref.height)
+        crop = pixels.reshape(ref.height, ref.width).copy()
+        self._crops.release(ref.slot)
+        return crop
+
+    def _tell(self, message: Tracks, track: Track) -> Reading:
+        fusion = self._fusions.get((message.stamp.stream, track.id, track.view), Fusion())
+        best = fusion.best
+        return Reading(
+            track.id,
+            track.quad,
+            track.view,
+            track.start_s,
+            track.start_quad,
+            track.end_s,
+            best.text,
+            best.confidence,
+            best.characters,
+            len(fusion.looks),
+        )
+
+    def _forget(self, message: Tracks) -> None:
+        """Drop what belongs to earlier views and to texts that have ended."""
+        stream = message.stamp.stream
+        live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
+        self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != stream or key in live}
+
+
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> RecognizeStage:
+    """The stage for a worker process."""
+    return RecognizeStage(Settings.model_validate(settings), rings[CROPS])

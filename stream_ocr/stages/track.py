@@ -1,0 +1,159 @@
+"""Track: which text is the same as before, and which is worth reading."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from stream_ocr import models
+from stream_ocr.frames import planes_in
+from stream_ocr.geometry import extent, flat
+from stream_ocr.messages import CropRef, Detections, FrameRef, Message, Stamp, StreamClosed, Track, Tracks
+from stream_ocr.settings import Settings
+from stream_ocr.stages.base import CROPS, Slots, frame_rings
+from stream_ocr.tracking.appearance import rectify
+from stream_ocr.tracking.gate import ReadingGate
+from stream_ocr.tracking.text import Text
+from stream_ocr.tracking.tracker import Lifetimes, Tracker
+
+
+MOST_CROPS = 48
+"""Crops of one frame. Fewer than the ring has slots: they are given back only after the frame has been sent on."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is known of one stream."""
+
+    tracker: Tracker
+    gate: ReadingGate
+    epoch: int
+    size: tuple[int, int]
+    last: Stamp
+    boxes: int = 0
+
+
+class TrackStage:
+    """One tracker per stream. Gives frames back to their ring once it has looked at them."""
+
+    def __init__(
+        self, settings: Settings, frames: Mapping[str, Slots], crops: Slots, crop_size: tuple[int, int]
+    ) -> None:
+        """crops: the ring of crops. crop_size: (greatest width, height) that the recogniser reads."""
+        self._settings, self._frames, self._crops, self._crop_size = settings, frames, crops, crop_size
+        self._streams: dict[str, _Stream] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        """``Tracks`` of every frame, in order."""
+        for message in batch:
+            if isinstance(message, Detections):
+                yield from self._follow(message)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        stream = self._streams.pop(closed.stream, None)
+        if stream is None:
+            yield closed.adding(boxes=0)
+            return
+        yield self._end_all(stream, closed.end_s)
+        yield closed.adding(boxes=stream.boxes)
+
+    def _follow(self, detections: Detections) -> Iterator[Tracks]:
+        ref = detections.frame
+        stream = self._streams.get(ref.stamp.stream)
+        if stream is None:
+            stream = self._streams[ref.stamp.stream] = self._new(ref)
+        elif (stream.epoch, stream.size) != (ref.stamp.epoch, ref.size):
+            yield self._end_all(stream, stream.last.end_s)
+            stream.epoch, stream.size = ref.stamp.epoch, ref.size
+        time_s = ref.stamp.time_s
+        ended: list[Text] = []
+        if ref.damaged:
+            stream.tracker.coast(time_s)
+        else:
+            ended = stream.tracker.advance(time_s, self._take_luma(ref))
+            if detections.regions is not None:
+                stream.tracker.detected(detections.regions, time_s)
+        stream.last = ref.stamp
+        live = stream.tracker.in_view
+        stream.boxes += sum(text.in_sight for text in live)
+        crops = self._crops_of(stream, live, time_s)
+        yield Tracks(
+            ref.stamp,
+            ref.size,
+            tuple(_track(text, crops.get(text.id)) for text in live) + self._bury(stream, ended),
+        )
+
+    def _new(self, ref: FrameRef) -> _Stream:
+        settings = self._settings
+        lifetimes = Lifetimes(settings.tracking.start_score, settings.tracking.confirm_s, settings.tracking.coast_s)
+        gate = ReadingGate(settings.recognition.looks, settings.recognition.pause_s)
+        return _Stream(Tracker(lifetimes), gate, ref.stamp.epoch, ref.size, ref.stamp)
+
+    def _take_luma(self, ref: FrameRef) -> np.ndarray | None:
+        """A copy of the luma plane; its slot is free again."""
+        if ref.slot is None:
+            return None
+        ring = self._frames[ref.stamp.stream]
+        luma = planes_in(ring.view(ref.slot), ref.size).y.copy()
+        ring.release(ref.slot)
+        return luma
+
+    def _crops_of(self, stream: _Stream, live: Sequence[Text], time_s: float) -> dict[int, CropRef]:
+        """Crops of the texts that are to be read now, by track; what is too much for one frame waits for the next."""
+        crops: dict[int, CropRef] = {}
+        for text in live:
+            if len(crops) == MOST_CROPS:
+                break
+            quad = text.quad()
+            if text.settled and stream.gate.wants(text.id, text.view, quad, time_s):
+                crops[text.id] = self._cut(stream.tracker, quad)
+        return crops
+
+    def _bury(self, stream: _Stream, ended: Sequence[Text]) -> tuple[Track, ...]:
+        for text in ended:
+            stream.gate.forget(text.id)
+        return tuple(_track(text, None) for text in ended)
+
+    def _end_all(self, stream: _Stream, end_s: float) -> Tracks:
+        return Tracks(stream.last, stream.size, self._bury(stream, stream.tracker.close(end_s)))
+
+    def _cut(self, tracker: Tracker, quad: np.ndarray) -> CropRef:
+        """Rectify a text into the crop ring."""
+        luma = tracker.luma
+        assert luma is not None, "a settled text has been seen"
+        widest, height = self._crop_size
+        across, tall = extent(quad)
+        width = int(np.clip(round(height * across / max(tall, 1e-6)), 8, widest))
+        claim = self._crops.claim()
+        assert claim is not None
+        pixels = np.frombuffer(claim[1], dtype=np.uint8, count=width * height).reshape(height, width)
+        np.copyto(pixels, rectify(luma, quad, width, height))
+        return CropRef(self._crops.commit(claim[0]), width, height)
+
+
+def _track(text: Text, crop: CropRef | None) -> Track:
+    return Track(
+        text.id,
+        flat(text.quad()),
+        text.view,
+        text.start_s,
+        flat(text.start_quad),
+        text.shown_until_s if text.ended else None,
+        crop,
+    )
+
+
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> TrackStage:
+    """The stage for a worker process."""
+    typed = Settings.model_validate(settings)
+    return TrackStage(typed, frame_rings(rings), rings[CROPS], models.crop_size(typed))

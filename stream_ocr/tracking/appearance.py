@@ -1,0 +1,118 @@
+"""What a text looks like, so that its presence, motion and change can be told without reading it.
+
+A *view* is the text rectified to a fixed height and freed of everything slower than a stroke (its local mean is
+taken away). Two views are compared by normalised cross-correlation, which does not care about brightness and
+contrast: a text that fades is still the same text, and ``gain`` says how much of it is there.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+HEIGHT = 24
+"""Pixels across the text line, without the margin. Enough to tell an 8 from a 9, cheap enough for every frame."""
+
+MARGIN = 2
+"""Pixels kept on every side of the line."""
+
+MAX_WIDTH = 480
+BLOCK = 10
+"""Columns that are judged together: about one character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a template was found again.
+
+    score: correlation, -1 to 1. gain: contrast, 1 = as in the template. shift: (x, y) in pixels of the view by
+    which the text has moved. view: the aligned view, (h, w) float32.
+    """
+
+    score: float
+    gain: float
+    shift: tuple[int, int]
+    view: np.ndarray
+
+
+def view_size(quad: np.ndarray) -> tuple[int, int]:
+    """(width, height) of the view of a quad, margins included."""
+    width = (np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2
+    height = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
+    columns = int(np.clip(round(HEIGHT * width / max(height, 1e-6)), BLOCK, MAX_WIDTH))
+    return columns + 2 * MARGIN, HEIGHT + 2 * MARGIN
+
+
+def rectify(luma: np.ndarray, quad: np.ndarray, width: int, height: int, margin: int = 0) -> np.ndarray:
+    """Cut ``quad`` out of a plane as an upright picture.
+
+    luma: (H, W) uint8. Returns (height, width) uint8; inside of it the quad lies ``margin`` pixels from every side.
+    Text that shrinks by more than half is averaged first, so that thin strokes survive.
+    """
+    source = quad.astype(np.float32)
+    scale = np.linalg.norm(quad[3] - quad[0]) / max(height - 2 * margin, 1)
+    if scale > 2:
+        luma, source = _shrunk(luma, source, int(scale))
+    right, bottom = width - margin - 1, height - margin - 1
+    target = np.array([[margin, margin], [right, margin], [right, bottom], [margin, bottom]], dtype=np.float32)
+    transform = cv2.getPerspectiveTransform(source - 0.5, target)
+    return cv2.warpPerspective(luma, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _shrunk(luma: np.ndarray, quad: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a plane round a quad at 1/factor, and the quad in it."""
+    pad = 2 * factor
+    left, top = np.maximum(np.floor(quad.min(axis=0)).astype(int) - pad, 0)
+    right, bottom = np.ceil(quad.max(axis=0)).astype(int) + pad
+    part = luma[top:bottom, left:right]
+    if part.shape[0] < factor or part.shape[1] < factor:
+        return luma, quad
+    small = cv2.resize(part, (part.shape[1] // factor, part.shape[0] // factor), interpolation=cv2.INTER_AREA)
+    ratio = np.array([small.shape[1] / part.shape[1], small.shape[0] / part.shape[0]], dtype=np.float32)
+    return small, (quad - np.array([left, top], dtype=np.float32)) * ratio
+
+
+def look_at(luma: np.ndarray, quad: np.ndarray, size: tuple[int, int], reach: int = 0) -> np.ndarray:
+    """The view of a quad, ``reach`` pixels larger on every side to search in. Returns float32."""
+    width, height = size[0] + 2 * reach, size[1] + 2 * reach
+    pixels = rectify(luma, quad, width, height, MARGIN + reach).astype(np.float32)
+    return pixels - cv2.blur(pixels, (HEIGHT, HEIGHT), borderType=cv2.BORDER_REPLICATE)
+
+
+def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -> Match:
+    """Find ``template`` again near ``quad``, at most ``reach`` pixels of the view away."""
+    height, width = template.shape
+    view = look_at(luma, quad, (width, height), reach)
+    scores = cv2.matchTemplate(view, template, cv2.TM_CCOEFF_NORMED)
+    np.nan_to_num(scores, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    still = float(scores[reach, reach])
+    y, x = np.unravel_index(int(np.argmax(scores)), scores.shape)
+    # Where standing still is about as good, the text stands still: shake of a pixel is noise.
+    if still > 0.97 * float(scores[y, x]):
+        y = x = reach
+    found = view[y : y + height, x : x + width]
+    energy = float(np.sum(template * template))
+    gain = float(np.sum(found * template)) / energy if energy > 0 else 0.0
+    return Match(float(scores[y, x]), gain, (int(x) - reach, int(y) - reach), found)
+
+
+def residuals(view: np.ndarray, template: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:
+    """How different each block of columns is: 0 = the same up to contrast, 1 = nothing in common.
+
+    noise: what each pixel usually differs by, (h, w) or one number; only what goes beyond it counts. A background
+    that moves behind the text is noise, a stroke that comes or goes is not. Blocks overlap by half, so that a
+    character lies whole in one of them; their energy is set against the text's own mean energy a block, so that
+    gaps between words do not count. Returns (n,) float.
+    """
+    gain = float(np.sum(view * template)) / max(float(np.sum(template * template)), 1e-6)
+    difference = np.maximum(np.abs(view - np.clip(gain, 0.3, 3.0) * template) - noise, 0.0)
+    change = _by_block(difference * difference)
+    energy = (_by_block(view * view) + _by_block(template * template)) / 2
+    return change / (2 * np.maximum(energy, 0.5 * energy.mean() + 1e-6))
+
+
+def _by_block(values: np.ndarray) -> np.ndarray:
+    columns = np.concatenate([[0.0], np.cumsum(values.sum(axis=0, dtype=np.float64))])
+    starts = np.arange(0, max(len(columns) - BLOCK, 1), BLOCK // 2)
+    ends = np.minimum(starts + BLOCK, len(columns) - 1)
+    return columns[ends] - columns[starts]

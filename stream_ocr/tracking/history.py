@@ -1,0 +1,87 @@
+"""The last second or so of pictures, small, to find the frame at which a text first showed.
+
+Detection runs a few times a second; the frame at which a text appeared lies somewhere before. The text's own
+picture is looked for in the frames before, one by one, until it is not there.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stream_ocr.tracking.appearance import find, look_at, residuals, view_size
+
+_MAX_HEIGHT = 540
+_SAME_SCORE = 0.5
+_SAME_GAIN = 0.5
+_SAME_RESIDUAL = 0.65
+_UNKNOWN_REACH, _KNOWN_REACH = 20, 6  # pixels of the view to search, before and once the velocity is known
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSight:
+    """The first frame that shows a text: its time, the quad there, and the mean velocity since in pixels a second."""
+
+    time_s: float
+    quad: np.ndarray
+    velocity: np.ndarray
+
+
+class History:
+    """Small copies of recent luma planes with their media times."""
+
+    def __init__(self, length_s: float = 1.5) -> None:
+        self._length_s = length_s
+        self._frames: deque[tuple[float, np.ndarray]] = deque()
+        self._scale = 1.0
+
+    def add(self, time_s: float, luma: np.ndarray | None) -> None:
+        """Remember a frame; None where nothing changed."""
+        if luma is not None:
+            self._scale = min(1.0, _MAX_HEIGHT / luma.shape[0])
+            size = (round(luma.shape[1] * self._scale), round(luma.shape[0] * self._scale))
+            small = luma.copy() if self._scale == 1.0 else cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+        elif self._frames:
+            small = self._frames[-1][1]
+        else:
+            return
+        self._frames.append((time_s, small))
+        while time_s - self._frames[0][0] > self._length_s:
+            self._frames.popleft()
+
+    def first_sight(self, quad: np.ndarray, within_s: float = float("inf")) -> FirstSight:
+        """Since when the text that now stands in ``quad`` has been there, at most ``within_s`` ago."""
+        now_s, picture = self._frames[-1]
+        place = quad * self._scale
+        template = look_at(picture, place, view_size(place))
+        pixels = float(np.linalg.norm(place[3] - place[0])) / (template.shape[0] - 4)
+        axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
+        first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
+        reach = _UNKNOWN_REACH
+        for time_s, earlier in list(self._frames)[-2::-1]:
+            if now_s - time_s > within_s:
+                break
+            if earlier is not picture:
+                guess = place + moved + step
+                match = find(earlier, guess, template, reach)
+                gone = match.score < _SAME_SCORE or match.gain < _SAME_GAIN
+                if gone or residuals(match.view, template).max() > _SAME_RESIDUAL:
+                    break
+                step = step + np.array(match.shift) * pixels @ axes
+                moved = moved + step
+                picture, reach = earlier, _KNOWN_REACH
+            else:
+                step = np.zeros(2)
+            first_s = time_s
+        moved = moved / self._scale
+        velocity = -moved / (now_s - first_s) if now_s > first_s else np.zeros(2)
+        return FirstSight(first_s, quad + moved, velocity)
+
+    def clear(self) -> None:
+        """Forget everything, at a break in the stream."""
+        self._frames.clear()
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)

@@ -1,0 +1,173 @@
+"""One text on the screen, followed from frame to frame by its own picture."""
+
+from typing import Literal
+
+import numpy as np
+
+from stream_ocr.tracking.appearance import HEIGHT, Match, find, look_at, residuals, view_size
+from stream_ocr.tracking.history import FirstSight
+from stream_ocr.tracking.kalman import BoxFilter
+
+Sight = Literal["same", "changing", "new view", "out of sight"]
+
+_KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6
+_KEEP_GAIN = 0.5
+_CHANGED = 0.04
+_SETTLED = 0.03
+_NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
+_REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
+
+
+class Text:
+    """Position, appearance and history of one text; times are media seconds.
+
+    shown_until_s is the time of the first frame that did not show it any more, None while it is in sight.
+    """
+
+    def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, score: float) -> None:
+        self.id = 0  # given when it is confirmed
+        self.view = 0
+        self.start_s = time_s
+        self.start_quad = quad
+        self.first_hit_s = time_s
+        self.hits = 1
+        self.best_score = score
+        self.shown_until_s: float | None = None
+        self.ended = False
+        self._filter = BoxFilter(quad)
+        self._set_template(luma, quad)
+        self._odd_sizes = 0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it has proved to be a text that stays."""
+        return self.id > 0
+
+    @property
+    def in_sight(self) -> bool:
+        return self.shown_until_s is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it looks as it did in the frame before."""
+        return self.in_sight and not self._changing
+
+    def quad(self) -> np.ndarray:
+        """Where it is now, (4, 2) in pixels of the frame."""
+        return self._filter.quad()
+
+    def predict(self, dt_s: float) -> None:
+        """Carry the position on to the next frame."""
+        self._filter.predict(dt_s)
+
+    def traced(self, sight: FirstSight) -> None:
+        """Learn what the pictures before told."""
+        self.start_s, self.start_quad = sight.time_s, sight.quad
+        self._filter.start_moving(sight.velocity)
+
+    def hit(self, quad: np.ndarray, score: float, luma: np.ndarray) -> None:
+        """The detector found it again, at ``quad``."""
+        self.hits += 1
+        self.best_score = max(self.best_score, score)
+        before = self._size
+        self._filter.detected(quad)
+        after = view_size(quad)
+        differs = abs(after[0] - before[0]) > 0.15 * before[0] + 4
+        self._odd_sizes = self._odd_sizes + 1 if differs else 0
+        if self._odd_sizes >= 2:  # it has grown or shrunk along the line: the same text, seen better
+            self._filter = BoxFilter(quad)
+            self._set_template(luma, quad)
+            self.view += 1
+            self._odd_sizes = 0
+
+    def replace_by(self, other: "Text") -> None:
+        """Go on as ``other``, which took this text's place."""
+        self.view += 1
+        self.start_s, self.start_quad = other.start_s, other.start_quad
+        self.shown_until_s = None
+        self._filter, self._template, self._size = other._filter, other._template, other._size
+        self._noise, self._changing = other._noise, other._changing
+
+    def observe(self, luma: np.ndarray, time_s: float) -> Sight:
+        """Look for it in the next frame."""
+        match = self._find(luma)
+        needed = _KEEP_SCORE if self.in_sight else _REGAIN_SCORE
+        if match.score < needed or match.gain < _KEEP_GAIN:
+            if self.in_sight:
+                self.shown_until_s = time_s
+                self._filter.stop()
+            self._changing = []
+            return "out of sight"
+        self.shown_until_s = None
+        self._filter.seen_at(self.quad().mean(axis=0) + self._moved(match))
+        if residuals(match.view, self._template, self._tolerance).max() > _CHANGED:
+            return self._change(match.view, time_s)
+        self._changing = []
+        self._learn(match)
+        return "same"
+
+    def unchanged(self, time_s: float) -> Sight:
+        """The next frame shows the same picture."""
+        if not self._changing:
+            return "same" if self.in_sight else "out of sight"
+        return self._change(self._changing[-1][1], time_s)
+
+    def _find(self, luma: np.ndarray) -> Match:
+        quad = self.quad()
+        near_reach, far_reach = _REACHES[self.confirmed]
+        match = find(luma, quad, self._template, near_reach)
+        if match.score < 0.8:
+            far = find(luma, quad, self._template, far_reach)
+            return far if far.score > match.score + 0.05 else match
+        return match
+
+    def _moved(self, match: Match) -> np.ndarray:
+        """The shift of a match in pixels of the frame."""
+        quad = self.quad()
+        along, across = quad[1] - quad[0], quad[3] - quad[0]
+        width = max(self._size[0] - 4, 1)
+        return np.asarray(match.shift[0] / width * along + match.shift[1] / HEIGHT * across)
+
+    def _change(self, view: np.ndarray, time_s: float) -> Sight:
+        """Part of it looks different. Once the new look has settled, it is a new view."""
+        self._changing = [*self._changing[-24:], (time_s, view)]
+        if len(self._changing) < 2:
+            return "changing"
+        before = self._changing[-2][1]
+        unsettled = residuals(view, before, self._tolerance).max() > _SETTLED
+        # What goes on changing for ever, such as film behind thin letters, becomes noise in time.
+        self._noise = 0.85 * self._noise + 0.15 * np.abs(view - before)
+        if unsettled:
+            return "changing"
+        self.start_s, self.start_quad = self._changed_at(view), self.quad()
+        self.view += 1
+        self._template = view
+        self._changing = []
+        return "new view"
+
+    def _changed_at(self, view: np.ndarray) -> float:
+        """The first frame from which on the text looked more like the new view than like the old one."""
+        start_s = self._changing[-1][0]
+        for time_s, look in reversed(self._changing):
+            old, new = (residuals(look, other, self._tolerance).max() for other in (self._template, view))
+            if new > old:
+                break
+            start_s = time_s
+        return start_s
+
+    @property
+    def _tolerance(self) -> np.ndarray:
+        return _LEAST_NOISE + _NOISES * self._noise
+
+    def _learn(self, match: Match) -> None:
+        """Average the background away, keep the contrast at its highest, learn how much each pixel usually differs."""
+        gain = float(np.clip(match.gain, 0.3, 3.0))
+        strength = np.float32(1 + 0.5 * max(gain - 1, 0.0))
+        self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - gain * self._template)
+        self._template = (0.9 * self._template + 0.1 * match.view / gain) * strength
+
+    def _set_template(self, luma: np.ndarray, quad: np.ndarray) -> None:
+        self._size = view_size(quad)
+        self._template = look_at(luma, quad, self._size)
+        self._noise = np.full_like(self._template, _FIRST_NOISE)
+        self._changing: list[tuple[float, np.ndarray]] = []

@@ -1,0 +1,140 @@
+"""The texts of one stream: born of detections, followed by their pictures, ended when they are gone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_ocr.geometry import unflat
+from stream_ocr.messages import Region
+from stream_ocr.tracking.history import History
+from stream_ocr.tracking.matching import affinity, assign, covered
+from stream_ocr.tracking.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """When a text begins and ends to be one; seconds of media time."""
+
+    start_score: float = 0.6  # regions below may continue a text, not start one
+    confirm_s: float = 0.2  # a text in sight for so long is confirmed without a second detection
+    coast_s: float = 1.0  # a text out of sight for so long has ended
+
+
+_SAME_LINE = 0.3
+_GLANCE_S = 0.15
+
+
+class Tracker:
+    """Follows the texts of one stream. Deterministic: decisions depend on pixels and media time alone."""
+
+    def __init__(self, lifetimes: Lifetimes) -> None:
+        self._lifetimes = lifetimes
+        self._texts: list[Text] = []
+        self._history = History()
+        self._luma: np.ndarray | None = None
+        self._time_s: float | None = None
+        self._next_id = 1
+
+    @property
+    def luma(self) -> np.ndarray | None:
+        """The last picture, (H, W) uint8."""
+        return self._luma
+
+    @property
+    def in_view(self) -> list[Text]:
+        """Confirmed texts that live, out of sight for a moment or not."""
+        return [text for text in self._texts if text.confirmed]
+
+    def advance(self, time_s: float, luma: np.ndarray | None) -> list[Text]:
+        """Follow all texts into the next frame (None: the same picture). Returns those that have ended."""
+        dt_s = 0.0 if self._time_s is None else max(time_s - self._time_s, 0.0)
+        self._time_s = time_s
+        self._history.add(time_s, luma)
+        if luma is not None:
+            self._luma = luma.copy()
+        for text in sorted(self._texts, key=lambda text: not text.in_sight):
+            if luma is None:
+                text.unchanged(time_s)
+                continue
+            text.predict(dt_s)
+            if text.in_sight or not self._place_taken(text):
+                text.observe(luma, time_s)
+        self._confirm(time_s)
+        return self._bury(time_s)
+
+    def coast(self, time_s: float) -> None:
+        """Pass over a frame whose pixels are not to be trusted."""
+        for text in self._texts:
+            text.predict(time_s - (self._time_s if self._time_s is not None else time_s))
+        self._time_s = time_s
+
+    def detected(self, regions: Sequence[Region], time_s: float) -> None:
+        """Take in what the detector found in the present frame."""
+        if self._luma is None:
+            return
+        quads = [unflat(region.quad) for region in regions]
+        visible = [text for text in self._texts if text.in_sight]
+        pairs = assign([text.quad() for text in visible], quads, least=_SAME_LINE)
+        for i, j in pairs:
+            visible[i].hit(quads[j], regions[j].score, self._luma)
+        taken = {j for _, j in pairs}
+        for j, (quad, region) in enumerate(zip(quads, regions, strict=True)):
+            if j in taken or region.score < self._lifetimes.start_score:
+                continue
+            if not any(covered(quad, text.quad()) > 0.7 for text in visible):
+                text = Text(quad, self._luma, time_s, region.score)
+                text.traced(self._history.first_sight(quad, within_s=_GLANCE_S))
+                self._texts.append(text)
+        self._confirm(time_s)
+
+    def close(self, end_s: float) -> list[Text]:
+        """End every text; those in sight at ``end_s``."""
+        ended = self.in_view
+        for text in ended:
+            if text.shown_until_s is None:
+                text.shown_until_s = end_s
+            text.ended = True
+        self._texts = []
+        self._history.clear()
+        self._luma = None
+        return ended
+
+    def _place_taken(self, text: Text) -> bool:
+        """Whether another text stands where this one was last seen."""
+        return any(other.in_sight and affinity(text.quad(), other.quad()) > _SAME_LINE for other in self._texts)
+
+    def _confirm(self, time_s: float) -> None:
+        for text in [text for text in self._texts if not text.confirmed and text.settled]:
+            if text.hits < 2 and time_s - text.first_hit_s < self._lifetimes.confirm_s:
+                continue
+            text.traced(self._history.first_sight(text.quad()))
+            before = self._predecessor(text)
+            if before is None:
+                text.id = self._next_id
+                self._next_id += 1
+            else:
+                before.replace_by(text)
+                self._texts.remove(text)
+
+    def _predecessor(self, text: Text) -> Text | None:
+        """The text whose place ``text`` took at the moment at which it went."""
+        for other in self._texts:
+            if other.confirmed and other.shown_until_s is not None:
+                together = abs(other.shown_until_s - text.start_s) < 0.06
+                if together and affinity(other.quad(), text.quad()) > _SAME_LINE:
+                    return other
+        return None
+
+    def _bury(self, time_s: float) -> list[Text]:
+        ended = []
+        for text in list(self._texts):
+            if text.shown_until_s is None:
+                continue
+            patience_s = self._lifetimes.coast_s if text.confirmed else 0.0
+            if time_s - text.shown_until_s >= patience_s:
+                self._texts.remove(text)
+                text.ended = True
+                if text.confirmed:
+                    ended.append(text)
+        return ended

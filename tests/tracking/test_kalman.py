@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from stream_ocr.geometry import rectangle
+from stream_ocr.tracking.kalman import BoxFilter
+
+
+def test_it_stays_where_it_was_seen() -> None:
+    quad = rectangle(10, 20, 100, 25)
+    assert BoxFilter(quad).quad() == pytest.approx(quad)
+
+
+def test_it_learns_the_velocity_and_carries_on() -> None:
+    quad = rectangle(10, 20, 100, 25)
+    box = BoxFilter(quad)
+    for frame in range(1, 26):
+        box.predict(0.04)
+        box.detected(quad + [4 * frame, 0])
+    box.predict(0.4)
+    assert box.velocity == pytest.approx([100, 0], abs=5)
+    assert box.quad() == pytest.approx(quad + [140, 0], abs=4)
+
+
+def test_time_counts_not_frames() -> None:
+    quad = rectangle(10, 20, 100, 25)
+    box = BoxFilter(quad)
+    time_s = 0.0
+    for step in np.tile([0.02, 0.1, 0.05], 10):
+        time_s += step
+        box.predict(step)
+        box.detected(quad + [50 * time_s, 0])
+    assert box.velocity == pytest.approx([50, 0], abs=5)
+
+
+def test_a_slanted_quad_keeps_its_slant() -> None:
+    quad = rectangle(0, 0, 100, 25) @ np.array([[0.9, 0.4], [-0.4, 0.9]])
+    box = BoxFilter(quad)
+    box.predict(0.04)
+    box.detected(quad + 1)
+    assert box.quad() == pytest.approx(quad + 1, abs=1)

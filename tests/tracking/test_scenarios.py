@@ -1,0 +1,139 @@
+"""What the tracker makes of moving pictures, when detector and recogniser are beyond doubt."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from stream_ocr.events import TextEvent
+from stream_ocr.sources.synthetic import Background, Scene, Text, clock, line, pictures, truth
+from stream_ocr.testing import follow
+
+FRAME_S = 0.04
+SIZE = (640, 360)
+
+
+def play(scene: Scene) -> list[TextEvent]:
+    def grey() -> Iterator[tuple[float, np.ndarray]]:
+        for time, picture in pictures(scene):
+            yield float(time), cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+
+    return follow(grey(), truth(scene))
+
+
+def spans(events: list[TextEvent]) -> list[tuple[str, float, float]]:
+    """(text, start, end) of every text that was reported, in order of their starts."""
+    open_: dict[int, TextEvent] = {}
+    found = []
+    for event in events:
+        if event.kind in ("changed", "ended"):
+            before = open_.pop(event.track)
+            end = event.start if event.kind == "changed" else event.end
+            assert end is not None
+            found.append((before.text, before.start, end))
+        if event.kind != "ended":
+            open_[event.track] = event
+    assert not open_, "every text that appeared has ended"
+    return sorted(found, key=lambda span: (span[1], span[0]))
+
+
+def expected(scene: Scene) -> list[tuple[str, float, float]]:
+    segments = truth(scene)["segments"]
+    return sorted(((s["text"], s["start_s"], s["end_s"]) for s in segments), key=lambda span: (span[1], span[0]))
+
+
+def assert_same(found: list[tuple[str, float, float]], wanted: list[tuple[str, float, float]], within_s: float) -> None:
+    assert [span[0] for span in found] == [span[0] for span in wanted]
+    assert np.array([span[1:] for span in found]) == pytest.approx(
+        np.array([span[1:] for span in wanted]), abs=within_s + 1e-6
+    )
+
+
+@pytest.mark.parametrize("background", ["black", "static", "moving", "pan", "noise"])
+def test_subtitles_back_to_back_are_exact_to_the_frame(background: Background) -> None:
+    scene = Scene(
+        (
+            Text("The first of them", 0.6, 1.8, (320, 300), "middle", height=26),
+            Text("And then another one", 1.8, 3.0, (320, 300), "middle", height=26),
+            Text("Late", 3.4, 4.2, (320, 300), "middle", height=26),
+        ),
+        5.0,
+        size=SIZE,
+        background=background,
+    )
+    assert_same(spans(play(scene)), expected(scene), FRAME_S)
+
+
+@pytest.mark.parametrize("background", ["black", "moving", "noise"])
+def test_every_tick_of_a_clock_is_reported_at_its_frame(background: Background) -> None:
+    scene = Scene(
+        (Text(clock("09:59:56"), 0, 8, (30, 30), height=30, panel=(20, 20, 30), outline=None),),
+        8.0,
+        size=SIZE,
+        background=background,
+    )
+    events = play(scene)
+    assert_same(spans(events), expected(scene), FRAME_S)
+    assert {event.track for event in events} == {1}, "a clock is one text that changes"
+
+
+def test_a_text_that_moves_is_one_text() -> None:
+    scene = Scene(
+        (Text("PLATFORM 7", 0.4, 4.0, line(0.4, (20, 200), 4.0, (420, 120)), height=30),), 5.0, size=SIZE
+    )
+    events = play(scene)
+    assert_same(spans(events), expected(scene), FRAME_S)
+    start, end = events[0].polygon[0], events[-1].polygon[0]
+    assert start == pytest.approx((20, 200), abs=6)
+    assert end == pytest.approx((420, 120), abs=12)
+
+
+def test_a_text_that_hurries_past_is_found_from_its_first_frame() -> None:
+    scene = Scene(
+        (Text("EXPRESS", 1.0, 2.4, line(1.0, (10, 150), 2.4, (500, 160)), height=30),),
+        3.0,
+        size=SIZE,
+        background="pan",
+    )
+    assert_same(spans(play(scene)), expected(scene), FRAME_S)
+
+
+def test_lines_of_scrolling_credits_stay_apart() -> None:
+    lines = tuple(
+        Text(f"Credit line {n} of film", n * 0.8, n * 0.8 + 3, line(n * 0.8, (160, 320), n * 0.8 + 3, (160, 10)), height=24)
+        for n in range(5)
+    )
+    scene = Scene(lines, 7.0, size=SIZE, background="black")
+    assert_same(spans(play(scene)), expected(scene), FRAME_S)
+
+
+@pytest.mark.parametrize("background", ["static", "moving"])
+def test_a_fade_is_one_text(background: Background) -> None:
+    scene = Scene(
+        (Text("A day by the sea", 0.6, 3.6, (320, 150), "middle", height=40, fade_in_s=0.8, fade_out_s=0.8),),
+        4.6,
+        size=SIZE,
+        background=background,
+    )
+    assert_same(spans(play(scene)), expected(scene), 0.2)
+
+
+def test_a_text_that_is_covered_for_a_moment_goes_on() -> None:
+    scene = Scene((Text("Under the bridge", 0.4, 4.0, (320, 150), "middle", height=30),), 5.0, size=SIZE)
+    cover = np.random.default_rng(0).integers(0, 255, (60, 400), dtype=np.uint8)
+
+    def grey() -> Iterator[tuple[float, np.ndarray]]:
+        for time, picture in pictures(scene):
+            luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+            if 1.5 <= time < 2.1:
+                luma[140:200, 120:520] = cover
+            yield float(time), luma
+
+    assert_same(spans(follow(grey(), truth(scene))), expected(scene), FRAME_S)
+
+
+def test_the_same_picture_again_costs_no_reading() -> None:
+    scene = Scene((Text("Nothing new", 0.0, 6.0, (320, 150), "middle", height=30),), 6.0, size=SIZE, background="static")
+    events = play(scene)
+    assert [event.kind for event in events] == ["appeared", "ended"]
