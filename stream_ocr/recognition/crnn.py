@@ -1,0 +1,83 @@
+"""CRNN: convolutions, two bidirectional LSTM layers, one linear layer (Shi, Bai, Yao, arXiv 1507.05717).
+
+The convolutions differ from the paper's VGG: two early strides of two and dense 3x3 kernels, which is what CPUs
+compute fastest. The net sees a grey line 32 pixels high, resized (never padded) to one of a few widths, and gives
+one vector of class scores per four columns.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+HEIGHT: Final = 32
+WIDTHS: Final = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640)
+ASPECT: Final = 1.1
+"""Crops are stretched by this much, so that narrow letters keep their columns."""
+COLUMNS_PER_STEP: Final = 4
+
+
+def width_for(height: int, width: int) -> int:
+    """The bucket for a crop of this size: of `WIDTHS`, the nearest to the crop's width at height 32 times `ASPECT`."""
+    wanted = HEIGHT * ASPECT * width / max(1, height)
+    return min(WIDTHS, key=lambda bucket: abs(bucket - wanted))
+
+
+def fit(crop_HW: np.ndarray, width: int | None = None) -> np.ndarray:
+    """A grey crop resized to 32 x its bucket (or x `width`), uint8."""
+    height = crop_HW.shape[0]
+    size = (width or width_for(*crop_HW.shape[:2]), HEIGHT)
+    if crop_HW.shape[:2] == (size[1], size[0]):
+        return crop_HW
+    shrinks, grows = height > 1.4 * HEIGHT, height < HEIGHT
+    return cv2.resize(
+        crop_HW, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if grows else cv2.INTER_LINEAR
+    )
+
+
+def normalise(crops_BHW: np.ndarray | Tensor) -> Tensor:
+    """Crops of one width, 0..255, as the net's input `x_B1HW`: each crop (x - mean) / (its deviation + 8)."""
+    x_BHW = torch.as_tensor(crops_BHW).float()
+    deviation, mean = torch.std_mean(x_BHW, dim=(1, 2), keepdim=True, correction=0)
+    return ((x_BHW - mean) / (deviation + 8)).unsqueeze(1)
+
+
+def _block(inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class CRNN(nn.Module):
+    """`x_B1HW` (height 32, from `normalise`) to `logits_TBC` with T = W / 4.
+
+    `channels` are those of the six convolutions and of the last one, which folds the two rows left over; `hidden`
+    is the LSTM's size in each direction.
+    """
+
+    def __init__(
+        self, classes: int, channels: tuple[int, ...] = (32, 64, 96, 128, 128, 192, 256), hidden: int = 128
+    ) -> None:
+        super().__init__()
+        c1, c2, c3, c4, c5, c6, c7 = channels
+        self.features = nn.Sequential(
+            _block(1, c1, kernel=5, stride=2),  # 16 x W/2
+            _block(c1, c2, stride=2),  # 8 x W/4, and W/4 it stays
+            _block(c2, c3),
+            _block(c3, c4, stride=(2, 1)),
+            _block(c4, c5),
+            _block(c5, c6, stride=(2, 1)),  # 2 x W/4
+            nn.Sequential(nn.Conv2d(c6, c7, (2, 1), bias=False), nn.BatchNorm2d(c7), nn.ReLU(inplace=True)),
+        )
+        self.sequence = nn.LSTM(c7, hidden, num_layers=2, bidirectional=True)
+        self.classify = nn.Linear(2 * hidden, classes)
+
+    def forward(self, x_B1HW: Tensor) -> Tensor:
+        columns_TBC = self.features(x_B1HW).squeeze(2).permute(2, 0, 1).contiguous()
+        context_TBC, _ = self.sequence(columns_TBC)
+        logits_TBC: Tensor = self.classify(context_TBC)
+        return logits_TBC

@@ -1,0 +1,68 @@
+"""What light, lens, sensor and codec do to a picture before anyone reads it."""
+
+import random
+
+import cv2
+import numpy as np
+
+
+def capture(picture: np.ndarray, rng: random.Random, noise: np.random.Generator) -> np.ndarray:
+    """Light, blur, low resolution, noise, gamma and compression, each by chance.
+
+    picture: (H, W, 3) float32 0–255. Returns (H, W, 3) uint8.
+    """
+    height, width = picture.shape[:2]
+    u = rng.random()
+    if u < 0.16:
+        shade(picture, rng)
+    elif u < 0.24:
+        glare(picture, rng)
+    u = rng.random()
+    if u < 0.22:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.7))
+    elif u < 0.34:
+        picture = cv2.filter2D(picture, -1, motion(rng.randint(3, 10), rng.uniform(0, 180)))
+    elif u < 0.5:
+        zoom = rng.uniform(0.4, 0.85)
+        small = cv2.resize(picture, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(small, (width, height), interpolation=rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC)))
+    if rng.random() < 0.35:
+        grain = noise.standard_normal((height, width, 1 if rng.random() < 0.6 else 3), np.float32)
+        picture = picture + grain * rng.uniform(2, 15)
+    if rng.random() < 0.3:
+        picture = 255 * (np.clip(picture, 0, 255) / 255) ** rng.uniform(0.6, 1.7)
+    pixels = np.clip(picture, 0, 255).astype(np.uint8)
+    return compressed(pixels, rng.randint(10, 40)) if rng.random() < 0.25 else pixels
+
+
+def shade(picture: np.ndarray, rng: random.Random) -> None:
+    """A shadow's edge, in place."""
+    height, width = picture.shape[:2]
+    corners = [[rng.randint(-width, 2 * width) // 4, rng.randint(-height, 2 * height) // 4] for _ in range(3)]
+    mask = cv2.fillPoly(np.zeros((height // 4, width // 4), np.float32), [np.array(corners)], 1.0)
+    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 8))
+    picture *= 1 - cv2.resize(soft, (width, height))[..., None] * rng.uniform(0.2, 0.65)
+
+
+def glare(picture: np.ndarray, rng: random.Random) -> None:
+    """A soft patch of light, in place."""
+    height, width = picture.shape[:2]
+    centre = rng.randrange(width // 4), rng.randrange(height // 4)
+    axes, mask = (rng.randint(5, 40), rng.randint(5, 40)), np.zeros((height // 4, width // 4), np.float32)
+    cv2.ellipse(mask, centre, axes, rng.uniform(0, 180), 0, 360, 1.0, -1)
+    picture += cv2.resize(cv2.GaussianBlur(mask, (0, 0), 8), (width, height))[..., None] * rng.uniform(30, 130)
+
+
+def motion(length: int, angle: float) -> np.ndarray:
+    """The kernel of a straight motion of ``length`` pixels at ``angle`` degrees."""
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1
+    turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), angle, 1)
+    kernel = cv2.warpAffine(kernel, turn, (length, length))
+    return kernel / max(float(kernel.sum()), 1e-3)
+
+
+def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
+    """The picture after JPEG at that quality: blocks and lost colour as in a starved video."""
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)

@@ -1,0 +1,109 @@
+"""The Latin fonts of this machine, checked glyph by glyph.
+
+Fonts are not shipped: `configs/train/fonts.txt` names Debian's packages. A machine without any still trains,
+with the one font that Pillow carries.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+Font = ImageFont.FreeTypeFont
+
+FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
+BUILT_IN = Path("built-in")
+"""Stands for the font inside Pillow, in place of a file."""
+
+ASCII = "".join(map(chr, range(0x21, 0x7F)))
+LATIN1 = "".join(chr(c) for c in range(0xC0, 0x100) if c not in (0xD7, 0xF7))
+_NOT_LATIN = (
+    "symbol",
+    "dingbat",
+    "music",
+    "emoji",
+    "icon",
+    "math",
+    "braille",
+    "d050000l",
+    "keyboard",
+    "cjk",
+    "lastresort",
+)
+_CHECK_SIZE = 24
+_PER_FAMILY = 8
+
+
+@cache
+def find_fonts() -> list[Path]:
+    """Files of every usable font, at most eight of a family, in a stable order; `[BUILT_IN]` when there is none.
+
+    Refused: fonts that lack a printable ASCII character or a Latin-1 letter, that draw many characters alike
+    (symbols, bar codes), and fonts whose letters another font has already shown.
+    """
+    seen: set[str] = set()
+    families: dict[str, list[Path]] = {}
+    for path in _font_files():
+        members = families.setdefault(_family(path), [])
+        if len(members) == _PER_FAMILY or (shapes := _shapes(path)) is None or shapes in seen:
+            continue
+        seen.add(shapes)
+        members.append(path)
+    return [path for members in families.values() for path in members] or [BUILT_IN]
+
+
+@lru_cache(maxsize=1024)
+def load_font(path: Path, size: int) -> Font:
+    """The font at `size` pixels per em. Raises OSError for a file that FreeType cannot read."""
+    if path != BUILT_IN:
+        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise OSError("Pillow was built without FreeType, so it has no font that scales; install a Pillow wheel")
+    return font
+
+
+def can_write(text: str, path: Path) -> bool:
+    """False where the font lacks a letter: Pillow's own has ASCII only, those of `find_fonts` have all of Latin-1."""
+    return path != BUILT_IN or text.isascii()
+
+
+@cache
+def is_unicase(path: Path) -> bool:
+    """True where small letters are drawn as capitals, large or small: such fonts must not teach the difference."""
+    font = load_font(path, 2 * _CHECK_SIZE)
+    return bool(font.getmask("h").size[1] < 1.1 * font.getmask("x").size[1])
+
+
+def _font_files() -> Iterator[Path]:
+    for folder in FOLDERS:
+        for path in sorted(folder.rglob("*.[to]tf")):
+            if not any(word in path.name.lower() for word in _NOT_LATIN) and os.access(path, os.R_OK):
+                yield path
+
+
+def _family(path: Path) -> str:
+    return path.stem.split("-")[0].lower().rstrip("0123456789bi")[:12]
+
+
+def _drawing(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
+    mask = font.getmask(character, mode="L")
+    return mask.size, bytes(mask)
+
+
+def _shapes(path: Path) -> str | None:
+    """A digest of how the font draws its letters, or None when it is not a whole Latin font."""
+    try:
+        font = load_font(path, _CHECK_SIZE)
+        missing = _drawing(font, "\uffff")
+        drawings = [_drawing(font, c) for c in ASCII + LATIN1]
+    except (OSError, ValueError):
+        return None
+    if any(drawing == missing or not any(drawing[1]) for drawing in drawings):
+        return None
+    if len(set(drawings[: len(ASCII)])) < 60:
+        return None
+    return hashlib.sha256(repr(drawings[: len(ASCII)]).encode()).hexdigest()

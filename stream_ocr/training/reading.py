@@ -1,0 +1,47 @@
+"""How well a recogniser reads a set of samples."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from stream_ocr.recognition.charset import Charset
+from stream_ocr.recognition.crnn import CRNN, fit, normalise
+from stream_ocr.recognition.ctc import Decoded, greedy
+from stream_ocr.training.lines import Sample
+
+_BATCH = 64
+
+
+def exact(text: str) -> str:
+    """Every character counts."""
+    return text
+
+
+def letters_and_digits(text: str) -> str:
+    """What the field's word benchmarks compare: ASCII letters and digits, case aside."""
+    return "".join(c for c in text.lower() if c.isascii() and c.isalnum())
+
+
+def accuracy(net: CRNN, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
+    """Share of samples whose reading equals their text as far as `key` looks; 0 without samples."""
+    right = sum(key(decoded.text) == key(text) for decoded, text in read(net, charset, samples))
+    return right / max(1, len(samples))
+
+
+def read(net: CRNN, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
+    """Every sample's reading and text, width by width. The net is put into evaluation mode."""
+    net.eval()
+    device = next(net.parameters()).device
+    by_width: dict[int, list[Sample]] = {}
+    for image, text in samples:
+        fitted = fit(image)
+        by_width.setdefault(fitted.shape[1], []).append(Sample(fitted, text))
+    for group in by_width.values():
+        for start in range(0, len(group), _BATCH):
+            images, texts = zip(*group[start : start + _BATCH], strict=True)
+            with torch.inference_mode():
+                logits_TBC = net(normalise(np.stack(images)).to(device).contiguous(memory_format=torch.channels_last))
+                p_BTC = logits_TBC.float().softmax(dim=2).transpose(0, 1).cpu().numpy()
+            for p_TC, text in zip(p_BTC, texts, strict=True):
+                yield greedy(p_TC, charset), text

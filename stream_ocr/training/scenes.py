@@ -1,0 +1,265 @@
+"""Pictures with lines of text for the detector: overlays as in video, and text in the scene.
+
+Every block of lines (a subtitle, a clock, a score board, a sign) is laid out flat as an alpha mask with exact line
+quads, then warped by one homography onto the picture. Lines, not words, are what is to be found; gaps between the
+words of a line may be wide, columns of a table are lines of their own.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from stream_ocr.geometry import rectangle
+from stream_ocr.training import camera
+from stream_ocr.training.backgrounds import Backgrounds
+from stream_ocr.training.corpus import Corpus
+from stream_ocr.training.distractors import add_distractor
+from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
+
+SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
+"""(width, height) of the pictures."""
+
+TEXT_FREE = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """picture: (H, W, 3) uint8 RGB. quads: (N, 4, 2) float32, clockwise from the reading direction's top left."""
+
+    picture: np.ndarray
+    quads: np.ndarray
+
+
+class Scenes:
+    """Makes labelled pictures without end. Deterministic for a seeded ``rng`` (and its helpers' own)."""
+
+    def __init__(self, fonts: Sequence[Path], corpus: Corpus, backgrounds: Backgrounds, rng: random.Random) -> None:
+        self._fonts, self._corpus, self._backgrounds, self._rng = fonts, corpus, backgrounds, rng
+        self._numpy = np.random.default_rng(rng.getrandbits(64))
+        self._kinds: tuple[tuple[Callable[[Canvas], None], float], ...] = (
+            (self._subtitle, 10),
+            (self._overlay, 20),
+            (self._clock, 10),
+            (self._score_board, 8),
+            (self._ticker, 4),
+            (self._sign, 20),
+            (self._written, 24),
+            (self._title, 8),
+            (self._character, 8),
+        )
+
+    def make(self) -> Scene:
+        """One picture, as a camera or a video would show it."""
+        rng = self._rng
+        width, height = rng.choice(SIZES)
+        picture = self._backgrounds.patch(height, width).astype(np.float32)
+        picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
+        for _ in range(rng.choices((0, 1, 2, 4), (55, 22, 15, 8))[0]):
+            add_distractor(picture, self._numpy)
+        canvas = Canvas(np.clip(picture, 0, 255))
+        if rng.random() >= TEXT_FREE:
+            makers, weights = zip(*self._kinds, strict=True)
+            for make in rng.choices(makers, weights, k=rng.choices((1, 2, 3, 4, 6, 9), (10, 20, 24, 22, 14, 10))[0]):
+                make(canvas)
+        taken = camera.capture(canvas.picture, rng, self._numpy)
+        return Scene(taken, np.array(canvas.quads, np.float32).reshape(-1, 4, 2))
+
+    # What is written
+
+    def _subtitle(self, canvas: Canvas) -> None:
+        rng, (width, height) = self._rng, canvas.size
+        size = height * rng.uniform(0.035, 0.1)
+        texts = [self._text(size, width * 0.9, 44) for _ in range(rng.choice((1, 1, 2)))]
+        block = self._block(texts, size, gap=rng.uniform(0.25, 0.6), align=0.5)
+        boxed = rng.random() < 0.2
+        look = Look(
+            plate=rng.uniform(0.4, 1) if boxed else 0, outline=0 if boxed else rng.uniform(0.04, 0.14), captions=True
+        )
+        y = height * rng.uniform(0.8, 0.98) if rng.random() < 0.85 else height * rng.uniform(0.1, 0.3)
+        self._paste(canvas, block, (width / 2, y - block.mask.shape[0] / 2), look)
+
+    def _overlay(self, canvas: Canvas) -> None:
+        """Small labels: names, captions, bit rates, watermarks."""
+        rng, width = self._rng, canvas.size[0]
+        size = rng.uniform(8, 17) if rng.random() < 0.65 else rng.uniform(14, 36)
+        texts = [self._text(size, width * 0.6, 40) for _ in range(rng.choices((1, 2, 3, 5), (55, 22, 15, 8))[0])]
+        block = self._block(texts, size, gap=rng.uniform(0.25, 1.0), align=rng.choice((0, 0, 0.5, 1)))
+        self._paste(canvas, block, self._corner(canvas, block), self._overlay_look())
+
+    def _clock(self, canvas: Canvas) -> None:
+        rng, corpus = self._rng, self._corpus
+        size = rng.uniform(8, 20) if rng.random() < 0.5 else rng.uniform(16, 60)
+        make = rng.choice((corpus.clock, corpus.clock, corpus.number, corpus.date, corpus.digit, corpus.score))
+        block = self._block([make()], size, gap=0, align=0)
+        self._paste(canvas, block, self._corner(canvas, block), self._overlay_look())
+
+    def _score_board(self, canvas: Canvas) -> None:
+        """Rows of a name and single figures in columns, each column on a plate of its own."""
+        rng, corpus = self._rng, self._corpus
+        size, rows = rng.uniform(9, 30), rng.choice((1, 2, 2, 2, 3, 5))
+        font, gap = rng.choice(self._fonts), rng.uniform(0.4, 1.0)
+        columns = [[corpus.word(14) for _ in range(rows)]]
+        for _ in range(rng.randint(1, 4)):
+            figures = rng.random()
+            columns.append([corpus.digit() if figures < 0.7 else str(rng.randrange(100)) for _ in range(rows)])
+        blocks = [
+            self._block(texts, size, gap=gap, align=0.5 if i else 0, font=font) for i, texts in enumerate(columns)
+        ]
+        look = replace(self._overlay_look(), plate=rng.uniform(0.6, 1) if rng.random() < 0.8 else 0)
+        x, y = self._corner(canvas, blocks[0])
+        x -= blocks[0].mask.shape[1] / 2
+        spacing = size * rng.choice((0, 0, 0.5, 1.5))
+        for block in blocks:
+            width = block.mask.shape[1]
+            self._paste(canvas, block, (x + width / 2, y), look)
+            x += width + spacing
+
+    def _ticker(self, canvas: Canvas) -> None:
+        rng, (width, height) = self._rng, canvas.size
+        size = height * rng.uniform(0.025, 0.06)
+        line = rng.choice(("   ", " · ", "  ", " | ")).join(self._corpus.line(30) for _ in range(4))
+        block = self._block([line[: int(width * 0.92 / (size * 0.55))].strip()], size, gap=0, align=0)
+        look = Look(plate=rng.uniform(0.5, 1), captions=rng.random() < 0.5)
+        self._paste(canvas, block, (width / 2, height * rng.choice((0.06, 0.9, 0.95))), look)
+
+    def _sign(self, canvas: Canvas) -> None:
+        size = self._size(10, 120)
+        block = self._paragraph(canvas, size)
+        self._place(canvas, block, replace(self._scene_look(), plate=self._rng.uniform(0.75, 1)), smoothest=False)
+
+    def _written(self, canvas: Canvas) -> None:
+        """Straight on what is there: walls, shirts, cars."""
+        size = self._size(9, 110)
+        self._place(canvas, self._paragraph(canvas, size), self._scene_look(), smoothest=self._rng.random() < 0.75)
+
+    def _title(self, canvas: Canvas) -> None:
+        """Up to the whole picture high; often half faded in."""
+        rng, (width, height) = self._rng, canvas.size
+        size = self._size(60, height * 0.7)
+        texts = [self._text(size, width * 1.3, 14) for _ in range(rng.choice((1, 1, 2)))]
+        block = self._block(texts, size, gap=rng.uniform(0.1, 0.5), align=0.5)
+        look = replace(self._scene_look(), captions=rng.random() < 0.4)
+        if rng.random() < 0.35:
+            look = replace(look, opacity=rng.uniform(0.25, 0.7), least_contrast=28)
+        self._place(canvas, block, look, smoothest=rng.random() < 0.3)
+
+    def _character(self, canvas: Canvas) -> None:
+        """One or two figures or letters by themselves: a shirt number, a gate, a platform."""
+        rng = self._rng
+        text = rng.choice((self._corpus.digit(), str(rng.randrange(100)), rng.choice("ABCDEFGHKLMNPRSTUX")))
+        block = self._block([text], self._size(9, 200), gap=0, align=0)
+        plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
+        self._place(canvas, block, replace(self._scene_look(), plate=plate), smoothest=True)
+
+    # How it looks
+
+    def _overlay_look(self) -> Look:
+        rng, u = self._rng, self._rng.random()
+        faint = rng.random() < 0.15
+        return Look(
+            plate=rng.uniform(0.3, 1) if u < 0.4 else 0,
+            outline=rng.uniform(0.04, 0.12) if u > 0.7 else 0,
+            shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
+            opacity=rng.uniform(0.35, 0.8) if faint else rng.uniform(0.85, 1),
+            captions=rng.random() < 0.7,
+            least_contrast=25 if faint else 50,
+        )
+
+    def _scene_look(self) -> Look:
+        rng = self._rng
+        return Look(
+            outline=rng.uniform(0.03, 0.14) if rng.random() < 0.14 else 0,
+            shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
+            opacity=rng.uniform(0.8, 1) if rng.random() < 0.85 else rng.uniform(0.45, 0.8),
+            blur=rng.uniform(0.4, 1.3) if rng.random() < 0.2 else 0,
+            least_contrast=22 if rng.random() < 0.25 else 45,
+        )
+
+    def _size(self, low: float, high: float) -> float:
+        """Text height, log-uniform."""
+        return float(low * (high / low) ** self._rng.random())
+
+    def _text(self, size: float, width: float, most: int) -> str:
+        return self._corpus.line(max(2, min(most, int(width / (size * 0.55)))))
+
+    def _paragraph(self, canvas: Canvas, size: float) -> Block:
+        rng, width = self._rng, canvas.size[0]
+        count = rng.choices((1, 2, 3, 5), (58, 24, 12, 6))[0] if size < 60 else 1
+        most = rng.choice((6, 12, 12, 20, 34))
+        texts = [self._text(size, width * 0.9, most) for _ in range(count)]
+        return self._block(texts, size, gap=rng.uniform(0.2, 1.1), align=rng.choice((0, 0.5, 0.5, 1)))
+
+    def _block(self, texts: list[str], size: float, *, gap: float, align: float, font: Path | None = None) -> Block:
+        """Lines of text, ``size`` pixels high, ``gap`` text heights apart, aligned left (0) to right (1)."""
+        rng = self._rng
+        font = font or rng.choice(self._fonts)
+        spread = rng.uniform(0.05, 0.4) if rng.random() < 0.08 else 0.0
+        wide_gaps = rng.randint(2, 5) if rng.random() < 0.08 else 1
+        stretch = rng.uniform(0.7, 1.35) if rng.random() < 0.3 else 1.0
+        inks = [ink(text.replace(" ", " " * wide_gaps), font, size, spread, stretch) for text in texts]
+        pad = int(size * rng.uniform(0.15, 0.7)) + 2
+        width = max(i.shape[1] for i in inks) + 2 * pad
+        steps = [max(int(1.1 * i.shape[0]) + 2, int(size * (1 + gap))) for i in inks]
+        mask = np.zeros((sum(steps) + 2 * pad, width), np.uint8)
+        quads, y = [], pad
+        for line, step in zip(inks, steps, strict=True):
+            h, w = line.shape
+            x = pad + int((width - 2 * pad - w) * align)
+            mask[y : y + h, x : x + w] = line
+            margin = 0.05 * h + 0.5
+            quads.append(rectangle(x - margin, y - margin, w + 2 * margin, h + 2 * margin))
+            bottom, y = y + h, y + step
+        return Block(mask[: bottom + pad], np.array(quads, np.float32), size)
+
+    # Where it goes
+
+    def _corner(self, canvas: Canvas, block: Block) -> tuple[float, float]:
+        """A centre for an overlay: mostly near the edges of the picture."""
+        rng, (width, height) = self._rng, canvas.size
+        h, w = block.mask.shape
+        x, y = (w / 2 + 4, width - w / 2 - 4), (h / 2 + 4, height - h / 2 - 4)
+        centre_x, centre_y = rng.uniform(*x), rng.uniform(*y)
+        if rng.random() < 0.6:
+            centre_y = y[rng.randrange(2)] * 0.9 + centre_y * 0.1
+        if rng.random() < 0.6:
+            centre_x = x[rng.randrange(2)] * 0.9 + centre_x * 0.1
+        return centre_x, centre_y
+
+    def _paste(self, canvas: Canvas, block: Block, centre: tuple[float, float], look: Look) -> None:
+        """Put a block upright at ``centre``, unless something is there."""
+        rng, (h, w) = self._rng, block.mask.shape
+        corners = rectangle(round(centre[0] - w / 2), round(centre[1] - h / 2), w, h)
+        if canvas.take(corners):
+            paint(canvas, block, corners, look, rng)
+
+    def _place(self, canvas: Canvas, block: Block, look: Look, *, smoothest: bool) -> None:
+        """Put a block somewhere in the scene, turned and in perspective; ``smoothest``: where the ground is calm."""
+        rng, (width, height) = self._rng, canvas.size
+        h, w = block.mask.shape
+        flat = rectangle(-w / 2, -h / 2, w, h)
+        if rng.random() < 0.55:
+            flat *= 1 + self._numpy.uniform(-1, 1, (4, 2)) * rng.uniform(0.02, 0.2)
+            flat[:, 1] += flat[:, 0] * (rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else 0)
+            flat[:, 0] *= rng.uniform(0.55, 1) if rng.random() < 0.4 else 1
+        angle = np.deg2rad(rng.gauss(0, 6) if rng.random() < 0.85 else rng.uniform(-60, 60))
+        corners = flat @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        corners -= (corners.min(axis=0) + corners.max(axis=0)) / 2
+        reach = corners.max(axis=0)
+        fit = min(1.0, (width - 8) / 2 / reach[0], (height - 8) / 2 / reach[1])
+        if block.height * fit < 8:
+            return
+        corners, reach = corners * fit, reach * fit
+        spots = []
+        for _ in range(6):
+            x, y = rng.uniform(reach[0], width - reach[0]), rng.uniform(reach[1], height - reach[1])
+            rows = slice(int(y - reach[1]), int(y + reach[1]) + 1, 4)
+            columns = slice(int(x - reach[0]), int(x + reach[0]) + 1, 4)
+            spots.append((float(canvas.picture[rows, columns, 1].std()), x, y))
+        for _, x, y in sorted(spots) if smoothest else spots:
+            there = corners + np.array([x, y])
+            if canvas.take(there):
+                paint(canvas, block, there, look, rng)
+                return
