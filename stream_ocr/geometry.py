@@ -33,10 +33,24 @@ def extent(quad: np.ndarray) -> tuple[float, float]:
     return float(width) / 2, float(height) / 2
 
 
+def grown(quad: np.ndarray, by: float) -> np.ndarray:
+    """A quad that is larger by ``by`` heights on every side."""
+    width, height = extent(quad)
+    along = (quad[1] - quad[0] + quad[2] - quad[3]) / max(2 * width, 1e-6) * by * height
+    across = (quad[3] - quad[0] + quad[2] - quad[1]) / max(2 * height, 1e-6) * by * height
+    return np.asarray(quad + np.stack([-along - across, along - across, along + across, across - along]))
+
+
 def bounds(quad: np.ndarray) -> tuple[float, float, float, float]:
     """The upright box round a quad: (left, top, right, bottom)."""
     (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
+
+
+def inside(quad: np.ndarray, size: tuple[int, int], margin: float = 2.0) -> bool:
+    """Whether a quad keeps ``margin`` pixels from the edges of a picture of that (width, height)."""
+    left, top, right, bottom = bounds(quad)
+    return left >= margin and top >= margin and right <= size[0] - margin and bottom <= size[1] - margin
 
 
 def reading_order(corners: np.ndarray, *, upright_ratio: float = 2.5) -> np.ndarray:

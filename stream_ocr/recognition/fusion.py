@@ -1,42 +1,47 @@
 """Several looks at one text make one reading.
 
 Each look votes for its text with the square of its confidence, so that two clear readings outweigh three blurred
-ones. A look that is not expected to change the result is not read at all.
+ones, and with the height at which the text was seen, so that a near view outweighs far ones. A look that is not
+expected to change the result is not read at all.
 """
 
 from dataclasses import dataclass, field
 
-from stream_ocr.recognition.ctc import Decoded
+from stream_ocr.recognition.ctc import NOTHING, Decoded
 
 _CERTAIN = 0.98
 _AGREED = 0.9
+_NEARER = 1.3
 
 
 @dataclass(slots=True)
 class Fusion:
-    """The readings of one view of one text."""
+    """The readings of one text while it stays the same."""
 
-    looks: list[Decoded] = field(default_factory=list)
+    _looks: list[tuple[Decoded, float]] = field(default_factory=list)
 
-    @property
-    def decided(self) -> bool:
-        """Whether a further look is not worth its time."""
-        votes = [look for look in self.looks if look.text == self.best.text]
-        if any(look.confidence >= _CERTAIN for look in votes):
-            return True
-        return len(votes) >= 2 and self.best.confidence >= _AGREED
+    def __len__(self) -> int:
+        return len(self._looks)
 
     @property
     def best(self) -> Decoded:
         """The text with most votes, in its clearest look; empty when nothing has been read."""
-        if not self.looks:
-            return Decoded("", 0.0, ())
-        weights: dict[str, float] = {}
-        for look in self.looks:
-            weights[look.text] = weights.get(look.text, 0.0) + look.confidence**2
-        text = max(weights, key=lambda text: weights[text])
-        return max((look for look in self.looks if look.text == text), key=lambda look: look.confidence)
+        votes: dict[str, float] = {}
+        for look, height in self._looks:
+            votes[look.text] = votes.get(look.text, 0.0) + look.confidence**2 * height
+        if not votes:
+            return NOTHING
+        text = max(votes, key=lambda text: votes[text])
+        return max((look for look, _ in self._looks if look.text == text), key=lambda look: look.confidence)
 
-    def add(self, look: Decoded) -> None:
-        """Take in one more reading."""
-        self.looks.append(look)
+    def wants(self, height: float) -> bool:
+        """Whether a further look, at text of ``height`` pixels, may still change the result."""
+        if not self._looks or height > _NEARER * max(seen for _, seen in self._looks):
+            return True
+        best = self.best
+        votes = [look for look, _ in self._looks if look.text == best.text]
+        return best.confidence < _CERTAIN and (len(votes) < 2 or best.confidence < _AGREED)
+
+    def add(self, look: Decoded, height: float) -> None:
+        """Take in one more reading, of text that was ``height`` pixels high in its frame."""
+        self._looks.append((look, height))

@@ -18,6 +18,7 @@ from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
 
 _PATIENCE_S = 0.1
+_LARGE = 4_000_000  # pixels, from which the change map may be coarser
 
 
 class Cadence:
@@ -44,7 +45,6 @@ class DecodeStage:
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
         self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
         self._cadence = Cadence(settings.detection.max_per_s)
-        self._change = ChangeMap()
         self._size: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:
@@ -54,6 +54,8 @@ class DecodeStage:
             max_pixels=self._settings.decode.max_pixels,
             threads=self._settings.decode.threads,
         ).__enter__()
+        duration_s = self._source.duration_s
+        self.notes = {} if duration_s is None else {"duration_s": f"{duration_s:.3f}"}
         return self
 
     def __exit__(
@@ -83,7 +85,9 @@ class DecodeStage:
     def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
         """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
         if picture.frame.size != self._size:
-            self._size, self._change = picture.frame.size, ChangeMap()
+            self._size = picture.frame.size
+            cell = 16 if self._size[0] * self._size[1] > _LARGE else 8
+            self._change = ChangeMap(cell, self._settings.change.threshold)
         look: Look = "skip"
         cut = False
         if not picture.damaged:

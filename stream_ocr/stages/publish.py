@@ -5,11 +5,15 @@ text went. What has been said is only taken back for a reason: the pixels change
 were read better (``updated``).
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec import structs
 
 from stream_ocr.events import Kind, TextEvent, identity, polygon
 from stream_ocr.messages import Message, Published, Reading, Readings, StreamClosed
@@ -20,6 +24,11 @@ from stream_ocr.sinks.base import Sinks
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
+_SURER = 0.02
+_LONE = 0.97
+_LONG = 6
+_ALIKE = 0.8
+_LOOKALIKES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
 
 
 @dataclass(slots=True)
@@ -101,18 +110,25 @@ class PublishStage:
         said = told.said
         if not self._worth_saying(reading) or (said is not None and reading.text == said.text):
             return
-        told.said = reading
         if said is None:
+            told.said = reading
             yield self._event(name, stream, size, "appeared", reading, None, reading)
-        elif reading.view == said.view or reading.start_s <= said.start_s:
+        elif reading.start_s <= said.start_s:
+            told.said = reading
             yield self._event(name, stream, size, "updated", reading, said.text, reading)
-        else:
+        elif not _same(reading.text, said.text):
+            told.said = reading
             yield self._event(name, stream, size, "changed", reading, said.text, reading)
+        elif reading.confidence > said.confidence + _SURER:
+            told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
+            yield self._event(name, stream, size, "updated", told.said, said.text, reading)
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
-        long_enough = len(reading.text.replace(" ", "")) >= events.min_characters
-        return long_enough and reading.confidence >= events.min_confidence
+        characters = len(reading.text.replace(" ", ""))
+        # Poles and window frames are read as a "1" or an "I", and surely.
+        lone = characters == 1 and (reading.confidence < _LONE or reading.looks < 2)
+        return characters >= events.min_characters and reading.confidence >= events.min_confidence and not lone
 
     def _event(
         self,
@@ -142,6 +158,20 @@ class PublishStage:
             previous=previous,
             emitted_utc=datetime.now(UTC),
         )
+
+
+def _same(a: str, b: str) -> bool:
+    """Whether two readings may well be of the same text: a letter or two misread, or spaces.
+
+    Digits must agree, since texts that count ("12:01", "12:02"; "Chapter 1", "Chapter 11") differ in nothing else;
+    only what recognisers confuse ("O" and "0") may stand for one another.
+    """
+    a, b = (re.sub(r"\s", "", text) for text in (a, b))
+    if a.translate(_LOOKALIKES) == b.translate(_LOOKALIKES):
+        return True
+    if re.sub(r"\D", "", a) != re.sub(r"\D", "", b) or min(len(a), len(b)) < _LONG:
+        return False
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() > _ALIKE
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:

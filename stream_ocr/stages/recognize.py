@@ -7,13 +7,14 @@ from typing import Any, Self
 import numpy as np
 
 from stream_ocr import models
+from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import CropRef, Message, Reading, Readings, StreamClosed, Track, Tracks
 from stream_ocr.recognition.fusion import Fusion
 from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots
 
-_Key = tuple[str, int, int]  # stream, track, view
+_Key = tuple[str, int, float]  # stream, track, start: views of a text that has not changed are read as one
 
 
 class RecognizeStage:
@@ -49,19 +50,21 @@ class RecognizeStage:
     def _look(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
         stream = message.stamp.stream
-        wanted: list[tuple[Fusion, np.ndarray]] = []
+        wanted: list[tuple[Fusion, float, np.ndarray]] = []
         for track in message.tracks:
             if track.crop is None:
                 continue
-            fusion = self._fusions.setdefault((stream, track.id, track.view), Fusion())
+            fusion = self._fusions.setdefault((stream, track.id, track.start_s), Fusion())
             crop = self._take(track.crop)
-            if not fusion.decided:
-                wanted.append((fusion, crop))
+            height = extent(unflat(track.quad))[1]
+            if fusion.wants(height):
+                wanted.append((fusion, height, crop))
         if not wanted:
             return
         self._read[stream] = self._read.get(stream, 0) + len(wanted)
-        for (fusion, _), look in zip(wanted, self._recognizer.read([crop for _, crop in wanted]), strict=True):
-            fusion.add(look)
+        looks = self._recognizer.read([crop for _, _, crop in wanted])
+        for (fusion, height, _), look in zip(wanted, looks, strict=True):
+            fusion.add(look, height)
 
     def _take(self, ref: CropRef) -> np.ndarray:
         """A copy of a crop; its slot is free again."""
@@ -71,7 +74,7 @@ class RecognizeStage:
         return crop
 
     def _tell(self, message: Tracks, track: Track) -> Reading:
-        fusion = self._fusions.get((message.stamp.stream, track.id, track.view), Fusion())
+        fusion = self._fusions.get((message.stamp.stream, track.id, track.start_s), Fusion())
         best = fusion.best
         return Reading(
             track.id,
@@ -83,13 +86,13 @@ class RecognizeStage:
             best.text,
             best.confidence,
             best.characters,
-            len(fusion.looks),
+            len(fusion),
         )
 
     def _forget(self, message: Tracks) -> None:
         """Drop what belongs to earlier views and to texts that have ended."""
         stream = message.stamp.stream
-        live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
+        live = {(stream, track.id, track.start_s) for track in message.tracks if track.end_s is None}
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != stream or key in live}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_ocr import models
 from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat
+from stream_ocr.geometry import extent, flat, grown
 from stream_ocr.messages import CropRef, Detections, FrameRef, Message, Stamp, StreamClosed, Track, Tracks
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots, frame_rings
@@ -131,6 +131,7 @@ class TrackStage:
         """Rectify a text into the crop ring."""
         luma = tracker.luma
         assert luma is not None, "a settled text has been seen"
+        quad = grown(quad, self._settings.recognition.margin or 0.0)
         widest, height = self._crop_size
         across, tall = extent(quad)
         width = int(np.clip(round(height * across / max(tall, 1e-6)), 8, widest))

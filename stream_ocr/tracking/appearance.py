@@ -26,12 +26,12 @@ class Match:
     """How a template was found again.
 
     score: correlation, -1 to 1. gain: contrast, 1 = as in the template. shift: (x, y) in pixels of the view by
-    which the text has moved. view: the aligned view, (h, w) float32.
+    which the text has moved, with fractions. view: the view aligned to whole pixels, (h, w) float32.
     """
 
     score: float
     gain: float
-    shift: tuple[int, int]
+    shift: tuple[float, float]
     view: np.ndarray
 
 
@@ -85,15 +85,24 @@ def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -
     view = look_at(luma, quad, (width, height), reach)
     scores = cv2.matchTemplate(view, template, cv2.TM_CCOEFF_NORMED)
     np.nan_to_num(scores, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    still = float(scores[reach, reach])
-    y, x = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    # Where standing still is about as good, the text stands still: shake of a pixel is noise.
-    if still > 0.97 * float(scores[y, x]):
-        y = x = reach
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
     found = view[y : y + height, x : x + width]
     energy = float(np.sum(template * template))
     gain = float(np.sum(found * template)) / energy if energy > 0 else 0.0
-    return Match(float(scores[y, x]), gain, (int(x) - reach, int(y) - reach), found)
+    shift = x - reach + _between(scores[y], x), y - reach + _between(scores[:, x], y)
+    return Match(float(scores[y, x]), gain, shift, found)
+
+
+def _between(scores: np.ndarray, peak: int) -> float:
+    """Where the top of a parabola through the peak and its neighbours lies, -0.5 to 0.5 from the peak.
+
+    Without the fraction a text at rest would creep: half a pixel a frame is never noticed, and the template follows.
+    """
+    if not 0 < peak < len(scores) - 1:
+        return 0.0
+    before, top, after = (float(score) for score in scores[peak - 1 : peak + 2])
+    bend = before - 2 * top + after
+    return 0.5 * (before - after) / bend if bend < -1e-9 else 0.0
 
 
 def residuals(view: np.ndarray, template: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.tracking.appearance import find, look_at, residuals, view_size
+from stream_ocr.geometry import inside
+from stream_ocr.tracking.appearance import HEIGHT, find, residuals
 
 _MAX_HEIGHT = 540
 _SAME_SCORE = 0.5
 _SAME_GAIN = 0.5
-_SAME_RESIDUAL = 0.65
+_SAME_RESIDUAL = 0.5
 _UNKNOWN_REACH, _KNOWN_REACH = 20, 6  # pixels of the view to search, before and once the velocity is known
 
 
@@ -50,23 +51,30 @@ class History:
         while time_s - self._frames[0][0] > self._length_s:
             self._frames.popleft()
 
-    def first_sight(self, quad: np.ndarray, within_s: float = float("inf")) -> FirstSight:
-        """Since when the text that now stands in ``quad`` has been there, at most ``within_s`` ago."""
+    def first_sight(
+        self, quad: np.ndarray, template: np.ndarray, noise: np.ndarray, within_s: float = float("inf")
+    ) -> FirstSight:
+        """Since when the text that now stands in ``quad`` has been there, at most ``within_s`` ago.
+
+        template, noise: its view and what each pixel of it usually differs by, as in ``appearance``.
+        """
         now_s, picture = self._frames[-1]
         place = quad * self._scale
-        template = look_at(picture, place, view_size(place))
-        pixels = float(np.linalg.norm(place[3] - place[0])) / (template.shape[0] - 4)
+        pixels = float(np.linalg.norm(place[3] - place[0])) / HEIGHT
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
         reach = _UNKNOWN_REACH
+        whole = inside(place, (picture.shape[1], picture.shape[0]))
         for time_s, earlier in list(self._frames)[-2::-1]:
             if now_s - time_s > within_s:
                 break
             if earlier is not picture:
                 guess = place + moved + step
+                if whole and not inside(guess, (earlier.shape[1], earlier.shape[0])):
+                    break
                 match = find(earlier, guess, template, reach)
                 gone = match.score < _SAME_SCORE or match.gain < _SAME_GAIN
-                if gone or residuals(match.view, template).max() > _SAME_RESIDUAL:
+                if gone or residuals(match.view, template, noise).max() > _SAME_RESIDUAL:
                     break
                 step = step + np.array(match.shift) * pixels @ axes
                 moved = moved + step

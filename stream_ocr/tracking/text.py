@@ -4,8 +4,9 @@ from typing import Literal
 
 import numpy as np
 
+from stream_ocr.geometry import inside
 from stream_ocr.tracking.appearance import HEIGHT, Match, find, look_at, residuals, view_size
-from stream_ocr.tracking.history import FirstSight
+from stream_ocr.tracking.history import History
 from stream_ocr.tracking.kalman import BoxFilter
 
 Sight = Literal["same", "changing", "new view", "out of sight"]
@@ -21,7 +22,8 @@ _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or no
 class Text:
     """Position, appearance and history of one text; times are media seconds.
 
-    shown_until_s is the time of the first frame that did not show it any more, None while it is in sight.
+    shown_until_s is the time of the first frame that did not show it any more, None while it is in sight. cut says
+    that the edge of the picture may have cut it off when it was last detected.
     """
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, score: float) -> None:
@@ -34,9 +36,7 @@ class Text:
         self.best_score = score
         self.shown_until_s: float | None = None
         self.ended = False
-        self._filter = BoxFilter(quad)
-        self._set_template(luma, quad)
-        self._odd_sizes = 0
+        self._begin(quad, luma)
 
     @property
     def confirmed(self) -> bool:
@@ -60,10 +60,15 @@ class Text:
         """Carry the position on to the next frame."""
         self._filter.predict(dt_s)
 
-    def traced(self, sight: FirstSight) -> None:
-        """Learn what the pictures before told."""
+    def trace_back(self, history: History, within_s: float = float("inf")) -> None:
+        """Learn from the pictures before when it came, where it stood and how it moves."""
+        sight = history.first_sight(self.quad(), self._template, self._tolerance, within_s)
         self.start_s, self.start_quad = sight.time_s, sight.quad
         self._filter.start_moving(sight.velocity)
+
+    def glimmers(self, luma: np.ndarray) -> bool:
+        """Whether it can still be made out, however faint."""
+        return find(luma, self.quad(), self._template, _REACHES[True][0]).score > _KEEP_SCORE
 
     def hit(self, quad: np.ndarray, score: float, luma: np.ndarray) -> None:
         """The detector found it again, at ``quad``."""
@@ -74,11 +79,13 @@ class Text:
         after = view_size(quad)
         differs = abs(after[0] - before[0]) > 0.15 * before[0] + 4
         self._odd_sizes = self._odd_sizes + 1 if differs else 0
-        if self._odd_sizes >= 2:  # it has grown or shrunk along the line: the same text, seen better
-            self._filter = BoxFilter(quad)
-            self._set_template(luma, quad)
+        if self.cut:
+            self._begin(quad, luma)
+        elif self._odd_sizes >= 2:  # it has grown or shrunk along the line: the same text, seen better
+            self._begin(quad, luma)
             self.view += 1
-            self._odd_sizes = 0
+        else:
+            self._last = look_at(luma, self.quad(), self._size)
 
     def replace_by(self, other: "Text") -> None:
         """Go on as ``other``, which took this text's place."""
@@ -86,6 +93,7 @@ class Text:
         self.start_s, self.start_quad = other.start_s, other.start_quad
         self.shown_until_s = None
         self._filter, self._template, self._size = other._filter, other._template, other._size
+        self._last = other._last
         self._noise, self._changing = other._noise, other._changing
 
     def observe(self, luma: np.ndarray, time_s: float) -> Sight:
@@ -100,7 +108,10 @@ class Text:
             return "out of sight"
         self.shown_until_s = None
         self._filter.seen_at(self.quad().mean(axis=0) + self._moved(match))
+        before, self._last = self._last, match.view
         if residuals(match.view, self._template, self._tolerance).max() > _CHANGED:
+            if not self._changing and residuals(match.view, before, self._tolerance).max() < _SETTLED:
+                return self._see_better(match.view)
             return self._change(match.view, time_s)
         self._changing = []
         self._learn(match)
@@ -141,8 +152,14 @@ class Text:
             return "changing"
         self.start_s, self.start_quad = self._changed_at(view), self.quad()
         self.view += 1
-        self._template = view
+        self._template = self._last = view
         self._changing = []
+        return "new view"
+
+    def _see_better(self, view: np.ndarray) -> Sight:
+        """It has come to look different little by little, nearer or sharper: the same text in a new view."""
+        self.view += 1
+        self._template = view
         return "new view"
 
     def _changed_at(self, view: np.ndarray) -> float:
@@ -166,8 +183,12 @@ class Text:
         self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - gain * self._template)
         self._template = (0.9 * self._template + 0.1 * match.view / gain) * strength
 
-    def _set_template(self, luma: np.ndarray, quad: np.ndarray) -> None:
+    def _begin(self, quad: np.ndarray, luma: np.ndarray) -> None:
+        """Take what stands in ``quad`` for the text."""
+        self._filter = BoxFilter(quad)
         self._size = view_size(quad)
-        self._template = look_at(luma, quad, self._size)
+        self._template = self._last = look_at(luma, quad, self._size)
         self._noise = np.full_like(self._template, _FIRST_NOISE)
         self._changing: list[tuple[float, np.ndarray]] = []
+        self._odd_sizes = 0
+        self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))

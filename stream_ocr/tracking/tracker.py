@@ -23,6 +23,7 @@ class Lifetimes:
 
 _SAME_LINE = 0.3
 _GLANCE_S = 0.15
+_COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 
 
 class Tracker:
@@ -82,9 +83,10 @@ class Tracker:
         for j, (quad, region) in enumerate(zip(quads, regions, strict=True)):
             if j in taken or region.score < self._lifetimes.start_score:
                 continue
-            if not any(covered(quad, text.quad()) > 0.7 for text in visible):
+            known = any(covered(quad, text.quad()) > 0.7 for text in visible)
+            if not known and not self._fading(quad):
                 text = Text(quad, self._luma, time_s, region.score)
-                text.traced(self._history.first_sight(quad, within_s=_GLANCE_S))
+                text.trace_back(self._history, within_s=_GLANCE_S)
                 self._texts.append(text)
         self._confirm(time_s)
 
@@ -104,11 +106,22 @@ class Tracker:
         """Whether another text stands where this one was last seen."""
         return any(other.in_sight and affinity(text.quad(), other.quad()) > _SAME_LINE for other in self._texts)
 
+    def _fading(self, quad: np.ndarray) -> bool:
+        """Whether a region is what is left of a text that has faded out of sight."""
+        luma = self._luma
+        return luma is not None and any(
+            not text.in_sight and affinity(text.quad(), quad) > _SAME_LINE and text.glimmers(luma)
+            for text in self._texts
+        )
+
     def _confirm(self, time_s: float) -> None:
         for text in [text for text in self._texts if not text.confirmed and text.settled]:
-            if text.hits < 2 and time_s - text.first_hit_s < self._lifetimes.confirm_s:
+            age_s = time_s - text.first_hit_s
+            if text.hits < 2 and age_s < self._lifetimes.confirm_s:
                 continue
-            text.traced(self._history.first_sight(text.quad()))
+            if text.cut and age_s < _COMING_IN_S:
+                continue
+            text.trace_back(self._history)
             before = self._predecessor(text)
             if before is None:
                 text.id = self._next_id

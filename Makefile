@@ -1,0 +1,61 @@
+# make demo and make test each work as the only command typed in a fresh clone.
+
+VENV   := .venv
+PYTHON  = $(VENV)/bin/python
+# The first Python that is new enough, unless PYTHON3 names one.
+PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint check docs wheel clean
+
+help:
+	@echo "make demo     render a clip, read it, show what comes of it"
+	@echo "make test     run the tests"
+	@echo "make install  only make $(VENV), with everything that the above need"
+	@echo "make lint     ruff and mypy"
+	@echo "make check    lint and test"
+	@echo "make docs     write docs/events.md and configs/default.yaml from the code"
+	@echo "make wheel    build the package, weights included, into dist/"
+
+install: $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON3)" || { echo "There is no Python 3.11 or newer here; on Debian: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip' 2>/dev/null || { \
+		package=$$($(PYTHON3) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$package; \
+		else \
+			echo "$(PYTHON3) comes without venv; install the package $$package (Debian: sudo apt-get install $$package)."; exit 1; \
+		fi; }
+	$(PYTHON3) -m venv --clear $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing into $(VENV), which takes some minutes"
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[ppocr,dev]'
+	@touch $@
+
+demo: install
+	$(VENV)/bin/stream-ocr demo
+
+test: install
+	$(PYTHON) -m pytest
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+check: lint test
+
+docs: install
+	$(PYTHON) -c 'import sys; from stream_ocr.events import reference; sys.stdout.write(reference())' > docs/events.md
+	env -u STREAM_OCR_DEBUG $(VENV)/bin/stream-ocr config > configs/default.yaml
+
+wheel: install
+	$(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
+
+clean:
+	rm -rf $(VENV) build dist demo

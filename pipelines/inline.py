@@ -1,0 +1,51 @@
+"""The whole system on one page. Read this first.
+
+    python pipelines/inline.py VIDEO
+
+Five stages, one way: each gets messages and gives messages, and knows nothing of the others. Here they stand in one
+process, one after the other; ``stream_ocr.Pipeline`` puts each into a process of its own and gives the same events.
+"""
+
+import sys
+from pathlib import Path
+
+from stream_ocr import models
+from stream_ocr.messages import Published, StreamClosed
+from stream_ocr.runtime.ring import Ring
+from stream_ocr.settings import Settings
+from stream_ocr.sinks.base import Sinks
+from stream_ocr.stages.chain import Chain
+from stream_ocr.stages.decode import DecodeStage
+from stream_ocr.stages.detect import DetectStage
+from stream_ocr.stages.publish import PublishStage
+from stream_ocr.stages.recognize import RecognizeStage
+from stream_ocr.stages.track import TrackStage
+
+
+def main(video: Path) -> None:
+    settings = models.resolve(Settings.load())
+
+    # Pixels stay put: frames and crops lie in rings of slots, messages refer to them.
+    frames = {video.name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
+    crop_width, crop_height = models.crop_size(settings)
+    crops = Ring.anonymous(slots=64, slot_bytes=crop_width * crop_height)
+
+    decode = DecodeStage(video, video.name, settings, frames[video.name])  # frames that are worth a look
+    detect = DetectStage(settings, frames)  # where is text? (DBNet)
+    track = TrackStage(settings, frames, crops, (crop_width, crop_height))  # is it the same text? (Kalman)
+    recognize = RecognizeStage(settings, crops)  # what does it say? (CRNN), only when new or changed
+    publish = PublishStage(settings, Sinks([]))  # what happened? appeared, changed, ended
+
+    with decode, Chain([detect, track, recognize, publish]) as chain:
+        for frame in decode.run(stop=lambda: False):
+            for message in chain.push(frame):
+                match message:
+                    case Published(events=events):
+                        for event in events:
+                            print(f"{event.start:8.2f}s  {event.kind:<9} {event.text}")
+                    case StreamClosed(reason=reason, counts=counts):
+                        print(f"{reason}: {counts}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

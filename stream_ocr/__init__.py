@@ -1,0 +1,50 @@
+"""Reads the text in video and tells what appeared, changed and ended, where and exactly when.
+
+    import stream_ocr
+
+    for event in stream_ocr.read("match.mp4"):
+        print(f"{event.start:8.2f}s  {event.kind:<9} {event.text}")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream_ocr.api import Pipeline, Progress, Summary, read
+    from stream_ocr.errors import (
+        DeviceError,
+        SettingsError,
+        SinkError,
+        SourceError,
+        StreamOcrError,
+        WeightsError,
+        WorkerError,
+    )
+    from stream_ocr.events import TextEvent
+    from stream_ocr.settings import Settings
+
+__all__ = [
+    "DeviceError",
+    "Pipeline",
+    "Progress",
+    "Settings",
+    "SettingsError",
+    "SinkError",
+    "SourceError",
+    "StreamOcrError",
+    "Summary",
+    "TextEvent",
+    "WeightsError",
+    "WorkerError",
+    "read",
+]
+
+_HOME = {"Pipeline": "api", "Progress": "api", "Summary": "api", "read": "api", "TextEvent": "events", "Settings": "settings"}
+
+
+def __getattr__(name: str) -> Any:
+    # Names are imported when they are first used (PEP 562): each worker process imports this package, and must not
+    # pay for what only another stage needs.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)

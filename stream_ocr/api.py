@@ -1,0 +1,197 @@
+"""Reading files: in this process with ``read``, with a process per stage with ``Pipeline``. Same clip, same events."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stream_ocr import messages, models
+from stream_ocr.errors import SourceError
+from stream_ocr.events import TextEvent
+from stream_ocr.messages import Published, StreamClosed
+from stream_ocr.runtime import topology
+from stream_ocr.runtime.ring import Ring
+from stream_ocr.runtime.supervisor import Supervisor
+from stream_ocr.settings import Settings
+from stream_ocr.sinks.base import Sink, Sinks
+from stream_ocr.stages.chain import Chain
+from stream_ocr.stages.decode import DecodeStage
+from stream_ocr.stages.detect import DetectStage
+from stream_ocr.stages.publish import PublishStage
+from stream_ocr.stages.recognize import RecognizeStage
+from stream_ocr.stages.track import TrackStage
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reading is, over all files."""
+
+    frames: int = 0
+    media_s: float = 0.0
+    duration_s: float | None = None  # None where a file does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did. The ratios say how much of the work was spared."""
+
+    media_s: float
+    wall_s: float
+    frames: int
+    dropped: int
+    damaged: int
+    corrupt: int
+    detector_frames: int
+    boxes: int
+    crops_read: int
+
+    @property
+    def detection_ratio(self) -> float:
+        """Frames that the detector saw ÷ decoded frames."""
+        return self.detector_frames / self.frames if self.frames else 0.0
+
+    @property
+    def reading_ratio(self) -> float:
+        """Crops that were read ÷ text boxes seen over all frames."""
+        return self.crops_read / self.boxes if self.boxes else 0.0
+
+    def line(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.frames} frames, {self.media_s:.1f} s of video in {self.wall_s:.1f} s "
+            f"({self.media_s / max(self.wall_s, 1e-9):.1f} × real time), "
+            f"detection ratio {self.detection_ratio:.1%}, reading ratio {self.reading_ratio:.1%}, "
+            f"{self.dropped} dropped, {self.damaged} damaged"
+        )
+
+
+def read(
+    path: str | Path, settings: Settings | None = None, *, stream: str | None = None, sinks: Sequence[Sink] = ()
+) -> Iterator[TextEvent]:
+    """The events of a video file, lazily, in this process.
+
+    stream: what the events call the file; its name by default. Raises SourceError when the file cannot be read or
+    breaks off, after the events of what came before.
+    """
+    path = Path(path)
+    name = stream or path.name
+    settings = models.resolve(settings or Settings.load())
+    frames = {name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
+    width, height = models.crop_size(settings)
+    crops = Ring.anonymous(slots=topology.CROP_SLOTS, slot_bytes=width * height)
+    stages = [
+        DetectStage(settings, frames),
+        TrackStage(settings, frames, crops, (width, height)),
+        RecognizeStage(settings, crops),
+        PublishStage(settings, Sinks(sinks)),
+    ]
+    with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
+        for message in decode.run(stop=lambda: False):
+            for output in chain.push(message):
+                if isinstance(output, Published):
+                    yield from output.events
+                elif isinstance(output, StreamClosed) and output.reason != "end":
+                    raise SourceError(output.reason)
+
+
+class Pipeline:
+    """Files read by a process per stage.
+
+        with Pipeline(["match.mp4"]) as pipeline:
+            for event in pipeline.events():
+                ...
+
+    Several files are read side by side, as streams of their own. sinks: paths that the events are written to.
+    """
+
+    def __init__(
+        self, files: Sequence[str | Path], settings: Settings | None = None, sinks: Sequence[str | Path] = ()
+    ) -> None:
+        self._settings = models.resolve(settings or Settings.load())
+        self._files = {Path(file).name: Path(file).absolute() for file in files}
+        if len(self._files) < len(files):
+            raise SourceError("Two of the files have the same name; read them one after the other.")
+        dumped = self._settings.model_dump(mode="json")
+        width, height = models.crop_size(self._settings)
+        batch = self._settings.detection.batch
+        self._supervisor = Supervisor(
+            topology.five_stages(
+                {name: {"path": str(path)} for name, path in self._files.items()},
+                frame_bytes=self._settings.decode.max_pixels * 2,
+                crop_bytes=width * height,
+                detect_items=batch.max_items,
+                detect_wait_ms=batch.max_wait_ms,
+                publish={"sinks": [str(sink) for sink in sinks]},
+            ),
+            dumped,
+        )
+        self._told: dict[str, Published] = {}
+        self._closed: dict[str, StreamClosed] = {}
+        self._started_s = self._ended_s = 0.0
+
+    @classmethod
+    def load(cls, config: str | Path, files: Sequence[str | Path]) -> Self:
+        """A pipeline with the settings of a YAML file."""
+        return cls(files, Settings.load(Path(config)))
+
+    def __enter__(self) -> Self:
+        self._supervisor.__enter__()
+        self._started_s = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._supervisor.__exit__(kind, error, trace)
+
+    @property
+    def notes(self) -> Mapping[str, Mapping[str, str]]:
+        """What each stage says of itself: which models and device it took, and why."""
+        return self._supervisor.notes
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process id of each worker."""
+        return self._supervisor.pids
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is; changes while ``events`` is iterated."""
+        told = self._told.values()
+        durations = [notes.get("duration_s") for name, notes in self.notes.items() if name.startswith("decode/")]
+        known = [float(duration) for duration in durations if duration]
+        whole = sum(known) if known and len(known) == len(durations) else None
+        return Progress(sum(t.frames for t in told), sum(t.time_s for t in told), whole)
+
+    def events(self) -> Iterator[TextEvent]:
+        """The events of all files as they come, until all are read.
+
+        Raises SourceError, after the last event, when a file broke off; WorkerError when a worker died.
+        """
+        for data in self._supervisor.messages():
+            message = messages.decode(data)
+            if isinstance(message, Published):
+                self._told[message.stream] = message
+                yield from message.events
+            elif isinstance(message, StreamClosed):
+                self._closed[message.stream] = message
+        self._ended_s = time.monotonic()
+        troubles = [c.reason for c in self._closed.values() if c.reason not in ("end", "interrupted")]
+        if troubles:
+            raise SourceError(" ".join(troubles))
+
+    def stop(self) -> None:
+        """Read no further; ``events`` still gives what is under way. Safe in a signal handler."""
+        self._supervisor.stop()
+
+    def summary(self) -> Summary:
+        """What was done, once ``events`` has come to its end."""
+        closed = self._closed.values()
+        count = {key: sum(c.counts.get(key, 0) for c in closed) for key in _COUNTS}
+        wall_s = (self._ended_s or time.monotonic()) - self._started_s
+        return Summary(media_s=sum(c.end_s - c.start_s for c in closed), wall_s=wall_s, **count)
+
+
+_COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read")

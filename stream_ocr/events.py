@@ -1,0 +1,199 @@
+"""What the world gets: one JSON object per event.
+
+``make docs`` writes the reference, docs/events.md, from the definitions below.
+New fields come last and have a default; anything else that changes raises ``schema``.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+import structlog
+from msgspec import Meta
+
+from stream_ocr.errors import SourceError
+from stream_ocr.geometry import Flat
+
+SCHEMA = 1
+
+Point = tuple[float, float]
+Polygon = tuple[Point, Point, Point, Point]
+Kind = Literal["appeared", "updated", "changed", "ended"]
+SourceKind = Literal["source.up", "source.down", "source.gap"]
+Utc = Annotated[datetime, Meta(tz=True)]
+
+TIME_DIGITS = 6
+PIXEL_DIGITS = 2
+CONFIDENCE_DIGITS = 4
+
+
+class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A text appeared, was read better, became another text, or went away."""
+
+    schema: Annotated[int, Meta(description="Version of this format.")] = SCHEMA
+    id: Annotated[str, Meta(description="Deterministic: the same input gives the same ids, so that writes can repeat.")]
+    seq: Annotated[int, Meta(description="Counted per stream from 0, without gaps.", ge=0)]
+    kind: Annotated[
+        Kind,
+        Meta(
+            description="`appeared`; `updated`: a better reading of the same text; `changed`: another text took its "
+            "place, the old one ended at `start`; `ended`."
+        ),
+    ]
+    stream: Annotated[str, Meta(description="Name of the source.")]
+    track: Annotated[int, Meta(description="The text's number, unique within its stream.")]
+    text: Annotated[str, Meta(description="The best reading so far.")]
+    confidence: Annotated[float, Meta(description="Of the text, 0 to 1.", ge=0, le=1)]
+    characters: Annotated[tuple[float, ...], Meta(description="Confidence of each character of `text`.")] = ()
+    start: Annotated[float, Meta(description="Media seconds of the first frame that shows this text.")]
+    end: Annotated[
+        float | None, Meta(description="Media seconds at which the last frame that shows it ends; only on `ended`.")
+    ] = None
+    start_utc: Annotated[Utc | None, Meta(description="UTC of `start`, where it is known.")] = None
+    end_utc: Annotated[Utc | None, Meta(description="UTC of `end`, where it is known.")] = None
+    clock: Annotated[
+        Literal["rtcp", "arrival", "file"] | None,
+        Meta(description="Where UTC comes from: the camera's own clock, the arrival here, or the file's metadata."),
+    ] = None
+    polygon: Annotated[
+        Polygon,
+        Meta(description="Corners [x, y] in pixels of the source frame, clockwise from the top left of the text, now."),
+    ]
+    size: Annotated[tuple[int, int], Meta(description="Width and height of the source frame.")]
+    previous: Annotated[str | None, Meta(description="The text before; only on `changed` and `updated`.")] = None
+    emitted_utc: Annotated[Utc | None, Meta(description="When the event was published.")] = None
+
+    def __post_init__(self) -> None:
+        # Rounded here, once, so that an event equals its own JSON.
+        _set(self, "start", round(self.start, TIME_DIGITS))
+        _set(self, "end", None if self.end is None else round(self.end, TIME_DIGITS))
+        _set(self, "confidence", round(self.confidence, CONFIDENCE_DIGITS))
+        _set(self, "characters", tuple(round(value, CONFIDENCE_DIGITS) for value in self.characters))
+        _set(self, "polygon", tuple((_pixels(x), _pixels(y)) for x, y in self.polygon))
+
+    def to_json(self) -> bytes:
+        """One line, without its end."""
+        return _encoder.encode(self)
+
+    @classmethod
+    def from_json(cls, line: bytes | str) -> Self:
+        """The event in a line. Raises msgspec.ValidationError or DecodeError when it is none."""
+        return msgspec.json.decode(line, type=cls)
+
+
+class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A source came up, went down, or lost frames."""
+
+    schema: Annotated[int, Meta(description="Version of this format.")] = SCHEMA
+    id: Annotated[str, Meta(description="As of a text event.")]
+    seq: Annotated[int, Meta(description="As of a text event; both are counted together.", ge=0)]
+    kind: Annotated[SourceKind, Meta(description="`source.up`; `source.down`; `source.gap`: frames are missing.")]
+    stream: Annotated[str, Meta(description="Name of the source.")]
+    start: Annotated[float | None, Meta(description="Media seconds of the event, or of the start of the gap.")] = None
+    end: Annotated[float | None, Meta(description="Media seconds of the end of the gap.")] = None
+    frames: Annotated[int | None, Meta(description="How many frames are missing, where that is known.")] = None
+    reason: Annotated[str | None, Meta(description="Why, in a sentence.")] = None
+    emitted_utc: Annotated[Utc | None, Meta(description="When the event was published.")] = None
+
+    def to_json(self) -> bytes:
+        """One line, without its end."""
+        return _encoder.encode(self)
+
+
+Event = TextEvent | SourceEvent
+
+_set = msgspec.structs.force_setattr
+_encoder = msgspec.json.Encoder()
+
+
+def _pixels(value: float) -> float:
+    return round(float(value), PIXEL_DIGITS)
+
+
+class _Head(msgspec.Struct):
+    kind: Kind | SourceKind
+
+
+def parse(line: bytes | str) -> Event:
+    """The event of either sort in a line. Raises msgspec.DecodeError when it is none."""
+    head = msgspec.json.decode(line, type=_Head)
+    of: type[Event] = SourceEvent if head.kind.startswith("source.") else TextEvent
+    return msgspec.json.decode(line, type=of)
+
+
+def identity(stream: str, *facts: Any) -> str:
+    """An id made of facts of the media alone: track, kind, view, start, text, …"""
+    text = json.dumps([stream, *facts], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def polygon(quad: Flat) -> Polygon:
+    """The four corners of the eight numbers of a quad."""
+    x0, y0, x1, y1, x2, y2, x3, y3 = quad
+    return (x0, y0), (x1, y1), (x2, y2), (x3, y3)
+
+
+def read_log(path: Path) -> Iterator[Event]:
+    """The events of a JSONL file, in order; a last line that was cut off by a kill is left out with a warning.
+
+    Raises SourceError when the file cannot be read or a line is no event.
+    """
+    try:
+        lines = path.open("rb")
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    with lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield parse(line)
+            except msgspec.DecodeError as error:
+                if line.endswith(b"\n"):
+                    raise SourceError(f"Line {number} of {path} is no event: {error}.") from error
+                structlog.get_logger().warning("last line is cut off", path=str(path), line=number)
+
+
+def reference() -> str:
+    """docs/events.md."""
+    return "\n".join(_reference()) + "\n"
+
+
+def _reference() -> Iterator[str]:
+    yield "<!-- Written by `make docs`; a test holds it to the code. -->"
+    yield "# Events"
+    yield ""
+    yield "One JSON object per line in files and one per message on sockets, UTF-8, every field always there."
+    yield "New fields come last and have a default; anything else that changes raises `schema`."
+    yield f"Times are rounded to {TIME_DIGITS} decimals, pixels to {PIXEL_DIGITS}, confidences to {CONFIDENCE_DIGITS}."
+    for event in (TextEvent, SourceEvent):
+        yield from ["", f"## {event.__name__}", "", str(event.__doc__), ""]
+        yield from _table(event)
+    yield from ["", "## JSON Schema", "", "```json"]
+    schemas, definitions = msgspec.json.schema_components([TextEvent, SourceEvent])
+    yield json.dumps({"oneOf": list(schemas), "$defs": definitions}, indent=2, ensure_ascii=False).replace(
+        "#/components/schemas/", "#/$defs/"
+    )
+    yield "```"
+
+
+def _table(event: type[msgspec.Struct]) -> Iterable[str]:
+    yield "| field | type | meaning |"
+    yield "|---|---|---|"
+    properties = msgspec.json.schema(event)["$defs"][event.__name__]["properties"]
+    for name, schema in properties.items():
+        yield f"| `{name}` | {_type(schema)} | {schema['description']} |"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_type(choice) for choice in schema["anyOf"])
+    if "enum" in schema:
+        return "string" if None not in schema["enum"] else "string or null"
+    if "prefixItems" in schema or "items" in schema:
+        return "array"
+    return {"date-time": "UTC"}.get(schema.get("format", ""), str(schema["type"]))

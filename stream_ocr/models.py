@@ -1,0 +1,220 @@
+"""Which models read: our own, PP-OCRv6 from the ``rapidocr`` package, or anybody's ONNX files by settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from stream_ocr.detection.detector import Detector, Normalisation
+from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, pick_device
+from stream_ocr.errors import WeightsError
+from stream_ocr.recognition.charset import Charset
+from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched
+from stream_ocr.settings import Section, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OWN_DETECTOR, OWN_RECOGNIZER = "detector-small", "recognizer-small"
+OWN_CROP = (1162, 32)
+"""(greatest width, height) of crops for our recogniser: twice what ``crnn.WIDTHS`` takes in one piece."""
+
+ONNX_HEIGHT = 48
+ONNX_WIDTHS = (128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 960, 1280)
+
+OWN_LONG_SIDE = 960
+DB_DEFAULTS: Mapping[str, Any] = {
+    "long_side": 736,
+    "binarise": 0.3,
+    "score": 0.5,
+    "unclip": 0.5,
+    "shrink": 0.4,
+    "normalisation": Normalisation("bgr", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
+}
+"""For the PP-OCR detectors: pixels, ``binarise`` and ``score`` as ``rapidocr`` has them, the shrinking as in their
+training; the size and ``unclip`` measured on real clips."""
+
+OWN_SCORES = (0.5, 0.65)
+ONNX_SCORES = (0.4, 0.6)
+"""Scores from which a region may continue a track, and from which it may start one."""
+
+OWN_MARGIN, ONNX_MARGIN = 0.06, 0.28
+"""Boxes fit their text closely, for the tracker's sake; recognisers were trained with some room."""
+
+CUDA_BATCH = 8
+INSTALL_PPOCR = "pip install 'stream-ocr[ppocr]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The models that read, and why these."""
+
+    name: Literal["own", "ppocr"]
+    why: str
+
+
+def choose(setting: Literal["auto", "own", "ppocr"] = "auto") -> Choice:
+    """auto takes PP-OCRv6 where it is installed, or else ours. Raises WeightsError when ppocr is asked for in vain."""
+    if setting == "own":
+        return Choice("own", "it was asked for")
+    lacking = _no_ppocr()
+    if setting == "ppocr" and lacking:
+        raise WeightsError(f"models ppocr was asked for, but {lacking}; {INSTALL_PPOCR}, or set models to own.")
+    if lacking:
+        return Choice("own", lacking)
+    return Choice("ppocr", "it was asked for" if setting == "ppocr" else "the package rapidocr is installed")
+
+
+def resolve(settings: Settings) -> Settings:
+    """The settings with what depends on the models filled in, so that every process knows the same numbers."""
+    own = settings.detection.onnx is None and choose(settings.models).name == "own"
+    continues, starts = OWN_SCORES if own else ONNX_SCORES
+    sections = {
+        "detection": _filled(settings.detection, score=continues),
+        "tracking": _filled(settings.tracking, start_score=starts),
+        "recognition": _filled(settings.recognition, margin=OWN_MARGIN if own else ONNX_MARGIN),
+    }
+    return settings.model_copy(update=sections)
+
+
+def _filled(section: Section, **values: float) -> Section:
+    """A section of the settings with values for what was left open."""
+    return section.model_copy(update={name: value for name, value in values.items() if getattr(section, name) is None})
+
+
+def crop_size(settings: Settings) -> tuple[int, int]:
+    """(greatest width, height) of the crops that the recogniser wants. Loads no network."""
+    if settings.recognition.onnx is None and choose(settings.models).name == "own":
+        return OWN_CROP
+    return ONNX_WIDTHS[-1], ONNX_HEIGHT
+
+
+def crop_height(settings: Settings) -> int:
+    """Height of the crops that the recogniser wants. Loads no network."""
+    return crop_size(settings)[1]
+
+
+def load_detector(settings: Settings) -> Detector:
+    """The detector of these settings, ready to run. Raises WeightsError and DeviceError."""
+    wanted = settings.detection
+    path = wanted.onnx
+    engine: Engine
+    if path is None and choose(settings.models).name == "own":
+        engine, defaults = _own_detector(_pick(settings, "torch"))
+    else:
+        engine, defaults = OnnxEngine(path or _ppocr("det"), _pick(settings, "onnx")), {**DB_DEFAULTS}
+    given = {name: getattr(wanted, name) for name in ("long_side", "binarise", "score", "unclip")}
+    return Detector(
+        engine,
+        **{**defaults, **{name: value for name, value in given.items() if value is not None}},
+        max_boxes=wanted.max_boxes,
+        min_height_px=wanted.min_height_px,
+        max_batch=CUDA_BATCH if engine.picked.device == "cuda" else 1,
+    )
+
+
+def load_recognizer(settings: Settings) -> Recognizer:
+    """The recogniser of these settings, ready to run. Raises WeightsError and DeviceError."""
+    wanted = settings.recognition
+    if wanted.onnx is None and choose(settings.models).name == "own":
+        return _own_recognizer(_pick(settings, "torch"), wanted.max_batch)
+    path = wanted.onnx or _ppocr("rec")
+    engine = OnnxEngine(path, _pick(settings, "onnx"))
+    charset = _charset_of(engine, path, wanted.characters if wanted.onnx else None)
+    # On the CPU a batch takes as long as its lines one by one, and a reading must not depend on its company.
+    max_batch = wanted.max_batch if engine.picked.device == "cuda" else 1
+    return Recognizer(engine, _fit_of(engine), charset, max_batch=max_batch)
+
+
+def _pick(settings: Settings, runtime: Literal["torch", "onnx"]) -> Picked:
+    return pick_device(settings.device, runtime=runtime, dtype=settings.dtype, threads=settings.threads)
+
+
+def _no_ppocr() -> str:
+    """Why PP-OCRv6 is not there; empty when it is."""
+    missing = [package for package in ("rapidocr", "onnxruntime") if find_spec(package) is None]
+    if missing:
+        return f"the package {missing[0]} is not installed"
+    lacking = [part for part in ("det", "rec") if not _ppocr_files(part)]
+    return f"the package rapidocr carries no {lacking[0]} model of PP-OCR" if lacking else ""
+
+
+def _ppocr_files(part: Literal["det", "rec"]) -> list[Path]:
+    """Model files of one part, the newest version last. The package is found, not imported."""
+    spec = find_spec("rapidocr")
+    places = spec.submodule_search_locations if spec else None
+    return sorted(path for place in places or () for path in Path(place, "models").glob(f"PP-OCRv*_{part}_*.onnx"))
+
+
+def _ppocr(part: Literal["det", "rec"]) -> Path:
+    return _ppocr_files(part)[-1]
+
+
+def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
+    from stream_ocr.detection.dbnet import DBNet
+    from stream_ocr.weights import load_net
+
+    entry, state = load_net(OWN_DETECTOR)
+    net = DBNet(**entry["parameters"])
+    _fill(net, state, OWN_DETECTOR)
+    told = entry["preprocessing"]
+    mean, scale = float(told["mean"]), float(told["scale"])
+    defaults = {name: told[name] for name in ("binarise", "score", "unclip", "shrink")}
+    normalisation = Normalisation("rgb", (mean, mean, mean), (scale, scale, scale))
+    return TorchEngine(net, picked), {**defaults, "long_side": OWN_LONG_SIDE, "normalisation": normalisation}
+
+
+def _own_recognizer(picked: Picked, max_batch: int) -> Recognizer:
+    from stream_ocr.recognition import crnn
+    from stream_ocr.weights import load_net
+
+    entry, state = load_net(OWN_RECOGNIZER)
+    charset = Charset(entry["charset"])
+    net = crnn.CRNN(len(charset), **entry["parameters"])
+    _fill(net, state, OWN_RECOGNIZER)
+    engine = TorchEngine(net, picked, after=lambda logits_TBC: logits_TBC.float().softmax(-1).transpose(0, 1))
+    longest = crnn.WIDTHS[-1] / crnn.ASPECT / crnn.HEIGHT
+    fit = Stretched(crnn.HEIGHT, longest, crnn.width_for, crnn.fit, crnn.normalise)
+    return Recognizer(engine, fit, charset, max_batch=max_batch)
+
+
+def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"The weights {name} do not fit this version's network ({str(error).splitlines()[0]}); "
+            "reinstall stream-ocr, or train them anew."
+        ) from error
+
+
+def _fit_of(engine: OnnxEngine) -> Padded:
+    _, channels, height, width = (*engine.input_shape, None, None, None, None)[:4]
+    return Padded(height or ONNX_HEIGHT, (width,) if width else ONNX_WIDTHS, channels or 3)
+
+
+def _charset_of(engine: OnnxEngine, path: Path, listed: Path | None) -> Charset:
+    """The characters of a PP-OCR recogniser: one per line, in a file or in the model; a space follows the last one."""
+    try:
+        text = listed.read_text(encoding="utf-8") if listed else engine.metadata["character"]
+    except KeyError:
+        raise WeightsError(f"{path} does not say which characters it knows; set recognition.characters.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{listed} cannot be read ({error}); check recognition.characters.") from error
+    characters = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    odd = next((line for line, character in enumerate(characters, start=1) if len(character) != 1), None)
+    if odd:
+        raise WeightsError(f"The characters of {path} are one per line, but line {odd} holds {characters[odd - 1]!r}.")
+    classes = engine.output_shape[-1]
+    if classes not in (None, len(characters) + 2):
+        raise WeightsError(
+            f"{path} tells {classes} classes apart, but {listed or 'its list'} has {len(characters)} characters "
+            "besides blank and space; set recognition.characters to the list that it was trained with."
+        )
+    # Where the list holds a space of its own, the one that follows has taken its place in training.
+    characters = ["\N{NO-BREAK SPACE}" if character == " " else character for character in characters]
+    try:
+        return Charset("".join(characters) + " ")
+    except ValueError as error:
+        raise WeightsError(f"The characters of {path} cannot be used: {error}.") from error

@@ -1,0 +1,139 @@
+"""What a supervisor tells a worker, once, and what the worker tells in return: a line of JSON each, through pipes.
+
+Workers are started with ``subprocess``, so that it works from a script without a main guard, a REPL or a notebook.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stream_ocr.runtime.heartbeat import Heartbeat
+from stream_ocr.runtime.topology import Process
+from stream_ocr.runtime.transport import Keys
+
+
+class WorkerSpec(msgspec.Struct, frozen=True):
+    """All that a worker is told."""
+
+    process: Process
+    settings: Mapping[str, Any]
+    streams: tuple[str, ...]  # closed one after the other, they are the end of this worker's part
+    source_address: str | None
+    source_keys: Keys | None
+    target_address: str
+    target_key: str  # public
+    rings: Mapping[str, int]  # name: file descriptor
+    heartbeat_fd: int
+    heartbeat_line: int
+    status_fd: int
+    supervisor: int  # process id
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The stage is entered. notes: what it says of itself, such as the device that it took."""
+
+    notes: dict[str, str]
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The worker is about to leave with ``FAILURE_EXIT``."""
+
+    error: str  # name of its class
+    sentence: str
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """Every stream has closed, and so has the stage."""
+
+    sent: int  # messages in all
+
+
+Status = Ready | Failed | Finished
+
+
+class WorkerProcess:
+    """A worker as its supervisor sees it."""
+
+    def __init__(self, spec: WorkerSpec, heart: Heartbeat, status: int) -> None:
+        """Starts it. status: the end to read of the pipe that ``spec.status_fd`` writes to."""
+        self.process: Process = spec.process
+        self.heart, self._status = heart, status
+        self.ready: Ready | None = None
+        self.failed: Failed | None = None
+        self.finished: Finished | None = None
+        self._heard = (0, 0.0)
+        self._unread = b""
+        os.set_blocking(status, False)
+        # -P and the search path: imports must find here what they find in this process, and nothing in the folder that
+        # the user happens to be in.
+        self.popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "stream_ocr.runtime.worker"],
+            stdin=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=[*spec.rings.values(), spec.heartbeat_fd, spec.status_fd],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+        )
+        self._write(msgspec.json.encode(spec))
+
+    def begin(self) -> None:
+        """Let a source run, now that all others are ready."""
+        self._write(b"")
+
+    def trouble(self) -> str | None:
+        """Why the worker is gone, as in "The …."; None while it runs."""
+        code = self.popen.poll()
+        self._read_status()
+        name = f"{self.process.name} worker"
+        if self.failed is not None:
+            return f"{name} failed: {self.failed.sentence.rstrip('.')}"
+        if code is None:
+            return None
+        return f"{name} was killed by signal {-code}" if code < 0 else f"{name} ended with exit code {code}"
+
+    def silence_s(self, watched_s: float) -> float:
+        """How long it has given no sign of life, in watched seconds."""
+        beat = self.heart.last_ns
+        if beat != self._heard[0] or self.heart.state != "running":
+            self._heard = (beat, watched_s)
+        return watched_s - self._heard[1]
+
+    def let_go(self) -> None:
+        """Ask it to end."""
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+        self.popen.terminate()
+
+    def end(self, patience_s: float) -> None:
+        """Wait for its end, and kill it when that takes too long."""
+        try:
+            self.popen.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+    def _read_status(self) -> None:
+        with suppress(BlockingIOError):
+            while data := os.read(self._status, 65536):
+                self._unread += data
+        *lines, self._unread = self._unread.split(b"\n")
+        for line in lines:
+            match msgspec.json.decode(line, type=Status):
+                case Ready() as ready:
+                    self.ready = ready
+                case Failed() as failed:
+                    self.failed = failed
+                case Finished() as finished:
+                    self.finished = finished
+
+    def _write(self, line: bytes) -> None:
+        assert self.popen.stdin is not None
+        left = line + b"\n"
+        with suppress(BrokenPipeError):  # it died; the watch will say so
+            while left:
+                left = left[os.write(self.popen.stdin.fileno(), left) :]

@@ -1,0 +1,258 @@
+"""Settings: typed, frozen, documented; the only reader of YAML and of the environment.
+
+Later ones win: defaults, the YAML file, ``STREAM_OCR_DETECTION__MAX_PER_S=3`` in the environment,
+``--set detection.max_per_s=3``. Durations are seconds, sizes are pixels of the source frame.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stream_ocr.errors import SettingsError
+
+PREFIX = "STREAM_OCR_"
+NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Decode(Section):
+    threads: int = Field(1, ge=1, description="Threads of the video decoder.")
+    max_pixels: int = Field(33_177_600, ge=1, description="Larger pictures are refused; the default is 7680×4320.")
+
+
+class Change(Section):
+    threshold: float = Field(
+        7.0,
+        gt=0,
+        description="Root mean square difference of luma (0–255) from which a cell of the picture has changed.",
+    )
+
+
+class Batch(Section):
+    max_items: int = Field(4, ge=1, description="Frames in a batch at most.")
+    max_wait_ms: float = Field(10.0, ge=0, description="How long a batch waits to fill, in milliseconds.")
+
+
+class Detection(Section):
+    max_per_s: float = Field(
+        5.0, gt=0, description="Looks of the detector per second of video at most, where something moves."
+    )
+    long_side: int | None = Field(
+        None, ge=32, description="The longer side of the picture is scaled to this; null: the model's own."
+    )
+    binarise: float | None = Field(
+        None, gt=0, lt=1, description="Probability from which a pixel is text; null: the model's own."
+    )
+    score: float | None = Field(
+        None, ge=0, le=1, description="Mean probability that a region needs; null: the model's own."
+    )
+    unclip: float | None = Field(
+        None, ge=0, description="How far regions are grown: area × unclip ÷ perimeter; null: the model's own."
+    )
+    max_boxes: int = Field(300, ge=1, description="Regions kept per frame, the best first.")
+    min_height_px: float = Field(6.0, ge=0, description="Lower text is left alone, in pixels of the source frame.")
+    onnx: Path | None = Field(None, description="A DB-style detector in ONNX to use instead of the chosen models.")
+    batch: Batch = Field(Batch(), description="Frames of several streams that are looked at together.")
+
+
+class Tracking(Section):
+    start_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Regions below this score may continue a text, though not start one; null: the model's own.",
+    )
+    confirm_s: float = Field(0.2, ge=0, description="A text in sight for so long needs no second detection.")
+    coast_s: float = Field(1.0, ge=0, description="A text out of sight for so long has ended.")
+
+
+class Recognition(Section):
+    max_batch: int = Field(16, ge=1, description="Lines in a batch at most.")
+    looks: int = Field(3, ge=1, description="Readings that are fused for one view of a text at most.")
+    pause_s: float = Field(0.5, ge=0, description="Between the first two looks; it doubles with each further one.")
+    margin: float | None = Field(
+        None, ge=0, description="Crops are cut this much larger on every side, in heights; null: the model's own."
+    )
+    onnx: Path | None = Field(None, description="A CTC recogniser in ONNX to use instead of the chosen models.")
+    characters: Path | None = Field(
+        None, description="The characters of that recogniser, one per line; null: those it carries itself."
+    )
+
+
+class Events(Section):
+    min_confidence: float = Field(0.6, ge=0, le=1, description="Texts read with less confidence are not reported.")
+    min_characters: int = Field(1, ge=1, description="Shorter texts are not reported.")
+
+
+class Logs(Section):
+    style: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: for people on a terminal, JSON lines otherwise."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is shown.")
+
+
+class Settings(Section):
+    """Everything that can be set, with its default."""
+
+    models: Literal["auto", "own", "ppocr"] = Field(
+        "auto", description="own: the weights that come along; ppocr: PP-OCRv6; auto: PP-OCRv6 where it is installed."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: CUDA where there is a device, or else CPU."
+    )
+    dtype: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the device computes in it, or else fp32."
+    )
+    threads: int | None = Field(None, ge=1, description="Threads of each network on the CPU; null: as many as help.")
+    decode: Decode = Field(Decode(), description="From file to frames.")
+    change: Change = Field(Change(), description="What counts as a change of the picture.")
+    detection: Detection = Field(Detection(), description="Where text is.")
+    tracking: Tracking = Field(Tracking(), description="Which text is the same as before.")
+    recognition: Recognition = Field(Recognition(), description="What the text says.")
+    events: Events = Field(Events(), description="What is reported.")
+    logs: Logs = Field(Logs(), description="Log lines on standard error.")
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Self:
+        """Settings of a YAML file, the environment and ``a.b=c`` overrides, each optional.
+
+        Raises SettingsError that names every mistake at once.
+        """
+        tree: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        mistakes: list[str] = []
+        for origin, name, value in _given(path, overrides, mistakes):
+            origins[name] = origin
+            _put(tree, name, value)
+        try:
+            settings = cls.model_validate(tree)
+        except ValidationError as error:
+            for problem in error.errors():
+                mistakes += _sentences(problem, origins)
+        if mistakes:
+            raise SettingsError(_report(mistakes))
+        return settings
+
+    def yaml(self) -> str:
+        """These settings as a file that ``load`` takes, each under its description."""
+        return "\n".join(_document(self)) + "\n"
+
+
+def debugging() -> bool:
+    """Whether errors shall be shown with their traceback (STREAM_OCR_DEBUG)."""
+    return bool(os.environ.get("STREAM_OCR_DEBUG"))
+
+
+def names(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """The dotted name of every setting."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from names(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _given(path: Path | None, overrides: Sequence[str], mistakes: list[str]) -> Iterator[tuple[str, str, Any]]:
+    """(origin, dotted name, value) of all that was given, the stronger ones last."""
+    if path is not None:
+        for name, value in _leaves(_mapping_in(path)):
+            yield str(path), name, value
+    texts = [
+        (variable, variable.removeprefix(PREFIX).lower().replace("__", "."), text)
+        for variable, text in sorted(os.environ.items())
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS
+    ]
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if equals and name.strip():
+            texts.append(("--set", name.strip(), text))
+        else:
+            mistakes.append(f"--set {override!r} is not of the form name=value")
+    for origin, name, text in texts:
+        try:
+            yield origin, name, yaml.safe_load(text)
+        except yaml.YAMLError:
+            mistakes.append(f"{name} ({origin}) is {text!r}, which is not valid YAML")
+
+
+def _mapping_in(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; check the name given to --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} holds a {type(content).__name__}, but settings are a mapping of names to values.")
+    return content
+
+
+def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{name}.")
+        elif value is not None or not any(setting.startswith(f"{name}.") for setting in names()):
+            yield name, value  # a group of settings with nothing in it is no mistake
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *sections, last = name.split(".")
+    for section in sections:
+        inner = tree.get(section)
+        if not isinstance(inner, dict):
+            inner = tree[section] = {}
+        tree = inner
+    tree[last] = value
+
+
+def _sentences(problem: Any, origins: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong, for each thing that the user wrote."""
+    name = ".".join(str(part) for part in problem["loc"])
+    for given, origin in origins.items():
+        if given != name and not given.startswith(f"{name}."):
+            continue
+        if problem["type"] == "extra_forbidden":
+            yield f"{given} ({origin}) is not a setting{_suggestion(given)}"
+        elif given == name and problem["type"] == "model_type":
+            yield f"{given} ({origin}) is {problem['input']!r}, but it is a group of settings"
+        elif given == name:
+            yield f"{given} ({origin}) is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _suggestion(name: str) -> str:
+    known = list(names())
+    by_last_part = {setting.rpartition(".")[2]: setting for setting in reversed(known)}
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    if not near:
+        parts = difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1, cutoff=0.75)
+        near = [by_last_part[part] for part in parts]
+    return f"; did you mean {near[0]}?" if near else "; `stream-ocr config` lists them all"
+
+
+def _report(mistakes: Sequence[str]) -> str:
+    if len(mistakes) == 1:
+        return f"{mistakes[0]}." if not mistakes[0].endswith("?") else mistakes[0]
+    return f"{len(mistakes)} mistakes in the settings:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+
+
+def _document(section: BaseModel, indent: str = "") -> Iterator[str]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        yield f"{indent}# {field.description}"
+        if isinstance(value, Section):
+            yield f"{indent}{name}:"
+            yield from _document(value, indent + "  ")
+        else:
+            plain = str(value) if isinstance(value, Path) else value
+            yield f"{indent}{yaml.safe_dump({name: plain}, allow_unicode=True, width=1000).strip()}"

@@ -1,0 +1,103 @@
+"""Where events go. A sink that breaks is reported once, counted, and never stops another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import structlog
+
+from stream_ocr.errors import SinkError
+from stream_ocr.events import Event
+
+log = structlog.get_logger(__name__)
+
+
+class Sink(Protocol):
+    """Takes the events of a run in order."""
+
+    name: str
+
+    def open(self) -> None:
+        """Make ready to write. Raises SinkError when that is impossible."""
+        ...
+
+    def write(self, event: Event) -> None:
+        """Take one event. Raises SinkError or OSError when it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left and let go. Raises as ``write``; called once, also after a failure."""
+        ...
+
+
+class Sinks:
+    """Several sinks as one, opened when entered.
+
+    lost: for each sink that broke, by name, how many events did not reach it.
+    """
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self.lost: dict[str, int] = {}
+        self._sinks = tuple(sinks)
+        self._open: list[Sink] = []
+
+    @property
+    def failures(self) -> int:
+        """How many sinks broke."""
+        return len(self.lost)
+
+    def __enter__(self) -> Self:
+        try:
+            for sink in self._sinks:
+                sink.open()
+                self._open.append(sink)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, event: Event) -> None:
+        """Hand an event to every sink that still works."""
+        for sink in self._open:
+            if sink.name in self.lost:
+                self.lost[sink.name] += 1
+                continue
+            try:
+                sink.write(event)
+            except Exception as error:  # noqa: BLE001 - whatever a sink does, the others go on
+                self._report(sink, error, lost=1)
+
+    def close(self) -> None:
+        """Close every sink, the broken ones too."""
+        while self._open:
+            sink = self._open.pop()
+            try:
+                sink.close()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._report(sink, error, lost=0)
+
+    def _report(self, sink: Sink, error: Exception, *, lost: int) -> None:
+        if sink.name not in self.lost:
+            self.lost[sink.name] = lost
+            log.error("sink is broken and gets no further events", sink=sink.name, reason=reason(error))
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, for a sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def refuse_directory(path: Path) -> None:
+    """Raise SinkError where no file of that name can be made, before anything else is tried."""
+    if path.is_dir():
+        raise SinkError(f"{path} is a directory; name a file to write.")
+    if not path.parent.is_dir():
+        raise SinkError(f"{path} cannot be written: there is no directory {path.parent}; make it first.")

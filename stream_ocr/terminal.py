@@ -1,0 +1,158 @@
+"""A reading as seen at a terminal: what reads, how far it is, the events, Ctrl-C, and one line at the end."""
+
+import signal
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stream_ocr import annotate, api, doctor
+from stream_ocr.errors import SinkError, SourceError
+from stream_ocr.events import Event, TextEvent, read_log
+from stream_ocr.progress import Watch
+from stream_ocr.settings import Settings
+from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
+from stream_ocr.spans import spans
+
+
+class Signals:
+    """The first Ctrl-C or SIGTERM stops gently, a second one at once."""
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._stop: Callable[[], None] = _nothing
+
+    @contextmanager
+    def calling(self, stop: Callable[[], None]) -> Iterator[None]:
+        """What the first signal calls meanwhile; at once when it has come already."""
+        self._stop = stop
+        if self.caught:
+            stop()
+        try:
+            yield
+        finally:
+            self._stop = _nothing
+
+    @contextmanager
+    def caught_here(self) -> Iterator[None]:
+        """Handle the signals of this process."""
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        if self.caught:
+            raise KeyboardInterrupt
+        self.caught = number
+        self._stop()
+
+
+Way = Callable[[Path, Settings, Signals], Generator[TextEvent]]
+
+
+def by_processes(file: Path, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+    """Read a file with a process per stage."""
+    with api.Pipeline([file], settings) as pipeline, signals.calling(pipeline.stop):
+        try:
+            with Watch(lambda: pipeline.progress):
+                yield from pipeline.events()
+        finally:
+            if (summary := pipeline.summary()).frames:
+                say(f"{file.name}: {summary.line()}")
+
+
+def in_this_process(file: Path, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+    """Read a file in this process."""
+    for event in api.read(file, settings):
+        yield event
+        if signals.caught:
+            return
+
+
+@dataclass
+class Outcome:
+    """What came of a reading, and the exit code that says so."""
+
+    events: list[TextEvent] = field(default_factory=list)
+    failed: bool = False
+    signal: int | None = None
+
+    @property
+    def code(self) -> int:
+        """128 + the number of the signal that ended it, 1 when anything failed, or else 0."""
+        return 128 + self.signal if self.signal else int(self.failed)
+
+
+def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str], way: Way) -> Outcome:
+    """Read files one after the other; those that fail are named, and the others are read all the same.
+
+    Raises SinkError when an output cannot be opened, and WorkerError when a process dies.
+    """
+    outcome, signals = Outcome(), Signals()
+    for line in doctor.chosen(settings):
+        say(line)
+    with open_sinks(outputs or [CONSOLE]) as sinks, signals.caught_here():
+        for file in files:
+            try:
+                with closing(way(file, settings, signals)) as events:
+                    for event in events:
+                        outcome.events.append(event)
+                        sinks.write(event)
+            except SourceError as error:
+                say(str(error))
+                outcome.failed = True
+            if signals.caught:
+                break
+    outcome.signal = signals.caught
+    for sentence in _missing(sinks):
+        say(sentence)
+        outcome.failed = True
+    return outcome
+
+
+def replay(log: Path, outputs: Sequence[str]) -> list[Event]:
+    """Hand the events of a file to sinks. Raises SourceError and SinkError."""
+    events = []
+    with open_sinks(outputs) as sinks:
+        for event in read_log(log):
+            events.append(event)
+            sinks.write(event)
+    if sinks.lost:
+        raise SinkError(" ".join(_missing(sinks)))
+    return events
+
+
+def draw(video: Path, events: Sequence[Event], target: Path, settings: Settings) -> None:
+    """Write the annotated video, with progress."""
+    place = _Place()
+    with Watch(lambda: place):
+        frames = annotate.annotate(video, spans(events), target, settings, progress=place.reach)
+    say(f"{target}: {frames} frames")
+
+
+def say(sentence: str) -> None:
+    """To the person, not to the log."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+@dataclass
+class _Place:
+    media_s: float = 0.0
+    duration_s: float | None = None
+
+    def reach(self, time_s: float) -> None:
+        self.media_s = time_s
+
+
+def _missing(sinks: Sinks) -> Iterator[str]:
+    for name, lost in sinks.lost.items():
+        yield f"{name} could not be written; {lost} events are missing there."
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,152 @@
+import mmap
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_ocr.errors import SlotError
+from stream_ocr.messages import SlotRef
+from stream_ocr.runtime.ring import Ring, shared_memory
+
+
+@pytest.fixture
+def ring() -> Iterator[Ring]:
+    ring = Ring.create(slots=3, slot_bytes=5000)
+    yield ring
+    ring.close()
+
+
+def put(ring: Ring, content: bytes) -> SlotRef:
+    claim = ring.claim(timeout_s=1)
+    assert claim is not None
+    claim[1][: len(content)] = content
+    return ring.commit(claim[0])
+
+
+def test_pixels_pass_from_one_mapping_to_another(ring: Ring) -> None:
+    other = Ring.attach(os.dup(ring.fd))
+    ref = put(ring, b"luma")
+    assert bytes(other.view(ref)[:4]) == b"luma"
+    assert (other.slots, other.slot_bytes, len(other.view(ref))) == (3, 5000, 5000)
+    assert (ring.in_use, other.in_use) == (1, 1)
+    other.release(ref)
+    assert ring.in_use == 0
+    other.close()
+
+
+def test_slots_lie_apart_and_on_pages(ring: Ring) -> None:
+    refs = [put(ring, bytes([n]) * 5000) for n in range(3)]
+    assert [set(ring.view(ref)) for ref in refs] == [{0}, {1}, {2}]
+    base = np.frombuffer(ring.view(refs[0]), np.uint8).ctypes.data
+    assert base % mmap.PAGESIZE == 0
+
+
+def test_a_full_ring_gives_none_when_the_time_is_over(ring: Ring) -> None:
+    refs = [put(ring, b"") for _ in range(3)]
+    start = time.monotonic()
+    assert ring.claim(timeout_s=0.05) is None
+    assert 0.05 <= time.monotonic() - start < 1
+    ring.release(refs[1])
+    claim = ring.claim(timeout_s=0)
+    assert claim is not None
+    assert claim[0] == refs[1].slot
+
+
+def test_a_claim_waits_for_a_slot_and_says_that_it_waits(ring: Ring) -> None:
+    waits: list[float] = []
+    writer = Ring.attach(os.dup(ring.fd), waiting=lambda: waits.append(time.monotonic()))
+    refs = [put(writer, b"") for _ in range(3)]
+    threading.Timer(0.1, ring.release, [refs[2]]).start()
+    start = time.monotonic()
+    assert writer.claim() is not None
+    assert time.monotonic() - start > 0.05
+    assert len(waits) > 10
+    writer.close()
+
+
+def test_a_claimed_slot_is_not_given_twice(ring: Ring) -> None:
+    claims = [ring.claim(timeout_s=0) for _ in range(4)]
+    assert [claim and claim[0] for claim in claims] == [0, 1, 2, None]
+
+
+def test_a_writer_that_died_with_a_claim_leaves_the_ring_sound(ring: Ring) -> None:
+    dead = Ring.attach(os.dup(ring.fd))
+    dead.claim()
+    dead.close()
+    assert [put(ring, b"").slot for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_slot_that_was_given_back_cannot_be_looked_at(ring: Ring) -> None:
+    ref = put(ring, b"first")
+    ring.release(ref)
+    with pytest.raises(SlotError, match="no longer holds generation 1"):
+        ring.view(ref)
+    assert put(ring, b"second").slot == ref.slot
+    with pytest.raises(SlotError, match="no longer holds generation 1"):
+        ring.view(ref)
+
+
+def test_giving_back_twice_is_found_and_a_stale_reference_does_no_harm(ring: Ring) -> None:
+    stale = put(ring, b"first")
+    ring.release(stale)
+    with pytest.raises(SlotError, match="given back twice"):
+        ring.release(stale)
+    ref = put(ring, b"second")
+    ring.release(stale)
+    assert bytes(ring.view(ref)[:6]) == b"second"
+
+
+@pytest.mark.parametrize("slot", [-1, 3])
+def test_a_slot_that_is_not_there(ring: Ring, slot: int) -> None:
+    with pytest.raises(SlotError, match="no slot"):
+        ring.view(SlotRef(slot, 1))
+
+
+def test_a_commit_needs_a_claim(ring: Ring) -> None:
+    with pytest.raises(SlotError, match="without a claim"):
+        ring.commit(0)
+
+
+def test_only_touched_pages_count() -> None:
+    ring = Ring.create(slots=12, slot_bytes=50_000_000)
+    for _ in range(100):
+        ring.release(put(ring, b"x" * 1_000_000))
+    assert os.fstat(ring.fd).st_size > 600_000_000
+    assert os.fstat(ring.fd).st_blocks * 512 < 1_200_000
+    ring.close()
+
+
+def test_nobody_can_resize_it(ring: Ring) -> None:
+    for size in (0, 2 * os.fstat(ring.fd).st_size):
+        with pytest.raises(PermissionError):
+            os.ftruncate(ring.fd, size)
+
+
+def test_a_descriptor_of_something_else_is_refused() -> None:
+    fd = shared_memory("else", 8192)
+    with pytest.raises(SlotError, match="no ring"):
+        Ring.attach(fd)
+    os.close(fd)
+
+
+def test_an_anonymous_ring_serves_one_process() -> None:
+    ring = Ring.anonymous(slots=2, slot_bytes=10)
+    ref = put(ring, b"abc")
+    assert bytes(ring.view(ref)[:3]) == b"abc"
+    with pytest.raises(SlotError, match=r"Ring\.create"):
+        _ = ring.fd
+    ring.close()
+
+
+def test_close_leaves_no_descriptor_also_while_a_slot_is_looked_at() -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+    ring = Ring.create(slots=2, slot_bytes=10)
+    pixels = np.frombuffer(ring.view(put(ring, b"abc")), np.uint8)
+    ring.close()
+    assert bytes(pixels[:3]) == b"abc"
+    del ring, pixels
+    assert set(Path("/proc/self/fd").iterdir()) <= before

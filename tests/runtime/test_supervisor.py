@@ -1,0 +1,266 @@
+"""Whole runs through real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stream_ocr.errors import WorkerError
+from stream_ocr.messages import Message, Published, StreamClosed, decode
+from stream_ocr.runtime.supervisor import Supervisor
+from stream_ocr.runtime.topology import Process, Topology
+
+HERE = Path(__file__).parent
+FOR_EVER = {"frames": 10**9, "pause_s": 0.001}
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
+    yield
+    assert psutil.Process().children(recursive=True) == []
+    assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
+
+
+def table(sources: Mapping[str, Mapping[str, object]], slots: int = 12, **stages: Mapping[str, object]) -> Topology:
+    import toy_stages  # found once the fixture has set the path
+
+    topology: Topology = toy_stages.table(sources, slots=slots, **stages)
+    return topology
+
+
+def troubled(kind: str) -> Topology:
+    return table(
+        {"a": {**FOR_EVER, "slot_each": 10**9}}, detect={"toy": "trouble", "kind": kind}, publish={"toy": "say"}
+    )
+
+
+def five(sources: Mapping[str, Mapping[str, object]], log: Path | None = None) -> Topology:
+    return table(
+        sources,
+        detect={"toy": "look"},
+        track={"toy": "give_back"},
+        recognize={"toy": "read"},
+        publish={"toy": "say", "log": log and str(log)},
+    )
+
+
+def rest(supervisor: Supervisor) -> list[Message]:
+    return [decode(data) for data in supervisor.messages()]
+
+
+def published(messages: list[Message], stream: str = "a") -> list[int]:
+    return [message.frames for message in messages if isinstance(message, Published) and message.stream == stream]
+
+
+def closings(messages: list[Message]) -> dict[str, StreamClosed]:
+    return {message.stream: message for message in messages if isinstance(message, StreamClosed)}
+
+
+def gone(pids: Mapping[str, int], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids.values()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_two_streams_through_five_stages_arrive_whole_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "zmq.py").write_text("raise RuntimeError('imported from the folder of the user')")
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / "log"
+    sources = {"a": {"frames": 4500, "slot_each": 5}, "b": {"frames": 500}}
+    with Supervisor(five(sources, log), {}) as supervisor:
+        pids = supervisor.pids
+        titles = {name: Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0 ") for name, pid in pids.items()}
+        assert titles == {name: f"stream-ocr: {name}" for name in pids}
+        assert supervisor.notes["detect"] == {"device": "toy"}
+        for pid in pids.values():
+            os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+            files = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.name not in "012"]
+            assert not [
+                file for file in files if file.startswith("/") and not file.startswith(("/memfd:", "/dev/null"))
+            ]
+        messages = rest(supervisor)
+        assert gone(pids, 0)
+    assert published(messages, "a") == list(range(1, 4501))
+    assert published(messages, "b") == list(range(1, 501))
+    closed = closings(messages)
+    assert [(closed[name].reason, closed[name].end_s, closed[name].counts["frames"]) for name in "ab"] == [
+        ("end", 180.0, 4500),
+        ("end", 20.0, 500),
+    ]
+    lines = log.read_text().splitlines()
+    assert len(lines) == 5001
+    assert lines[-1] == "closed"
+
+
+def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
+    topology = table(
+        {"a": {"frames": 30}}, slots=3, track={"toy": "give_back", "pause_s": 0.02}, publish={"toy": "say"}
+    )
+    with Supervisor(topology, {}) as supervisor:
+        closed = closings(rest(supervisor))["a"]
+    # All frames but those that found a free slot waited for another to be given back.
+    assert closed.counts["took_ms"] >= 20 * (30 - 3 - 1)
+
+
+@pytest.mark.parametrize("name", ["decode/a", "detect", "track", "recognize", "publish"])
+def test_the_death_of_a_worker_ends_the_run_with_its_name(name: str, tmp_path: Path) -> None:
+    with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
+        messages = supervisor.messages()
+        assert len(list(islice(messages, 5))) == 5
+        pids = supervisor.pids
+        start = time.monotonic()
+        os.kill(pids[name], signal.SIGKILL)
+        with pytest.raises(WorkerError) as caught:
+            list(messages)
+        assert str(caught.value) == f"The {name} worker was killed by signal 9; what was read so far is kept."
+        assert gone(pids, 0)
+        assert time.monotonic() - start < 2.5
+    if name != "publish":
+        assert (tmp_path / "log").read_text().endswith("closed\n")
+
+
+def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "from toy_stages import table\n"
+        "from stream_ocr.runtime.supervisor import Supervisor\n"
+        f"topology = table({{'a': {FOR_EVER}}}, track={{'toy': 'give_back'}}, publish={{'toy': 'say'}})\n"
+        "with Supervisor(topology, {}) as supervisor:\n"
+        "    for number, _ in enumerate(supervisor.messages()):\n"
+        "        if number == 5: print(*supervisor.pids.values(), flush=True)\n"
+    )
+    (tmp_path / "temp").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temp"), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        pids = {number: int(number) for number in process.stdout.readline().split()}
+        os.kill(pids[next(iter(pids))], signal.SIGSTOP)  # also one that cannot react
+        process.kill()
+        assert len(pids) == 3
+        assert gone(pids, 2.0)
+    assert [path.name for path in tmp_path.rglob("*")] == ["temp"]
+    assert "stream-ocr-" not in "".join(path.name for path in Path("/dev/shm").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("raise", "The detect worker failed: Weights 'toy' went bad; what was read so far is kept."),
+        ("bug", "The detect worker failed: ZeroDivisionError: a b; what was read so far is kept."),
+        ("leave", "The detect worker ended with exit code 3; what was read so far is kept."),
+    ],
+)
+def test_a_stage_that_fails_says_why(kind: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(WorkerError) as caught, Supervisor(troubled(kind), {}) as supervisor:
+        rest(supervisor)
+    assert str(caught.value) == sentence
+    assert ("Traceback" in capfd.readouterr().err) == (kind == "bug")
+
+
+def test_a_stage_that_cannot_start_says_why() -> None:
+    with pytest.raises(WorkerError) as caught, Supervisor(troubled("no weights"), {}):
+        pass
+    assert str(caught.value) == (
+        "The run could not start: the detect worker failed: Weights 'toy' are missing; run make weights."
+    )
+
+
+def test_a_start_that_takes_too_long_is_given_up() -> None:
+    topology = table({"a": FOR_EVER}, publish={"toy": "say"})
+    with (
+        pytest.raises(WorkerError, match="Not ready after 0 s: decode/a, publish"),
+        Supervisor(topology, {}, start_s=0),
+    ):
+        pass
+
+
+def test_a_stage_that_hangs_is_found() -> None:
+    sentence = r"The detect worker gave no sign of life for 1\.5 s and was killed"
+    with pytest.raises(WorkerError, match=sentence), Supervisor(troubled("hang"), {}, hang_s=1.5) as supervisor:
+        rest(supervisor)
+
+
+def test_a_run_that_stands_still_is_found() -> None:
+    topology = table({"a": FOR_EVER}, track={"toy": "give_back", "pause_s": None}, publish={"toy": "say"})
+    sentence = "No worker made progress for 1 s"
+    with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}, stall_s=1.0) as supervisor:
+        rest(supervisor)
+
+
+def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
+    with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
+        messages = [decode(data) for data in islice(supervisor.messages(), 20)]
+        supervisor.stop()
+        messages += rest(supervisor)
+    closed = closings(messages)["a"]
+    assert closed.reason == "interrupted"
+    assert messages[-1] == closed
+    assert published(messages) == list(range(1, closed.counts["frames"] + 1))
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "closed"
+
+
+def test_a_stop_is_bounded() -> None:
+    with Supervisor(troubled("hang"), {}, drain_s=0.5) as supervisor:
+        list(islice(supervisor.messages(), 20))
+        supervisor.stop()
+        start = time.monotonic()
+        with pytest.raises(WorkerError, match=r"did not finish within 0\.5 s"):
+            rest(supervisor)
+        assert time.monotonic() - start < 3
+
+
+def test_leaving_early_ends_all_workers_and_closes_what_they_hold(tmp_path: Path) -> None:
+    topology = table({"a": FOR_EVER}, track={"toy": "give_back"}, publish={"toy": "say", "log": str(tmp_path / "log")})
+    with Supervisor(topology, {}) as supervisor:
+        next(supervisor.messages())
+        pids = supervisor.pids
+    assert gone(pids, 0)
+    assert (tmp_path / "log").read_text().endswith("closed\n")
+
+
+def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
+    topology = table(
+        {
+            "a": {"source": "broken_source", "at_once": True},
+            "b": {"source": "broken_source", "at_once": False},
+            "c": {"frames": 100},
+        },
+        track={"toy": "give_back"},
+        publish={"toy": "say"},
+    )
+    with Supervisor(topology, {}) as supervisor:
+        messages = rest(supervisor)
+    assert {stream: closed.reason for stream, closed in closings(messages).items()} == {
+        "a": "clip.mp4 holds no video.",
+        "b": "clip.mp4 breaks off.",
+        "c": "end",
+    }
+    assert closings(messages)["b"].end_s == 0.04
+    assert len(published(messages, "c")) == 100
+
+
+def test_a_stage_that_is_not_there() -> None:
+    process = Process(name="decode/a", factory="toy_stages:nothing", input=None, output="published", arguments={})
+    topology = Topology((process,), {}, ("a",))
+    sentence = "decode/a worker failed: AttributeError"
+    with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}):
+        pass

@@ -1,0 +1,39 @@
+from collections import Counter
+
+from stream_ocr.runtime.topology import CROP_SLOTS, FRAME_SLOTS, OUTCOME, RingSize, five_stages
+
+
+def test_every_hop_has_one_receiver_and_ends_in_the_supervisor() -> None:
+    topology = five_stages({"a": {"path": "a.mp4"}, "b": {"path": "b.mp4"}}, frame_bytes=100)
+    names = [process.name for process in topology.processes]
+    assert names == ["decode/a", "decode/b", "detect", "track", "recognize", "publish"]
+    received = Counter(process.input for process in topology.processes if process.input)
+    assert set(received.values()) == {1}
+    assert {process.output for process in topology.processes} == {*received, OUTCOME}
+    assert topology.streams == ("a", "b")
+
+
+def test_every_worker_maps_what_it_touches_and_nothing_else() -> None:
+    topology = five_stages({"a": {}, "b": {}}, frame_bytes=100, crop_bytes=50)
+    mapped = {process.name: set(process.rings) for process in topology.processes}
+    assert mapped == {
+        "decode/a": {"frames/a"},
+        "decode/b": {"frames/b"},
+        "detect": {"frames/a", "frames/b"},
+        "track": {"frames/a", "frames/b", "crops"},
+        "recognize": {"crops"},
+        "publish": set(),
+    }
+    assert topology.rings == {
+        "frames/a": RingSize(FRAME_SLOTS, 100),
+        "frames/b": RingSize(FRAME_SLOTS, 100),
+        "crops": RingSize(CROP_SLOTS, 50),
+    }
+
+
+def test_arguments_reach_their_factory() -> None:
+    topology = five_stages({"a": {"path": "a.mp4"}}, frame_bytes=100, detect_items=7, publish={"sinks": ["x.jsonl"]})
+    rows = {process.name: process for process in topology.processes}
+    assert rows["decode/a"].arguments == {"stream": "a", "path": "a.mp4"}
+    assert rows["detect"].max_items == 7
+    assert rows["publish"].arguments == {"sinks": ["x.jsonl"]}

@@ -1,0 +1,224 @@
+"""Small real stages for the tests of the runtime: what they do is seen from outside."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from stream_ocr.errors import SourceError, WeightsError
+from stream_ocr.messages import Detections, FrameRef, Message, Published, Readings, SlotRef, Stamp, StreamClosed, Tracks
+from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
+from stream_ocr.stages.base import Slots
+
+
+class Entered:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        yield closed
+
+
+class Counter(Entered):
+    """A source of frames, the seq in the bytes of their slots; every ``slot_each``-th has one."""
+
+    def __init__(self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0) -> None:
+        self.slots, self.stream, self.frames = slots, stream, frames
+        self.slot_each, self.pause_s = slot_each, pause_s
+
+    def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
+        seq, start = 0, time.monotonic()
+        while seq < self.frames and not stop():
+            slot = self._put(seq, stop) if seq % self.slot_each == 0 else None
+            stamp = Stamp(self.stream, 0, seq, seq, (1, 25), 1, time.time_ns())
+            yield FrameRef(stamp, (8, 1), "carry" if slot else "skip", slot, True, False, False)
+            seq += 1
+            time.sleep(self.pause_s)
+        took_ms = round(1000 * (time.monotonic() - start))
+        reason = "end" if seq == self.frames else "interrupted"
+        yield StreamClosed(self.stream, reason, 0.0, seq / 25, {"frames": seq, "took_ms": took_ms})
+
+    def _put(self, seq: int, stop: Callable[[], bool]) -> SlotRef | None:
+        while not stop():
+            if claim := self.slots.claim(0.1):
+                claim[1][:8] = seq.to_bytes(8, "little")
+                return self.slots.commit(claim[0])
+        return None
+
+
+class BrokenSource(Entered):
+    """A source that gives one frame and then cannot go on; ``at_once``: not even that."""
+
+    def __init__(self, stream: str, *, at_once: bool) -> None:
+        self.stream, self.at_once = stream, at_once
+
+    def __enter__(self) -> Self:
+        if self.at_once:
+            raise SourceError("clip.mp4 holds no video.")
+        return self
+
+    def run(self, _stop: Callable[[], bool]) -> Iterator[Message]:
+        yield FrameRef(Stamp(self.stream, 0, 0, 0, (1, 25), 1, 0), (8, 1), "skip", None, True, False, False)
+        raise SourceError("clip.mp4 breaks off.")
+
+
+class Look(Entered):
+    """FrameRef → Detections. Checks the bytes of the slot, and leaves it to the next."""
+
+    def __init__(self, rings: Mapping[str, Slots]) -> None:
+        self.rings = rings
+        self.notes = {"device": "toy"}
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for ref in batch:
+            assert isinstance(ref, FrameRef)
+            if ref.slot is not None:
+                check(self.rings, ref)
+            yield Detections(ref, None)
+
+
+class GiveBack(Entered):
+    """Detections, or FrameRef at once, → Tracks. Gives the slot back after ``pause_s``, or never."""
+
+    def __init__(self, rings: Mapping[str, Slots], pause_s: float | None) -> None:
+        self.rings, self.pause_s = rings, pause_s
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for message in batch:
+            ref = message.frame if isinstance(message, Detections) else message
+            assert isinstance(ref, FrameRef)
+            if ref.slot is not None and self.pause_s is not None:
+                time.sleep(self.pause_s)
+                check(self.rings, ref)
+                self.rings[f"frames/{ref.stamp.stream}"].release(ref.slot)
+            yield Tracks(ref.stamp, ref.size, ())
+
+
+class Read(Entered):
+    """Tracks → Readings."""
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for message in batch:
+            assert isinstance(message, Tracks)
+            yield Readings(message.stamp, message.size, ())
+
+
+class Say(Entered):
+    """Anything with a stamp → Published, one each; a line in ``log`` for each and for its own end."""
+
+    def __init__(self, log: str | None) -> None:
+        self.log = Path(log) if log else None
+
+    def __exit__(self, *_: object) -> None:
+        self.write("closed")
+
+    def write(self, line: str) -> None:
+        if self.log:
+            with self.log.open("a") as file:
+                file.write(f"{line}\n")
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for message in batch:
+            assert isinstance(message, FrameRef | Detections | Tracks | Readings)
+            stamp = message.frame.stamp if isinstance(message, Detections) else message.stamp
+            self.write(str(stamp.seq))
+            yield Published(stamp.stream, stamp.seq + 1, stamp.time_s, ())
+
+
+class Trouble(Entered):
+    """FrameRef → Detections until frame 20; then what ``kind`` says."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __enter__(self) -> Self:
+        if self.kind == "no weights":
+            raise WeightsError("Weights 'toy' are missing; run make weights.")
+        return self
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for ref in batch:
+            assert isinstance(ref, FrameRef)
+            if ref.stamp.seq == 20:
+                self._happen()
+            yield Detections(ref, None)
+
+    def _happen(self) -> None:
+        match self.kind:
+            case "raise":
+                raise WeightsError("Weights 'toy' went bad.")
+            case "bug":
+                raise ZeroDivisionError("a\nb")
+            case "hang":
+                time.sleep(60)
+            case "leave":
+                os._exit(3)
+
+
+def check(rings: Mapping[str, Slots], ref: FrameRef) -> None:
+    assert ref.slot is not None
+    found = int.from_bytes(rings[f"frames/{ref.stamp.stream}"].view(ref.slot)[:8], "little")
+    assert found == ref.stamp.seq, f"slot holds frame {found}, not {ref.stamp.seq}"
+
+
+def counter(settings: Mapping[str, Any], rings: Mapping[str, Slots], stream: str, **arguments: Any) -> Counter:
+    return Counter(rings[f"frames/{stream}"], stream, **{**settings, **arguments})
+
+
+def broken_source(_settings: object, _rings: object, stream: str, *, at_once: bool) -> BrokenSource:
+    return BrokenSource(stream, at_once=at_once)
+
+
+def look(_settings: object, rings: Mapping[str, Slots]) -> Look:
+    return Look(rings)
+
+
+def give_back(_settings: object, rings: Mapping[str, Slots], pause_s: float | None = 0.0) -> GiveBack:
+    return GiveBack(rings, pause_s)
+
+
+def read(_settings: object, _rings: object) -> Read:
+    return Read()
+
+
+def say(_settings: object, _rings: object, log: str | None = None) -> Say:
+    return Say(log)
+
+
+def trouble(_settings: object, _rings: object, kind: str) -> Trouble:
+    return Trouble(kind)
+
+
+def table(sources: Mapping[str, Mapping[str, Any]], *, slots: int = 12, **stages: Mapping[str, Any]) -> Topology:
+    """Decoders of ``sources``, then one worker for each of ``stages``, the toy of its ``toy`` in it."""
+    hops = [f"hop{number}" for number in range(len(stages))] + [OUTCOME]
+    rings = {f"frames/{stream}": RingSize(slots, 50_000_000) for stream in sources}
+    decoders = [
+        Process(
+            name=f"decode/{stream}",
+            factory=f"toy_stages:{arguments.get('source', 'counter')}",
+            input=None,
+            output=hops[0],
+            rings=(f"frames/{stream}",),
+            arguments={"stream": stream, **{key: value for key, value in arguments.items() if key != "source"}},
+        )
+        for stream, arguments in sources.items()
+    ]
+    others = [
+        Process(
+            name=name,
+            factory=f"toy_stages:{options['toy']}",
+            input=hops[number],
+            output=hops[number + 1],
+            rings=tuple(rings),
+            max_items=4,
+            max_wait_ms=2,
+            arguments={key: value for key, value in options.items() if key != "toy"},
+        )
+        for number, (name, options) in enumerate(stages.items())
+    ]
+    return Topology((*decoders, *others), rings, tuple(sources))

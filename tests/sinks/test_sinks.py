@@ -1,0 +1,136 @@
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from stream_ocr.errors import SinkError
+from stream_ocr.events import TextEvent, read_log
+from stream_ocr.sinks import Sinks, open_sinks
+
+
+def event(seq=0) -> TextEvent:
+    return TextEvent(
+        id="",
+        seq=seq,
+        kind="appeared",
+        stream="a",
+        track=1,
+        text="GATE",
+        confidence=0.9,
+        start=float(seq),
+        polygon=((0, 0), (1, 0), (1, 1), (0, 1)),
+        size=(10, 10),
+    )
+
+
+class Memory:
+    """Keeps events; breaks where it is told to."""
+
+    def __init__(self, name: str, breaks_at: int | None = None, breaks: str = "write") -> None:
+        self.name, self.breaks_at, self.breaks = name, breaks_at, breaks
+        self.events: list[TextEvent] = []
+        self.closed = 0
+
+    def open(self) -> None:
+        if self.breaks == "open":
+            raise SinkError(f"{self.name} cannot be opened.")
+
+    def write(self, event: TextEvent) -> None:
+        if event.seq == self.breaks_at:
+            raise RuntimeError("it broke")
+        self.events.append(event)
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.breaks == "close":
+            raise OSError(28, os.strerror(28))
+
+
+def test_a_broken_sink_is_reported_once_counted_and_stops_no_other():
+    broken, whole = Memory("broken", breaks_at=1), Memory("whole")
+    with capture_logs() as logs, Sinks([broken, whole]) as sinks:
+        for seq in range(4):
+            sinks.write(event(seq))
+    assert [e.seq for e in whole.events] == [0, 1, 2, 3]
+    assert [e.seq for e in broken.events] == [0]
+    assert sinks.lost == {"broken": 3}
+    assert sinks.failures == 1
+    assert [(log["sink"], log["reason"]) for log in logs] == [("broken", "it broke")]
+    assert broken.closed == whole.closed == 1
+
+
+def test_a_sink_that_breaks_at_the_end_is_reported_too():
+    broken, whole = Memory("broken", breaks="close"), Memory("whole")
+    with capture_logs() as logs, Sinks([whole, broken]) as sinks:
+        sinks.write(event())
+    assert sinks.lost == {"broken": 0}
+    assert whole.closed == 1
+    assert [log["reason"] for log in logs] == ["No space left on device"]
+
+
+def test_those_already_open_are_closed_when_one_cannot_be_opened():
+    first = Memory("first")
+    with pytest.raises(SinkError, match="second cannot be opened"), Sinks([first, Memory("second", breaks="open")]):
+        pass
+    assert first.closed == 1
+
+
+def test_every_event_is_in_the_file_at_once(tmp_path):
+    file = tmp_path / "events.jsonl"
+    with open_sinks([file]) as sinks:
+        for seq in range(3):
+            sinks.write(event(seq))
+            assert [e.seq for e in read_log(file)] == list(range(seq + 1))
+
+
+@pytest.mark.parametrize("name", ["events.txt", "events", "clip.mp4"])
+def test_unknown_suffix_is_refused(tmp_path, name):
+    with pytest.raises(SinkError, match=r"use \.jsonl, \.csv, \.srt or \.vtt"):
+        open_sinks([tmp_path / name])
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".srt", ".vtt"])
+def test_a_place_that_cannot_be_written_is_refused_at_start(tmp_path, suffix):
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(SinkError, match="is a directory"), open_sinks([tmp_path / f"folder{suffix}"]):
+        pass
+    with pytest.raises(SinkError, match="no directory"), open_sinks([tmp_path / "none" / f"events{suffix}"]):
+        pass
+
+
+def test_the_same_output_twice_is_refused(tmp_path):
+    with pytest.raises(SinkError, match="given twice"):
+        open_sinks([tmp_path / "a.srt", str(tmp_path / "a.srt")])
+
+
+WRITER = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    from test_sinks import event
+    from stream_ocr import telemetry
+    from stream_ocr.settings import Logs
+    from stream_ocr.sinks import open_sinks
+    telemetry.configure(Logs())
+    with open_sinks(["-", {other!r}]) as sinks:
+        for seq in range(2000):
+            sinks.write(event(seq))
+    print(sinks.lost["-"] > 0, file=sys.stderr)
+"""
+
+
+def test_a_reader_that_goes_away_stops_only_standard_output(tmp_path):
+    other = tmp_path / "events.jsonl"
+    program = textwrap.dedent(WRITER).format(tests=str(Path(__file__).parent), other=str(other))
+    writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with writer:
+        assert writer.stdout.readline().startswith(b'{"schema":1')
+        writer.stdout.close()
+        errors = writer.stderr.read().decode()
+    assert writer.returncode == 0, errors
+    assert errors.strip().endswith("True")
+    assert errors.count("Broken pipe") == 1
+    assert len(list(read_log(other))) == 2000

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stream_ocr.engines import TorchEngine, fold_batch_norms, pick_device, usable_cores
+from stream_ocr.errors import DeviceError
+
+
+def small_net() -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
+        nn.Conv2d(8, 1, 1),
+    )
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)  # type: ignore[arg-type]
+            nn.init.uniform_(module.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+    return net
+
+
+def test_the_same_machine_always_picks_the_same_and_says_why() -> None:
+    for runtime in ("torch", "onnx"):
+        picked = pick_device(runtime=runtime)
+        assert picked == pick_device(runtime=runtime)
+        assert picked.why
+        assert picked.runtime in str(picked)
+        assert picked.device in str(picked)
+
+
+def test_what_is_asked_for_is_taken() -> None:
+    picked = pick_device("cpu", dtype="fp32", threads=3)
+    assert (picked.device, picked.dtype, picked.threads) == ("cpu", "fp32", 3)
+    assert "3 threads" in str(picked)
+    assert 1 <= pick_device("cpu", runtime="onnx").threads <= usable_cores()
+
+
+def test_onnx_models_run_in_fp32_only() -> None:
+    assert pick_device("cpu", runtime="onnx").dtype == "fp32"
+    with pytest.raises(DeviceError, match="bf16"):
+        pick_device("cpu", runtime="onnx", dtype="bf16")
+
+
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_cuda_that_is_not_there_is_refused_and_never_replaced_in_silence(runtime) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(DeviceError, match="cuda was asked for"):
+        pick_device("cuda", runtime=runtime)
+    assert "CUDA" in pick_device("auto", runtime=runtime).why
+
+
+def test_folded_batch_norms_leave_the_answer_as_it_was() -> None:
+    net, x_BCHW = small_net().eval(), torch.randn(2, 3, 16, 24)
+    with torch.no_grad():
+        before = net(x_BCHW)
+        after = fold_batch_norms(net)(x_BCHW)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("fp32", 1e-5), ("bf16", 0.05)])
+def test_torch_engine_runs_arrays_and_leaves_the_threads_of_the_process_alone(dtype, tolerance) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 16, 24), dtype=np.float32)
+    with torch.no_grad():
+        wanted = small_net().eval()(torch.from_numpy(x)).numpy()
+    before = torch.get_num_threads()
+    engine = TorchEngine(small_net(), pick_device("cpu", dtype=dtype, threads=before + 1))
+    y = engine.run(x)
+    assert torch.get_num_threads() == before
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, wanted, atol=tolerance)
+
+
+def test_torch_engine_applies_what_comes_after_the_net() -> None:
+    engine = TorchEngine(small_net(), pick_device("cpu"), after=lambda y_BCHW: y_BCHW.float().sigmoid())
+    y = engine.run(np.zeros((1, 3, 8, 8), dtype=np.float32))
+    assert np.all((y > 0) & (y < 1))

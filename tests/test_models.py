@@ -1,0 +1,130 @@
+import subprocess
+import sys
+from difflib import SequenceMatcher
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from stream_ocr import models, weights
+from stream_ocr.errors import StreamOcrError
+from stream_ocr.frames import Frame
+from stream_ocr.geometry import extent, unflat
+from stream_ocr.settings import Settings
+
+TEXT = "Hello World 12:34"
+
+needs_ppocr = pytest.mark.skipif(find_spec("rapidocr") is None, reason="rapidocr is not installed")
+
+
+def have_own() -> bool:
+    try:
+        return {models.OWN_DETECTOR, models.OWN_RECOGNIZER} <= weights.manifest().keys()
+    except StreamOcrError:
+        return False
+
+
+def rendered(text: str) -> Frame:
+    """Light text on a dark ground, 640×360."""
+    picture = Image.new("L", (640, 360), 50)
+    ImageDraw.Draw(picture).text((120, 150), text, fill=220, font=ImageFont.load_default(size=40))
+    chroma = np.full((180, 320), 128, dtype=np.uint8)
+    return Frame(np.array(picture), chroma, chroma)
+
+
+def rectified(luma: np.ndarray, quad: np.ndarray, height: int) -> np.ndarray:
+    across, tall = extent(quad)
+    width = max(2, round(height * across / tall))
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+    return cv2.warpPerspective(
+        luma,
+        cv2.getPerspectiveTransform(quad.astype(np.float32), corners),
+        (width, height),
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def read_all(settings: Settings, frame: Frame) -> list[str]:
+    detector, recognizer = models.load_detector(settings), models.load_recognizer(settings)
+    quads = [unflat(region.quad) for region in detector.detect([frame])[0]]
+    readings = recognizer.read([rectified(frame.y, quad, models.crop_height(settings)) for quad in quads])
+    return [reading.text for reading in readings]
+
+
+def test_what_is_asked_for_is_chosen() -> None:
+    assert models.choose("own").name == "own"
+    assert models.choose("auto") == models.choose("auto")
+    assert models.choose("auto").why
+
+
+@needs_ppocr
+def test_ppocr_is_chosen_where_it_is_installed_and_found_without_importing_it() -> None:
+    program = (
+        "import sys; from stream_ocr import models; from stream_ocr.settings import Settings;"
+        "assert models.choose('auto').name == models.choose('ppocr').name == 'ppocr';"
+        "assert models.crop_size(Settings())[1] == 48;"
+        "assert not {'rapidocr', 'torch', 'onnxruntime'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_without_ppocr_auto_takes_our_own_and_asking_for_it_tells_the_remedy() -> None:
+    program = (
+        "import sys; sys.modules['rapidocr'] = None\n"  # as if it were not installed
+        "from stream_ocr import errors, models\n"
+        "print(models.choose('auto'))\n"
+        "try: models.choose('ppocr')\n"
+        "except errors.WeightsError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    chosen, refused = done.stdout.splitlines()
+    assert "'own'" in chosen
+    assert "rapidocr is not installed" in chosen
+    assert "pip install 'stream-ocr[ppocr]'" in refused
+
+
+@needs_ppocr
+def test_ppocr_reads_a_line_from_end_to_end() -> None:
+    settings = models.resolve(Settings.load(overrides=["models=ppocr", "threads=1"]))
+    assert read_all(settings, rendered(TEXT)) == [TEXT]
+
+
+@pytest.mark.skipif(not have_own(), reason="there are no weights of our own yet")
+def test_our_own_models_read_a_line_from_end_to_end() -> None:
+    settings = models.resolve(Settings.load(overrides=["models=own", "threads=1"]))
+    read = " ".join(read_all(settings, rendered(TEXT)))
+    assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
+
+
+@pytest.mark.skipif(not have_own(), reason="there are no weights of our own yet")
+def test_crops_for_our_own_fit_it() -> None:
+    settings = Settings.load(overrides=["models=own"])
+    recognizer = models.load_recognizer(settings)
+    assert models.crop_size(settings) == (2 * recognizer.max_width, recognizer.crop_height)
+
+
+def test_settings_win_over_what_the_models_suggest() -> None:
+    overrides = ["models=own", "detection.score=0.11", "tracking.start_score=0.22"]
+    settings = models.resolve(Settings.load(overrides=overrides))
+    assert (settings.detection.score, settings.tracking.start_score) == (0.11, 0.22)
+    resolved = models.resolve(Settings.load(overrides=["models=own"]))
+    assert resolved.detection.score is not None
+    assert resolved.tracking.start_score is not None
+    assert models.resolve(resolved) == resolved
+
+
+@needs_ppocr
+def test_the_detector_takes_its_numbers_from_the_settings() -> None:
+    overrides = [
+        "models=ppocr",
+        "detection.long_side=320",
+        "detection.unclip=0.5",
+        "detection.max_boxes=7",
+        "threads=1",
+    ]
+    detector = models.load_detector(Settings.load(overrides=overrides))
+    assert (detector.long_side, detector.unclip, detector.max_boxes) == (320, 0.5, 7)
+    assert detector.binarise == models.DB_DEFAULTS["binarise"]
+    assert detector.max_batch == 1
