@@ -1,9 +1,9 @@
 """Reads the text in video and tells what appeared, changed and ended, where and exactly when.
 
-    import stream_ocr
+import stream_ocr
 
-    for event in stream_ocr.read("match.mp4"):
-        print(f"{event.start:8.2f}s  {event.kind:<9} {event.text}")
+for event in stream_ocr.read("match.mp4"):
+    print(f"{event.start:8.2f}s  {event.kind:<9} {event.text}")
 """
 
 from importlib import import_module
@@ -39,7 +39,14 @@ __all__ = [
     "read",
 ]
 
-_HOME = {"Pipeline": "api", "Progress": "api", "Summary": "api", "read": "api", "TextEvent": "events", "Settings": "settings"}
+_HOME = {
+    "Pipeline": "api",
+    "Progress": "api",
+    "Summary": "api",
+    "read": "api",
+    "TextEvent": "events",
+    "Settings": "settings",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
+from stream_ocr.stages.base import Stage
 from stream_ocr.stages.chain import Chain
 from stream_ocr.stages.decode import DecodeStage
 from stream_ocr.stages.detect import DetectStage
@@ -81,7 +82,7 @@ def read(
     frames = {name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
     width, height = models.crop_size(settings)
     crops = Ring.anonymous(slots=topology.CROP_SLOTS, slot_bytes=width * height)
-    stages = [
+    stages: list[Stage] = [
         DetectStage(settings, frames),
         TrackStage(settings, frames, crops, (width, height)),
         RecognizeStage(settings, crops),

@@ -28,7 +28,7 @@ from stream_ocr.messages import (
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
-from stream_ocr.stages.base import Slots
+from stream_ocr.stages.base import Slots, Stage
 from stream_ocr.stages.chain import Chain
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.track import TrackStage
@@ -191,7 +191,7 @@ def follow(
     frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
     settings = settings or Settings.load(overrides=["tracking.start_score=0.5"])
     source = ScriptedSource(pictures, frame_slots, detect_every_s=detect_every_s)
-    stages = [
+    stages: list[Stage] = [
         OracleDetector(truth),
         TrackStage(settings, {"scripted": frame_slots}, crop_slots, (2048, 48)),
         OracleRecognizer(truth, crop_slots),

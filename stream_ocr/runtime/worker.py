@@ -28,6 +28,7 @@ from stream_ocr.runtime.control import Failed, Finished, Ready, Status, WorkerSp
 from stream_ocr.runtime.heartbeat import Heartbeat, Heartbeats
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.transport import Inbox, Outbox
+from stream_ocr.settings import debugging
 from stream_ocr.stages.base import Slots, Stage
 
 FAILURE_EXIT = 70  # EX_SOFTWARE of sysexits.h
@@ -79,7 +80,8 @@ def _report(spec: WorkerSpec) -> int:
         if isinstance(error, StreamOcrError):
             sentence = str(error)
         else:
-            traceback.print_exc()
+            if debugging():
+                traceback.print_exc()
             sentence = " ".join(f"{type(error).__name__}: {error}".split())
         tell(Failed(type(error).__name__, sentence))
         return FAILURE_EXIT

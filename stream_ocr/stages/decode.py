@@ -100,9 +100,7 @@ class DecodeStage:
             slot = self._put(picture, stop)
         if stop() and slot is None:
             return None
-        return FrameRef(
-            picture.stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut
-        )
+        return FrameRef(picture.stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut)
 
     def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():

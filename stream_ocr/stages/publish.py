@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from msgspec import structs
 
+from stream_ocr import telemetry
 from stream_ocr.events import Kind, TextEvent, identity, polygon
 from stream_ocr.messages import Message, Published, Reading, Readings, StreamClosed
 from stream_ocr.settings import Settings
-from stream_ocr.stages.base import Slots
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
+from stream_ocr.stages.base import Slots
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
@@ -84,9 +85,7 @@ class PublishStage:
             stream.last_progress_s = time_s
             yield Published(name, stream.frames, time_s, tuple(events))
 
-    def _hear(
-        self, name: str, stream: _Stream, size: tuple[int, int], reading: Reading
-    ) -> Iterator[TextEvent]:
+    def _hear(self, name: str, stream: _Stream, size: tuple[int, int], reading: Reading) -> Iterator[TextEvent]:
         told = stream.tracks.get(reading.track)
         if told is None:
             told = stream.tracks[reading.track] = _Told(reading)
@@ -142,7 +141,7 @@ class PublishStage:
     ) -> TextEvent:
         seq, stream.seq = stream.seq, stream.seq + 1
         return TextEvent(
-            id=identity(name, now.track, kind, now.view, round(said.start_s, 6), said.text),
+            id=identity(name, now.track, kind, now.view, round(said.start_s, 6), said.text, previous),
             seq=seq,
             kind=kind,
             stream=name,
@@ -177,4 +176,6 @@ def _same(a: str, b: str) -> bool:
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:
     """The stage for a worker process. sinks: paths, their kind told by the suffix."""
     assert not rings, "publish sees no pixels"
-    return PublishStage(Settings.model_validate(settings), open_sinks(sinks))
+    typed = Settings.model_validate(settings)
+    telemetry.configure(typed.logs)
+    return PublishStage(typed, open_sinks(sinks))

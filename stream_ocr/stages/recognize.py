@@ -40,7 +40,9 @@ class RecognizeStage:
         for message in batch:
             if isinstance(message, Tracks):
                 self._look(message)
-                yield Readings(message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks))
+                yield Readings(
+                    message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks)
+                )
                 self._forget(message)
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:

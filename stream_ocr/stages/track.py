@@ -18,7 +18,6 @@ from stream_ocr.tracking.gate import ReadingGate
 from stream_ocr.tracking.text import Text
 from stream_ocr.tracking.tracker import Lifetimes, Tracker
 
-
 MOST_CROPS = 48
 """Crops of one frame. Fewer than the ring has slots: they are given back only after the frame has been sent on."""
 
@@ -94,9 +93,10 @@ class TrackStage:
         )
 
     def _new(self, ref: FrameRef) -> _Stream:
-        settings = self._settings
-        lifetimes = Lifetimes(settings.tracking.start_score, settings.tracking.confirm_s, settings.tracking.coast_s)
-        gate = ReadingGate(settings.recognition.looks, settings.recognition.pause_s)
+        tracking, recognition = self._settings.tracking, self._settings.recognition
+        assert tracking.start_score is not None, "models.resolve fills it in"
+        lifetimes = Lifetimes(tracking.start_score, tracking.confirm_s, tracking.coast_s)
+        gate = ReadingGate(recognition.looks, recognition.pause_s)
         return _Stream(Tracker(lifetimes), gate, ref.stamp.epoch, ref.size, ref.stamp)
 
     def _take_luma(self, ref: FrameRef) -> np.ndarray | None:

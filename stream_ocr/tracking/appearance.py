@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stream_ocr.geometry import extent
+
 HEIGHT = 24
 """Pixels across the text line, without the margin. Enough to tell an 8 from a 9, cheap enough for every frame."""
 
@@ -37,8 +39,7 @@ class Match:
 
 def view_size(quad: np.ndarray) -> tuple[int, int]:
     """(width, height) of the view of a quad, margins included."""
-    width = (np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2
-    height = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
+    width, height = extent(quad)
     columns = int(np.clip(round(HEIGHT * width / max(height, 1e-6)), BLOCK, MAX_WIDTH))
     return columns + 2 * MARGIN, HEIGHT + 2 * MARGIN
 
@@ -56,7 +57,9 @@ def rectify(luma: np.ndarray, quad: np.ndarray, width: int, height: int, margin:
     right, bottom = width - margin - 1, height - margin - 1
     target = np.array([[margin, margin], [right, margin], [right, bottom], [margin, bottom]], dtype=np.float32)
     transform = cv2.getPerspectiveTransform(source - 0.5, target)
-    return cv2.warpPerspective(luma, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpPerspective(
+        luma, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _shrunk(luma: np.ndarray, quad: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:

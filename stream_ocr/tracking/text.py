@@ -26,6 +26,15 @@ class Text:
     that the edge of the picture may have cut it off when it was last detected.
     """
 
+    _filter: BoxFilter
+    _size: tuple[int, int]
+    _template: np.ndarray
+    _last: np.ndarray
+    _noise: np.ndarray
+    _changing: list[tuple[float, np.ndarray]]
+    _odd_sizes: int
+    cut: bool
+
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, score: float) -> None:
         self.id = 0  # given when it is confirmed
         self.view = 0
@@ -189,6 +198,6 @@ class Text:
         self._size = view_size(quad)
         self._template = self._last = look_at(luma, quad, self._size)
         self._noise = np.full_like(self._template, _FIRST_NOISE)
-        self._changing: list[tuple[float, np.ndarray]] = []
+        self._changing = []
         self._odd_sizes = 0
         self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))

@@ -58,11 +58,11 @@ def motion(length: int, angle: float) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), angle, 1)
-    kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return kernel / max(float(kernel.sum()), 1e-3)
+    turned = cv2.warpAffine(kernel, turn, (length, length))
+    return turned / max(float(turned.sum()), 1e-3)
 
 
 def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
     """The picture after JPEG at that quality: blocks and lost colour as in a starved video."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

@@ -17,7 +17,7 @@ def add_distractor(picture: np.ndarray, rng: np.random.Generator) -> None:
     SHAPES[int(rng.integers(len(SHAPES)))](mask, rng)
     if rng.random() < 0.5:
         turn = cv2.getRotationMatrix2D((w / 2, h / 2), rng.uniform(-30, 30), rng.uniform(0.8, 1.2))
-        mask = cv2.warpAffine(mask, turn, (w, h))
+        mask = np.asarray(cv2.warpAffine(mask, turn, (w, h)), np.uint8)
     alpha = mask.astype(np.float32)[..., None] * (rng.uniform(0.25, 1.0) / 255)
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0, 255))
     part = picture[top : top + h, left : left + w]

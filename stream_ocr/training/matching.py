@@ -18,9 +18,9 @@ def match(
         f, t = np.unravel_index(int(np.argmax(ious)), ious.shape)
         if ious[f, t] < least:
             break
-        hits, idle = hits + (not low[t]), idle + int(low[t])
+        hits, idle = hits + int(not low[t]), idle + int(low[t])
         ious[f, :] = ious[:, t] = -1
-    return hits, len(found) - idle, len(truth) - sum(low)
+    return hits, len(found) - idle, len(truth) - int(sum(low))
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

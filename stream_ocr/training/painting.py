@@ -112,7 +112,7 @@ def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: ra
     warp = partial(cv2.warpPerspective, M=to_part, dsize=(int(right - left), int(bottom - top)))
     alpha = warp(block.mask, flags=cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR).astype(np.float32) / 255
     if look.blur:
-        alpha = cv2.GaussianBlur(alpha, (0, 0), look.blur)
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), look.blur))
 
     ground, unrest = part.mean(axis=(0, 1)), float(part[::3, ::3].std(axis=(0, 1)).mean())
     if look.plate:

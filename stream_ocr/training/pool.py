@@ -43,10 +43,10 @@ class Pool:
         # Halving while decoding is cheaper than the warp, and does not alias.
         halved = scale < 0.55
         data = np.frombuffer(self._picture(number).read_bytes(), np.uint8)
-        bgr = cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
+        bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR))
         quads = self._quads[number]
         if halved:
-            quads, scale = quads / 2, scale * 2
+            quads, scale = (quads / 2).astype(np.float32), scale * 2
         return crop(Scene(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), quads), rng, side, scale)
 
     def _picture(self, number: int) -> Path:

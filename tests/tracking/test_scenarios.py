@@ -79,9 +79,7 @@ def test_every_tick_of_a_clock_is_reported_at_its_frame(background: Background) 
 
 
 def test_a_text_that_moves_is_one_text() -> None:
-    scene = Scene(
-        (Text("PLATFORM 7", 0.4, 4.0, line(0.4, (20, 200), 4.0, (420, 120)), height=30),), 5.0, size=SIZE
-    )
+    scene = Scene((Text("PLATFORM 7", 0.4, 4.0, line(0.4, (20, 200), 4.0, (420, 120)), height=30),), 5.0, size=SIZE)
     events = play(scene)
     assert_same(spans(events), expected(scene), FRAME_S)
     start, end = events[0].polygon[0], events[-1].polygon[0]
@@ -101,7 +99,13 @@ def test_a_text_that_hurries_past_is_found_from_its_first_frame() -> None:
 
 def test_lines_of_scrolling_credits_stay_apart() -> None:
     lines = tuple(
-        Text(f"Credit line {n} of film", n * 0.8, n * 0.8 + 3, line(n * 0.8, (160, 320), n * 0.8 + 3, (160, 10)), height=24)
+        Text(
+            f"Credit line {n} of film",
+            n * 0.8,
+            n * 0.8 + 3,
+            line(n * 0.8, (160, 320), n * 0.8 + 3, (160, 10)),
+            height=24,
+        )
         for n in range(5)
     )
     scene = Scene(lines, 7.0, size=SIZE, background="black")
@@ -134,6 +138,8 @@ def test_a_text_that_is_covered_for_a_moment_goes_on() -> None:
 
 
 def test_the_same_picture_again_costs_no_reading() -> None:
-    scene = Scene((Text("Nothing new", 0.0, 6.0, (320, 150), "middle", height=30),), 6.0, size=SIZE, background="static")
+    scene = Scene(
+        (Text("Nothing new", 0.0, 6.0, (320, 150), "middle", height=30),), 6.0, size=SIZE, background="static"
+    )
     events = play(scene)
     assert [event.kind for event in events] == ["appeared", "ended"]
