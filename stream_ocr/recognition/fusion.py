@@ -1,7 +1,7 @@
 """Several looks at one text make one reading.
 
 Each look votes for its text with the square of its confidence, so that two clear readings outweigh three blurred
-ones, and with the height at which the text was seen, so that a near view outweighs far ones. A look that is not
+ones, and of the height at which the text was seen, so that a near view outweighs far ones. A look that is not
 expected to change the result is not read at all.
 """
 
@@ -28,7 +28,7 @@ class Fusion:
         """The text with most votes, in its clearest look; empty when nothing has been read."""
         votes: dict[str, float] = {}
         for look, height in self._looks:
-            votes[look.text] = votes.get(look.text, 0.0) + look.confidence**2 * height
+            votes[look.text] = votes.get(look.text, 0.0) + (look.confidence * height) ** 2
         if not votes:
             return NOTHING
         text = max(votes, key=lambda text: votes[text])

@@ -26,8 +26,8 @@ from stream_ocr.stages.base import Slots
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
 _SURER = 0.02
-_LONE = 0.97
-_LONG = 6
+_LONE, _SHORT = 0.97, 0.8
+_LONG = 6  # characters
 _ALIKE = 0.8
 _LOOKALIKES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
 
@@ -125,9 +125,11 @@ class PublishStage:
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
         characters = len(reading.text.replace(" ", ""))
-        # Poles and window frames are read as a "1" or an "I", and surely.
-        lone = characters == 1 and (reading.confidence < _LONE or reading.looks < 2)
-        return characters >= events.min_characters and reading.confidence >= events.min_confidence and not lone
+        if characters < events.min_characters or not any(character.isalnum() for character in reading.text):
+            return False
+        if characters == 1:  # poles and window frames are read as a "1" or an "I", and surely
+            return reading.confidence >= max(events.min_confidence, _LONE) and reading.looks >= 2
+        return reading.confidence >= max(events.min_confidence, _SHORT if characters < 4 else 0)
 
     def _event(
         self,
@@ -141,7 +143,7 @@ class PublishStage:
     ) -> TextEvent:
         seq, stream.seq = stream.seq, stream.seq + 1
         return TextEvent(
-            id=identity(name, now.track, kind, now.view, round(said.start_s, 6), said.text, previous),
+            id=identity(name, now.track, kind, now.view, now.looks, round(said.start_s, 6), said.text, previous),
             seq=seq,
             kind=kind,
             stream=name,

@@ -14,7 +14,7 @@ from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots
 
-_Key = tuple[str, int, float]  # stream, track, start: views of a text that has not changed are read as one
+_Key = tuple[str, int, int]  # stream, track, view
 
 
 class RecognizeStage:
@@ -56,7 +56,7 @@ class RecognizeStage:
         for track in message.tracks:
             if track.crop is None:
                 continue
-            fusion = self._fusions.setdefault((stream, track.id, track.start_s), Fusion())
+            fusion = self._fusions.setdefault((stream, track.id, track.view), Fusion())
             crop = self._take(track.crop)
             height = extent(unflat(track.quad))[1]
             if fusion.wants(height):
@@ -76,7 +76,7 @@ class RecognizeStage:
         return crop
 
     def _tell(self, message: Tracks, track: Track) -> Reading:
-        fusion = self._fusions.get((message.stamp.stream, track.id, track.start_s), Fusion())
+        fusion = self._fusions.get((message.stamp.stream, track.id, track.view), Fusion())
         best = fusion.best
         return Reading(
             track.id,
@@ -94,7 +94,7 @@ class RecognizeStage:
     def _forget(self, message: Tracks) -> None:
         """Drop what belongs to earlier views and to texts that have ended."""
         stream = message.stamp.stream
-        live = {(stream, track.id, track.start_s) for track in message.tracks if track.end_s is None}
+        live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != stream or key in live}
 
 

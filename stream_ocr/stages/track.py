@@ -85,7 +85,7 @@ class TrackStage:
         stream.last = ref.stamp
         live = stream.tracker.in_view
         stream.boxes += sum(text.in_sight for text in live)
-        crops = self._crops_of(stream, live, time_s)
+        crops = {} if ref.damaged else self._crops_of(stream, live, time_s)
         yield Tracks(
             ref.stamp,
             ref.size,
@@ -115,7 +115,7 @@ class TrackStage:
             if len(crops) == MOST_CROPS:
                 break
             quad = text.quad()
-            if text.settled and stream.gate.wants(text.id, text.view, quad, time_s):
+            if text.settled and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
                 crops[text.id] = self._cut(stream.tracker, quad)
         return crops
 

@@ -27,11 +27,13 @@ BLOCK = 10
 class Match:
     """How a template was found again.
 
-    score: correlation, -1 to 1. gain: contrast, 1 = as in the template. shift: (x, y) in pixels of the view by
-    which the text has moved, with fractions. view: the view aligned to whole pixels, (h, w) float32.
+    score: correlation, -1 to 1. still: the same without a shift. gain: contrast, 1 = as in the template. shift: (x, y)
+    in pixels of the view by which the text has moved, with fractions. view: the view aligned to whole pixels, (h, w)
+    float32.
     """
 
     score: float
+    still: float
     gain: float
     shift: tuple[float, float]
     view: np.ndarray
@@ -82,6 +84,19 @@ def look_at(luma: np.ndarray, quad: np.ndarray, size: tuple[int, int], reach: in
     return pixels - cv2.blur(pixels, (HEIGHT, HEIGHT), borderType=cv2.BORDER_REPLICATE)
 
 
+def reframed(view: np.ndarray, framed: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """The view of a text by one quad, as it would be by another one. view: (h, w) float32. Returns the same shape."""
+    height, width = view.shape
+    right, bottom = width - MARGIN - 1, height - MARGIN - 1
+    corners = np.array([[MARGIN, MARGIN], [right, MARGIN], [right, bottom], [MARGIN, bottom]], dtype=np.float32)
+    to_view = cv2.getPerspectiveTransform(framed.astype(np.float32), corners)
+    source = cv2.perspectiveTransform(quad.astype(np.float32)[None], to_view)[0]
+    transform = cv2.getPerspectiveTransform(source, corners)
+    return cv2.warpPerspective(
+        view, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
 def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -> Match:
     """Find ``template`` again near ``quad``, at most ``reach`` pixels of the view away."""
     height, width = template.shape
@@ -93,7 +108,7 @@ def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -
     energy = float(np.sum(template * template))
     gain = float(np.sum(found * template)) / energy if energy > 0 else 0.0
     shift = x - reach + _between(scores[y], x), y - reach + _between(scores[:, x], y)
-    return Match(float(scores[y, x]), gain, shift, found)
+    return Match(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
 
 
 def _between(scores: np.ndarray, peak: int) -> float:

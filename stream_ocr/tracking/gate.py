@@ -15,6 +15,7 @@ class _Looks:
     taken: int
     last_s: float
     area: float
+    drifts: int
 
 
 class ReadingGate:
@@ -25,17 +26,21 @@ class ReadingGate:
         self._most, self._pause_s = looks, pause_s
         self._looks: dict[int, _Looks] = {}
 
-    def wants(self, track: int, view: int, quad: np.ndarray, time_s: float) -> bool:
-        """Whether a settled text is to be read now; counts it as read when it is."""
+    def wants(self, track: int, view: int, drifts: int, quad: np.ndarray, time_s: float) -> bool:
+        """Whether a settled text is to be read now; counts it as read when it is.
+
+        view: the last one. drifts: how often the text has come to look different little by little.
+        """
         width, height = extent(quad)
         area = width * height
         known = self._looks.get(track)
         if known is None or known.view != view:
-            self._looks[track] = _Looks(view, 1, time_s, area)
+            self._looks[track] = _Looks(view, 1, time_s, area, drifts)
             return True
-        again = known.taken < self._most and time_s - known.last_s >= self._pause_s * 2 ** (known.taken - 1)
-        if again or area > _BETTER_AREA * known.area:
-            self._looks[track] = _Looks(view, known.taken + 1, time_s, max(area, known.area))
+        pause_s = self._pause_s * 2 ** min(known.taken - 1, self._most)
+        again = known.taken < self._most or drifts > known.drifts
+        if (again and time_s - known.last_s >= pause_s) or area > _BETTER_AREA * known.area:
+            self._looks[track] = _Looks(view, known.taken + 1, time_s, max(area, known.area), drifts)
             return True
         return False
 

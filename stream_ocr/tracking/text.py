@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from stream_ocr.geometry import inside
-from stream_ocr.tracking.appearance import HEIGHT, Match, find, look_at, residuals, view_size
+from stream_ocr.geometry import extent, inside
+from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, reframed, residuals, view_size
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.kalman import BoxFilter
 
@@ -16,6 +16,11 @@ _KEEP_GAIN = 0.5
 _CHANGED = 0.04
 _SETTLED = 0.03
 _NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
+_SHORTER_LOOKS = 3
+_SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
+_STEADY = 0.6
+_RESTING = 0.5  # pixels of the view in a frame
+_STILL = 0.95
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
 
 
@@ -32,17 +37,18 @@ class Text:
     _last: np.ndarray
     _noise: np.ndarray
     _changing: list[tuple[float, np.ndarray]]
-    _odd_sizes: int
+    _shorter: int
     cut: bool
 
-    def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, score: float) -> None:
+    def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
         self.id = 0  # given when it is confirmed
         self.view = 0
         self.start_s = time_s
         self.start_quad = quad
         self.first_hit_s = time_s
         self.hits = 1
-        self.best_score = score
+        self.drifts = 0  # how often it has come to look different little by little
+        self._centre = quad.mean(axis=0)
         self.shown_until_s: float | None = None
         self.ended = False
         self._begin(quad, luma)
@@ -67,6 +73,7 @@ class Text:
 
     def predict(self, dt_s: float) -> None:
         """Carry the position on to the next frame."""
+        self._centre = self.quad().mean(axis=0)
         self._filter.predict(dt_s)
 
     def trace_back(self, history: History, within_s: float = float("inf")) -> None:
@@ -77,24 +84,28 @@ class Text:
 
     def glimmers(self, luma: np.ndarray) -> bool:
         """Whether it can still be made out, however faint."""
-        return find(luma, self.quad(), self._template, _REACHES[True][0]).score > _KEEP_SCORE
+        match = find(luma, self.quad(), self._template, _REACHES[True][0])
+        return match.score > _REGAIN_SCORE and match.gain < _KEEP_GAIN
 
-    def hit(self, quad: np.ndarray, score: float, luma: np.ndarray) -> None:
-        """The detector found it again, at ``quad``."""
+    def supported(self) -> None:
+        """The detector found it again, or parts of it."""
         self.hits += 1
-        self.best_score = max(self.best_score, score)
-        before = self._size
-        self._filter.detected(quad)
-        after = view_size(quad)
-        differs = abs(after[0] - before[0]) > 0.15 * before[0] + 4
-        self._odd_sizes = self._odd_sizes + 1 if differs else 0
-        if self.cut:
+
+    def hit(self, quad: np.ndarray, luma: np.ndarray) -> None:
+        """The detector found it again, at ``quad``."""
+        self.supported()
+        before, after = self._size[0], view_size(quad)[0]
+        self._shorter = self._shorter + 1 if after < before - (0.15 * before + 4) else 0
+        if self.cut and not self.confirmed:
             self._begin(quad, luma)
-        elif self._odd_sizes >= 2:  # it has grown or shrunk along the line: the same text, seen better
-            self._begin(quad, luma)
+        elif after > before + 0.15 * before + 4 or self._shorter >= _SHORTER_LOOKS:
+            self._begin(quad, luma)  # there is more of it to be seen than before, or less
             self.view += 1
-        else:
-            self._last = look_at(luma, self.quad(), self._size)
+        elif not self._shorter:
+            framed = self.quad()
+            if np.abs(quad - framed).max() > _SHAKE * extent(framed)[1]:
+                self._filter.detected(quad)
+                self._reframe(framed)
 
     def replace_by(self, other: "Text") -> None:
         """Go on as ``other``, which took this text's place."""
@@ -116,12 +127,16 @@ class Text:
             self._changing = []
             return "out of sight"
         self.shown_until_s = None
-        self._filter.seen_at(self.quad().mean(axis=0) + self._moved(match))
+        self._filter.seen_at(self._place_of(match))
         before, self._last = self._last, match.view
-        if residuals(match.view, self._template, self._tolerance).max() > _CHANGED:
-            if not self._changing and residuals(match.view, before, self._tolerance).max() < _SETTLED:
+        different = residuals(match.view, self._template, self._tolerance).max()
+        if different > _CHANGED:
+            step = residuals(match.view, before, self._tolerance).max()
+            self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
+            sudden = step > max(_SETTLED, _STEADY * different)
+            if not self._changing and not sudden:
                 return self._see_better(match.view)
-            return self._change(match.view, time_s)
+            return self._change(match.view, time_s, "changing" if sudden else "new view")
         self._changing = []
         self._learn(match)
         return "same"
@@ -130,7 +145,7 @@ class Text:
         """The next frame shows the same picture."""
         if not self._changing:
             return "same" if self.in_sight else "out of sight"
-        return self._change(self._changing[-1][1], time_s)
+        return self._change(self._changing[-1][1], time_s, "new view")
 
     def _find(self, luma: np.ndarray) -> Match:
         quad = self.quad()
@@ -141,35 +156,37 @@ class Text:
             return far if far.score > match.score + 0.05 else match
         return match
 
-    def _moved(self, match: Match) -> np.ndarray:
-        """The shift of a match in pixels of the frame."""
-        quad = self.quad()
-        along, across = quad[1] - quad[0], quad[3] - quad[0]
-        width = max(self._size[0] - 4, 1)
-        return np.asarray(match.shift[0] / width * along + match.shift[1] / HEIGHT * across)
+    def _place_of(self, match: Match) -> np.ndarray:
+        """The centre of the text that was found, in pixels of the frame.
 
-    def _change(self, view: np.ndarray, time_s: float) -> Sight:
-        """Part of it looks different. Once the new look has settled, it is a new view."""
+        A text that rests stays where it was as long as that is about as good: what pans behind it must not take it
+        along, nor must it creep with the noise.
+        """
+        quad = self.quad()
+        centre = quad.mean(axis=0)
+        unit = float(np.linalg.norm(quad[3] - quad[0])) / HEIGHT
+        if match.still >= _STILL * match.score and np.linalg.norm(centre - self._centre) < _RESTING * unit:
+            return self._centre
+        along, across = quad[1] - quad[0], quad[3] - quad[0]
+        width = max(self._size[0] - 2 * MARGIN, 1)
+        return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / HEIGHT * across)
+
+    def _change(self, view: np.ndarray, time_s: float, sight: Literal["changing", "new view"]) -> Sight:
+        """Part of it looks different. Once that has settled, it is a new view."""
         self._changing = [*self._changing[-24:], (time_s, view)]
-        if len(self._changing) < 2:
-            return "changing"
-        before = self._changing[-2][1]
-        unsettled = residuals(view, before, self._tolerance).max() > _SETTLED
-        # What goes on changing for ever, such as film behind thin letters, becomes noise in time.
-        self._noise = 0.85 * self._noise + 0.15 * np.abs(view - before)
-        if unsettled:
-            return "changing"
-        self.start_s, self.start_quad = self._changed_at(view), self.quad()
-        self.view += 1
-        self._template = self._last = view
-        self._changing = []
-        return "new view"
+        if sight == "new view" and len(self._changing) > 1:
+            self.start_s, self.start_quad = self._changed_at(view), self.quad()
+            self.view += 1
+            self._template = self._last = view
+            self._changing = []
+            return "new view"
+        return "changing"
 
     def _see_better(self, view: np.ndarray) -> Sight:
-        """It has come to look different little by little, nearer or sharper: the same text in a new view."""
-        self.view += 1
+        """It has come to look different little by little, nearer or sharper: it is the same text still."""
         self._template = view
-        return "new view"
+        self.drifts += 1
+        return "same"
 
     def _changed_at(self, view: np.ndarray) -> float:
         """The first frame from which on the text looked more like the new view than like the old one."""
@@ -192,6 +209,16 @@ class Text:
         self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - gain * self._template)
         self._template = (0.9 * self._template + 0.1 * match.view / gain) * strength
 
+    def _reframe(self, framed: np.ndarray) -> None:
+        """Fit what is known of its look, as framed by that quad, to the quad of now."""
+
+        def fit(view: np.ndarray) -> np.ndarray:
+            return reframed(view, framed, quad)
+
+        quad = self.quad()
+        self._template, self._last, self._noise = fit(self._template), fit(self._last), fit(self._noise)
+        self._changing = [(time_s, fit(view)) for time_s, view in self._changing]
+
     def _begin(self, quad: np.ndarray, luma: np.ndarray) -> None:
         """Take what stands in ``quad`` for the text."""
         self._filter = BoxFilter(quad)
@@ -199,5 +226,5 @@ class Text:
         self._template = self._last = look_at(luma, quad, self._size)
         self._noise = np.full_like(self._template, _FIRST_NOISE)
         self._changing = []
-        self._odd_sizes = 0
+        self._shorter = 0
         self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))

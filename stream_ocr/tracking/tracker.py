@@ -22,6 +22,7 @@ class Lifetimes:
 
 
 _SAME_LINE = 0.3
+_PART = 0.7
 _GLANCE_S = 0.15
 _COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 
@@ -76,18 +77,19 @@ class Tracker:
             return
         quads = [unflat(region.quad) for region in regions]
         visible = [text for text in self._texts if text.in_sight]
-        pairs = assign([text.quad() for text in visible], quads, least=_SAME_LINE)
-        for i, j in pairs:
-            visible[i].hit(quads[j], regions[j].score, self._luma)
-        taken = {j for _, j in pairs}
-        for j, (quad, region) in enumerate(zip(quads, regions, strict=True)):
-            if j in taken or region.score < self._lifetimes.start_score:
-                continue
-            known = any(covered(quad, text.quad()) > 0.7 for text in visible)
-            if not known and not self._fading(quad):
-                text = Text(quad, self._luma, time_s, region.score)
-                text.trace_back(self._history, within_s=_GLANCE_S)
-                self._texts.append(text)
+        free = set(range(len(quads)))
+        for text in visible:
+            parts = {j for j in free if covered(quads[j], text.quad()) > _PART}
+            if len(parts) > 1:  # the detector has cut the line into words
+                text.supported()
+                free -= parts
+                visible = [other for other in visible if other is not text]
+        left = sorted(free)
+        for i, j in assign([text.quad() for text in visible], [quads[j] for j in left], least=_SAME_LINE):
+            visible[i].hit(quads[left[j]], self._luma)
+            free.discard(left[j])
+        for j in sorted(free):
+            self._take_in(quads[j], regions[j].score, time_s)
         self._confirm(time_s)
 
     def close(self, end_s: float) -> list[Text]:
@@ -101,6 +103,23 @@ class Tracker:
         self._history.clear()
         self._luma = None
         return ended
+
+    def _take_in(self, quad: np.ndarray, score: float, time_s: float) -> None:
+        """What to make of a region that continues no text: more of one, a part of one, or a new one."""
+        luma = self._luma
+        assert luma is not None
+        visible = [text for text in self._texts if text.in_sight]
+        if any(covered(quad, text.quad()) > _PART for text in visible):
+            return
+        parts = [text for text in visible if covered(text.quad(), quad) > _PART]
+        if parts:
+            parts[0].hit(quad, luma)
+            for text in parts[1:]:
+                text.shown_until_s = time_s
+        elif score >= self._lifetimes.start_score and not self._fading(quad):
+            text = Text(quad, luma, time_s)
+            text.trace_back(self._history, within_s=_GLANCE_S)
+            self._texts.append(text)
 
     def _place_taken(self, text: Text) -> bool:
         """Whether another text stands where this one was last seen."""

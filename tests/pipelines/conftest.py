@@ -1,0 +1,157 @@
+"""Clips that are rendered once, and the program run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import psutil
+import pytest
+
+from stream_ocr import Pipeline
+from stream_ocr.api import Summary
+from stream_ocr.events import TextEvent
+from stream_ocr.settings import PREFIX, Settings
+from stream_ocr.sources.synthetic import Scene, Text, clock, line, render, truth
+
+OWN = ("models=own", "device=cpu", "threads=1")
+
+SCENE = Scene(
+    texts=(
+        Text("Good morning", 0.6, 1.8, (320, 310), "middle", height=28),
+        Text("The train is late", 1.8, 3.2, (320, 310), "middle", height=28),  # takes the place of the one before
+        Text(clock("12:34:56"), 0.0, 4.0, (470, 24), height=28, outline=None, panel=(20, 20, 28)),
+        Text(
+            "PLATFORM",
+            0.8,
+            3.6,
+            line(0.8, (40, 170), 3.6, (420, 120)),
+            height=30,
+            colour=(250, 225, 60),
+            outline=None,
+            panel=(28, 52, 110),
+        ),
+    ),
+    duration_s=4.0,
+    size=(640, 360),
+)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video file and the truth about it."""
+
+    path: Path
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a whole run."""
+
+    events: list[TextEvent]
+    summary: Summary
+    pids: dict[str, int]
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="session")
+def own() -> Settings:
+    """Settings that take the weights that come along."""
+    return Settings.load(overrides=OWN)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Four seconds with a subtitle that changes, a clock and a sign that moves."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    render(SCENE, path)
+    return Clip(path, truth(SCENE, path.name))
+
+
+@pytest.fixture(scope="session")
+def long_clip(clip: Clip) -> Path:
+    """The same clip twenty times over: longer than any test that breaks its reading off needs."""
+    path = clip.path.with_name("long.mp4")
+    repeat(clip.path, path, times=20)
+    return path
+
+
+@pytest.fixture(scope="session")
+def by_processes(clip: Clip, own: Settings) -> Run:
+    """The clip as read by five processes."""
+    return read_by_processes(clip.path, own)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts ``stream-ocr ARGUMENTS`` in a folder of its own, with nothing in it but an empty ``temp``.
+
+    What it writes to standard error goes to the file ``stderr`` beside that folder.
+    """
+    (tmp_path / "run" / "temp").mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment |= {"TMPDIR": str(tmp_path / "run" / "temp"), "OMP_NUM_THREADS": "1"}
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str | Path, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+        with (tmp_path / "stderr").open("w") as stderr:
+            process = subprocess.Popen(
+                [*before, sys.executable, "-m", "stream_ocr.cli", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environment,
+                cwd=tmp_path / "run",
+                start_new_session=True,  # as a shell does it: Ctrl-C goes to the whole group
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else ():
+            child.kill()
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def read(start: Start, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """Runs ``stream-ocr read ARGUMENTS`` with our own models: (exit code, standard output, standard error)."""
+
+    def read(*arguments: str | Path, before: Sequence[str] = ()) -> tuple[int, str, str]:
+        settings = [part for setting in OWN for part in ("--set", setting)]
+        process = start("read", *arguments, *settings, before=before)
+        out, _ = process.communicate(timeout=100)
+        return process.returncode, out, (tmp_path / "stderr").read_text()
+
+    return read
+
+
+def read_by_processes(path: Path, settings: Settings) -> Run:
+    """All events of a file, read by a process per stage."""
+    with Pipeline([path], settings) as pipeline:
+        pids = dict(pipeline.pids)
+        events = list(pipeline.events())
+        return Run(events, pipeline.summary(), pids)
+
+
+def repeat(source: Path, target: Path, times: int) -> None:
+    """A file that shows another one several times in a row. Packets are copied, nothing is coded again."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        video = given.streams.video[0]
+        stream = made.add_stream_from_template(video)
+        packets = [packet for packet in given.demux(video) if packet.size]
+        length = max(packet.pts + packet.duration for packet in packets)
+        told = [(packet.pts, packet.dts) for packet in packets]
+        for round_ in range(times):
+            for packet, (pts, dts) in zip(packets, told, strict=True):
+                packet.pts, packet.dts, packet.stream = pts + round_ * length, dts + round_ * length, stream
+                made.mux(packet)

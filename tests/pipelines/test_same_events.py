@@ -1,0 +1,47 @@
+"""The same clip gives the same events, in one process or in five."""
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from stream_ocr import api
+from stream_ocr.events import TextEvent
+
+ABOUT = {"confidence": 1e-3, "characters": 1e-3, "polygon": 0.5}
+"""Fields that need to be the same but for rounding, and how far they may differ."""
+
+
+def exact(event: TextEvent) -> dict[str, Any]:
+    """The fields that must be the very same."""
+    return {name: value for name, value in msgspec.structs.asdict(event).items() if name not in {*ABOUT, "emitted_utc"}}
+
+
+def numbers(event: TextEvent, field: str) -> list[float]:
+    value = getattr(event, field)
+    return [v for point in value for v in point] if field == "polygon" else [value] if field == "confidence" else value
+
+
+def assert_same(one: list[TextEvent], other: list[TextEvent]) -> None:
+    assert [exact(event) for event in one] == [exact(event) for event in other]
+    for field, within in ABOUT.items():
+        for a, b in zip(one, other, strict=True):
+            assert numbers(a, field) == pytest.approx(numbers(b, field), abs=within), (a.id, field)
+
+
+def test_one_process_and_five_give_the_same_events(clip, own, by_processes) -> None:
+    events = list(api.read(clip.path, own))
+    assert len(events) >= 8
+    assert_same(events, by_processes.events)
+
+
+def test_five_processes_give_the_same_events_each_time(clip, own, by_processes) -> None:
+    with api.Pipeline([clip.path], own) as pipeline:
+        assert_same(list(pipeline.events()), by_processes.events)
+
+
+def test_events_are_published_in_order_and_while_the_file_is_read(by_processes) -> None:
+    emitted = [event.emitted_utc for event in by_processes.events]
+    assert all(a <= b for a, b in pairwise(emitted))
+    assert emitted[0] < emitted[-1]

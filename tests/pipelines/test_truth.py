@@ -1,0 +1,127 @@
+"""A clip with exact truth, read end to end by five processes with our own weights."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+import pytest
+
+from stream_ocr.events import TextEvent
+
+FRAME_S = 0.04
+EPSILON_S = 1e-6
+
+
+class Span(NamedTuple):
+    """A text from when to when."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+def by_track(events: list[TextEvent]) -> dict[int, list[TextEvent]]:
+    """The events of each text, in their order."""
+    order = sorted(events, key=lambda event: event.track)  # stable
+    return {track: list(group) for track, group in groupby(order, key=lambda event: event.track)}
+
+
+def spans(events: list[TextEvent]) -> Iterator[Span]:
+    """What the events say, text by text: a change ends the text before it."""
+    for told in by_track(events).values():
+        text, start_s = "", 0.0
+        for event in told:
+            if event.kind in ("changed", "ended"):
+                end_s = event.start if event.kind == "changed" else event.end
+                assert end_s is not None
+                yield Span(text, start_s, end_s)
+            text, start_s = event.text, event.start
+
+
+def words(spans_: list[Span]) -> list[Span]:
+    return [Span(word.casefold(), start_s, end_s) for text, start_s, end_s in spans_ for word in text.split()]
+
+
+def met(wanted: Span, found: list[Span], frames: int) -> bool:
+    """Whether the same text was found at the same time."""
+    within_s = frames * FRAME_S + EPSILON_S
+    return any(
+        span.text.casefold() == wanted.text.casefold()
+        and abs(span.start_s - wanted.start_s) <= within_s
+        and abs(span.end_s - wanted.end_s) <= within_s
+        for span in found
+    )
+
+
+@pytest.fixture(scope="module")
+def wanted(clip) -> list[Span]:
+    return [Span(segment["text"], segment["start_s"], segment["end_s"]) for segment in clip.truth["segments"]]
+
+
+@pytest.fixture(scope="module")
+def found(by_processes) -> list[Span]:
+    return list(spans(by_processes.events))
+
+
+def test_every_tick_of_the_clock_is_reported_within_one_frame(wanted, found) -> None:
+    ticks = [span for span in wanted if ":" in span.text]
+    assert len(ticks) == 4
+    assert [tick for tick in ticks if not met(tick, found, frames=1)] == []
+    assert sum(":" in span.text for span in found) == 4, "once each"
+
+
+def test_words_are_read_as_they_are_shown(wanted, found) -> None:
+    shown, read = words(wanted), words(found)
+    recall = sum(met(word, read, frames=2) for word in shown) / len(shown)
+    precision = sum(met(word, shown, frames=2) for word in read) / len(read)
+    assert recall >= 0.8
+    assert precision >= 0.8
+
+
+def test_a_sign_that_moves_is_one_text_that_is_followed(clip, by_processes) -> None:
+    (sign,) = (segment for segment in clip.truth["segments"] if segment["text"] == "PLATFORM")
+    told = [event for event in by_processes.events if event.text.casefold() == "platform"]
+    assert len({event.track for event in told}) == 1
+    first, last = told[0], told[-1]
+    assert (first.kind, last.kind) == ("appeared", "ended")
+    for event, (_, x, y, width, height) in ((first, sign["boxes"][0]), (last, sign["boxes"][-1])):
+        centre = [sum(corner[axis] for corner in event.polygon) / 4 for axis in (0, 1)]
+        assert centre == pytest.approx([x + width / 2, y + height / 2], abs=12)
+
+
+def test_events_are_numbered_without_gaps_and_have_ids_of_their_own(clip, by_processes) -> None:
+    events = by_processes.events
+    assert [event.seq for event in events] == list(range(len(events)))
+    assert len({event.id for event in events}) == len(events)
+    assert {(event.stream, event.size, event.schema) for event in events} == {(clip.path.name, (640, 360), 1)}
+
+
+def test_every_text_appears_once_ends_once_and_says_what_was_before(by_processes) -> None:
+    for told in by_track(by_processes.events).values():
+        first, *between, last = told
+        assert (first.kind, first.previous) == ("appeared", None)
+        assert (last.kind, last.previous) == ("ended", None)
+        assert {event.kind for event in between} <= {"changed", "updated"}
+        assert [event.previous for event in between] == [event.text for event in told[: len(between)]]
+        assert last.text == told[-2].text
+        assert last.start == told[-2].start
+        assert last.end is not None
+        assert last.end > last.start
+        assert all(event.end is None for event in told[:-1])
+        starts = [event.start for event in told if event.kind != "updated"]
+        assert starts == sorted(starts)
+
+
+def test_confidences_are_those_of_the_characters(by_processes) -> None:
+    for event in by_processes.events:
+        assert len(event.characters) == len(event.text)
+        assert min(event.characters) - 1e-3 <= event.confidence <= max(event.characters) + 1e-3
+
+
+def test_the_summary_tells_what_was_spared(by_processes) -> None:
+    summary = by_processes.summary
+    assert (summary.frames, summary.dropped, summary.damaged, summary.corrupt) == (100, 0, 0, 0)
+    assert summary.media_s == pytest.approx(4.0)
+    assert 0 < summary.detection_ratio <= 0.25
+    assert 0 < summary.reading_ratio <= 0.25
+    assert summary.line().startswith("100 frames, 4.0 s of video in ")

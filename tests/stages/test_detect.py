@@ -1,0 +1,59 @@
+"""Which frames the detect stage looks at, and what it says of the others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_ocr.frames import Frame, write
+from stream_ocr.geometry import flat, rectangle
+from stream_ocr.messages import Detections, FrameRef, Look, Region, Stamp, StreamClosed
+from stream_ocr.runtime.ring import Ring
+from stream_ocr.settings import Settings
+from stream_ocr.stages.detect import DetectStage
+from stream_ocr.testing import grey
+
+
+class OneRegion:
+    """A detector that finds one region in every frame, as high as the frame's pixels are bright."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        self.batches.append(len(frames))
+        return [[Region(flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+
+
+def frame(rings: dict[str, Ring], stream: str, seq: int, look: Look, brightness: int) -> FrameRef:
+    slot = None
+    if look != "skip":
+        claim = rings[stream].claim(timeout_s=0)
+        assert claim is not None
+        write(grey(np.full((36, 64), brightness, np.uint8)), claim[1])
+        slot = rings[stream].commit(claim[0])
+    return FrameRef(Stamp(stream, 0, seq, seq, (1, 25), 1, 0), (64, 36), look, slot, True, False, False)
+
+
+def test_frames_that_are_worth_it_are_looked_at_together_and_all_are_answered_in_order() -> None:
+    rings = {stream: Ring.anonymous(4, 1 << 16) for stream in "ab"}
+    detector = OneRegion()
+    batch = [
+        frame(rings, "a", 0, "detect", 20),
+        frame(rings, "b", 0, "skip", 0),
+        frame(rings, "a", 1, "carry", 21),
+        frame(rings, "b", 1, "detect", 30),
+        frame(rings, "a", 2, "detect", 22),
+    ]
+    with DetectStage(Settings.load(), rings, detector) as stage:
+        said = list(stage.process(batch))
+        assert list(stage.process([frame(rings, "b", 2, "carry", 31)]))
+        closed = [list(stage.close(StreamClosed(stream, "end", 0.0, 1.0, {"frames": 3}))) for stream in "abc"]
+    assert all(isinstance(message, Detections) for message in said)
+    assert [message.frame for message in said] == batch
+    heights = [message.regions and message.regions[0].quad[5] for message in said]
+    assert heights == [20.0, None, None, 30.0, 22.0]
+    assert detector.batches == [3]
+    assert [messages[0].counts for messages in closed] == [
+        {"frames": 3, "detector_frames": looks} for looks in (2, 1, 0)
+    ]
+    assert rings["a"].in_use == 3, "the tracker gives slots back"

@@ -1,0 +1,176 @@
+"""What the recognise stage makes of tracks and their crops."""
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+import numpy as np
+import pytest
+
+from stream_ocr.geometry import flat, rectangle
+from stream_ocr.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Track, Tracks
+from stream_ocr.recognition.ctc import NOTHING, Decoded
+from stream_ocr.runtime.ring import Ring
+from stream_ocr.settings import Settings
+from stream_ocr.stages.recognize import RecognizeStage
+
+TEXTS = ("", "GATE 4", "GATE A", "PLATFORM", "12:01", "12:02")
+
+
+class Listed:
+    """A recogniser that reads the text of ``TEXTS`` whose number all pixels of a crop are, as surely as it is told."""
+
+    def __init__(self, confidence: float = 0.8) -> None:
+        self.confidence = confidence
+        self.batches: list[int] = []
+
+    def read(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
+        self.batches.append(len(crops))
+        assert all(crop.dtype == np.uint8 and np.ptp(crop) == 0 for crop in crops)
+        return [self._decoded(TEXTS[crop[0, 0]]) for crop in crops]
+
+    def _decoded(self, text: str) -> Decoded:
+        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NOTHING
+
+
+class Reader:
+    """A stage, its ring, and messages for it."""
+
+    def __init__(self, confidence: float = 0.8) -> None:
+        self.crops = Ring.anonymous(8, 4096)
+        self.recognizer = Listed(confidence)
+        self.stage = RecognizeStage(Settings.load(), self.crops, self.recognizer)
+        self._seq = count()
+
+    def track(
+        self,
+        shows: str | None = None,
+        *,
+        track: int = 1,
+        view: int = 0,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        height: float = 20,
+    ) -> Track:
+        """A track; with a crop that shows a text where one is given."""
+        quad = flat(rectangle(10, 20, 100, height))
+        crop = None if shows is None else self._crop(TEXTS.index(shows))
+        return Track(track, quad, view, start_s, quad, end_s, crop)
+
+    def read(self, *tracks: Track, stream: str = "clip") -> list[Reading]:
+        """The readings of one more frame."""
+        stamp = Stamp(stream, 0, next(self._seq), 0, (1, 25), 1, 0)
+        (said,) = self.stage.process([Tracks(stamp, (640, 360), tracks)])
+        assert isinstance(said, Readings)
+        assert (said.stamp, said.size) == (stamp, (640, 360))
+        assert self.crops.in_use == 0
+        return list(said.readings)
+
+    def closed(self, stream: str = "clip") -> StreamClosed:
+        (closed,) = self.stage.close(StreamClosed(stream, "end", 0.0, 1.0, {"boxes": 9}))
+        assert isinstance(closed, StreamClosed)
+        return closed
+
+    def _crop(self, number: int) -> CropRef:
+        claim = self.crops.claim(timeout_s=0)
+        assert claim is not None
+        np.frombuffer(claim[1], np.uint8)[:] = 255  # of whatever was there before
+        np.frombuffer(claim[1], np.uint8, 30 * 32)[:] = number
+        return CropRef(self.crops.commit(claim[0]), 30, 32)
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    reader = Reader()
+    with reader.stage:
+        yield reader
+
+
+def texts(readings: Sequence[Reading]) -> list[str]:
+    return [reading.text for reading in readings]
+
+
+def test_a_crop_is_read_and_given_back(reader: Reader) -> None:
+    track = reader.track("GATE 4", track=7, view=3, start_s=1.5)
+    (reading,) = reader.read(track)
+    assert (reading.text, reading.confidence, reading.characters, reading.looks) == ("GATE 4", 0.8, (0.8,) * 6, 1)
+    assert (reading.track, reading.view, reading.start_s, reading.end_s) == (7, 3, 1.5, None)
+    assert (reading.quad, reading.start_quad) == (track.quad, track.start_quad)
+
+
+def test_a_track_that_was_not_read_yet_has_an_empty_reading(reader: Reader) -> None:
+    (reading,) = reader.read(reader.track())
+    assert (reading.text, reading.confidence, reading.characters, reading.looks) == ("", 0.0, (), 0)
+
+
+def test_the_best_reading_is_told_with_every_frame(reader: Reader) -> None:
+    reader.read(reader.track("GATE 4"))
+    assert [texts(reader.read(reader.track())) for _ in range(3)] == [["GATE 4"]] * 3
+    assert reader.recognizer.batches == [1]
+
+
+def test_all_crops_of_a_frame_are_read_together_and_told_in_order(reader: Reader) -> None:
+    wanted = ["PLATFORM", "", "12:01", "GATE 4"]
+    tracks = [reader.track(text or None, track=n) for n, text in enumerate(wanted)]
+    assert texts(reader.read(*tracks)) == wanted
+    assert reader.recognizer.batches == [3]
+
+
+def test_looks_are_fused(reader: Reader) -> None:
+    told = [reader.read(reader.track(text))[0] for text in ("GATE A", "GATE 4", "GATE 4")]
+    assert [reading.text for reading in told] == ["GATE A", "GATE A", "GATE 4"]
+    assert [reading.looks for reading in told] == [1, 2, 3]
+
+
+def test_a_nearer_look_counts_for_more(reader: Reader) -> None:
+    reader.read(reader.track("GATE A", height=12))
+    assert texts(reader.read(reader.track("GATE 4", height=30))) == ["GATE 4"]
+
+
+def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
+    reader = Reader(confidence=0.99)
+    with reader.stage:
+        told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
+    assert reader.recognizer.batches == [1]
+    assert {(reading.text, reading.looks) for reading in told} == {("GATE 4", 1)}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 1}
+
+
+def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> None:
+    reader.read(reader.track("12:01"))
+    reader.read(reader.track("12:01"))
+    assert texts(reader.read(reader.track(view=1, start_s=1.0))) == [""]
+    (reading,) = reader.read(reader.track("12:02", view=1, start_s=1.0))
+    assert (reading.text, reading.looks) == ("12:02", 1)
+
+
+def test_the_end_of_a_text_is_told_with_its_reading_which_is_then_forgotten(reader: Reader) -> None:
+    reader.read(reader.track("GATE 4"))
+    (reading,) = reader.read(reader.track(end_s=2.0))
+    assert (reading.text, reading.end_s) == ("GATE 4", 2.0)
+    reader.read()
+    assert texts(reader.read(reader.track())) == [""]
+
+
+def test_streams_do_not_mix(reader: Reader) -> None:
+    reader.read(reader.track("GATE 4"), stream="a")
+    assert texts(reader.read(reader.track("PLATFORM"), stream="b")) == ["PLATFORM"]
+    assert texts(reader.read(reader.track(), stream="a")) == ["GATE 4"]
+    assert reader.closed("a").counts["crops_read"] == 1
+    assert texts(reader.read(reader.track(), stream="b")) == ["PLATFORM"]
+    assert texts(reader.read(reader.track(), stream="a")) == [""]
+    assert reader.closed("b").counts["crops_read"] == 1
+
+
+def test_a_batch_of_frames_is_answered_frame_by_frame(reader: Reader) -> None:
+    batch = [
+        Tracks(Stamp("clip", 0, n, n, (1, 25), 1, 0), (640, 360), (reader.track("GATE 4" if n == 1 else None),))
+        for n in range(3)
+    ]
+    said = [message for message in reader.stage.process(batch) if isinstance(message, Readings)]
+    assert [message.stamp.seq for message in said] == [0, 1, 2]
+    assert [texts(message.readings) for message in said] == [[""], ["GATE 4"], ["GATE 4"]]
+    assert reader.crops.in_use == 0
+
+
+def test_a_stream_that_never_began_closes(reader: Reader) -> None:
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 0}
