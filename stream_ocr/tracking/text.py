@@ -132,7 +132,8 @@ class Text:
         different = residuals(match.view, self._template, self._tolerance).max()
         if different > _CHANGED:
             step = residuals(match.view, before, self._tolerance).max()
-            self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
+            if self._changing:  # what goes on changing, such as film behind thin letters, is noise
+                self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
             sudden = step > max(_SETTLED, _STEADY * different)
             if not self._changing and not sudden:
                 return self._see_better(match.view)
