@@ -39,7 +39,7 @@ class Net(StrEnum):
 
 @app.command()
 def read(
-    files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE…")],
+    files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE…", readable=False)],
     output: Outputs = None,
     srt: Srt = None,
     annotate: Drawing = None,
@@ -117,6 +117,46 @@ def train(
         from stream_ocr.training import train_recognizer
 
         typer.echo(train_recognizer.main(config))
+
+
+@app.command("eval")
+def evaluate(
+    net: Net,
+    data: Annotated[Path, typer.Argument(help="A folder or tar of crops with labels.tsv (path TAB text).")],
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Measure a network on labelled pictures."""
+    from stream_ocr.training import evaluate as measure
+
+    if net is Net.detector:
+        raise typer.BadParameter("the detector has no measure of its own yet; see `stream-ocr detect --json`")
+    typer.echo(measure.recognizer(data, _load(config, set_)).line())
+
+
+@app.command()
+def detect(
+    images: Annotated[list[Path], typer.Argument(help="Pictures.", metavar="IMAGE…", readable=False)],
+    json_: Annotated[Path | None, typer.Option("--json", help="One JSON object an image to this file.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Pictures with the lines drawn in, into this folder.")] = None,
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Find the lines of text in still pictures."""
+    import msgspec
+
+    from stream_ocr import still
+
+    lines = []
+    for found in still.detect(images, _load(config, set_)):
+        lines.append(msgspec.json.encode(found) + b"\n")
+        if draw is not None:
+            draw.mkdir(parents=True, exist_ok=True)
+            still.draw(found, draw)
+        if json_ is None:
+            typer.echo(lines[-1], nl=False)
+    if json_ is not None:
+        json_.write_bytes(b"".join(lines))
 
 
 @app.command()

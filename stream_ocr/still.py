@@ -1,0 +1,65 @@
+"""Text in still pictures: what the detector finds, for a look and for measuring it."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+
+from stream_ocr.errors import SinkError, SourceError
+from stream_ocr.frames import Frame, planes_in
+from stream_ocr.geometry import unflat
+from stream_ocr.models import load_detector
+from stream_ocr.settings import Settings
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The lines of text in one picture; quads are four [x, y], clockwise from the top left as the text is read."""
+
+    image: str
+    quads: list[list[tuple[float, float]]]
+    scores: list[float]
+
+
+def detect(images: Iterable[Path], settings: Settings) -> Iterator[Found]:
+    """What the detector finds in each picture. Raises SourceError for a file that is none."""
+    detector = load_detector(settings)
+    for image in images:
+        (regions,) = detector.detect([frame_of(load(image))])
+        quads = [[(round(x, 2), round(y, 2)) for x, y in unflat(region.quad).tolist()] for region in regions]
+        yield Found(str(image), quads, [round(region.score, 4) for region in regions])
+
+
+def load(image: Path) -> np.ndarray:
+    """A picture as (H, W, 3) uint8, blue first. Raises SourceError."""
+    try:
+        data = np.frombuffer(image.read_bytes(), dtype=np.uint8)
+    except OSError as error:
+        raise SourceError(f"{image} cannot be read: {error.strerror}.") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if picture is None:
+        raise SourceError(f"{image} is no picture that can be read; use PNG, JPEG, WebP or BMP.")
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def frame_of(picture: np.ndarray) -> Frame:
+    """A picture as a decoder would have made it, YUV 4:2:0."""
+    height, width = picture.shape[:2]
+    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    planes = np.ascontiguousarray(cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420)).reshape(-1)
+    whole = planes_in(planes, (even.shape[1], even.shape[0]))
+    return Frame(whole.y[:height, :width], whole.u, whole.v)
+
+
+def draw(found: Found, folder: Path) -> Path:
+    """Write the picture with its lines drawn in. Raises SinkError when that is impossible."""
+    picture = load(Path(found.image))
+    for quad in found.quads:
+        corners = np.array(quad).round().astype(np.int32)
+        cv2.polylines(picture, [corners], isClosed=True, color=(60, 60, 250), thickness=2)
+        cv2.circle(picture, tuple(int(v) for v in corners[0]), 3, (60, 220, 60), -1)
+    target = folder / f"{Path(found.image).stem}.png"
+    if not cv2.imwrite(str(target), picture):
+        raise SinkError(f"{target} cannot be written; is {folder} a folder that can be written to?")
+    return target
