@@ -108,12 +108,17 @@ class Pipeline:
     """
 
     def __init__(
-        self, files: Sequence[str | Path], settings: Settings | None = None, sinks: Sequence[str | Path] = ()
+        self,
+        files: Sequence[str | Path] | Mapping[str, str | Path],
+        settings: Settings | None = None,
+        sinks: Sequence[str | Path] = (),
     ) -> None:
+        """files: paths, whose names become those of the streams; or paths by the names that streams shall have."""
         self._settings = models.resolve(settings or Settings.load())
-        self._files = {Path(file).name: Path(file).absolute() for file in files}
-        if len(self._files) < len(files):
-            raise SourceError("Two of the files have the same name; read them one after the other.")
+        named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
+        if len(named) < len(files):
+            raise SourceError("Two of the files have the same name; give their streams names: {name: path, …}.")
+        self._files = {name: Path(file).absolute() for name, file in named.items()}
         dumped = self._settings.model_dump(mode="json")
         width, height = models.crop_size(self._settings)
         batch = self._settings.detection.batch

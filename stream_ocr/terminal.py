@@ -51,12 +51,12 @@ class Signals:
         self._stop()
 
 
-Way = Callable[[Path, Settings, Signals], Generator[TextEvent]]
+Way = Callable[[Path, str, Settings, Signals], Generator[TextEvent]]
 
 
-def by_processes(file: Path, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+def by_processes(file: Path, stream: str, settings: Settings, signals: Signals) -> Generator[TextEvent]:
     """Read a file with a process per stage."""
-    with api.Pipeline([file], settings) as pipeline, signals.calling(pipeline.stop):
+    with api.Pipeline({stream: file}, settings) as pipeline, signals.calling(pipeline.stop):
         try:
             with Watch(lambda: pipeline.progress):
                 yield from pipeline.events()
@@ -65,9 +65,9 @@ def by_processes(file: Path, settings: Settings, signals: Signals) -> Generator[
                 say(f"{file.name}: {summary.line()}")
 
 
-def in_this_process(file: Path, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+def in_this_process(file: Path, stream: str, settings: Settings, signals: Signals) -> Generator[TextEvent]:
     """Read a file in this process."""
-    for event in api.read(file, settings):
+    for event in api.read(file, settings, stream=stream):
         yield event
         if signals.caught:
             return
@@ -96,9 +96,9 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
     for line in doctor.chosen(settings):
         say(line)
     with open_sinks(outputs or [CONSOLE]) as sinks, signals.caught_here():
-        for file in files:
+        for file, stream in zip(files, stream_names(files), strict=True):
             try:
-                with closing(way(file, settings, signals)) as events:
+                with closing(way(file, stream, settings, signals)) as events:
                     for event in events:
                         outcome.events.append(event)
                         sinks.write(event)
@@ -112,6 +112,13 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
         say(sentence)
         outcome.failed = True
     return outcome
+
+
+def stream_names(files: Sequence[Path]) -> list[str]:
+    """The names of the files, or their whole paths where two have the same name; numbered where a file comes twice."""
+    names = [file.name for file in files]
+    paths = [str(file) if names.count(file.name) > 1 else file.name for file in files]
+    return [f"{path}#{paths[:n].count(path) + 1}" if path in paths[:n] else path for n, path in enumerate(paths)]
 
 
 def replay(log: Path, outputs: Sequence[str]) -> list[Event]:

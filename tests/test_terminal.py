@@ -27,7 +27,7 @@ def event(file, seq: int) -> TextEvent:
     )
 
 
-def three(file, settings, signals):
+def three(file, stream, settings, signals):
     for seq in range(3):
         yield event(file, seq)
     if file.name == "broken.mp4":
@@ -50,7 +50,7 @@ def test_events_are_shown_to_those_who_name_no_file(tmp_path, capsys):
 def test_a_signal_that_came_too_early_is_not_forgotten(tmp_path):
     stopped = []
 
-    def slow_to_start(file, settings, signals):
+    def slow_to_start(file, stream, settings, signals):
         os.kill(os.getpid(), signal.SIGINT)
         with signals.calling(lambda: stopped.append(file.name)):
             yield from ()
@@ -63,7 +63,7 @@ def test_a_signal_that_came_too_early_is_not_forgotten(tmp_path):
 def test_the_first_signal_stops_gently_and_keeps_what_was_read(tmp_path, number):
     stopped = []
 
-    def interrupted(file, settings, signals):
+    def interrupted(file, stream, settings, signals):
         with signals.calling(lambda: stopped.append(file.name)):
             yield event(file, 0)
             os.kill(os.getpid(), number)
@@ -80,7 +80,7 @@ def test_the_first_signal_stops_gently_and_keeps_what_was_read(tmp_path, number)
 def test_the_second_signal_stops_at_once_and_cleans_up(tmp_path):
     left = []
 
-    def stubborn(file, settings, signals):
+    def stubborn(file, stream, settings, signals):
         try:
             yield event(file, 0)
             os.kill(os.getpid(), signal.SIGINT)
@@ -96,7 +96,7 @@ def test_the_second_signal_stops_at_once_and_cleans_up(tmp_path):
 
 
 def test_a_worker_that_dies_ends_the_run_with_events_so_far_kept(tmp_path):
-    def dying(file, settings, signals):
+    def dying(file, stream, settings, signals):
         yield event(file, 0)
         raise WorkerError("The detect worker was killed.")
 
@@ -116,3 +116,16 @@ def test_a_sink_that_breaks_is_told_at_the_end(tmp_path, capsys):
     assert outcome.code == 1
     assert len(list(read_log(tmp_path / "whole.jsonl"))) == 3
     assert "full.jsonl could not be written; 3 events are missing there." in capsys.readouterr().err
+
+
+def test_files_of_one_name_are_streams_of_their_own(tmp_path):
+    files = [tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.mp4", tmp_path / "other.mp4", tmp_path / "other.mp4"]
+    names = []
+
+    def named(file, stream, settings, signals):
+        names.append(stream)
+        yield from ()
+
+    read_files(files, OWN, [], named)
+    assert len(set(names)) == 4
+    assert names[2] != names[3]

@@ -76,6 +76,7 @@ class WorkerProcess:
             [sys.executable, "-P", "-m", "stream_ocr.runtime.worker"],
             stdin=subprocess.PIPE,
             bufsize=0,
+            process_group=0,  # a Ctrl-C at the terminal is for the program, which ends its workers in good order
             pass_fds=[*spec.rings.values(), spec.heartbeat_fd, spec.status_fd],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
         )

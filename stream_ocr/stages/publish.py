@@ -5,11 +5,9 @@ text went. What has been said is only taken back for a reason: the pixels change
 were read better (``updated``).
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import SequenceMatcher
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +16,7 @@ from msgspec import structs
 from stream_ocr import telemetry
 from stream_ocr.events import Kind, TextEvent, identity, polygon
 from stream_ocr.messages import Message, Published, Reading, Readings, StreamClosed
+from stream_ocr.recognition.likeness import may_be_one
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
@@ -27,9 +26,6 @@ _CLEAR = 0.9
 _PROGRESS_S = 0.5
 _SURER = 0.02
 _LONE, _SHORT = 0.97, 0.8
-_LONG = 6  # characters
-_ALIKE = 0.8
-_LOOKALIKES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
 
 
 @dataclass(slots=True)
@@ -70,7 +66,7 @@ class PublishStage:
         for message in batch:
             if isinstance(message, Readings):
                 stream = self._streams.setdefault(message.stamp.stream, _Stream())
-                stream.frames = message.stamp.seq + 1
+                stream.frames += 1
                 yield from self._publish(message.stamp.stream, stream, message, message.stamp.time_s)
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
@@ -113,9 +109,11 @@ class PublishStage:
             told.said = reading
             yield self._event(name, stream, size, "appeared", reading, None, reading)
         elif reading.start_s <= said.start_s:
+            if reading.view != said.view and reading.text in said.text:
+                return  # a box that has shrunk, not a better reading
             told.said = reading
             yield self._event(name, stream, size, "updated", reading, said.text, reading)
-        elif not _same(reading.text, said.text):
+        elif not may_be_one((reading.text, reading.characters), (said.text, said.characters)):
             told.said = reading
             yield self._event(name, stream, size, "changed", reading, said.text, reading)
         elif reading.confidence > said.confidence + _SURER:
@@ -159,20 +157,6 @@ class PublishStage:
             previous=previous,
             emitted_utc=datetime.now(UTC),
         )
-
-
-def _same(a: str, b: str) -> bool:
-    """Whether two readings may well be of the same text: a letter or two misread, or spaces.
-
-    Digits must agree, since texts that count ("12:01", "12:02"; "Chapter 1", "Chapter 11") differ in nothing else;
-    only what recognisers confuse ("O" and "0") may stand for one another.
-    """
-    a, b = (re.sub(r"\s", "", text) for text in (a, b))
-    if a.translate(_LOOKALIKES) == b.translate(_LOOKALIKES):
-        return True
-    if re.sub(r"\D", "", a) != re.sub(r"\D", "", b) or min(len(a), len(b)) < _LONG:
-        return False
-    return SequenceMatcher(None, a, b, autojunk=False).ratio() > _ALIKE
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:

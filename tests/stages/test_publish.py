@@ -164,10 +164,12 @@ def test_texts_that_nearly_agree_stay_apart(before: str, after: str) -> None:
 )
 def test_a_misread_letter_is_no_change(text: str, misread: str) -> None:
     later = {"view": 1, "start_s": 1.0}
-    unsure = publish(reading(text, 0.97), reading(misread, 0.92, **later), reading(misread, 0.92, end_s=2.0, **later))
+    unsure = publish(reading(text, 0.97), reading(misread, 0.88, **later), reading(misread, 0.88, end_s=2.0, **later))
     assert said(unsure) == [("appeared", text), ("ended", text)]
     assert unsure[-1].start == 0.0
-    surer = publish(reading(misread, 0.9), reading(text, 0.97, **later), reading(text, 0.97, end_s=2.0, **later))
+    surer = publish(
+        reading(misread, 0.88, looks=2), reading(text, 0.97, **later), reading(text, 0.97, end_s=2.0, **later)
+    )
     assert said(surer) == [("appeared", misread), ("updated", text), ("ended", text)]
     assert {event.start for event in surer} == {0.0}, "the text has been there all the time"
 
