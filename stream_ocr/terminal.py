@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_ocr import annotate, api, doctor
-from stream_ocr.errors import SinkError, SourceError
+from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent, read_log
 from stream_ocr.progress import Watch
 from stream_ocr.settings import Settings
@@ -105,6 +105,10 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
             except SourceError as error:
                 say(str(error))
                 outcome.failed = True
+            except WorkerError:
+                # A Ctrl-C at the terminal may also hit a worker that has just been forked and not yet left our group.
+                if not signals.caught:
+                    raise
             if signals.caught:
                 break
     outcome.signal = signals.caught
