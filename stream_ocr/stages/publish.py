@@ -25,6 +25,7 @@ from stream_ocr.stages.base import Slots
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
 _SURER = 0.02
+_UNFOLDING_S = 0.75
 _LONE, _SHORT = 0.97, 0.8
 
 
@@ -113,6 +114,9 @@ class PublishStage:
                 return  # a box that has shrunk, not a better reading
             told.said = reading
             yield self._event(name, stream, size, "updated", reading, said.text, reading)
+        elif _unfolds(said, reading):
+            told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
+            yield self._event(name, stream, size, "updated", told.said, said.text, reading)
         elif not may_be_one((reading.text, reading.characters), (said.text, said.characters)):
             told.said = reading
             yield self._event(name, stream, size, "changed", reading, said.text, reading)
@@ -157,6 +161,12 @@ class PublishStage:
             previous=previous,
             emitted_utc=datetime.now(UTC),
         )
+
+
+def _unfolds(said: Reading, reading: Reading) -> bool:
+    """Whether a text that is fading or being written in was read before it was whole."""
+    part, whole = said.text.replace(" ", ""), reading.text.replace(" ", "")
+    return reading.start_s - said.start_s < _UNFOLDING_S and part in whole and len(whole) >= len(part) + 2
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:

@@ -28,7 +28,7 @@ def covered(part: np.ndarray, whole: np.ndarray) -> float:
     """The share of the line ``part`` that lies on the line ``whole``; 0 when they are different lines or sizes."""
     spans, distance, heights = _relation(whole, part)
     (start_w, end_w), (start_p, end_p) = spans
-    if distance > 0.6 * max(heights) or min(heights) < 0.6 * max(heights):
+    if distance > 0.6 * max(heights) or min(heights) < 0.5 * max(heights):
         return 0.0
     return float(max(0.0, min(end_w, end_p) - max(start_w, start_p)) / max(end_p - start_p, 1e-6))
 

@@ -273,3 +273,16 @@ def test_progress_is_told_though_nothing_happens() -> None:
         assert list(stage.close(closed)) == [closed.adding(sink_failures=0)]
     assert [(message.frames, message.events) for message in told] == [(1 + n, ()) for n in (0, 13, 26, 39)]
     assert [message.time_s for message in told] == pytest.approx([0.0, 0.52, 1.04, 1.56])
+
+
+def test_a_text_that_was_read_before_it_was_whole_is_updated() -> None:
+    later = {"view": 1, "start_s": 0.4}
+    events = publish(reading("THE PEACH OPE"), reading("THE PEACH OPEN MOVIE", **later), reading("", **later))
+    assert said(events)[:2] == [("appeared", "THE PEACH OPE"), ("updated", "THE PEACH OPEN MOVIE")]
+    assert events[1].start == 0.0
+
+
+def test_a_text_that_is_longer_much_later_has_changed() -> None:
+    later = {"view": 1, "start_s": 4.0}
+    events = publish(reading("THE PEACH"), reading("THE PEACH OPEN MOVIE", **later))
+    assert said(events) == [("appeared", "THE PEACH"), ("changed", "THE PEACH OPEN MOVIE")]
