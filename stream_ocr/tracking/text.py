@@ -11,14 +11,15 @@ from stream_ocr.tracking.kalman import BoxFilter
 
 Sight = Literal["same", "changing", "new view", "out of sight"]
 
-_KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6
-_KEEP_GAIN = 0.5
-_CHANGED = 0.04
+_KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight, and that brings it back
+_KEEP_GAIN = 0.5  # of its full contrast; less is faded
+_CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behind outlined letters leaves 0.02
 _SETTLED = 0.03
 _NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
+_LONGER = 0.15  # of the length, from which a box shows more or less of the text
 _SHORTER_LOOKS = 3
 _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
-_STEADY = 0.6
+_STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
 _STILL = 0.95
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
@@ -95,10 +96,11 @@ class Text:
         """The detector found it again, at ``quad``."""
         self.supported()
         before, after = self._size[0], view_size(quad)[0]
-        self._shorter = self._shorter + 1 if after < before - (0.15 * before + 4) else 0
+        margin = _LONGER * before + 2 * MARGIN
+        self._shorter = self._shorter + 1 if after < before - margin else 0
         if self.cut and not self.confirmed:
             self._begin(quad, luma)
-        elif after > before + 0.15 * before + 4 or self._shorter >= _SHORTER_LOOKS:
+        elif after > before + margin or self._shorter >= _SHORTER_LOOKS:
             self._begin(quad, luma)  # there is more of it to be seen than before, or less
             self.view += 1
         elif not self._shorter:
@@ -113,8 +115,8 @@ class Text:
         self.start_s, self.start_quad = other.start_s, other.start_quad
         self.shown_until_s = None
         self._filter, self._template, self._size = other._filter, other._template, other._size
-        self._last = other._last
-        self._noise, self._changing = other._noise, other._changing
+        self._last, self._noise, self._changing = other._last, other._noise, other._changing
+        self._centre, self._shorter, self.cut = other._centre, other._shorter, other.cut
 
     def observe(self, luma: np.ndarray, time_s: float) -> Sight:
         """Look for it in the next frame."""
