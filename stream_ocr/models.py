@@ -90,11 +90,6 @@ def crop_size(settings: Settings) -> tuple[int, int]:
     return ONNX_WIDTHS[-1], ONNX_HEIGHT
 
 
-def crop_height(settings: Settings) -> int:
-    """Height of the crops that the recogniser wants. Loads no network."""
-    return crop_size(settings)[1]
-
-
 def load_detector(settings: Settings) -> Detector:
     """The detector of these settings, ready to run. Raises WeightsError and DeviceError."""
     wanted = settings.detection

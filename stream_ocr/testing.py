@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from stream_ocr import frames
-from stream_ocr.events import TextEvent
+from stream_ocr.events import Event, TextEvent
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import flat, rectangle, unflat
 from stream_ocr.messages import (
@@ -169,10 +169,15 @@ class OracleRecognizer:
 class MemorySink:
     """Keeps the events that it is given."""
 
-    def __init__(self) -> None:
-        self.events: list[TextEvent] = []
+    name = "memory"
 
-    def write(self, event: TextEvent) -> None:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def write(self, event: Event) -> None:
         """Keep one event."""
         self.events.append(event)
 

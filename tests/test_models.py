@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from stream_ocr import models, weights
-from stream_ocr.errors import StreamOcrError
+from stream_ocr import models
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.settings import Settings
@@ -17,13 +16,6 @@ from stream_ocr.settings import Settings
 TEXT = "Hello World 12:34"
 
 needs_ppocr = pytest.mark.skipif(find_spec("rapidocr") is None, reason="rapidocr is not installed")
-
-
-def have_own() -> bool:
-    try:
-        return {models.OWN_DETECTOR, models.OWN_RECOGNIZER} <= weights.manifest().keys()
-    except StreamOcrError:
-        return False
 
 
 def rendered(text: str) -> Frame:
@@ -49,7 +41,7 @@ def rectified(luma: np.ndarray, quad: np.ndarray, height: int) -> np.ndarray:
 def read_all(settings: Settings, frame: Frame) -> list[str]:
     detector, recognizer = models.load_detector(settings), models.load_recognizer(settings)
     quads = [unflat(region.quad) for region in detector.detect([frame])[0]]
-    readings = recognizer.read([rectified(frame.y, quad, models.crop_height(settings)) for quad in quads])
+    readings = recognizer.read([rectified(frame.y, quad, models.crop_size(settings)[1]) for quad in quads])
     return [reading.text for reading in readings]
 
 
@@ -91,14 +83,12 @@ def test_ppocr_reads_a_line_from_end_to_end() -> None:
     assert read_all(settings, rendered(TEXT)) == [TEXT]
 
 
-@pytest.mark.skipif(not have_own(), reason="there are no weights of our own yet")
 def test_our_own_models_read_a_line_from_end_to_end() -> None:
     settings = models.resolve(Settings.load(overrides=["models=own", "threads=1"]))
     read = " ".join(read_all(settings, rendered(TEXT)))
     assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
 
 
-@pytest.mark.skipif(not have_own(), reason="there are no weights of our own yet")
 def test_crops_for_our_own_fit_it() -> None:
     settings = Settings.load(overrides=["models=own"])
     recognizer = models.load_recognizer(settings)

@@ -38,11 +38,11 @@ class History:
         self._scale = 1.0
 
     def add(self, time_s: float, luma: np.ndarray | None) -> None:
-        """Remember a frame; None where nothing changed."""
+        """Remember a frame; None where nothing changed. luma is kept without a copy where it is small."""
         if luma is not None:
             self._scale = min(1.0, _MAX_HEIGHT / luma.shape[0])
             size = (round(luma.shape[1] * self._scale), round(luma.shape[0] * self._scale))
-            small = luma.copy() if self._scale == 1.0 else cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+            small = luma if self._scale == 1.0 else cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
         elif self._frames:
             small = self._frames[-1][1]
         else:

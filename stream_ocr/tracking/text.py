@@ -1,15 +1,11 @@
 """One text on the screen, followed from frame to frame by its own picture."""
 
-from typing import Literal
-
 import numpy as np
 
 from stream_ocr.geometry import extent, inside
 from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, reframed, residuals, view_size
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.kalman import BoxFilter
-
-Sight = Literal["same", "changing", "new view", "out of sight"]
 
 _KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight, and that brings it back
 _KEEP_GAIN = 0.5  # of its full contrast; less is faded
@@ -118,7 +114,7 @@ class Text:
         self._last, self._noise, self._changing = other._last, other._noise, other._changing
         self._centre, self._shorter, self.cut = other._centre, other._shorter, other.cut
 
-    def observe(self, luma: np.ndarray, time_s: float) -> Sight:
+    def observe(self, luma: np.ndarray, time_s: float) -> None:
         """Look for it in the next frame."""
         match = self._find(luma)
         needed = _KEEP_SCORE if self.in_sight else _REGAIN_SCORE
@@ -127,7 +123,7 @@ class Text:
                 self.shown_until_s = time_s
                 self._filter.stop()
             self._changing = []
-            return "out of sight"
+            return
         self.shown_until_s = None
         self._filter.seen_at(self._place_of(match))
         before, self._last = self._last, match.view
@@ -137,18 +133,19 @@ class Text:
             if self._changing:  # what goes on changing, such as film behind thin letters, is noise
                 self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
             sudden = step > max(_SETTLED, _STEADY * different)
-            if not self._changing and not sudden:
-                return self._see_better(match.view)
-            return self._change(match.view, time_s, "changing" if sudden else "new view")
-        self._changing = []
-        self._learn(match)
-        return "same"
+            if self._changing or sudden:
+                self._change(match.view, time_s, settled=not sudden)
+            else:  # nearer or sharper, little by little: it is the same text still
+                self._template = match.view
+                self.drifts += 1
+        else:
+            self._changing = []
+            self._learn(match)
 
-    def unchanged(self, time_s: float) -> Sight:
+    def unchanged(self, time_s: float) -> None:
         """The next frame shows the same picture."""
-        if not self._changing:
-            return "same" if self.in_sight else "out of sight"
-        return self._change(self._changing[-1][1], time_s, "new view")
+        if self._changing:
+            self._change(self._changing[-1][1], time_s, settled=True)
 
     def _find(self, luma: np.ndarray) -> Match:
         quad = self.quad()
@@ -174,22 +171,14 @@ class Text:
         width = max(self._size[0] - 2 * MARGIN, 1)
         return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / HEIGHT * across)
 
-    def _change(self, view: np.ndarray, time_s: float, sight: Literal["changing", "new view"]) -> Sight:
+    def _change(self, view: np.ndarray, time_s: float, *, settled: bool) -> None:
         """Part of it looks different. Once that has settled, it is a new view."""
         self._changing = [*self._changing[-24:], (time_s, view)]
-        if sight == "new view" and len(self._changing) > 1:
+        if settled and len(self._changing) > 1:
             self.start_s, self.start_quad = self._changed_at(view), self.quad()
             self.view += 1
             self._template = self._last = view
             self._changing = []
-            return "new view"
-        return "changing"
-
-    def _see_better(self, view: np.ndarray) -> Sight:
-        """It has come to look different little by little, nearer or sharper: it is the same text still."""
-        self._template = view
-        self.drifts += 1
-        return "same"
 
     def _changed_at(self, view: np.ndarray) -> float:
         """The first frame from which on the text looked more like the new view than like the old one."""

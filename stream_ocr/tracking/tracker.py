@@ -49,12 +49,15 @@ class Tracker:
         return [text for text in self._texts if text.confirmed]
 
     def advance(self, time_s: float, luma: np.ndarray | None) -> list[Text]:
-        """Follow all texts into the next frame (None: the same picture). Returns those that have ended."""
+        """Follow all texts into the next frame (None: the same picture). Returns those that have ended.
+
+        luma: (H, W) uint8, kept without a copy.
+        """
         dt_s = 0.0 if self._time_s is None else max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         self._history.add(time_s, luma)
         if luma is not None:
-            self._luma = luma.copy()
+            self._luma = luma
         for text in sorted(self._texts, key=lambda text: not text.in_sight):
             if luma is None:
                 text.unchanged(time_s)
