@@ -64,8 +64,13 @@ class Recipe:
     licence: str
 
 
-def main(config: Path, *, resume: bool = False, minutes: float | None = None) -> Path:
-    """Run the recipe in `config`, from its checkpoint if `resume`; returns the exported weights."""
+def main(
+    config: Path, *, resume: bool = False, minutes: float | None = None, start_from: Path | None = None
+) -> Path:
+    """Run the recipe in `config`, from its checkpoint if `resume`; returns the exported weights.
+
+    start_from: folder of exported weights of the same name to begin with, where there is no checkpoint to resume.
+    """
     recipe = read_recipe(config, minutes)
     torch.manual_seed(recipe.seed)
     cv2.setNumThreads(1)
@@ -74,6 +79,8 @@ def main(config: Path, *, resume: bool = False, minutes: float | None = None) ->
     net, averaged = (CRNN(len(charset), recipe.channels, recipe.hidden).to(device) for _ in range(2))
     for module in (net, averaged):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start_from is not None:
+        net.load_state_dict(weights.load_net(recipe.name, start_from)[1])
     averaged.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
     step, samples, spent_s, best = 0, 0, 0.0, -1.0
@@ -288,5 +295,6 @@ if __name__ == "__main__":
     parser.add_argument("config", type=Path)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--minutes", type=float, help="another budget than the recipe's")
-    arguments = parser.parse_args()
-    print(main(arguments.config, resume=arguments.resume, minutes=arguments.minutes))
+    parser.add_argument("--start-from", type=Path, help="folder of exported weights to begin with")
+    options = vars(parser.parse_args())
+    print(main(options.pop("config"), **options))
