@@ -4,13 +4,16 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from stream_ocr import telemetry
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import Settings, debugging
+
+if TYPE_CHECKING:
+    import numpy as np
 
 app = typer.Typer(
     help="Reads the text in video: what appeared, changed and ended, where and exactly when.",
@@ -35,6 +38,14 @@ class Net(StrEnum):
 
     recognizer = "recognizer"
     detector = "detector"
+
+
+class Measured(Protocol):
+    """What was measured of a network."""
+
+    def lines(self) -> str: ...
+    def values(self) -> dict[str, Any]: ...
+    def sheet(self) -> "np.ndarray": ...
 
 
 @app.command()
@@ -122,16 +133,33 @@ def train(
 @app.command("eval")
 def evaluate(
     net: Net,
-    data: Annotated[Path, typer.Argument(help="A folder or tar of crops with labels.tsv (path TAB text).")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="Crops with labels.tsv (path TAB text), or pictures with gt_*.txt or a JSON list."),
+    ],
+    worst: Annotated[Path | None, typer.Option(help="A picture of the worst cases to this file.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="The figures to this file.")] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
     """Measure a network on labelled pictures."""
-    from stream_ocr.training import evaluate as measure
+    from stream_ocr import still
 
+    settings = _load(config, set_)
+    report: Measured
     if net is Net.detector:
-        raise typer.BadParameter("the detector has no measure of its own yet; see `stream-ocr detect --json`")
-    typer.echo(measure.recognizer(data, _load(config, set_)).line())
+        from stream_ocr.training import evaluate_detector
+
+        report = evaluate_detector.detector(data, settings)
+    else:
+        from stream_ocr.training import evaluate_recognizer
+
+        report = evaluate_recognizer.recognizer(data, settings)
+    typer.echo(report.lines())
+    if json_ is not None:
+        json_.write_text(json.dumps(report.values(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if worst is not None:
+        still.write(worst, report.sheet())
 
 
 @app.command()

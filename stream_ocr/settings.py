@@ -55,7 +55,9 @@ class Detection(Section):
         None, ge=0, le=1, description="Mean probability that a region needs; null: the model's own."
     )
     unclip: float | None = Field(
-        None, ge=0, description="How far regions are grown; 1 undoes the shrinking of the training; null: the model's own."
+        None,
+        ge=0,
+        description="How far regions are grown; 1 undoes the shrinking of the training; null: the model's own.",
     )
     max_boxes: int = Field(300, ge=1, description="Regions kept per frame at most.")
     min_height_px: float = Field(6.0, ge=0, description="Lower text is left alone, in pixels of the source frame.")

@@ -60,6 +60,15 @@ def draw(found: Found, folder: Path) -> Path:
         cv2.polylines(picture, [corners], isClosed=True, color=(60, 60, 250), thickness=2)
         cv2.circle(picture, tuple(int(v) for v in corners[0]), 3, (60, 220, 60), -1)
     target = folder / f"{Path(found.image).stem}.png"
-    if not cv2.imwrite(str(target), picture):
-        raise SinkError(f"{target} cannot be written; is {folder} a folder that can be written to?")
+    write(target, picture)
     return target
+
+
+def write(target: Path, picture: np.ndarray) -> None:
+    """Write a picture, (H, W, 3) uint8, blue first. Raises SinkError when that is impossible."""
+    try:
+        written = cv2.imwrite(str(target), picture)
+    except cv2.error as error:
+        raise SinkError(f"{target} cannot be written as a picture ({error.err}); give it the suffix .png.") from error
+    if not written:
+        raise SinkError(f"{target} cannot be written; is {target.parent} a folder that can be written to?")

@@ -30,7 +30,7 @@ from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
-from stream_ocr.training.matching import match
+from stream_ocr.training.matching import Tally, by_iou, heights
 from stream_ocr.training.pool import Pool
 from stream_ocr.training.scenes import Scene, Scenes
 from stream_ocr.training.targets import make_targets
@@ -238,7 +238,7 @@ def validate(net: DBNet, pictures: list[Scene], config: Config, sheet: Path) -> 
 
     ``sheet`` shows the first six pictures with their boxes at ``config.score``, each beside its P.
     """
-    counts = np.zeros((len(SCORES), 3), int)
+    tallies = [Tally() for _ in SCORES]
     shown: list[np.ndarray] = []
     for scene in pictures:
         height, width = scene.picture.shape[:2]
@@ -249,17 +249,15 @@ def validate(net: DBNet, pictures: list[Scene], config: Config, sheet: Path) -> 
         boxes = find_boxes(p_HW, binarise=config.binarise, score=SCORES[0], unclip=config.unclip, shrink=config.shrink)
         for row, least in enumerate(SCORES):
             found = [quad * net.stride for quad, score in boxes if score >= least]
-            counts[row] += match(found, list(scene.quads), lowest_px=SMALLEST_PX)
+            tallies[row] += by_iou(found, scene.quads, heights(scene.quads) >= SMALLEST_PX)
         if len(shown) < 6:
             shown.append(
                 picture_of(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= config.score])
             )
     cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR))
-    hits, found_count, truth_count = counts.T
-    f = 2 * hits / np.maximum(found_count + truth_count, 1)
-    best = int(np.argmax(f))
-    precision, recall = hits[best] / max(found_count[best], 1), hits[best] / max(truth_count[best], 1)
-    return {"P": float(precision), "R": float(recall), "F": float(f[best]), "score": SCORES[best]}
+    best = max(range(len(SCORES)), key=lambda row: tallies[row].f)
+    tally = tallies[best]
+    return {"P": tally.precision, "R": tally.recall, "F": tally.f, "score": SCORES[best]}
 
 
 def picture_of(picture: np.ndarray, p_HW: np.ndarray, found: list[np.ndarray]) -> np.ndarray:

@@ -64,9 +64,7 @@ class Recipe:
     licence: str
 
 
-def main(
-    config: Path, *, resume: bool = False, minutes: float | None = None, start_from: Path | None = None
-) -> Path:
+def main(config: Path, *, resume: bool = False, minutes: float | None = None, start_from: Path | None = None) -> Path:
     """Run the recipe in `config`, from its checkpoint if `resume`; returns the exported weights.
 
     start_from: folder of exported weights of the same name to begin with, where there is no checkpoint to resume.

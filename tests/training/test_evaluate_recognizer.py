@@ -1,4 +1,5 @@
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr.errors import SourceError
+from stream_ocr.recognition.ctc import Decoded
 from stream_ocr.settings import Settings
-from stream_ocr.training import evaluate
+from stream_ocr.training import evaluate_recognizer as evaluate
+from stream_ocr.training.evaluate_recognizer import Case
 
 OWN = Settings.load(overrides=["models=own"])
 
@@ -50,7 +53,7 @@ def test_case_counts_only_where_exactness_is_asked_for(folder: Path) -> None:
     assert report.alphanumeric == 1.0
     assert report.exact <= 0.5
     assert 0 < report.character_error_rate < 1
-    assert report.line().startswith("2 crops: 100.0% right")
+    assert report.lines().startswith("2 crops: 100.0% right")
 
 
 def test_what_is_no_set_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -60,6 +63,29 @@ def test_what_is_no_set_is_told_in_a_sentence(tmp_path: Path) -> None:
         list(evaluate.crops(tmp_path / "missing"))
 
 
-@pytest.mark.parametrize(("a", "b", "edits"), [("", "", 0), ("abc", "abc", 0), ("kitten", "sitting", 3), ("", "ab", 2)])
-def test_edits_are_counted(a: str, b: str, edits: int) -> None:
-    assert evaluate.distance(a, b) == evaluate.distance(b, a) == edits
+def case(true: str, read: str, confidence: float = 1.0) -> Case:
+    return Case(np.zeros((20, 60), np.uint8), true, Decoded(read, confidence, (confidence,) * len(read)))
+
+
+def test_edits_are_counted_and_told_apart() -> None:
+    report = evaluate.report([case("kitten", "sitting"), case("O2", "02"), case("abc", "ac")], 0.3)
+    assert report.character_error_rate == pytest.approx((3 + 1 + 1) / 11)
+    assert report.milliseconds == pytest.approx(100)
+    assert set(report.confusions) == {("k", "s", 1), ("e", "i", 1), ("∅", "g", 1), ("O", "0", 1), ("b", "∅", 1)}
+    assert json.loads(json.dumps(report.values()))["crops"] == 3
+
+
+def test_calibration_error_is_the_mean_gap_between_confidence_and_truth() -> None:
+    half_right = [case("a", "a", 0.75), case("a", "b", 0.75)] * 2
+    assert evaluate.report(half_right, 1).calibration_error == pytest.approx(0.25)
+    honest = [case("a", "a", 0.75)] * 3 + [case("a", "b", 0.75)]
+    assert evaluate.report(honest, 1).calibration_error == pytest.approx(0)
+    apart = [case("a", "a", 0.2), case("a", "b", 1.0)]  # do not even out
+    assert evaluate.report(apart, 1).calibration_error == pytest.approx(0.9)
+
+
+def test_the_surest_mistakes_are_shown() -> None:
+    right, wrong = case("a", "a"), case("a", "b")
+    assert evaluate.report([right], 1).sheet().shape[2] == 3
+    assert evaluate.report([right], 1).sheet().max() == 0
+    assert evaluate.report([right, wrong], 1).sheet().max() > 0
