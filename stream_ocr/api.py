@@ -119,7 +119,7 @@ class Pipeline:
         if len(named) < len(files):
             raise SourceError("Two of the files have the same name; give their streams names: {name: path, …}.")
         self._files = {name: Path(file).absolute() for name, file in named.items()}
-        dumped = self._settings.model_dump(mode="json")
+        dumped = self._settings.for_workers()
         width, height = models.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(

@@ -229,7 +229,7 @@ def main() -> None:
 
 def _load(config: Path | None, overrides: list[str] | None) -> Settings:
     settings = Settings.load(config, overrides or ())
-    telemetry.configure(settings.logs)
+    telemetry.configure(settings)
     return settings
 
 

@@ -24,6 +24,7 @@ Point = tuple[float, float]
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
 SourceKind = Literal["source.up", "source.down", "source.gap"]
+Clock = Literal["rtcp", "arrival", "file"]
 Utc = Annotated[datetime, Meta(tz=True)]
 
 TIME_DIGITS = 6
@@ -56,7 +57,7 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
     start_utc: Annotated[Utc | None, Meta(description="UTC of `start`, where it is known.")] = None
     end_utc: Annotated[Utc | None, Meta(description="UTC of `end`, where it is known.")] = None
     clock: Annotated[
-        Literal["rtcp", "arrival", "file"] | None,
+        Clock | None,
         Meta(description="Where UTC comes from: the camera's own clock, the arrival here, or the file's metadata."),
     ] = None
     polygon: Annotated[
@@ -98,6 +99,7 @@ class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
     frames: Annotated[int | None, Meta(description="How many frames are missing, where that is known.")] = None
     reason: Annotated[str | None, Meta(description="Why, in a sentence.")] = None
     emitted_utc: Annotated[Utc | None, Meta(description="When the event was published.")] = None
+    start_utc: Annotated[Utc | None, Meta(description="UTC of `start`, where it is known.")] = None
 
     def to_json(self) -> bytes:
         """One line, without its end."""

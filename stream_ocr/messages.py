@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from stream_ocr.events import TextEvent
+from stream_ocr.events import Clock, SourceEvent, TextEvent
 from stream_ocr.geometry import Flat
 
 Look = Literal["skip", "carry", "detect"]
@@ -25,6 +25,8 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     time_base: tuple[int, int]  # numerator, denominator
     duration: int  # of this frame, in units of time_base
     captured_ns: int  # Unix time at which the frame was decoded
+    utc_ns: int | None = None  # Unix time at which it is first shown, by ``clock``; None where nobody knows
+    clock: Clock | None = None
 
     @property
     def time_s(self) -> float:
@@ -130,13 +132,30 @@ class Readings(msgspec.Struct, frozen=True, array_like=True, tag="readings"):
     readings: tuple[Reading, ...]
 
 
+class SourceChanged(msgspec.Struct, frozen=True, array_like=True, tag="source"):
+    """A live source came up, went down, or lost pictures; it flows in band, between the frames before and after.
+
+    At "down" every text ends. At "gap" texts live on: pictures between ``start_s`` and ``end_s`` were not looked at.
+    """
+
+    stream: str
+    kind: Literal["up", "down", "gap"]
+    epoch: int  # of the frames before it, or after it where the source came up
+    start_s: float  # media time
+    end_s: float | None = None  # of a gap
+    frames: int | None = None  # that are missing, where that is known
+    reason: str | None = None  # a sentence; holds no secrets
+    utc_ns: int | None = None  # Unix time of ``start_s``
+
+
 class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
-    """How far a stream has been read, and what was published since the last such message."""
+    """How far a stream has been read, and what was published since the last such message: texts, then the source."""
 
     stream: str
     frames: int
     time_s: float
     events: tuple[TextEvent, ...]
+    sources: tuple[SourceEvent, ...] = ()
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
@@ -153,7 +172,7 @@ class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
         return msgspec.structs.replace(self, counts={**self.counts, **counts})
 
 
-Message = FrameRef | Detections | Tracks | Readings | Published | StreamClosed
+Message = FrameRef | Detections | Tracks | Readings | SourceChanged | Published | StreamClosed
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

@@ -11,7 +11,8 @@ from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, pick_dev
 from stream_ocr.errors import WeightsError
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched
-from stream_ocr.settings import Section, Settings
+from stream_ocr.section import Section
+from stream_ocr.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from stream_ocr.errors import SettingsError
+from stream_ocr.feeds import Live, Source, SourceName
+from stream_ocr.section import Section
+from stream_ocr.urls import REVEAL, Scrubber
 
 PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Decode(Section):
@@ -121,6 +120,17 @@ class Settings(Section):
     recognition: Recognition = Field(Recognition(), description="What the text says.")
     events: Events = Field(Events(), description="What is reported.")
     logs: Logs = Field(Logs(), description="Log lines on standard error.")
+    live: Live = Field(Live(), description="How sources that never end are kept.")
+    sources: dict[SourceName, Source] = Field({}, description="Cameras by name; see docs/cameras.md.")
+
+    @property
+    def scrubber(self) -> Scrubber:
+        """Knows the passwords of all sources."""
+        return Scrubber.of(source.address for source in self.sources.values() if source.address is not None)
+
+    def for_workers(self) -> dict[str, Any]:
+        """These settings as JSON can say them, addresses with their passwords: only for pipes."""
+        return self.model_dump(mode="json", context=REVEAL)
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Self:
@@ -158,6 +168,8 @@ def names(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from names(field.annotation, f"{prefix}{name}.")
+        elif name == "sources":
+            yield from names(Source, f"{prefix}{name}.NAME.")
         else:
             yield prefix + name
 
@@ -221,15 +233,21 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
 def _sentences(problem: Any, origins: Mapping[str, str]) -> Iterator[str]:
     """What is wrong, for each thing that the user wrote."""
     name = ".".join(str(part) for part in problem["loc"])
+    message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+    told = False
     for given, origin in origins.items():
-        if given != name and not given.startswith(f"{name}."):
+        if problem["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
             continue
+        value = "***" if name.startswith("sources.") else repr(problem["input"])  # it may be an address
+        told = True
         if problem["type"] == "extra_forbidden":
             yield f"{given} ({origin}) is not a setting{_suggestion(given)}"
         elif given == name and problem["type"] == "model_type":
-            yield f"{given} ({origin}) is {problem['input']!r}, but it is a group of settings"
+            yield f"{given} ({origin}) is {value}, but it is a group of settings"
         elif given == name:
-            yield f"{given} ({origin}) is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            yield f"{given} ({origin}) is {value}: {message}"
+    if not told:  # of a whole group, of an item of a list, or of something whose value may be secret
+        yield f"{name}: {message.removeprefix('value error, ')}"
 
 
 def _suggestion(name: str) -> str:
@@ -256,5 +274,5 @@ def _document(section: BaseModel, indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _document(value, indent + "  ")
         else:
-            plain = str(value) if isinstance(value, Path) else value
+            plain = section.model_dump(mode="json", include={name}, exclude_defaults=name == "sources").get(name, value)
             yield f"{indent}{yaml.safe_dump({name: plain}, allow_unicode=True, width=1000).strip()}"

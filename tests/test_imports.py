@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
-    {"errors", "geometry", "frames", "clock"},
+    {"errors", "geometry", "frames", "clock", "section", "urls"},
+    {"feeds"},
     {"settings", "events"},
     {"messages", "spans", "telemetry", "progress", "engines", "weights"},
     {"sources", "detection", "tracking", "recognition", "sinks"},

@@ -6,7 +6,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stream_ocr.errors import SettingsError
-from stream_ocr.settings import PREFIX, Section, Settings, names
+from stream_ocr.section import Section
+from stream_ocr.settings import PREFIX, Settings, names
 
 
 @pytest.fixture(autouse=True)

@@ -136,7 +136,7 @@ class FileSource:
         place = self._timeline.place(decoded.pts, decoded.dts, before.stamp.duration if before else 0)
         seq = before.stamp.seq + 1 if before and before.stamp.epoch == place.epoch else 0
         base = self._time_base.numerator, self._time_base.denominator
-        stamp = Stamp(self._stream, place.epoch, seq, place.pts, base, decoded.duration or 0, captured_ns)
+        stamp = Stamp(self._stream, place.epoch, seq, place.pts, base, decoded.duration or 0, captured_ns, None, "file")
         return Picture(stamp, self._upright.frame(decoded), self._doubt.of_frame(decoded, stamp.time_s))
 
     def _decoded(self) -> Iterator[VideoFrame]:

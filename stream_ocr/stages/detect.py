@@ -7,7 +7,8 @@ from typing import Any, Self
 from stream_ocr import models
 from stream_ocr.detection.detector import Detector
 from stream_ocr.frames import Frame, planes_in
-from stream_ocr.messages import Detections, FrameRef, Message, StreamClosed
+from stream_ocr.geometry import unflat
+from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import Slots, frame_rings
 
@@ -30,21 +31,37 @@ class DetectStage:
         pass
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
-        """``Detections`` of every frame, in order."""
+        """``Detections`` of every frame, in order; what is said of sources passes by."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
         wanted = [ref for ref in refs if ref.look == "detect"]
         found = iter(self._detector.detect([self._frame(ref) for ref in wanted]) if wanted else [])
-        for ref in refs:
-            if ref.look == "detect":
-                self._looks[ref.stamp.stream] = self._looks.get(ref.stamp.stream, 0) + 1
-            yield Detections(ref, tuple(next(found)) if ref.look == "detect" else None)
+        for message in batch:
+            if isinstance(message, SourceChanged):
+                yield message
+            elif isinstance(message, FrameRef):
+                yield Detections(message, self._counted(message, next(found)) if message.look == "detect" else None)
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
+    def _counted(self, ref: FrameRef, found: Sequence[Region]) -> tuple[Region, ...]:
+        """Those regions that count in the settings of their source."""
+        stream = ref.stamp.stream
+        self._looks[stream] = self._looks.get(stream, 0) + 1
+        source = self._settings.sources.get(stream)
+        if source is None or not (source.regions or source.masks):
+            return tuple(found)
+        return tuple(region for region in found if source.counts(_middle(region, ref.size)))
+
     def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None
         return planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+
+
+def _middle(region: Region, size: tuple[int, int]) -> tuple[float, float]:
+    """As shares of the width and height of the picture."""
+    x, y = unflat(region.quad).mean(axis=0)
+    return float(x) / size[0], float(y) / size[1]
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> DetectStage:

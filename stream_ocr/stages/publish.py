@@ -7,15 +7,15 @@ were read better (``updated``).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from msgspec import structs
 
 from stream_ocr import telemetry
-from stream_ocr.events import Kind, TextEvent, identity, polygon
-from stream_ocr.messages import Message, Published, Reading, Readings, StreamClosed
+from stream_ocr.events import Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
+from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.recognition.likeness import may_be_one
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
@@ -27,6 +27,8 @@ _PROGRESS_S = 0.5
 _SURER = 0.02
 _UNFOLDING_S = 0.75
 _LONE, _SHORT = 0.97, 0.8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOURCE_KINDS: Mapping[str, SourceKind] = {"up": "source.up", "down": "source.down", "gap": "source.gap"}
 
 
 @dataclass(slots=True)
@@ -43,7 +45,11 @@ class _Stream:
     seq: int = 0
     frames: int = 0
     last_progress_s: float = float("-inf")
-    pending: list[TextEvent] = field(default_factory=list)
+
+    def next_seq(self) -> int:
+        """Counts the events of the stream."""
+        seq, self.seq = self.seq, self.seq + 1
+        return seq
 
 
 class PublishStage:
@@ -68,61 +74,65 @@ class PublishStage:
             if isinstance(message, Readings):
                 stream = self._streams.setdefault(message.stamp.stream, _Stream())
                 stream.frames += 1
-                yield from self._publish(message.stamp.stream, stream, message, message.stamp.time_s)
+                yield from self._publish(stream, message)
+            elif isinstance(message, SourceChanged):
+                stream = self._streams.setdefault(message.stream, _Stream())
+                event = self._source_event(stream, message)
+                self._sinks.write(event)
+                yield Published(message.stream, stream.frames, message.start_s, (), (event,))
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._streams.pop(closed.stream, None)
         yield closed.adding(sink_failures=self._sinks.failures)
 
-    def _publish(self, name: str, stream: _Stream, message: Readings, time_s: float) -> Iterator[Published]:
-        events = [event for reading in message.readings for event in self._hear(name, stream, message.size, reading)]
+    def _publish(self, stream: _Stream, message: Readings) -> Iterator[Published]:
+        time_s = message.stamp.time_s
+        events = [event for reading in message.readings for event in self._hear(stream, message, reading)]
         for event in events:
             self._sinks.write(event)
         if events or time_s - stream.last_progress_s >= _PROGRESS_S:
             stream.last_progress_s = time_s
-            yield Published(name, stream.frames, time_s, tuple(events))
+            yield Published(message.stamp.stream, stream.frames, time_s, tuple(events))
 
-    def _hear(self, name: str, stream: _Stream, size: tuple[int, int], reading: Reading) -> Iterator[TextEvent]:
+    def _hear(self, stream: _Stream, message: Readings, reading: Reading) -> Iterator[TextEvent]:
         told = stream.tracks.get(reading.track)
         if told is None:
             told = stream.tracks[reading.track] = _Told(reading)
         if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
-            yield from self._say(name, stream, size, told, told.latest)  # the last chance of the view before
+            yield from self._say(stream, message, told, told.latest)  # the last chance of the view before
         told.latest = reading
         if self._sure(reading) or reading.end_s is not None:
-            yield from self._say(name, stream, size, told, reading)
+            yield from self._say(stream, message, told, reading)
         if reading.end_s is not None:
             del stream.tracks[reading.track]
             if told.said is not None:
-                yield self._event(name, stream, size, "ended", told.said, None, reading)
+                yield self._event(stream, message, "ended", told.said, None, reading)
 
     def _sure(self, reading: Reading) -> bool:
         return reading.looks > 0 and (reading.confidence >= _CLEAR or reading.looks >= 2)
 
-    def _say(
-        self, name: str, stream: _Stream, size: tuple[int, int], told: _Told, reading: Reading
-    ) -> Iterator[TextEvent]:
+    def _say(self, stream: _Stream, message: Readings, told: _Told, reading: Reading) -> Iterator[TextEvent]:
         """Say what a reading adds to what was said of its track, if anything."""
         said = told.said
         if not self._worth_saying(reading) or (said is not None and reading.text == said.text):
             return
         if said is None:
             told.said = reading
-            yield self._event(name, stream, size, "appeared", reading, None, reading)
+            yield self._event(stream, message, "appeared", reading, None, reading)
         elif reading.start_s <= said.start_s:
             if reading.view != said.view and reading.text in said.text:
                 return  # a box that has shrunk, not a better reading
             told.said = reading
-            yield self._event(name, stream, size, "updated", reading, said.text, reading)
+            yield self._event(stream, message, "updated", reading, said.text, reading)
         elif _unfolds(said, reading):
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(name, stream, size, "updated", told.said, said.text, reading)
+            yield self._event(stream, message, "updated", told.said, said.text, reading)
         elif not may_be_one((reading.text, reading.characters), (said.text, said.characters)):
             told.said = reading
-            yield self._event(name, stream, size, "changed", reading, said.text, reading)
+            yield self._event(stream, message, "changed", reading, said.text, reading)
         elif reading.confidence > said.confidence + _SURER:
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(name, stream, size, "updated", told.said, said.text, reading)
+            yield self._event(stream, message, "updated", told.said, said.text, reading)
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
@@ -134,19 +144,13 @@ class PublishStage:
         return reading.confidence >= max(events.min_confidence, _SHORT if characters < 4 else 0)
 
     def _event(
-        self,
-        name: str,
-        stream: _Stream,
-        size: tuple[int, int],
-        kind: Kind,
-        said: Reading,
-        previous: str | None,
-        now: Reading,
+        self, stream: _Stream, message: Readings, kind: Kind, said: Reading, previous: str | None, now: Reading
     ) -> TextEvent:
-        seq, stream.seq = stream.seq, stream.seq + 1
+        stamp, name = message.stamp, message.stamp.stream
+        end_s = now.end_s if kind == "ended" else None
         return TextEvent(
             id=identity(name, now.track, kind, now.view, now.looks, round(said.start_s, 6), said.text, previous),
-            seq=seq,
+            seq=stream.next_seq(),
             kind=kind,
             stream=name,
             track=now.track,
@@ -154,13 +158,38 @@ class PublishStage:
             confidence=said.confidence,
             characters=said.characters,
             start=said.start_s,
-            end=now.end_s if kind == "ended" else None,
-            clock="file",
+            end=end_s,
+            start_utc=_utc(stamp, said.start_s),
+            end_utc=None if end_s is None else _utc(stamp, end_s),
+            clock=stamp.clock,
             polygon=polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
-            size=size,
+            size=message.size,
             previous=previous,
             emitted_utc=datetime.now(UTC),
         )
+
+    def _source_event(self, stream: _Stream, change: SourceChanged) -> SourceEvent:
+        return SourceEvent(
+            id=identity(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
+            seq=stream.next_seq(),
+            kind=_SOURCE_KINDS[change.kind],
+            stream=change.stream,
+            start=change.start_s,
+            end=change.end_s,
+            frames=change.frames,
+            reason=change.reason,
+            emitted_utc=datetime.now(UTC),
+            start_utc=None if change.utc_ns is None else _datetime(change.utc_ns),
+        )
+
+
+def _utc(stamp: Stamp, time_s: float) -> datetime | None:
+    """UTC of a media time, by the clock of a frame that is not far away."""
+    return None if stamp.utc_ns is None else _datetime(stamp.utc_ns) + timedelta(seconds=time_s - stamp.time_s)
+
+
+def _datetime(unix_ns: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=unix_ns // 1000)
 
 
 def _unfolds(said: Reading, reading: Reading) -> bool:
@@ -173,5 +202,5 @@ def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Seq
     """The stage for a worker process. sinks: paths, their kind told by the suffix."""
     assert not rings, "publish sees no pixels"
     typed = Settings.model_validate(settings)
-    telemetry.configure(typed.logs)
+    telemetry.configure(typed)
     return PublishStage(typed, open_sinks(sinks))

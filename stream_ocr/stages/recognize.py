@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_ocr import models
 from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import CropRef, Message, Reading, Readings, StreamClosed, Track, Tracks
+from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
 from stream_ocr.recognition.fusion import Fusion
 from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.settings import Settings
@@ -44,6 +44,8 @@ class RecognizeStage:
                     message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks)
                 )
                 self._forget(message)
+            elif isinstance(message, SourceChanged):
+                yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != closed.stream}

@@ -10,7 +10,17 @@ import numpy as np
 from stream_ocr import models
 from stream_ocr.frames import planes_in
 from stream_ocr.geometry import extent, flat, grown
-from stream_ocr.messages import CropRef, Detections, FrameRef, Message, Stamp, StreamClosed, Track, Tracks
+from stream_ocr.messages import (
+    CropRef,
+    Detections,
+    FrameRef,
+    Message,
+    SourceChanged,
+    Stamp,
+    StreamClosed,
+    Track,
+    Tracks,
+)
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots, frame_rings
 from stream_ocr.tracking.appearance import rectify
@@ -57,6 +67,11 @@ class TrackStage:
         for message in batch:
             if isinstance(message, Detections):
                 yield from self._follow(message)
+            elif isinstance(message, SourceChanged):
+                stream = self._streams.get(message.stream)
+                if stream is not None and message.kind == "down":
+                    yield self._end_all(stream, stream.last.end_s)
+                yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)

@@ -112,9 +112,9 @@ WRITER = """
     sys.path.insert(0, {tests!r})
     from test_sinks import event
     from stream_ocr import telemetry
-    from stream_ocr.settings import Logs
+    from stream_ocr.settings import Settings
     from stream_ocr.sinks import open_sinks
-    telemetry.configure(Logs())
+    telemetry.configure(Settings())
     with open_sinks(["-", {other!r}]) as sinks:
         for seq in range(2000):
             sinks.write(event(seq))

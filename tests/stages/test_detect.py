@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_ocr.frames import Frame, write
 from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import Detections, FrameRef, Look, Region, Stamp, StreamClosed
+from stream_ocr.messages import Detections, FrameRef, Look, Region, SourceChanged, Stamp, StreamClosed
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.stages.detect import DetectStage
@@ -57,3 +57,20 @@ def test_frames_that_are_worth_it_are_looked_at_together_and_all_are_answered_in
         {"frames": 3, "detector_frames": looks} for looks in (2, 1, 0)
     ]
     assert rings["a"].in_use == 3, "the tracker gives slots back"
+
+
+def test_text_outside_of_regions_does_not_count_and_what_is_said_of_a_source_passes_in_its_place() -> None:
+    rings = {stream: Ring.anonymous(4, 1 << 16) for stream in "ab"}
+    corner = ((0, 0), (0.5, 0), (0.5, 0.5), (0, 0.5))  # the regions found have their middle at (5, brightness / 2)
+    settings = Settings(sources={"a": {"path": "a.mp4", "regions": (corner,)}, "b": {"path": "b.mp4"}})
+    gap = SourceChanged("a", "gap", 0, 0.0, 1.0)
+    batch = [
+        frame(rings, "a", 0, "detect", 20),
+        gap,
+        frame(rings, "a", 1, "detect", 50),
+        frame(rings, "b", 0, "detect", 50),
+    ]
+    with DetectStage(settings, rings, OneRegion()) as stage:
+        first, passed, second, other = stage.process(batch)
+    assert passed == gap
+    assert [len(message.regions) for message in (first, second, other)] == [1, 0, 1]

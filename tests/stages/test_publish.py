@@ -1,12 +1,13 @@
 """What is said of readings that are scripted frame by frame."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from stream_ocr.events import TextEvent
 from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import Published, Reading, Readings, Stamp, StreamClosed
+from stream_ocr.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.publish import PublishStage
@@ -37,7 +38,7 @@ def reading(
 def messages(frames: Sequence[Sequence[Reading]], stream: str = "clip.mp4") -> Iterator[Readings]:
     """One message for each frame, 25 of them a second."""
     for seq, readings in enumerate(frames):
-        yield Readings(Stamp(stream, 0, seq, seq, (1, 25), 1, 0), SIZE, tuple(readings))
+        yield Readings(Stamp(stream, 0, seq, seq, (1, 25), 1, 0, None, "file"), SIZE, tuple(readings))
 
 
 def publish(*frames: Sequence[Reading] | Reading, settings: Sequence[str] = ()) -> list[TextEvent]:
@@ -286,3 +287,44 @@ def test_a_text_that_is_longer_much_later_has_changed() -> None:
     later = {"view": 1, "start_s": 4.0}
     events = publish(reading("THE PEACH"), reading("THE PEACH OPEN MOVIE", **later))
     assert said(events) == [("appeared", "THE PEACH"), ("changed", "THE PEACH OPEN MOVIE")]
+
+
+def test_utc_comes_from_the_clock_of_the_frames() -> None:
+    stage = PublishStage(Settings.load(), Sinks([]))
+    with stage:
+        told = []
+        for seq in range(3):
+            stamp = Stamp(
+                "gate", 2, seq, 100 + seq, (1, 25), 1, 0, 1_700_000_000_000_000_000 + seq * 40_000_000, "rtcp"
+            )
+            end_s = 4.12 if seq == 2 else None
+            told += stage.process([Readings(stamp, SIZE, (reading("GATE 4", start_s=3.0, end_s=end_s),))])
+    appeared, ended = (event for message in told for event in message.events)
+    assert (appeared.clock, ended.clock) == ("rtcp", "rtcp")
+    assert appeared.start_utc == ended.start_utc == datetime.fromtimestamp(1_700_000_000 - 1.0, UTC)
+    assert appeared.end_utc is None
+    assert ended.end_utc == datetime.fromtimestamp(1_700_000_000.12, UTC)
+
+
+def test_changes_of_a_source_are_events_and_counted_with_the_others() -> None:
+    stage = PublishStage(Settings.load(), Sinks([]))
+    changes = [
+        SourceChanged("gate", "up", 0, 0.0, utc_ns=1_700_000_000_000_000_000),
+        SourceChanged("gate", "gap", 0, 1.0, 3.5, 61, "Too slow."),
+        SourceChanged("gate", "down", 0, 4.0, reason="The camera ended the stream."),
+    ]
+    with stage:
+        told = [message for change in changes for message in stage.process([change])]
+        (closed,) = stage.close(StreamClosed("gate", "interrupted", 0.0, 4.0, {}))
+    events = [event for message in told for event in message.sources]
+    assert [event.kind for event in events] == ["source.up", "source.gap", "source.down"]
+    assert [event.seq for event in events] == [0, 1, 2]
+    assert [(event.start, event.end, event.frames) for event in events] == [
+        (0.0, None, None),
+        (1.0, 3.5, 61),
+        (4.0, None, None),
+    ]
+    assert events[0].start_utc == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert events[2].reason == "The camera ended the stream."
+    assert len({event.id for event in events}) == 3
+    assert closed.reason == "interrupted"

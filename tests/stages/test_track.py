@@ -8,7 +8,18 @@ import pytest
 
 from stream_ocr.frames import byte_count, write
 from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import CropRef, Detections, FrameRef, Region, SlotRef, Stamp, StreamClosed, Track, Tracks
+from stream_ocr.messages import (
+    CropRef,
+    Detections,
+    FrameRef,
+    Region,
+    SlotRef,
+    SourceChanged,
+    Stamp,
+    StreamClosed,
+    Track,
+    Tracks,
+)
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.stages.track import MOST_CROPS, TrackStage
@@ -222,6 +233,24 @@ def test_another_epoch_ends_all_tracks(follower: Follower) -> None:
     ended, _ = follower.show(luma, regions(boxes), epoch=1)
     assert [(track.id, track.end_s) for track in ended.tracks] == [(1, pytest.approx(0.4))]
     assert set(last_of(follower.settle(luma, boxes, 10, epoch=1))) == {2}
+
+
+def test_a_source_that_goes_down_ends_all_tracks_and_ids_go_on(follower: Follower) -> None:
+    luma, boxes = picture(("GATE 4", (40, 100)))
+    follower.settle(luma, boxes, 10)
+    gap = SourceChanged("clip", "gap", 0, 0.1, 0.2, 3)
+    assert list(follower.stage.process([gap])) == [gap]
+    down = SourceChanged("clip", "down", 0, 0.4, reason="The camera ended the stream.")
+    ended, passed = follower.stage.process([down])
+    assert isinstance(ended, Tracks)
+    assert [(track.id, track.end_s) for track in ended.tracks] == [(1, pytest.approx(0.4))]
+    assert passed == down
+    assert set(last_of(follower.settle(luma, boxes, 10, epoch=1))) == {2}
+
+
+def test_a_source_that_was_never_up_can_go_down(follower: Follower) -> None:
+    down = SourceChanged("clip", "down", 0, 0.0, reason="Nobody answers.")
+    assert list(follower.stage.process([down])) == [down]
 
 
 def test_the_end_of_a_stream_ends_all_tracks(follower: Follower) -> None:
