@@ -1,57 +1,58 @@
-"""A copy of a video with the texts that were read drawn into it."""
+"""A copy of a video with the texts that were read drawn into it, and a ribbon below it that says what changed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
+from stream_ocr import drawing
 from stream_ocr.errors import SinkError, SourceError
+from stream_ocr.events import Event, TextEvent
 from stream_ocr.frames import Frame
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import reason, refuse_directory
+from stream_ocr.soundtrack import Soundtrack
 from stream_ocr.sources.files import open_file
-from stream_ocr.spans import Span
+from stream_ocr.spans import Span, of_video, spans
 
-Colour = tuple[int, int, int]  # Y, U, V
-
-# Orange, sky, green, yellow, blue, vermilion, purple: told apart by the colour-blind, too (Okabe and Ito).
-_RGB = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "LiberationSans-Regular.ttf")
-_SHIFT = 4  # binary places below the pixel that OpenCV draws with
 _ROUNDING_S = 1e-6  # events are rounded to this
 
 
 def annotate(
     video: Path,
-    spans: Iterable[Span],
+    events: Sequence[Event],
     target: Path,
     settings: Settings,
     *,
     progress: Callable[[float], None] = lambda _time_s: None,
 ) -> int:
-    """Write ``video`` to ``target`` (.mp4, H.264) with polygon, text and confidence of each span; its frame count.
+    """Write ``video`` to ``target`` (.mp4, H.264) with place, track and confidence of each text; its frame count.
 
-    Frames keep their times; there is no sound. progress: told the media time of every frame.
-    Raises SourceError when the video cannot be read and SinkError when the target cannot be written.
+    Frames and sound keep their times. Below the picture is a ribbon with what changed last.
+    progress: told the media time of every frame. Raises SourceError when the video cannot be read or the events are of
+    other videos, and SinkError when the target cannot be written.
     """
     check_target(video, target)
-    live = Live(spans)
+    told = of_video(events, video)
+    live, changes = Live(spans(told)), Changes(told)
     count = 0
     decode = settings.decode
-    with open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source:
-        encoder = Encoder(target)
+    with (
+        open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source,
+        Soundtrack(video, decode) as sound,
+    ):
+        encoder = Encoder(target, sound)
         try:
             for picture in source:
-                frame = _own(picture.frame)
-                for span in live.at(picture.stamp.time_s):
-                    draw(frame, span, picture.stamp.time_s)
-                encoder.write(frame, picture.stamp.pts, Fraction(*picture.stamp.time_base))
-                progress(picture.stamp.time_s)
+                time_s = picture.stamp.time_s
+                whole, inner = drawing.with_ribbon(picture.frame, changes.at(time_s))
+                for span in live.at(time_s):
+                    drawing.outline(inner, span, time_s)
+                encoder.write(whole, picture.stamp.pts, Fraction(*picture.stamp.time_base))
+                progress(time_s)
                 count += 1
         finally:
             encoder.close()
@@ -86,13 +87,28 @@ class Live:
         return self._here
 
 
-class Encoder:
-    """Frames to H.264 in MP4. The first frame sets the size; others are scaled to it."""
+class Changes:
+    """What changed last, as sentences, at times that only grow."""
 
-    def __init__(self, target: Path) -> None:
-        self._target = target
+    def __init__(self, events: Iterable[Event], *, most: int = 6) -> None:
+        self._coming = sorted(_changes(events), reverse=True)
+        self._most = most
+        self._said: list[str] = []
+
+    def at(self, time_s: float) -> Sequence[str]:
+        """The latest first."""
+        while self._coming and self._coming[-1][0] <= time_s + _ROUNDING_S:
+            self._said = [self._coming.pop()[1], *self._said[: self._most - 1]]
+        return self._said
+
+
+class Encoder:
+    """Frames to H.264 in MP4, with the sound beside them. The first frame sets the size; others are scaled to it."""
+
+    def __init__(self, target: Path, sound: Soundtrack) -> None:
+        self._target, self._sound = target, sound
         try:
-            self._file = av.open(str(target), "w", format="mp4")
+            self._file = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
         except OSError as error:
             raise SinkError(f"{target} cannot be written: {reason(error)}.") from error
         self._stream: av.VideoStream | None = None
@@ -101,17 +117,20 @@ class Encoder:
         """Add a frame. Raises SinkError."""
         if self._stream is None:
             self._stream = self._start(frame, time_base)
+            self._sound.attach(self._file)
         planes = _planes(frame, (self._stream.width, self._stream.height))
         packed = np.concatenate([plane.ravel() for plane in planes]).reshape(-1, self._stream.width)
         picture = av.VideoFrame.from_ndarray(packed, format="yuv420p")
         picture.color_range = 2 if frame.full_range else 1
         picture.pts, picture.time_base = pts, time_base
         self._mux(picture)
+        self._sound.until(self._file, float(pts * time_base))
 
     def close(self) -> None:
         """Finish the file."""
         if self._stream is not None:
             self._mux(None)
+            self._sound.until(self._file, float("inf"))
         self._file.close()
 
     def _start(self, frame: Frame, time_base: Fraction) -> av.VideoStream:
@@ -131,25 +150,6 @@ class Encoder:
             raise SinkError(f"{self._target} cannot be written: {reason(error)}.") from error
 
 
-def draw(frame: Frame, span: Span, time_s: float) -> None:
-    """Draw a span into the planes of a frame, in place."""
-    colour = _palette()[span.track % len(_RGB)]
-    corners = np.array(span.polygon_at(time_s))
-    thickness = max(2, frame.size[1] // 360)
-    for plane, value in zip((frame.y, frame.u, frame.v), colour, strict=True):
-        scale = plane.shape[0] / frame.size[1]
-        points = np.round(corners * scale * 2**_SHIFT).astype(np.int32)
-        cv2.polylines(plane, [points], True, value, max(1, round(thickness * scale)), cv2.LINE_AA, _SHIFT)
-    label = _label(f"{span.text}  {span.confidence:.2f}", max(14, frame.size[1] // 45))
-    left, top = corners.min(axis=0)
-    _stick(frame, label, colour, round(left), round(top) - label.shape[0] - thickness)
-
-
-def _own(frame: Frame) -> Frame:
-    """A copy to draw into."""
-    return Frame(frame.y.copy(), frame.u.copy(), frame.v.copy(), frame.full_range)
-
-
 def _planes(frame: Frame, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The three planes in that size, both sides even."""
     width, height = size
@@ -162,49 +162,21 @@ def _planes(frame: Frame, size: tuple[int, int]) -> Iterator[np.ndarray]:
             yield cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
-def _stick(frame: Frame, label: np.ndarray, colour: Colour, left: int, top: int) -> None:
-    """Put a label of that colour on a frame, moved so that its beginning is inside."""
-    width, height = (side // 2 * 2 for side in frame.size)
-    left = min(max(left, 0), max(width - label.shape[1], 0)) // 2 * 2
-    top = min(max(top, 0), max(height - label.shape[0], 0)) // 2 * 2
-    cover = label[: height - top, : width - left]
-    ink = (16 if colour[0] > 110 else 235, 128, 128)
-    for plane, ground, over, scale in zip((frame.y, frame.u, frame.v), colour, ink, (1, 2, 2), strict=True):
-        rows, columns = cover.shape[0] // scale, cover.shape[1] // scale
-        share = cover.reshape(rows, scale, columns, scale).mean(axis=(1, 3))
-        plane[top // scale :, left // scale :][:rows, :columns] = (ground + share * (over - ground)).round()
-
-
-@lru_cache(maxsize=256)
-def _label(text: str, height: int) -> np.ndarray:
-    """(H, W) float32 cover of ink, 0 to 1, both sides even."""
-    font = _font(height)
-    text = " ".join(text.split())
-    left, top, right, bottom = font.getbbox(text)
-    pad = height // 4
-    width, tall = int(right - left) + 2 * pad, int(bottom - top) + 2 * pad
-    image = Image.new("L", (width + width % 2, tall + tall % 2))
-    ImageDraw.Draw(image).text((pad - left, pad - top), text, fill=255, font=font)
-    return np.asarray(image, dtype=np.float32) / 255
-
-
-def font_name() -> str:
-    """Which font the labels are written in."""
-    font = _font(16)
-    return " ".join(filter(None, font.getname())) if isinstance(font, ImageFont.FreeTypeFont) else "of bitmaps"
-
-
-@lru_cache(maxsize=8)
-def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    for name in _FONTS:
-        try:
-            return ImageFont.truetype(name, height)
-        except OSError:
+def _changes(events: Iterable[Event]) -> Iterator[tuple[float, str]]:
+    """When something changed on screen, and what."""
+    for event in events:
+        if not isinstance(event, TextEvent):
             continue
-    return ImageFont.load_default(height)
+        match event.kind:
+            case "appeared":
+                yield event.start, f"{_clock(event.start)}  + {event.text}"
+            case "changed":
+                yield event.start, f"{_clock(event.start)}  {event.previous} → {event.text}"
+            case "ended":
+                assert event.end is not None
+                yield event.end, f"{_clock(event.end)}  − {event.text}"
 
 
-@lru_cache(maxsize=1)
-def _palette() -> tuple[Colour, ...]:
-    pixels = cv2.cvtColor(np.array([_RGB], dtype=np.uint8), cv2.COLOR_RGB2YUV)[0]
-    return tuple((int(y), int(u), int(v)) for y, u, v in pixels)
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(round(time_s, 2), 60)
+    return f"{int(minutes)}:{seconds:05.2f}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from stream_ocr import annotate, engines, models, weights
+from stream_ocr import drawing, engines, models, weights
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import Settings
 
@@ -36,7 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _try(runtime, lambda runtime=runtime: str(_picked(settings, runtime)))  # type: ignore[misc]
     yield _try("models", lambda: "{0.name}: {0.why}".format(models.choose(settings.models)))
     yield from _weights()
-    yield Finding("label font", annotate.font_name())
+    yield Finding("label font", drawing.font_name())
 
 
 def chosen(settings: Settings) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Spans: the events of a text put together, from the frame that first shows it to the last."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from stream_ocr.errors import SourceError
 from stream_ocr.events import Event, Polygon, TextEvent
 
 
@@ -68,6 +70,20 @@ def spans(events: Iterable[Event]) -> list[Span]:
     gathered = Spans()
     found = [span for event in events for span in gathered.add(event)]
     return sorted([*found, *gathered.rest()], key=lambda span: (span.start, span.track))
+
+
+def of_video(events: Sequence[Event], video: Path) -> list[Event]:
+    """The events of that video: of the stream with its name, or all where there is only one stream.
+
+    Raises SourceError when there are several streams and none has the name of the video.
+    """
+    streams = sorted({event.stream for event in events})
+    for name in (str(video), video.name):
+        if name in streams:
+            return [event for event in events if event.stream == name]
+    if len(streams) > 1:
+        raise SourceError(f"The events are of {', '.join(streams)}, and not of {video.name}; name one of those videos.")
+    return list(events)
 
 
 def _span(event: TextEvent) -> Span:

@@ -13,7 +13,6 @@ from stream_ocr.events import Event, TextEvent, read_log
 from stream_ocr.progress import Watch
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
-from stream_ocr.spans import spans
 
 
 class Signals:
@@ -141,7 +140,7 @@ def draw(video: Path, events: Sequence[Event], target: Path, settings: Settings)
     """Write the annotated video, with progress."""
     place = _Place()
     with Watch(lambda: place):
-        frames = annotate.annotate(video, spans(events), target, settings, progress=place.reach)
+        frames = annotate.annotate(video, events, target, settings, progress=place.reach)
     say(f"{target}: {frames} frames")
 
 

@@ -25,7 +25,7 @@ from stream_ocr.errors import SourceError
 from stream_ocr.messages import Stamp
 from stream_ocr.sources.pictures import Doubt, Picture, Upright, lasting
 
-__all__ = ["FileSource", "Picture", "open_file"]
+__all__ = ["FileSource", "Picture", "open_container", "open_file"]
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,m4v,avi,flv,ogg,asf,mxf,gif,ivf,obu,av1,h264,hevc,"
@@ -47,7 +47,7 @@ def open_file(path: Path | str, *, stream: str, max_pixels: int = 33_177_600, th
     stream: the name that its frames carry. max_pixels: larger pictures are refused. threads: of the decoder.
     Raises SourceError when there is nothing that can be read.
     """
-    container = _open(Path(path), max_pixels)
+    container = open_container(Path(path), max_pixels)
     try:
         return FileSource(container, repr(str(path)), stream=stream, max_pixels=max_pixels, threads=threads)
     except BaseException:
@@ -203,7 +203,7 @@ class FileSource:
             )
 
 
-def _open(path: Path, max_pixels: int) -> InputContainer:
+def open_container(path: Path, max_pixels: int) -> InputContainer:
     """The container of a local file. Raises SourceError."""
     name = repr(str(path))
     try:
