@@ -21,12 +21,15 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from stream_ocr.events import TextEvent
+    from stream_ocr.notebook import to_frame
+    from stream_ocr.report.page import Report
     from stream_ocr.settings import Settings
 
 __all__ = [
     "DeviceError",
     "Pipeline",
     "Progress",
+    "Report",
     "Settings",
     "SettingsError",
     "SinkError",
@@ -37,6 +40,7 @@ __all__ = [
     "WeightsError",
     "WorkerError",
     "read",
+    "to_frame",
 ]
 
 _HOME = {
@@ -46,6 +50,8 @@ _HOME = {
     "read": "api",
     "TextEvent": "events",
     "Settings": "settings",
+    "Report": "report.page",
+    "to_frame": "notebook",
 }
 
 

@@ -115,6 +115,24 @@ def export(
 
 
 @app.command()
+def report(
+    events: Annotated[Path, typer.Argument(help="A .jsonl file of events.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The report, .html.")] = Path("report.html"),
+    video: Annotated[Path | None, typer.Option(help="The video, for pictures of the texts.")] = None,
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Make one HTML file to look at: a timeline, the texts, statistics."""
+    from stream_ocr.events import read_log
+    from stream_ocr.report.page import Report
+    from stream_ocr.sinks.base import refuse_directory
+
+    settings = _load(config, set_)
+    refuse_directory(output)
+    Report.of(read_log(events), video=video, settings=settings).write(output)
+
+
+@app.command()
 def train(
     net: Net,
     config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/train.")],

@@ -1,0 +1,67 @@
+"""Small pictures of texts: what was on screen, cut from the frame, upright as it is read."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stream_ocr.events import Polygon
+from stream_ocr.frames import Frame
+from stream_ocr.settings import Decode
+from stream_ocr.sources.files import open_file
+from stream_ocr.spans import Span
+
+_HEIGHT_PX, _WIDTH_PX = 48, 480  # at most
+_MARGIN = 0.15  # of the height of the text, on every side
+_QUALITY = 80
+_NARROW_Y = np.rint(np.arange(256) * 219 / 255 + 16).astype(np.uint8)
+_NARROW_UV = np.rint((np.arange(256) - 128) * 224 / 255 + 128).astype(np.uint8)
+
+
+def of_spans(video: Path, spans: Iterable[Span], decode: Decode) -> Iterator[tuple[Span, bytes]]:
+    """A JPEG of each span from the middle of its time; the video is decoded once. Raises SourceError."""
+    waiting = sorted(spans, key=_middle_s, reverse=True)
+    with open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source:
+        for picture in source:
+            bgr: np.ndarray | None = None
+            while waiting and _middle_s(waiting[-1]) < picture.stamp.end_s:
+                span = waiting.pop()
+                bgr = colours(picture.frame) if bgr is None else bgr
+                yield span, jpeg(upright(bgr, span.polygon_at(picture.stamp.time_s)))
+            if not waiting:
+                return
+
+
+def colours(frame: Frame) -> np.ndarray:
+    """A frame as (H, W, 3) uint8, blue first."""
+    height, width = frame.size[1] // 2 * 2, frame.size[0] // 2 * 2
+    y, u, v = frame.y[:height, :width], frame.u[: height // 2, : width // 2], frame.v[: height // 2, : width // 2]
+    if frame.full_range:
+        y, u, v = _NARROW_Y[y], _NARROW_UV[u], _NARROW_UV[v]
+    planes = np.concatenate([plane.ravel() for plane in (y, u, v)]).reshape(height * 3 // 2, width)
+    return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420))
+
+
+def upright(bgr: np.ndarray, polygon: Polygon) -> np.ndarray:
+    """What is within a polygon and a little round it, small, as it is read."""
+    corners = np.array(polygon, dtype=np.float32)
+    width = max(float(np.linalg.norm(corners[1] - corners[0])), 1.0)
+    height = max(float(np.linalg.norm(corners[3] - corners[0])), 1.0)
+    margin = _MARGIN * height
+    scale = min(1.0, _HEIGHT_PX / (height + 2 * margin), _WIDTH_PX / (width + 2 * margin))
+    size = max(round((width + 2 * margin) * scale), 1), max(round((height + 2 * margin) * scale), 1)
+    inner = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float32) + margin
+    turn = cv2.getPerspectiveTransform(corners, inner * np.float32(scale))
+    return cv2.warpPerspective(bgr, turn, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+
+
+def jpeg(bgr: np.ndarray) -> bytes:
+    """A picture as JPEG."""
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    assert done
+    return data.tobytes()
+
+
+def _middle_s(span: Span) -> float:
+    return (span.start + span.end) / 2
