@@ -15,7 +15,7 @@ from stream_ocr.runtime import topology
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.settings import Settings
-from stream_ocr.sinks.base import Sink, Sinks
+from stream_ocr.sinks import Sink, Sinks, configured, open_sinks
 from stream_ocr.stages.base import Stage
 from stream_ocr.stages.chain import Chain
 from stream_ocr.stages.decode import DecodeStage
@@ -73,7 +73,8 @@ def read(
 ) -> Iterator[TextEvent]:
     """The events of a video file, lazily, in this process.
 
-    stream: what the events call the file; its name by default. Raises SourceError when the file cannot be read or
+    stream: what the events call the file; its name by default. sinks: get the events, beside those of the settings.
+    Raises SourceError when the file cannot be read or
     breaks off, after the events of what came before.
     """
     path = Path(path)
@@ -86,7 +87,7 @@ def read(
         DetectStage(settings, frames),
         TrackStage(settings, frames, crops, (width, height)),
         RecognizeStage(settings, crops),
-        PublishStage(settings, Sinks(sinks)),
+        PublishStage(settings, Sinks([*sinks, *configured(settings)])),
     ]
     with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
         for message in decode.run(stop=lambda: False):
@@ -104,7 +105,8 @@ class Pipeline:
             for event in pipeline.events():
                 ...
 
-    Several files are read side by side, as streams of their own. sinks: paths that the events are written to.
+    Several files are read side by side, as streams of their own. sinks: paths that the events are written to, beside
+    the sinks of the settings.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Pipeline:
     ) -> None:
         """files: paths, whose names become those of the streams; or paths by the names that streams shall have."""
         self._settings = models.resolve(settings or Settings.load())
+        open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
         named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
         if len(named) < len(files):
             raise SourceError("Two of the files have the same name; give their streams names: {name: path, …}.")

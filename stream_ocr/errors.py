@@ -6,6 +6,7 @@
     ├── WeightsError      weights are missing, damaged, or made for another network
     ├── DeviceError       the device or engine asked for is not there
     ├── SinkError         events cannot be written where the user wanted them
+    │   └── EventsLostError   some could not, and the sink goes on
     ├── SlotError         a slot of shared memory holds another frame than was asked for
     └── WorkerError       a worker process died, hung, or reported a failure
 
@@ -35,6 +36,14 @@ class DeviceError(StreamOcrError):
 
 class SinkError(StreamOcrError):
     """Raised when a sink cannot be opened or written."""
+
+
+class EventsLostError(SinkError):
+    """Raised by a sink that had to give up ``count`` events, the one at hand or some before, and goes on."""
+
+    def __init__(self, message: str, count: int = 1) -> None:
+        super().__init__(message)
+        self.count = count
 
 
 class SlotError(StreamOcrError):

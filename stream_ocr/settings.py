@@ -6,15 +6,18 @@ Later ones win: defaults, the YAML file, ``STREAM_OCR_DETECTION__MAX_PER_S=3`` i
 
 import difflib
 import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from stream_ocr import outputs
 from stream_ocr.errors import SettingsError
 from stream_ocr.feeds import Live, Source, SourceName
+from stream_ocr.outputs import Outputs, Rules
 from stream_ocr.section import Section
 from stream_ocr.urls import REVEAL, Scrubber
 
@@ -122,6 +125,13 @@ class Settings(Section):
     logs: Logs = Field(Logs(), description="Log lines on standard error.")
     live: Live = Field(Live(), description="How sources that never end are kept.")
     sources: dict[SourceName, Source] = Field({}, description="Cameras by name; see docs/cameras.md.")
+    sinks: Outputs = Field((), description="Where events go besides; see docs/sinks.md.")
+    rules: Rules = Field((), description="Which events go to sinks that are named in a rule; all others get all.")
+
+    @model_validator(mode="after")
+    def _rules_name_sinks(self) -> Self:
+        outputs.check(self.sinks, self.rules)
+        return self
 
     @property
     def scrubber(self) -> Scrubber:
@@ -153,6 +163,10 @@ class Settings(Section):
             raise SettingsError(_report(mistakes))
         return settings
 
+    def without_sinks(self) -> Self:
+        """These settings for a part of the program whose events are given to the sinks by another part."""
+        return self.model_copy(update={"sinks": (), "rules": ()})
+
     def yaml(self) -> str:
         """These settings as a file that ``load`` takes, each under its description."""
         return "\n".join(_document(self)) + "\n"
@@ -161,6 +175,21 @@ class Settings(Section):
 def debugging() -> bool:
     """Whether errors shall be shown with their traceback (STREAM_OCR_DEBUG)."""
     return bool(os.environ.get("STREAM_OCR_DEBUG"))
+
+
+def secret(place: str) -> bytes:
+    """What lies at ``env:NAME`` or ``file:PATH``, without the line end. Raises SettingsError when there is nothing."""
+    kind, _, name = place.partition(":")
+    if kind == "env":
+        value = os.environ.get(name, "").encode()
+    else:
+        try:
+            value = Path(name).read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise SettingsError(f"The secret at {place} cannot be read: {error.strerror}.") from error
+    if not value:
+        raise SettingsError(f"There is no secret at {place}; put it there.")
+    return value
 
 
 def names(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
@@ -247,7 +276,8 @@ def _sentences(problem: Any, origins: Mapping[str, str]) -> Iterator[str]:
         elif given == name:
             yield f"{given} ({origin}) is {value}: {message}"
     if not told:  # of a whole group, of an item of a list, or of something whose value may be secret
-        yield f"{name}: {message.removeprefix('value error, ')}"
+        sentence = message.removeprefix("value error, ")
+        yield f"{name}: {sentence}" if name else sentence
 
 
 def _suggestion(name: str) -> str:
@@ -274,5 +304,7 @@ def _document(section: BaseModel, indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _document(value, indent + "  ")
         else:
-            plain = section.model_dump(mode="json", include={name}, exclude_defaults=name == "sources").get(name, value)
-            yield f"{indent}{yaml.safe_dump({name: plain}, allow_unicode=True, width=1000).strip()}"
+            short = name in ("sources", "sinks", "rules")  # of what stands in lists, only what is not as always
+            plain = section.model_dump(mode="json", include={name}, exclude_defaults=short).get(name, value)
+            text = yaml.safe_dump({name: plain}, allow_unicode=True, width=1000, sort_keys=not short)
+            yield textwrap.indent(text.strip(), indent)

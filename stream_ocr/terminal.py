@@ -94,10 +94,11 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
     outcome, signals = Outcome(), Signals()
     for line in doctor.chosen(settings):
         say(line)
-    with open_sinks(outputs or [CONSOLE]) as sinks, signals.caught_here():
+    reading = settings.without_sinks()  # which are open here, over all files
+    with open_sinks(outputs or [CONSOLE], settings) as sinks, signals.caught_here():
         for file, stream in zip(files, stream_names(files), strict=True):
             try:
-                with closing(way(file, stream, settings, signals)) as events:
+                with closing(way(file, stream, reading, signals)) as events:
                     for event in events:
                         outcome.events.append(event)
                         sinks.write(event)

@@ -215,3 +215,20 @@ def texts_at(truth: Mapping[str, Any], time_s: float) -> Iterator[tuple[str, tup
             times = [row[0] for row in rows]
             x, y, width, height = (float(np.interp(time_s, times, [row[k] for row in rows])) for k in (1, 2, 3, 4))
             yield segment["text"], (x, y, width, height)
+
+
+def text_event(seq: int = 0, **facts: Any) -> TextEvent:
+    """An event with these facts, and something fitting for all others."""
+    place = ((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0))
+    given: dict[str, Any] = {
+        "id": f"{seq:016x}",
+        "kind": "appeared",
+        "stream": "cam-1",
+        "track": seq,
+        "text": f"TEXT {seq}",
+        "confidence": 0.9,
+        "start": float(seq),
+        "polygon": place,
+        "size": (640, 360),
+    }
+    return TextEvent(seq=seq, **given | facts)

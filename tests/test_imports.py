@@ -12,8 +12,9 @@ PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
     {"errors", "geometry", "frames", "clock", "section", "urls"},
-    {"feeds"},
-    {"settings", "events"},
+    {"feeds", "events"},
+    {"outputs"},
+    {"settings"},
     {"messages", "spans", "telemetry", "progress", "engines", "weights"},
     {"sources", "detection", "tracking", "recognition", "sinks", "drawing"},
     {"models", "soundtrack", "thumbnails", "notebook"},

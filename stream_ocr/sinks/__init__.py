@@ -4,27 +4,90 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stream_ocr.errors import SinkError
+from stream_ocr.outputs import CsvFile, JsonlFile, Mqtt, Output, SubtitleFile, Webhook
+from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
 from stream_ocr.sinks.console import ConsoleSink
 from stream_ocr.sinks.jsonl import JsonlSink
+from stream_ocr.sinks.rotating import RotatingJsonlSink
+from stream_ocr.sinks.rules import RuledSink
+from stream_ocr.sinks.spool import Spool
+from stream_ocr.sinks.spooled import Delivery, Pace, SpooledSink
 from stream_ocr.sinks.subtitles import SubtitleSink
 from stream_ocr.sinks.table import CsvSink
 
 CONSOLE = "console"
 
-__all__ = ["CONSOLE", "ConsoleSink", "CsvSink", "JsonlSink", "Sink", "Sinks", "SubtitleSink", "open_sinks"]
+__all__ = [
+    "CONSOLE",
+    "ConsoleSink",
+    "CsvSink",
+    "JsonlSink",
+    "Sink",
+    "Sinks",
+    "SubtitleSink",
+    "configured",
+    "open_sinks",
+]
 
 
-def open_sinks(outputs: Sequence[str | Path]) -> Sinks:
+def open_sinks(outputs: Sequence[str | Path], settings: Settings | None = None) -> Sinks:
     """The sinks of these outputs: .jsonl, .csv, .srt or .vtt files, ``-`` (JSON lines), ``console`` (readable).
 
+    settings: those whose sinks, with their rules, are wanted as well.
     They are opened by ``with``. Raises SinkError, here or there, when one cannot be.
     """
-    names = [str(output) for output in outputs]
+    sinks = [*map(_sink, outputs), *(configured(settings) if settings else ())]
+    names = [sink.name for sink in sinks]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise SinkError(f"{', '.join(sorted(twice))} is given twice as an output; name each once.")
-    return Sinks([_sink(output) for output in outputs])
+    return Sinks(sinks)
+
+
+def configured(settings: Settings) -> list[Sink]:
+    """The sinks of the settings, each behind the rules that name it. Raises SinkError when a package is missing."""
+    sinks = []
+    for output in settings.sinks:
+        rules = [rule for rule in settings.rules if output.label in rule.sinks]
+        sinks.append(RuledSink(_configured(output), rules) if rules else _configured(output))
+    return sinks
+
+
+def _configured(output: Output) -> Sink:
+    match output:
+        case JsonlFile():
+            return RotatingJsonlSink(output)
+        case CsvFile():
+            return CsvSink(output.path, name=output.label)
+        case SubtitleFile():
+            return SubtitleSink(output.path, name=output.label)
+        case Webhook() | Mqtt():
+            delivery, pace = _delivery(output)
+            return SpooledSink(output.label, Spool(output.spool, output.spool_bytes), delivery, pace)
+
+
+def _delivery(output: Webhook | Mqtt) -> tuple[Delivery, Pace]:
+    try:
+        if isinstance(output, Mqtt):
+            from stream_ocr.sinks.mqtt import MqttDelivery
+
+            pace = Pace(close_s=output.close_s)
+            return MqttDelivery(output, max_events=pace.max_events), pace
+        from stream_ocr.sinks.webhook import WebhookDelivery
+
+        pace = Pace(
+            max_events=output.max_events,
+            pause_s=output.pause_s,
+            max_pause_s=output.max_pause_s,
+            close_s=output.close_s,
+        )
+        return WebhookDelivery(output), pace
+    except ImportError as error:
+        extra = output.type
+        raise SinkError(
+            f"The sink {output.label} needs {error.name}, which is not installed; pip install 'stream-ocr[{extra}]'."
+        ) from error
 
 
 def _sink(output: str | Path) -> Sink:

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 import structlog
 
-from stream_ocr.errors import SinkError
+from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ class Sink(Protocol):
         ...
 
     def write(self, event: Event) -> None:
-        """Take one event. Raises SinkError or OSError when it cannot."""
+        """Take one event. Raises EventsLostError when some are lost; SinkError or OSError when the sink is broken."""
         ...
 
     def close(self) -> None:
@@ -34,17 +34,19 @@ class Sink(Protocol):
 class Sinks:
     """Several sinks as one, opened when entered.
 
-    lost: for each sink that broke, by name, how many events did not reach it.
+    lost: for each sink that broke or lost events, by name, how many did not reach it.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.lost: dict[str, int] = {}
+        self._broken: set[str] = set()
+        self._losing: dict[str, str] = {}
         self._sinks = tuple(sinks)
         self._open: list[Sink] = []
 
     @property
     def failures(self) -> int:
-        """How many sinks broke."""
+        """How many sinks broke or lost events."""
         return len(self.lost)
 
     def __enter__(self) -> Self:
@@ -65,11 +67,12 @@ class Sinks:
     def write(self, event: Event) -> None:
         """Hand an event to every sink that still works."""
         for sink in self._open:
-            if sink.name in self.lost:
+            if sink.name in self._broken:
                 self.lost[sink.name] += 1
                 continue
             try:
                 sink.write(event)
+                self._losing.pop(sink.name, None)
             except Exception as error:  # noqa: BLE001 - whatever a sink does, the others go on
                 self._report(sink, error, lost=1)
 
@@ -83,8 +86,14 @@ class Sinks:
                 self._report(sink, error, lost=0)
 
     def _report(self, sink: Sink, error: Exception, *, lost: int) -> None:
-        if sink.name not in self.lost:
-            self.lost[sink.name] = lost
+        if isinstance(error, EventsLostError):
+            self.lost[sink.name] = self.lost.get(sink.name, 0) + error.count
+            if self._losing.get(sink.name) != str(error):  # said once, not for every event
+                self._losing[sink.name] = str(error)
+                log.error("sink loses events", sink=sink.name, reason=str(error), lost=self.lost[sink.name])
+        elif sink.name not in self._broken:
+            self._broken.add(sink.name)
+            self.lost[sink.name] = self.lost.get(sink.name, 0) + lost
             log.error("sink is broken and gets no further events", sink=sink.name, reason=reason(error))
 
 

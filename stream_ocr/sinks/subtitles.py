@@ -36,8 +36,8 @@ class SubtitleSink:
     "apart" makes every line a subtitle of its own.
     """
 
-    def __init__(self, path: str | Path, *, lines: Lines = "together") -> None:
-        self.name = str(path)
+    def __init__(self, path: str | Path, *, lines: Lines = "together", name: str | None = None) -> None:
+        self.name = name or str(path)
         self._path = Path(path)
         self._lines = lines
         self._gathered = Spans()

@@ -1,6 +1,7 @@
 """CSV for spreadsheets: one row per text, from its first frame to its last."""
 
 import csv
+import re
 from pathlib import Path
 from typing import TextIO
 
@@ -10,13 +11,15 @@ from stream_ocr.sinks.base import reason, refuse_directory
 from stream_ocr.spans import Span, Spans
 
 HEADER = ("stream", "track", "start", "end", "text", "confidence", "x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3")
+# What starts a formula in Excel, LibreOffice or Google Sheets, full-width forms and leading blanks included.
+_FORMULA = re.compile(r"[\s\x00-\x1f\ufeff]*[=+\-@|%＝＋－＠]|[\t\r\n]")
 
 
 class CsvSink:
     """Writes the row of a text when it ends; the corners are those of its first frame."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.name = str(path)
+    def __init__(self, path: str | Path, *, name: str | None = None) -> None:
+        self.name = name or str(path)
         self._path = Path(path)
         self._gathered = Spans()
         self._file: TextIO | None = None
@@ -41,9 +44,15 @@ class CsvSink:
 
     def _write_span(self, span: Span) -> None:
         corners = (value for point in span.first for value in point)
-        self._write_row((span.stream, span.track, span.start, span.end, span.text, span.confidence, *corners))
+        stream, text = defused(span.stream), defused(span.text)
+        self._write_row((stream, span.track, span.start, span.end, text, span.confidence, *corners))
 
     def _write_row(self, row: tuple[object, ...]) -> None:
         assert self._file is not None, "write() before open()"
         csv.writer(self._file).writerow(row)
         self._file.flush()
+
+
+def defused(text: str) -> str:
+    """The text as a spreadsheet shows it, and does not take it for a formula: an apostrophe goes before one."""
+    return f"'{text}" if _FORMULA.match(text) else text

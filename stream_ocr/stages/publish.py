@@ -199,8 +199,8 @@ def _unfolds(said: Reading, reading: Reading) -> bool:
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:
-    """The stage for a worker process. sinks: paths, their kind told by the suffix."""
+    """The stage for a worker process. sinks: paths, their kind told by the suffix; those of the settings come to it."""
     assert not rings, "publish sees no pixels"
     typed = Settings.model_validate(settings)
     telemetry.configure(typed)
-    return PublishStage(typed, open_sinks(sinks))
+    return PublishStage(typed, open_sinks(sinks, typed))

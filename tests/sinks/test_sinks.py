@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stream_ocr.errors import SinkError
+from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import TextEvent, read_log
 from stream_ocr.sinks import Sinks, open_sinks
 
@@ -134,3 +134,23 @@ def test_a_reader_that_goes_away_stops_only_standard_output(tmp_path):
     assert errors.strip().endswith("True")
     assert errors.count("Broken pipe") == 1
     assert len(list(read_log(other))) == 2000
+
+
+class Leaky(Memory):
+    """Loses two events at every odd one."""
+
+    def write(self, event: TextEvent) -> None:
+        if event.seq % 2:
+            raise EventsLostError("no room", 2)
+        super().write(event)
+
+
+def test_a_sink_that_loses_events_goes_on_and_says_so_when_it_begins():
+    leaky = Leaky("leaky")
+    with capture_logs() as logs, Sinks([leaky]) as sinks:
+        for seq in (1, 3, 5, 6, 7):
+            sinks.write(event(seq))
+    assert sinks.lost == {"leaky": 8}
+    assert sinks.failures == 1
+    assert [e.seq for e in leaky.events] == [6]
+    assert [(log["reason"], log["lost"]) for log in logs] == [("no room", 2), ("no room", 8)]

@@ -1,0 +1,148 @@
+"""Which events a sink gets, told by rules about the texts as they were published."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stream_ocr.events import Event, Polygon, TextEvent
+from stream_ocr.outputs import Match, Point, Rule, clock_times
+from stream_ocr.sinks.base import Sink
+
+
+class RuledSink:
+    """Hands to a sink what matches any of its rules."""
+
+    def __init__(self, sink: Sink, rules: Sequence[Rule]) -> None:
+        self.name = sink.name
+        self._sink = sink
+        self._rules = [Filter(rule) for rule in rules]
+
+    def open(self) -> None:
+        self._sink.open()
+
+    def write(self, event: Event) -> None:
+        wanted = [rule.wants(event) for rule in self._rules]  # each is asked, since each keeps its own tracks
+        if any(wanted):
+            self._sink.write(event)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class Filter:
+    """A rule at work.
+
+    Who is told that a text is there is also told what becomes of it, though it has left the region by then, or the
+    hours are over: an event of a text that was passed on is passed on, too, until that text ends or is another.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self._matcher = Matcher(rule.match)
+        self._kinds = rule.kinds
+        self._told: defaultdict[str, set[int]] = defaultdict(set)
+
+    def wants(self, event: Event) -> bool:
+        """Whether the rule's sinks get it."""
+        wanted = self._matcher.matches(event)
+        if isinstance(event, TextEvent):
+            told = self._told[event.stream]
+            was_told = event.track in told
+            if (wanted or (was_told and event.kind == "updated")) and event.kind != "ended":
+                told.add(event.track)
+            else:
+                told.discard(event.track)
+            wanted = wanted or was_told
+        return wanted and (not self._kinds or event.kind in self._kinds)
+
+
+class Matcher:
+    """The conditions of a rule; all that are given must hold."""
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+        self._regex = _compiled(match.regex)
+        self._watch = [Watched(word, match.distance) for word in match.watch]
+        self._hours = clock_times(match.hours) if match.hours else None
+        self._zone = ZoneInfo(match.zone) if match.zone else None
+
+    def matches(self, event: Event) -> bool:
+        """Whether the event is like that."""
+        if self._match.stream is not None and not fnmatchcase(event.stream, self._match.stream):
+            return False
+        if self._hours is not None and not self._within_hours(event):
+            return False
+        if self._regex is None and not self._watch and self._match.region is None:
+            return True
+        if not isinstance(event, TextEvent):
+            return False
+        if self._match.region is not None and not inside(middle(event.polygon), self._match.region):
+            return False
+        return self._regex_found(event.text) and self._watched_found(event.text)
+
+    def _regex_found(self, text: str) -> bool:
+        return self._regex is None or self._regex.search(text) is not None
+
+    def _watched_found(self, text: str) -> bool:
+        return not self._watch or any(watched.found_in(text) for watched in self._watch)
+
+    def _within_hours(self, event: Event) -> bool:
+        """By the clock of the recording where that is known, or else by ours."""
+        assert self._hours is not None, "no hours are given"
+        utc = (event.start_utc if isinstance(event, TextEvent) else None) or event.emitted_utc
+        local = (utc or datetime.now().astimezone()).astimezone(self._zone).time()
+        first, last = self._hours
+        return first <= local < last if first <= last else local >= first or local < last
+
+
+class Watched:
+    """A word or phrase that is found with ``distance`` wrong, missing or surplus letters (Levenshtein)."""
+
+    def __init__(self, phrase: str, distance: int) -> None:
+        from rapidfuzz.distance import Levenshtein
+
+        self._phrase = " ".join(phrase.casefold().split())
+        self._distance = distance
+        self._measure = Levenshtein.distance
+
+    def found_in(self, text: str) -> bool:
+        """Whether some words of the text, side by side, are it: whole words, though spaces may be wrong as well."""
+        words = text.casefold().split()
+        count = self._phrase.count(" ") + 1
+        for length in range(max(1, count - self._distance), count + self._distance + 1):
+            for first in range(len(words) - length + 1):
+                if self._near(" ".join(words[first : first + length])):
+                    return True
+        return False
+
+    def _near(self, part: str) -> bool:
+        bare = part.strip(".,;:!?\"'()[]{}«»„“”‘’…")
+        return any(
+            self._measure(self._phrase, one, score_cutoff=self._distance) <= self._distance for one in {part, bare}
+        )
+
+
+def middle(polygon: Polygon) -> Point:
+    """The mean of the corners."""
+    return sum(x for x, _ in polygon) / len(polygon), sum(y for _, y in polygon) / len(polygon)
+
+
+def inside(point: Point, polygon: Sequence[Point]) -> bool:
+    """Whether a point lies in a polygon, by the even-odd rule."""
+    x, y = point
+    crossings = 0
+    for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
+            crossings += 1
+    return crossings % 2 == 1
+
+
+def _compiled(pattern: str | None) -> Any:
+    """The pattern for RE2, which needs time in proportion to the text, whatever pattern and text are."""
+    if pattern is None:
+        return None
+    import re2
+
+    return re2.compile(pattern)

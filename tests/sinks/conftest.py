@@ -1,0 +1,28 @@
+"""What tests of sinks share: programs that are run and killed, and a disk that is full."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+Program = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
+    """Runs a program of Python in which ``disk`` is a folder with 256 KiB of room, not more."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounted = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size=256k none {mount} && exec "$@"', "sh"]
+    try:
+        subprocess.run([*mounted, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small disk needs the right to mount one: run as root, with unshare from util-linux")
+
+    def run(program: str) -> "subprocess.CompletedProcess[str]":
+        whole = f"from pathlib import Path\ndisk = Path({str(mount)!r})\n" + textwrap.dedent(program)
+        return subprocess.run([*mounted, sys.executable, "-c", whole], capture_output=True, text=True, timeout=60)
+
+    return run

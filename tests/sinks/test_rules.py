@@ -1,0 +1,163 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from stream_ocr.events import SourceEvent
+from stream_ocr.outputs import Match, Rule
+from stream_ocr.sinks.rules import Filter, Matcher, RuledSink
+from stream_ocr.testing import MemorySink, text_event
+
+
+def matches(event=None, /, **match) -> bool:
+    return Matcher(Match(**match)).matches(event or text_event())
+
+
+def found(text: str, **match) -> bool:
+    return matches(text_event(text=text), **match)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "wanted"),
+    [
+        (r"GATE \d+", "now at GATE 12", True),
+        (r"GATE \d+", "gate 12", False),
+        (r"(?i)gate \d+", "GATE 12", True),
+        (r"^GATE$", "GATE 1", False),
+        (r"日本", "これは日本です", True),
+    ],
+)
+def test_regular_expressions(pattern, text, wanted):
+    assert found(text, regex=pattern) == wanted
+
+
+def test_no_pattern_and_no_text_takes_for_ever():
+    assert not found("a" * 50_000 + "!", regex=r"^(a+)+$")
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "wanted"),
+    [
+        ("EXIT", "EXIT", True),
+        ("exit", "to the Exit, please", True),
+        ("EXIT", "EXlT", True),
+        ("EXIT", "EX1TS", False),
+        ("EXIT", "TEXTILE", False),
+        ("ART", "START", False),
+        ("AB123CD", "AB 123CD", True),
+        ("AB123CD", "AB 123 CD", False),
+        ("GATE 4", "GATE4 is open", True),
+        ("last call", "This is the last cal for all", True),
+        ("last call", "last but one call", False),
+        ("ÉCOLE", "école", True),
+        ("STRASSE", "Straße", True),
+    ],
+)
+def test_watched_words_with_one_wrong_letter(word, text, wanted):
+    assert found(text, watch=[word]) == wanted
+
+
+def test_the_distance_is_a_setting():
+    assert not found("EXlT", watch=["EXIT"], distance=0)
+    assert found("AB 123 CD", watch=["ZZZZ", "AB123CD"], distance=2)
+
+
+def test_streams_are_told_by_a_glob():
+    assert matches(text_event(stream="cam-7"), stream="cam-*")
+    assert not matches(text_event(stream="Cam-7"), stream="cam-*")
+    assert not matches(text_event(stream="my cam-7"), stream="cam-*")
+
+
+L_SHAPE = [(0, 0), (100, 0), (100, 50), (50, 50), (50, 100), (0, 100)]
+
+
+@pytest.mark.parametrize(("x", "y", "wanted"), [(25, 75, True), (75, 25, True), (75, 75, False), (-5, 20, False)])
+def test_the_middle_of_the_text_is_in_the_region(x, y, wanted):
+    place = ((x - 60, y - 10), (x + 60, y - 10), (x + 60, y + 10), (x - 60, y + 10))
+    assert matches(text_event(polygon=place), region=L_SHAPE) == wanted
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "wanted"),
+    [
+        ("06:00-22:00", "06:00", True),
+        ("06:00-22:00", "21:59", True),
+        ("06:00-22:00", "22:00", False),
+        ("22:00-06:00", "23:30", True),
+        ("22:00-06:00", "05:59", True),
+        ("22:00-06:00", "12:00", False),
+    ],
+)
+def test_hours(hours, at, wanted):
+    hour, minute = map(int, at.split(":"))
+    event = text_event(start_utc=datetime(2026, 11, 21, hour, minute, tzinfo=UTC))
+    assert matches(event, hours=hours, zone="UTC") == wanted
+
+
+def test_hours_are_those_of_the_zone_by_the_clock_that_is_known():
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert matches(text_event(emitted_utc=noon), hours="14:00-14:01", zone="Europe/Zurich")
+    late = text_event(start_utc=noon, emitted_utc=datetime(2026, 7, 1, 20, tzinfo=UTC))
+    assert matches(late, hours="12:00-12:01", zone="UTC"), "when the text was there, not when it was told"
+    assert matches(text_event(), hours="00:00-23:59:59.999999"), "a clock of one's own where nothing is known"
+
+
+def test_all_that_is_given_must_hold():
+    event = text_event(text="GATE 4", stream="cam-1")
+    assert matches(event, regex="GATE", stream="cam-*", watch=["GATE"])
+    assert not matches(event, regex="GATE", stream="other")
+    assert not matches(event, regex="DOOR", watch=["GATE"])
+
+
+def test_source_events_have_no_text():
+    gone = SourceEvent(id="", seq=0, kind="source.down", stream="cam-1")
+    assert matches(gone)
+    assert matches(gone, stream="cam-*")
+    assert not matches(gone, regex=".*")
+
+
+def passed(rule: Rule, *events) -> list[tuple[str, str]]:
+    filter_ = Filter(rule)
+    return [(event.kind, event.text) for event in events if filter_.wants(event)]
+
+
+def course(*said: tuple[str, str], **facts):
+    return [text_event(seq, track=1, kind=kind, text=text, **facts) for seq, (kind, text) in enumerate(said)]
+
+
+def test_who_was_told_of_a_text_is_told_that_it_is_gone():
+    rule = Rule(match={"regex": "OPEN"}, sinks=["a"])
+    events = course(("appeared", "OPEN"), ("changed", "CLOSED"), ("changed", "BUSY"), ("ended", "BUSY"))
+    assert passed(rule, *events) == [("appeared", "OPEN"), ("changed", "CLOSED")]
+
+
+def test_an_update_that_no_longer_matches_is_told_and_the_end_as_well():
+    rule = Rule(match={"regex": "^GATE"}, sinks=["a"])
+    events = course(("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4"), ("appeared", "CATE 4"))
+    assert passed(rule, *events) == [("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4")]
+
+
+def test_a_text_that_left_the_region_is_told_to_end_and_that_once():
+    there, away = ((0, 0), (9, 0), (9, 9), (0, 9)), ((80, 0), (89, 0), (89, 9), (80, 9))
+    rule = Rule(match={"region": [(0, 0), (20, 0), (20, 20), (0, 20)]}, sinks=["a"])
+    start = text_event(0, track=1, polygon=there)
+    ends = [text_event(seq, track=1, kind="ended", polygon=away) for seq in (1, 2)]
+    other = text_event(3, track=1, kind="ended", polygon=away, stream="cam-2")
+    filter_ = Filter(rule)
+    assert [filter_.wants(event) for event in (start, other, *ends)] == [True, False, True, False]
+
+
+def test_kinds_are_a_choice():
+    rule = Rule(match={"regex": "OPEN"}, kinds=["appeared"], sinks=["a"])
+    assert passed(rule, *course(("appeared", "OPEN"), ("changed", "CLOSED"))) == [("appeared", "OPEN")]
+
+
+def test_any_rule_will_do():
+    memory = MemorySink()
+    rules = [Rule(match={"regex": pattern}, sinks=["memory"]) for pattern in ("A", "B")]
+    sink = RuledSink(memory, rules)
+    assert sink.name == "memory"
+    sink.open()
+    for seq, text in enumerate(["A", "B", "AB", "C"]):
+        sink.write(text_event(seq, text=text))
+    sink.close()
+    assert [event.text for event in memory.events] == ["A", "B", "AB"]
