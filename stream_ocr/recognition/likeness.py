@@ -3,32 +3,40 @@
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-_LONG = 6  # characters, from which one or two may be misread
-_ALIKE = 0.8
-_SURE = 0.9
+_LONG = 6  # characters, from which a few may be misread
+_AGREED = 0.6  # of the characters of the longer reading
+_SURE, _SURE_ENOUGH = 0.9, 0.8
 _LOOKALIKES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
 
 Reading = tuple[str, Sequence[float]]
 """A text, and the confidence of each of its characters."""
 
 
-def may_be_one(a: Reading, b: Reading) -> bool:
-    """Whether the readings differ only in spaces, in look-alikes (O and 0), or in a few letters that are unsure.
+def may_be_one(new: Reading, old: Reading) -> bool:
+    """Whether a reading differs from the one before only in spaces, in look-alikes (O and 0), or where it is unsure.
 
-    Digits must agree, for texts that count ("12:01", "12:02"; "Chapter 1", "Chapter 11") differ in nothing else. So
-    must letters that are sure in both: "Score A" that becomes "Score B" has changed.
+    Letters that are sure in both must agree: "Score A" that becomes "Score B" has changed. In texts that are short or
+    count ("12:01", "12:02"; "Chapter 1", "Chapter 11") it is enough that the new one is sure of what is new.
     """
-    (text_a, sure_a), (text_b, sure_b) = _without_spaces(a), _without_spaces(b)
-    if text_a.translate(_LOOKALIKES) == text_b.translate(_LOOKALIKES):
+    (text, sure), (text_old, sure_old) = _without_spaces(new), _without_spaces(old)
+    if text.translate(_LOOKALIKES) == text_old.translate(_LOOKALIKES):
         return True
-    digits_a, digits_b = ("".join(filter(str.isdigit, text)) for text in (text_a, text_b))
-    if digits_a != digits_b or min(len(text_a), len(text_b)) < _LONG:
+    edits = SequenceMatcher(None, text_old, text, autojunk=False).get_opcodes()
+    agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
+    if agreed < _AGREED * max(len(text), len(text_old)):
         return False
-    matcher = SequenceMatcher(None, text_a, text_b, autojunk=False)
-    if matcher.ratio() <= _ALIKE:
-        return False
-    edits = [edit for edit in matcher.get_opcodes() if edit[0] != "equal"]
-    return all(min([*sure_a[i:j], *sure_b[k:m]]) < _SURE for _, i, j, k, m in edits)
+    strict = min(len(text), len(text_old)) < _LONG
+    return all(
+        min(sure[k:m] or sure_old[i:j]) < _SURE_ENOUGH
+        if strict or _counts(text_old[i:j] + text[k:m])
+        else min([*sure_old[i:j], *sure[k:m]]) < _SURE
+        for kind, i, j, k, m in edits
+        if kind != "equal"
+    )
+
+
+def _counts(text: str) -> bool:
+    return any(map(str.isdigit, text))
 
 
 def _without_spaces(reading: Reading) -> tuple[str, list[float]]:

@@ -16,6 +16,7 @@ from msgspec import structs
 from stream_ocr import telemetry
 from stream_ocr.events import Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
 from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
+from stream_ocr.recognition.belief import is_writing
 from stream_ocr.recognition.likeness import may_be_one
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
@@ -137,7 +138,7 @@ class PublishStage:
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
         characters = len(reading.text.replace(" ", ""))
-        if characters < events.min_characters or not any(character.isalnum() for character in reading.text):
+        if characters < events.min_characters or not is_writing(reading.text):
             return False
         if characters == 1:  # poles and window frames are read as a "1" or an "I", and surely
             return reading.confidence >= max(events.min_confidence, _LONE) and reading.looks >= 2

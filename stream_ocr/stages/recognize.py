@@ -9,6 +9,7 @@ import numpy as np
 from stream_ocr import models
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
+from stream_ocr.recognition.belief import believed
 from stream_ocr.recognition.fusion import Fusion
 from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.settings import Settings
@@ -68,7 +69,7 @@ class RecognizeStage:
         self._read[stream] = self._read.get(stream, 0) + len(wanted)
         looks = self._recognizer.read([crop for _, _, crop in wanted])
         for (fusion, height, _), look in zip(wanted, looks, strict=True):
-            fusion.add(look, height)
+            fusion.add(believed(look), height)
 
     def _take(self, ref: CropRef) -> np.ndarray:
         """A copy of a crop; its slot is free again."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_ocr import models
 from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat, grown
+from stream_ocr.geometry import extent, flat, grown, inside
 from stream_ocr.messages import (
     CropRef,
     Detections,
@@ -130,7 +130,8 @@ class TrackStage:
             if len(crops) == MOST_CROPS:
                 break
             quad = text.quad()
-            if text.settled and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
+            leaves = not text.cut and not inside(quad, stream.size)
+            if text.settled and not leaves and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
                 crops[text.id] = self._cut(stream.tracker, quad)
         return crops
 

@@ -93,7 +93,8 @@ class Text:
         self.supported()
         before, after = self._size[0], view_size(quad)[0]
         margin = _LONGER * before + 2 * MARGIN
-        self._shorter = self._shorter + 1 if after < before - margin else 0
+        leaves = not self.cut and not inside(quad, (luma.shape[1], luma.shape[0]))
+        self._shorter = self._shorter + 1 if after < before - margin and not leaves else 0
         if self.cut and not self.confirmed:
             self._begin(quad, luma)
         elif after > before + margin or self._shorter >= _SHORTER_LOOKS:
