@@ -44,9 +44,10 @@ class Batch(Section):
 
 
 class Detection(Section):
-    max_per_s: float = Field(
-        5.0, gt=0, description="Looks of the detector per second of video at most, where something moves."
+    min_per_s: float = Field(
+        2.0, gt=0, description="Looks of the detector per second of video while things move and nothing appears."
     )
+    max_per_s: float = Field(5.0, gt=0, description="Looks of the detector per second of video at most.")
     long_side: int | None = Field(
         None, ge=32, description="The longer side of the picture is scaled to this; null: the model's own."
     )
@@ -80,8 +81,11 @@ class Tracking(Section):
 
 class Recognition(Section):
     max_batch: int = Field(16, ge=1, description="Lines in a batch at most.")
-    looks: int = Field(3, ge=1, description="Readings that are fused for one view of a text at most.")
+    looks: int = Field(5, ge=1, description="Readings that are fused for one view of a text at most.")
     pause_s: float = Field(0.5, ge=0, description="Between the first two looks; it doubles with each further one.")
+    views_per_s: float = Field(
+        2.0, gt=0, description="Readings per second, in the long run, of a text that never stops changing."
+    )
     margin: float | None = Field(
         None, ge=0, description="Crops are cut this much larger on every side, in heights; null: the model's own."
     )

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.frames import Frame
+from stream_ocr.sources.onset import Onset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
 _TILE = 8  # steps along the side of a tile
@@ -32,6 +33,7 @@ class Change:
     mask: np.ndarray
     fraction: float  # of the tiles
     cut: bool  # most of the picture became another one since the previous frame
+    sudden: bool  # edges appeared since the previous frame, as a text brings them
 
     def __bool__(self) -> bool:
         return self.fraction > 0
@@ -55,21 +57,22 @@ class ChangeMap:
         self._threshold = threshold
         self._reference: np.ndarray | None = None
         self._previous: np.ndarray | None = None
+        self._onset = Onset()
 
     def changed(self, frame: Frame) -> Change:
         """Compare a frame. Everything has changed while there is nothing of that size to compare it with."""
         luma = _halved(frame.y, self._halvings)
-        cut = self._cut(luma)
+        cut, sudden = self._cut(luma), self._onset.sudden(luma)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = np.ones((-(-frame.y.shape[0] // self.tile), -(-frame.y.shape[1] // self.tile)), dtype=bool)
-            return Change(mask, 1.0, cut=True)
+            return Change(mask, 1.0, cut=True, sudden=True)
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
         energy = _halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
         noise = min(float(np.percentile(cells[::4, ::4], 75)), _NOISE_LIMIT)
         mask = _tiles(cells > self._threshold + _NOISE_GAIN * noise)
-        return Change(mask, float(mask.mean()), cut)
+        return Change(mask, float(mask.mean()), cut, sudden)
 
     def processed(self, frame: Frame) -> None:
         """Make a frame the one that the next ones are compared with."""

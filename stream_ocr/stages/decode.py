@@ -1,8 +1,7 @@
 """Decode: from a file to frames in slots, and only those frames that are worth it.
 
-Decides here, once, how much of the work each frame deserves: nothing when nothing changed, the tracker's eye when
-something moved, the detector's at most so many times a second and at once on a cut. Decisions follow media time,
-so that the same file gives the same frames whatever the machine.
+Decides here, once, how much of the work each frame deserves. Decisions follow media time, so that the same file
+gives the same frames whatever the machine.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,30 +12,13 @@ from typing import Any, Self
 from stream_ocr import frames
 from stream_ocr.messages import FrameRef, Look, Message, SlotRef, StreamClosed
 from stream_ocr.settings import Settings
-from stream_ocr.sources.change import Change, ChangeMap
+from stream_ocr.sources.change import ChangeMap
 from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
+from stream_ocr.stages.cadence import Cadence
 
 _PATIENCE_S = 0.1
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
-
-
-class Cadence:
-    """When the detector is to look again."""
-
-    def __init__(self, max_per_s: float) -> None:
-        self._interval_s = 1 / max_per_s
-        self._last_s: float | None = None
-        self._owed = False
-
-    def look(self, change: Change, time_s: float) -> Look:
-        """How much of the work a frame is worth."""
-        self._owed |= bool(change)
-        due = self._last_s is None or change.cut or time_s - self._last_s >= self._interval_s - 1e-6
-        if self._owed and due:
-            self._last_s, self._owed = time_s, False
-            return "detect"
-        return "carry" if change else "skip"
 
 
 class DecodeStage:
@@ -44,7 +26,7 @@ class DecodeStage:
 
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
         self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
-        self._cadence = Cadence(settings.detection.max_per_s)
+        self._cadence = Cadence(settings.detection.min_per_s, settings.detection.max_per_s)
         self._size: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:

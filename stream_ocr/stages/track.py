@@ -111,7 +111,7 @@ class TrackStage:
         tracking, recognition = self._settings.tracking, self._settings.recognition
         assert tracking.start_score is not None, "models.resolve fills it in"
         lifetimes = Lifetimes(tracking.start_score, tracking.confirm_s, tracking.coast_s)
-        gate = ReadingGate(recognition.looks, recognition.pause_s)
+        gate = ReadingGate(recognition.looks, recognition.pause_s, recognition.views_per_s)
         return _Stream(Tracker(lifetimes), gate, ref.stamp.epoch, ref.size, ref.stamp)
 
     def _take_luma(self, ref: FrameRef) -> np.ndarray | None:

@@ -7,6 +7,7 @@ import numpy as np
 from stream_ocr.geometry import extent
 
 _BETTER_AREA = 1.5
+_BURST = 4.0  # views that are read one after the other before a text that goes on changing must wait
 
 
 @dataclass(slots=True)
@@ -16,14 +17,19 @@ class _Looks:
     last_s: float
     area: float
     drifts: int
+    credit: float  # views that may be read at viewed_s
+    viewed_s: float  # when this view was first read
 
 
 class ReadingGate:
     """Counts the looks at each view of each text."""
 
-    def __init__(self, looks: int, pause_s: float) -> None:
-        """looks: at most so many of one view. pause_s: between the first two; it doubles with each."""
-        self._most, self._pause_s = looks, pause_s
+    def __init__(self, looks: int, pause_s: float, views_per_s: float) -> None:
+        """looks: at most so many of one view. pause_s: between the first two; it doubles with each.
+
+        views_per_s: of a text that never comes to rest, such as a counter of frames.
+        """
+        self._most, self._pause_s, self._views_per_s = looks, pause_s, views_per_s
         self._looks: dict[int, _Looks] = {}
 
     def wants(self, track: int, view: int, drifts: int, quad: np.ndarray, time_s: float) -> bool:
@@ -34,13 +40,20 @@ class ReadingGate:
         width, height = extent(quad)
         area = width * height
         known = self._looks.get(track)
-        if known is None or known.view != view:
-            self._looks[track] = _Looks(view, 1, time_s, area, drifts)
+        if known is None:
+            self._looks[track] = _Looks(view, 1, time_s, area, drifts, _BURST - 1, time_s)
+            return True
+        if known.view != view:
+            credit = min(_BURST, known.credit + (time_s - known.viewed_s) * self._views_per_s)
+            if credit < 1:
+                return False
+            self._looks[track] = _Looks(view, 1, time_s, area, drifts, credit - 1, time_s)
             return True
         pause_s = self._pause_s * 2 ** min(known.taken - 1, self._most)
         again = known.taken < self._most or drifts > known.drifts
         if (again and time_s - known.last_s >= pause_s) or area > _BETTER_AREA * known.area:
-            self._looks[track] = _Looks(view, known.taken + 1, time_s, max(area, known.area), drifts)
+            known.taken, known.last_s, known.drifts = known.taken + 1, time_s, drifts
+            known.area = max(area, known.area)
             return True
         return False
 

@@ -13,7 +13,8 @@ _CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behin
 _SETTLED = 0.03
 _NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
 _LONGER = 0.15  # of the length, from which a box shows more or less of the text
-_SHORTER_LOOKS = 3
+_LETTER = 0.45  # heights: so much more, seen again, is a letter
+_LONGER_LOOKS, _SHORTER_LOOKS = 2, 3
 _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
 _STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
@@ -35,6 +36,7 @@ class Text:
     _noise: np.ndarray
     _changing: list[tuple[float, np.ndarray]]
     _shorter: int
+    _longer: int
     cut: bool
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
@@ -91,20 +93,20 @@ class Text:
     def hit(self, quad: np.ndarray, luma: np.ndarray) -> None:
         """The detector found it again, at ``quad``."""
         self.supported()
-        before, after = self._size[0], view_size(quad)[0]
-        margin = _LONGER * before + 2 * MARGIN
+        framed = self.quad()
+        (before, height), after = extent(framed), extent(quad)[0]
+        margin = _LONGER * before + 2 * MARGIN * height / HEIGHT
         leaves = not self.cut and not inside(quad, (luma.shape[1], luma.shape[0]))
         self._shorter = self._shorter + 1 if after < before - margin and not leaves else 0
+        self._longer = self._longer + 1 if after > before + _LETTER * height else 0
         if self.cut and not self.confirmed:
             self._begin(quad, luma)
-        elif after > before + margin or self._shorter >= _SHORTER_LOOKS:
+        elif after > before + margin or self._longer >= _LONGER_LOOKS or self._shorter >= _SHORTER_LOOKS:
             self._begin(quad, luma)  # there is more of it to be seen than before, or less
             self.view += 1
-        elif not self._shorter:
-            framed = self.quad()
-            if np.abs(quad - framed).max() > _SHAKE * extent(framed)[1]:
-                self._filter.detected(quad)
-                self._reframe(framed)
+        elif not self._shorter and not self._longer and np.abs(quad - framed).max() > _SHAKE * height:
+            self._filter.detected(quad)
+            self._reframe(framed)
 
     def replace_by(self, other: "Text") -> None:
         """Go on as ``other``, which took this text's place."""
@@ -113,7 +115,7 @@ class Text:
         self.shown_until_s = None
         self._filter, self._template, self._size = other._filter, other._template, other._size
         self._last, self._noise, self._changing = other._last, other._noise, other._changing
-        self._centre, self._shorter, self.cut = other._centre, other._shorter, other.cut
+        self._centre, self._shorter, self._longer, self.cut = other._centre, other._shorter, other._longer, other.cut
 
     def observe(self, luma: np.ndarray, time_s: float) -> None:
         """Look for it in the next frame."""
@@ -219,5 +221,5 @@ class Text:
         self._template = self._last = look_at(luma, quad, self._size)
         self._noise = np.full_like(self._template, _FIRST_NOISE)
         self._changing = []
-        self._shorter = 0
+        self._shorter = self._longer = 0
         self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))

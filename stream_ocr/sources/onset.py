@@ -1,0 +1,36 @@
+"""Whether something sharp appeared from one frame to the next: a subtitle does, a pan, a fade and film grain do not.
+
+Where a camera moves, everything changes all the time, and the change map says nothing. But a text that comes brings
+edges at once to tiles that had few of them a frame before, and to neighbours in a row. The detector then looks at
+once, and may look seldom otherwise: what comes without such a sign is still seen, a little later.
+"""
+
+import cv2
+import numpy as np
+
+_HIGHEST = 480  # rows, from which half the resolution is enough
+_TILE = 16
+_MORE, _TIMES = 3.0, 1.5  # grey levels of mean edge strength, and times what was there
+_FADE = 0.2  # of the memory of a tile a frame: what flickers appears once
+
+
+class Onset:
+    """Watches the edges of each frame, tile by tile."""
+
+    def __init__(self) -> None:
+        self._before: np.ndarray | None = None
+
+    def sudden(self, luma: np.ndarray) -> bool:
+        """Whether two neighbouring tiles have more edges than they had. luma: (H, W) uint8."""
+        if luma.shape[0] >= _HIGHEST:
+            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        rises = cv2.Laplacian(luma, cv2.CV_8U)  # saturates at 0: one side of each edge is enough
+        tiles = max(luma.shape[1] // _TILE, 1), max(luma.shape[0] // _TILE, 1)
+        edges = cv2.resize(rises, tiles, interpolation=cv2.INTER_AREA).astype(np.float32)
+        before = self._before
+        if before is None or before.shape != edges.shape:
+            self._before = edges
+            return True
+        new = (edges > before + _MORE) & (edges > _TIMES * before)
+        self._before = np.maximum(edges, (1 - _FADE) * before + _FADE * edges)
+        return bool((new[:, 1:] & new[:, :-1]).any())
