@@ -16,7 +16,9 @@ def believed(reading: Decoded) -> Decoded:
     """The reading without the unsure words at its ends, where a sure one is left."""
     words = [match.span() for match in re.finditer(r"\S+", reading.text)]
     sure = [confidence(reading.characters[first:end]) for first, end in words]
-    if not any(s >= _SURE and _legible(reading.text[slice(*word)]) >= _LEAST for word, s in zip(words, sure, strict=True)):
+    if not any(
+        s >= _SURE and _legible(reading.text[slice(*word)]) >= _LEAST for word, s in zip(words, sure, strict=True)
+    ):
         return reading
     kept = [word for word, s in zip(words, sure, strict=True) if s >= _UNSURE]
     first, end = kept[0][0], kept[-1][1]

@@ -1,4 +1,4 @@
-"""Whether something sharp appeared from one frame to the next: a subtitle does, a pan, a fade and film grain do not.
+"""Whether something sharp appeared from one frame to the next: a subtitle does, a pan and film grain seldom do.
 
 Where a camera moves, everything changes all the time, and the change map says nothing. But a text that comes brings
 edges at once to tiles that had few of them a frame before, and to neighbours in a row. The detector then looks at

@@ -15,12 +15,10 @@ from stream_ocr.messages import FrameRef, StreamClosed
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.sources import disturbed
-from stream_ocr.sources.change import Change
 from stream_ocr.sources.synthetic import Scene, Text, render
-from stream_ocr.stages.decode import Cadence, DecodeStage
+from stream_ocr.stages.decode import DecodeStage
 
 SIZE = (320, 180)
-STILL, MOVED, CUT = (Change(np.zeros((1, 1), bool), share, cut) for share, cut in ((0, False), (0.2, False), (1, True)))
 
 
 def never() -> bool:
@@ -92,46 +90,6 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("fps", [24, 25, 50, 60])
-def test_the_detector_looks_at_most_so_often_where_something_always_moves(fps: int) -> None:
-    cadence = Cadence(5.0)
-    seen = [n / fps for n in range(10 * fps) if cadence.look(MOVED, n / fps) == "detect"]
-    assert min(b - a for a, b in pairwise(seen)) >= 0.2 - 1e-6
-    assert max(b - a for a, b in pairwise(seen)) < 0.2 + 1 / fps
-    assert seen[0] == 0
-
-
-def test_media_time_may_begin_anywhere() -> None:
-    cadence = Cadence(5.0)
-    seen = [n for n in range(50) if cadence.look(MOVED, n / 25 - 7.0) == "detect"]
-    assert seen == list(range(0, 50, 5))
-
-
-def test_a_cut_is_looked_at_at_once() -> None:
-    cadence = Cadence(5.0)
-    assert [cadence.look(change, n / 25) for n, change in enumerate([MOVED, MOVED, CUT, MOVED])] == [
-        "detect",
-        "carry",
-        "detect",
-        "carry",
-    ]
-    assert [cadence.look(MOVED, n / 25) for n in range(4, 8)] == ["carry", "carry", "carry", "detect"], (
-        "from the cut on"
-    )
-
-
-def test_what_stands_still_is_passed_over() -> None:
-    cadence = Cadence(5.0)
-    cadence.look(CUT, 0.0)
-    assert {cadence.look(STILL, n / 25) for n in range(1, 100)} == {"skip"}
-
-
-def test_a_change_that_came_too_early_is_looked_at_in_time_though_all_is_still_again() -> None:
-    cadence = Cadence(5.0)
-    changes = [CUT, STILL, MOVED, *[STILL] * 20]
-    assert [n for n, change in enumerate(changes) if cadence.look(change, n / 25) == "detect"] == [0, 5]
-
-
 def test_every_frame_is_told_in_order(busy: Path) -> None:
     refs, closed = decode(busy)
     assert [ref.stamp.seq for ref in refs] == list(range(50))
@@ -144,7 +102,7 @@ def test_every_frame_is_told_in_order(busy: Path) -> None:
 
 @pytest.mark.parametrize("per_s", [2.5, 5.0, 25.0])
 def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
-    refs, _ = decode(busy, [f"detection.max_per_s={per_s}"])
+    refs, _ = decode(busy, [f"detection.{bound}_per_s={per_s}" for bound in ("min", "max")])
     assert detections(refs) == pytest.approx([n / per_s for n in range(round(2 * per_s))], abs=0.04)
     assert set(looks(refs)) == {"detect"} if per_s == 25 else {"detect", "carry"}
     assert refs[0].cut
@@ -154,7 +112,7 @@ def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
 def test_the_cadence_follows_media_time_whatever_the_frame_rate(tmp_path: Path) -> None:
     times = tuple(np.cumsum([0, *[0.02] * 20, *[0.15] * 8, *[0.4] * 4]).tolist())
     render(Scene((), times[-1] + 0.4, SIZE, frame_times=times), tmp_path / "vfr.mkv")
-    seen = detections(decode(tmp_path / "vfr.mkv")[0])
+    seen = detections(decode(tmp_path / "vfr.mkv", ["detection.min_per_s=5"])[0])
     assert min(b - a for a, b in pairwise(seen)) >= 0.2 - 1e-6
     assert seen[-4:] == pytest.approx(times[-4:]), "where frames are rarer than looks, every one is looked at"
 

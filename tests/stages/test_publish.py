@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from stream_ocr.events import TextEvent
 from stream_ocr.geometry import flat, rectangle
@@ -84,13 +85,13 @@ def test_what_is_not_clear_waits_for_a_second_look() -> None:
 
 
 def test_what_is_not_clear_is_said_when_the_text_goes() -> None:
-    events = publish(reading("GATE 4", 0.7), reading("GATE 4", 0.7, end_s=1.0))
+    events = publish(reading("GATE 4", 0.8), reading("GATE 4", 0.8, end_s=1.0))
     assert said(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
 
 
 def test_what_is_not_clear_is_said_when_its_view_goes() -> None:
     events = publish(
-        reading("Good morning", 0.7),
+        reading("Good morning", 0.8),
         reading("", view=1, start_s=1.0),
         reading("The train is late", view=1, start_s=1.0),
     )
@@ -210,6 +211,23 @@ def test_an_unsure_change_does_not_unsay_what_was_sure() -> None:
         reading("6ATF 1", 0.4, looks=3, view=1, start_s=1.0, end_s=2.0),
     )
     assert said(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+
+
+def test_a_single_unsure_glimpse_is_not_said() -> None:
+    assert publish(reading("QYWWII", 0.7), reading("QYWWII", 0.7, end_s=1.0)) == []
+
+
+def test_a_row_of_dots_is_no_text() -> None:
+    assert publish(reading("y.........", 0.99), reading("y.........", 0.99, end_s=1.0)) == []
+
+
+def test_one_wrong_letter_is_mended_though_the_mean_hardly_moves() -> None:
+    def line(text: str, weakest: float) -> Reading:
+        sure = (0.99,) * 8 + (weakest,)
+        return structs.replace(reading(text, 0.97), characters=sure)
+
+    events = publish(line("OPEN FILF", 0.8), line("OPEN FILE", 0.99))
+    assert said(events) == [("appeared", "OPEN FILF"), ("updated", "OPEN FILE")]
 
 
 def test_lone_characters_need_two_sure_looks() -> None:

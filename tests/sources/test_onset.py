@@ -1,0 +1,39 @@
+"""What appears at once, and what does not."""
+
+import numpy as np
+import pytest
+
+from stream_ocr.sources.onset import Onset
+from stream_ocr.sources.synthetic import Scene, Text, pictures
+
+SIZE = (640, 360)
+
+
+def sudden(scene: Scene) -> list[int]:
+    """The frames in which something appears, but for the first."""
+    onset = Onset()
+    frames = [onset.sudden(picture[..., 1]) for _, picture in pictures(scene)]
+    assert frames[0], "all is new"
+    return [n for n, new in enumerate(frames) if new and n > 0]
+
+
+@pytest.mark.parametrize("fade_in_s", [0.0, 0.3])
+def test_a_subtitle_over_a_moving_picture_appears(fade_in_s: float) -> None:
+    text = Text("Good morning", 1.0, 2, (200, 300), fade_in_s=fade_in_s)
+    seen = sudden(Scene((text,), 2.0, SIZE))
+    assert any(25 <= n <= 25 + 25 * fade_in_s for n in seen)
+
+
+def test_a_moving_picture_without_text_seldom_does() -> None:
+    assert len(sudden(Scene((), 2.0, SIZE))) < 15
+
+
+def test_nothing_appears_in_a_still_picture() -> None:
+    assert sudden(Scene((Text("GATE 4", 0, 9, (80, 80)),), 1.0, SIZE, background="static")) == []
+
+
+def test_another_size_is_all_new() -> None:
+    onset = Onset()
+    onset.sudden(np.zeros((360, 640), np.uint8))
+    assert not onset.sudden(np.zeros((360, 640), np.uint8))
+    assert onset.sudden(np.zeros((300, 640), np.uint8))
