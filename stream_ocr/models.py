@@ -11,8 +11,9 @@ from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, pick_dev
 from stream_ocr.errors import WeightsError
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched
+from stream_ocr.recognition.transcription import transcription
 from stream_ocr.section import Section
-from stream_ocr.settings import Settings
+from stream_ocr.settings import Recognition, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -114,13 +115,13 @@ def load_recognizer(settings: Settings) -> Recognizer:
     """The recogniser of these settings, ready to run. Raises WeightsError and DeviceError."""
     wanted = settings.recognition
     if wanted.onnx is None and choose(settings.models).name == "own":
-        return _own_recognizer(_pick(settings, "torch"), wanted.max_batch)
+        return _own_recognizer(_pick(settings, "torch"), wanted)
     path = wanted.onnx or _ppocr("rec")
     engine = OnnxEngine(path, _pick(settings, "onnx"))
     charset = _charset_of(engine, path, wanted.characters if wanted.onnx else None)
     # On the CPU a batch takes as long as its lines one by one, and a reading must not depend on its company.
     max_batch = wanted.max_batch if engine.picked.device == "cuda" else 1
-    return Recognizer(engine, _fit_of(engine), charset, max_batch=max_batch)
+    return Recognizer(engine, _fit_of(engine), charset, max_batch=max_batch, transcribe=transcription(wanted, charset))
 
 
 def _pick(settings: Settings, runtime: Literal["torch", "onnx"]) -> Picked:
@@ -161,7 +162,7 @@ def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
     return TorchEngine(net, picked), {**defaults, "long_side": OWN_LONG_SIDE, "normalisation": normalisation}
 
 
-def _own_recognizer(picked: Picked, max_batch: int) -> Recognizer:
+def _own_recognizer(picked: Picked, wanted: Recognition) -> Recognizer:
     from stream_ocr.recognition import crnn
     from stream_ocr.weights import load_net
 
@@ -172,7 +173,7 @@ def _own_recognizer(picked: Picked, max_batch: int) -> Recognizer:
     engine = TorchEngine(net, picked, after=lambda logits_TBC: logits_TBC.float().softmax(-1).transpose(0, 1))
     longest = crnn.WIDTHS[-1] / crnn.ASPECT / crnn.HEIGHT
     fit = Stretched(crnn.HEIGHT, longest, crnn.width_for, crnn.fit, crnn.normalise)
-    return Recognizer(engine, fit, charset, max_batch=max_batch)
+    return Recognizer(engine, fit, charset, max_batch=wanted.max_batch, transcribe=transcription(wanted, charset))
 
 
 def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:

@@ -5,6 +5,7 @@ The width that a crop gets depends on the crop alone, not on its company, so tha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 
 from stream_ocr.engines import Engine
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.ctc import NOTHING, Decoded, greedy
+from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
 
 GAP = 0.3
 """Width of the space between words, relative to the height of the line."""
@@ -98,14 +99,18 @@ class Stretched:
 class Recognizer:
     """A CTC network with what comes before and after it.
 
-    engine: from a batch of ``fit`` to probabilities (B, T, C), blank first. max_batch: lines per call.
+    engine: from a batch of ``fit`` to probabilities (B, T, C), blank first. max_batch: lines per call. transcribe: from
+    the probabilities of a line to its reading; the best path, unless told otherwise.
     """
 
-    def __init__(self, engine: Engine, fit: Fit, charset: Charset, *, max_batch: int) -> None:
+    def __init__(
+        self, engine: Engine, fit: Fit, charset: Charset, *, max_batch: int, transcribe: Transcribe | None = None
+    ) -> None:
         self.engine = engine
         self.fit = fit
         self.charset = charset
         self.max_batch = max_batch
+        self.transcribe = transcribe or partial(greedy, charset=charset)
 
     @property
     def crop_height(self) -> int:
@@ -120,21 +125,21 @@ class Recognizer:
     def read(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
         """What each crop says; nothing for crops of less than two pixels. crops: (H, W) uint8 of any size."""
         pieces = [list(split(crop, self.fit.longest)) for crop in crops]
-        decoded = iter(self._read_all([piece for line in pieces for piece, _ in line]))
-        return [join([(next(decoded), spaced) for _, spaced in line]) for line in pieces]
+        read = iter(self._read_all([piece for line in pieces for piece, _ in line]))
+        return [join([(next(read), spaced) for _, spaced in line]) for line in pieces]
 
     def _read_all(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
         by_width: dict[int, list[int]] = {}
         for i, crop in enumerate(crops):
             by_width.setdefault(self.fit.bucket(crop), []).append(i)
-        decoded = [NOTHING] * len(crops)
+        read = [NOTHING] * len(crops)
         for width, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
                 p_BTC = self.engine.run(self.fit.batch([crops[i] for i in batch], width))
                 for i, p_TC in zip(batch, p_BTC, strict=True):
-                    decoded[i] = greedy(p_TC, self.charset)
-        return decoded
+                    read[i] = self.transcribe(p_TC)
+        return read
 
 
 def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:
@@ -177,8 +182,4 @@ def join(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
         text += piece.text
         characters += piece.characters
     begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    characters = characters[begin:end]
-    if not characters:
-        return NOTHING
-    confidence = float(np.exp(np.log(np.maximum(characters, 1e-12)).mean()))
-    return Decoded(text[begin:end], confidence, tuple(characters))
+    return decoded(text[begin:end], characters[begin:end])

@@ -133,12 +133,12 @@ def confusions(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str, int], 
 
 def crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
     """The (H, W) uint8 grey crops of a set with their texts. Raises SourceError when there is no ``labels.tsv``."""
-    files = _tar(data) if data.is_file() else _folder(data)
+    files = tar_files(data) if data.is_file() else _folder(data)
     labels = next((content for name, content in files if name == _LABELS), None)
     if labels is None:
         raise SourceError(f"{data} is no set of crops: it has no {_LABELS} (path TAB text).")
     texts = dict(line.split("\t", 1) for line in labels.decode("utf-8").splitlines() if "\t" in line)
-    for name, content in _tar(data) if data.is_file() else _folder(data):
+    for name, content in tar_files(data) if data.is_file() else _folder(data):
         if name in texts:
             crop = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
             if crop is not None:
@@ -157,7 +157,8 @@ def _cell(case: Case) -> np.ndarray:
     return np.asarray(cell)[..., ::-1]
 
 
-def _tar(data: Path) -> Iterator[tuple[str, bytes]]:
+def tar_files(data: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every file of a tar. Raises SourceError."""
     try:
         with tarfile.open(data) as tar:
             for member in tar:

@@ -1,0 +1,38 @@
+"""The crops of a labelled tar that training keeps aside, as a tar of their own for ``stream-ocr eval recognizer``.
+
+python benchmarks/validation_crops.py OUT.tar ARCHIVE.tar…
+"""
+
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+from stream_ocr.training.crops import is_validation
+from stream_ocr.training.evaluate_recognizer import tar_files
+
+LABELS = "labels.tsv"
+
+
+def main(out: Path, archives: list[Path]) -> None:
+    labels: list[str] = []
+    with tarfile.open(out, "w") as kept:
+        for archive in archives:
+            files = dict(tar_files(archive))
+            for line in files.pop(LABELS).decode("utf-8").splitlines():
+                name, _, text = line.partition("\t")
+                if name in files and is_validation(f"{archive.stem}/{name}"):
+                    labels.append(f"{archive.stem}/{name}\t{text}")
+                    add(kept, f"{archive.stem}/{name}", files[name])
+        add(kept, LABELS, "".join(f"{line}\n" for line in labels).encode())
+    print(f"{len(labels)} crops in {out}")
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(argument) for argument in sys.argv[2:]])
