@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from stream_ocr.section import Section
 from stream_ocr.urls import SourceUrl
+from stream_ocr.vocabulary import Vocabulary
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Outline = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
@@ -17,8 +18,11 @@ SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
-class Source(Section):
-    """One camera, or a file that plays the part of one. Exactly one of ``url``, ``url_env``, ``url_file``, ``path``."""
+class Source(Vocabulary):
+    """One camera, or a file that plays the part of one. Exactly one of ``url``, ``url_env``, ``url_file``, ``path``.
+
+    A ``lexicon`` or ``pattern`` of its own takes the place of the general one.
+    """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

@@ -121,7 +121,13 @@ def load_recognizer(settings: Settings) -> Recognizer:
     charset = _charset_of(engine, path, wanted.characters if wanted.onnx else None)
     # On the CPU a batch takes as long as its lines one by one, and a reading must not depend on its company.
     max_batch = wanted.max_batch if engine.picked.device == "cuda" else 1
-    return Recognizer(engine, _fit_of(engine), charset, max_batch=max_batch, transcribe=transcription(wanted, charset))
+    return Recognizer(
+        engine,
+        _fit_of(engine),
+        charset,
+        max_batch=max_batch,
+        transcribe=transcription(wanted, charset, beam=wanted.beam),
+    )
 
 
 def _pick(settings: Settings, runtime: Literal["torch", "onnx"]) -> Picked:
@@ -173,7 +179,9 @@ def _own_recognizer(picked: Picked, wanted: Recognition) -> Recognizer:
     engine = TorchEngine(net, picked, after=lambda logits_TBC: logits_TBC.float().softmax(-1).transpose(0, 1))
     longest = crnn.WIDTHS[-1] / crnn.ASPECT / crnn.HEIGHT
     fit = Stretched(crnn.HEIGHT, longest, crnn.width_for, crnn.fit, crnn.normalise)
-    return Recognizer(engine, fit, charset, max_batch=wanted.max_batch, transcribe=transcription(wanted, charset))
+    return Recognizer(
+        engine, fit, charset, max_batch=wanted.max_batch, transcribe=transcription(wanted, charset, beam=wanted.beam)
+    )
 
 
 def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import regex
 import yaml
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stream_ocr import outputs
 from stream_ocr.errors import SettingsError
@@ -21,6 +20,7 @@ from stream_ocr.feeds import Live, Source, SourceName
 from stream_ocr.outputs import Outputs, Rules
 from stream_ocr.section import Section
 from stream_ocr.urls import REVEAL, Scrubber
+from stream_ocr.vocabulary import Vocabulary
 
 PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
@@ -80,7 +80,7 @@ class Tracking(Section):
     coast_s: float = Field(1.0, ge=0, description="A text out of sight for so long has ended.")
 
 
-class Recognition(Section):
+class Recognition(Vocabulary):
     max_batch: int = Field(16, ge=1, description="Lines in a batch at most.")
     looks: int = Field(5, ge=1, description="Readings that are fused for one view of a text at most.")
     pause_s: float = Field(0.5, ge=0, description="Between the first two looks; it doubles with each further one.")
@@ -94,28 +94,7 @@ class Recognition(Section):
     characters: Path | None = Field(
         None, description="The characters of that recogniser, one per line; null: those it carries itself."
     )
-    lexicon: Path | None = Field(
-        None, description="Words, one per line, to which what was read is corrected; null: anything may be read."
-    )
-    lexicon_distance: int = Field(
-        2, ge=0, le=5, description="Edits at most between what was read and a word of the lexicon."
-    )
-    pattern: str | None = Field(
-        None, description="A regular expression; only texts that match it as a whole are read. Not with a lexicon."
-    )
     beam: int = Field(1, ge=1, le=100, description="Texts that are kept in mind while reading; 1: the best path.")
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_a_pattern(cls, pattern: str | None, told: ValidationInfo) -> str | None:
-        if pattern is not None:
-            try:
-                regex.compile(pattern)
-            except regex.error as error:
-                raise ValueError(f"it is no regular expression ({error})") from None
-            if told.data.get("lexicon") is not None:
-                raise ValueError("there is a lexicon too, and only one of them can be followed")
-        return pattern
 
 
 class Events(Section):

@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
     {"errors", "geometry", "frames", "clock", "section", "urls"},
-    {"feeds", "events"},
+    {"vocabulary", "events"},
+    {"feeds"},
     {"outputs"},
     {"settings"},
     {"messages", "spans", "telemetry", "progress", "engines", "weights"},

@@ -122,13 +122,16 @@ class Recognizer:
         """Width up to which a crop of ``crop_height`` is read in one piece."""
         return int(self.fit.longest * self.fit.height)
 
-    def read(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
-        """What each crop says; nothing for crops of less than two pixels. crops: (H, W) uint8 of any size."""
+    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+        """What each crop says; nothing for crops of less than two pixels.
+
+        crops: (H, W) uint8 of any size. transcribe: in place of the recogniser's own.
+        """
         pieces = [list(split(crop, self.fit.longest)) for crop in crops]
-        read = iter(self._read_all([piece for line in pieces for piece, _ in line]))
+        read = iter(self._read_all([piece for line in pieces for piece, _ in line], transcribe or self.transcribe))
         return [join([(next(read), spaced) for _, spaced in line]) for line in pieces]
 
-    def _read_all(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
+    def _read_all(self, crops: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
         by_width: dict[int, list[int]] = {}
         for i, crop in enumerate(crops):
             by_width.setdefault(self.fit.bucket(crop), []).append(i)
@@ -138,7 +141,7 @@ class Recognizer:
                 batch = indices[start : start + self.max_batch]
                 p_BTC = self.engine.run(self.fit.batch([crops[i] for i in batch], width))
                 for i, p_TC in zip(batch, p_BTC, strict=True):
-                    read[i] = self.transcribe(p_TC)
+                    read[i] = transcribe(p_TC)
         return read
 
 

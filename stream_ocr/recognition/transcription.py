@@ -10,13 +10,14 @@ from stream_ocr.errors import SettingsError
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import Transcribe, beam_search, greedy
 from stream_ocr.recognition.lexicon import Lexicon
-from stream_ocr.settings import Recognition
+from stream_ocr.settings import Settings
+from stream_ocr.vocabulary import Vocabulary
 
 PATTERN_BEAM = 16
 """Texts that are kept at a time at least while a pattern is followed."""
 
 
-def transcription(wanted: Recognition, charset: Charset) -> Transcribe:
+def transcription(wanted: Vocabulary, charset: Charset, *, beam: int = 1) -> Transcribe:
     """What the settings ask for. Raises SettingsError for a lexicon that cannot be used."""
     if wanted.lexicon is not None:
         lexicon = Lexicon(_listed(wanted.lexicon), charset, distance=wanted.lexicon_distance)
@@ -24,13 +25,22 @@ def transcription(wanted: Recognition, charset: Charset) -> Transcribe:
             raise SettingsError(f"recognition.lexicon: {wanted.lexicon} has no word that the recogniser can spell.")
         return lexicon.transcribe
     if wanted.pattern is not None:
-        width = max(wanted.beam, PATTERN_BEAM)
+        width = max(beam, PATTERN_BEAM)
         return partial(
             beam_search, charset=charset, width=width, allows=partial(_matches, regex.compile(wanted.pattern))
         )
-    if wanted.beam > 1:
-        return partial(beam_search, charset=charset, width=wanted.beam)
+    if beam > 1:
+        return partial(beam_search, charset=charset, width=beam)
     return partial(greedy, charset=charset)
+
+
+def of_sources(settings: Settings, charset: Charset) -> dict[str, Transcribe]:
+    """By its name, for each source with a lexicon or a pattern of its own. Raises SettingsError."""
+    return {
+        name: transcription(source, charset, beam=settings.recognition.beam)
+        for name, source in settings.sources.items()
+        if source.lexicon is not None or source.pattern is not None
+    }
 
 
 def _matches(pattern: "regex.Pattern[str]", text: str, whole: bool) -> bool:  # noqa: FBT001 - as ``allows`` is told

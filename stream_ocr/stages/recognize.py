@@ -12,6 +12,7 @@ from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChang
 from stream_ocr.recognition.belief import believed
 from stream_ocr.recognition.fusion import Fusion
 from stream_ocr.recognition.recognizer import Recognizer
+from stream_ocr.recognition.transcription import of_sources
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots
 
@@ -29,6 +30,7 @@ class RecognizeStage:
 
     def __enter__(self) -> Self:
         self._recognizer = self._given or models.load_recognizer(self._settings)
+        self._transcribe = of_sources(self._settings, self._recognizer.charset)
         return self
 
     def __exit__(
@@ -67,7 +69,7 @@ class RecognizeStage:
         if not wanted:
             return
         self._read[stream] = self._read.get(stream, 0) + len(wanted)
-        looks = self._recognizer.read([crop for _, _, crop in wanted])
+        looks = self._recognizer.read([crop for _, _, crop in wanted], self._transcribe.get(stream))
         for (fusion, height, _), look in zip(wanted, looks, strict=True):
             fusion.add(believed(look), height)
 

@@ -7,7 +7,7 @@ from stream_ocr import models
 from stream_ocr.errors import SettingsError
 from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded
-from stream_ocr.recognition.transcription import transcription
+from stream_ocr.recognition.transcription import of_sources, transcription
 from stream_ocr.settings import Settings
 
 
@@ -24,7 +24,7 @@ def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charse
 
 def read(p_TC: np.ndarray, **wanted: object) -> Decoded:
     section = Settings.model_validate({"recognition": wanted}).recognition
-    return transcription(section, DEFAULT)(p_TC)
+    return transcription(section, DEFAULT, beam=section.beam)(p_TC)
 
 
 def test_the_best_path_unless_told_otherwise() -> None:
@@ -62,7 +62,7 @@ def test_a_lexicon_is_a_file_of_words(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"recognition.pattern \(--set\).*no regular expression"):
+    with pytest.raises(SettingsError, match=r"recognition.pattern.*no regular expression"):
         Settings.load(overrides=["recognition.pattern='(a'"])
     with pytest.raises(SettingsError, match="only one of them"):
         Settings.load(overrides=["recognition.pattern=a", "recognition.lexicon=words.txt"])
@@ -71,6 +71,18 @@ def test_mistakes_are_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(SettingsError, match="no word"):
         read(scores("a"), lexicon=tmp_path / "empty.txt")
+
+
+def test_a_source_may_have_a_vocabulary_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("gate\n")
+    sources = {
+        "gate": {"path": "/dev/video0", "lexicon": tmp_path / "words.txt"},
+        "plates": {"path": "/dev/video1", "pattern": "[A-Z]{4}"},
+        "hall": {"path": "/dev/video2"},
+    }
+    own = of_sources(Settings.model_validate({"sources": sources}), DEFAULT)
+    seen = scores("GATF 4", {3: ("E", 0.1)})
+    assert {name: transcribe(seen).text for name, transcribe in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
 
 
 @pytest.mark.parametrize("choice", ["own", "ppocr"])

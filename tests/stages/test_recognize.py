@@ -8,7 +8,8 @@ import pytest
 
 from stream_ocr.geometry import flat, rectangle
 from stream_ocr.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Track, Tracks
-from stream_ocr.recognition.ctc import NOTHING, Decoded
+from stream_ocr.recognition.charset import DEFAULT
+from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.stages.recognize import RecognizeStage
@@ -19,11 +20,14 @@ TEXTS = ("", "GATE 4", "GATE A", "PLATFORM", "12:01", "12:02")
 class Listed:
     """A recogniser that reads the text of ``TEXTS`` whose number all pixels of a crop are, as surely as it is told."""
 
+    charset = DEFAULT
+
     def __init__(self, confidence: float = 0.8) -> None:
         self.confidence = confidence
         self.batches: list[int] = []
 
-    def read(self, crops: Sequence[np.ndarray]) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+        assert transcribe is None  # as no source has a vocabulary of its own
         self.batches.append(len(crops))
         assert all(crop.dtype == np.uint8 and np.ptp(crop) == 0 for crop in crops)
         return [self._decoded(TEXTS[crop[0, 0]]) for crop in crops]
