@@ -17,6 +17,7 @@ ROWS = [
     {"outputs"},
     {"settings"},
     {"messages", "spans", "telemetry", "progress", "engines", "weights"},
+    {"scoring"},
     {"sources", "detection", "tracking", "recognition", "sinks", "drawing"},
     {"models", "soundtrack", "thumbnails", "notebook"},
     {"annotate", "still", "report"},
@@ -24,7 +25,7 @@ ROWS = [
     {"stages"},
     {"runtime"},
     {"api", "testing", "doctor"},
-    {"terminal"},
+    {"terminal", "bench"},
     {"cli"},
 ]
 

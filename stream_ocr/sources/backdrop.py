@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 
 Background = Literal["moving", "pan", "static", "black", "noise"]
+Backdrop = Callable[[tuple[int, int], int], Callable[[float], np.ndarray]]
+"""From a size (width, height) and a seed to a function from the time in seconds to a fresh (H, W, 3) uint8 picture."""
 
 _SHAPES = 7  # that drift over a "moving" background
 _MARGIN = 240  # pixels that a texture is larger than the picture, room for a pan
@@ -18,8 +20,8 @@ def backdrop(kind: Background, size: tuple[int, int], seed: int) -> Callable[[fl
     width, height = size
     if kind == "black":
         return lambda _: np.zeros((height, width, 3), dtype=np.uint8)
-    texture = _texture(width + _MARGIN, height + _MARGIN, rng)
-    still = texture[_MARGIN // 2 :, _MARGIN // 2 :][:height, :width]
+    whole = texture(width + _MARGIN, height + _MARGIN, rng)
+    still = whole[_MARGIN // 2 :, _MARGIN // 2 :][:height, :width]
     if kind == "static":
         return lambda _: still.copy()
     if kind == "noise":
@@ -36,7 +38,7 @@ def backdrop(kind: Background, size: tuple[int, int], seed: int) -> Callable[[fl
 
     def panned(time_s: float) -> np.ndarray:
         dx, dy = reach * (1 + np.sin(0.21 * time_s)), reach * (1 + np.sin(0.13 * time_s + 1))
-        return texture[int(dy) :, int(dx) :][:height, :width].copy()
+        return whole[int(dy) :, int(dx) :][:height, :width].copy()
 
     if kind == "pan":
         return panned
@@ -54,7 +56,7 @@ def backdrop(kind: Background, size: tuple[int, int], seed: int) -> Callable[[fl
     return moving
 
 
-def _texture(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+def texture(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     """A picture with the statistics of a photograph: clouds at all scales, and a few hard edges."""
     picture: np.ndarray = np.zeros((height, width, 3), dtype=np.float32)
     for cells in (3, 6, 12, 25, 50, 100, 200):
