@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream_ocr.api import Pipeline, Progress, Summary, read
+    from stream_ocr.client import Subscription, subscribe
     from stream_ocr.errors import (
         DeviceError,
         SettingsError,
         SinkError,
         SourceError,
+        StoreError,
         StreamOcrError,
+        SubscribeError,
         WeightsError,
         WorkerError,
     )
@@ -34,12 +37,16 @@ __all__ = [
     "SettingsError",
     "SinkError",
     "SourceError",
+    "StoreError",
     "StreamOcrError",
+    "SubscribeError",
+    "Subscription",
     "Summary",
     "TextEvent",
     "WeightsError",
     "WorkerError",
     "read",
+    "subscribe",
     "to_frame",
 ]
 
@@ -48,6 +55,8 @@ _HOME = {
     "Progress": "api",
     "Summary": "api",
     "read": "api",
+    "Subscription": "client",
+    "subscribe": "client",
     "TextEvent": "events",
     "Settings": "settings",
     "Report": "report.page",

@@ -10,6 +10,7 @@ from typing import Self
 from stream_ocr import messages, models
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
+from stream_ocr.journal import open_journal
 from stream_ocr.messages import Published, StreamClosed
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.ring import Ring
@@ -87,7 +88,7 @@ def read(
         DetectStage(settings, frames),
         TrackStage(settings, frames, crops, (width, height)),
         RecognizeStage(settings, crops),
-        PublishStage(settings, Sinks([*sinks, *configured(settings)])),
+        PublishStage(settings, Sinks([*sinks, *configured(settings)]), open_journal(settings)),
     ]
     with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
         for message in decode.run(stop=lambda: False):

@@ -7,6 +7,8 @@
     ├── DeviceError       the device or engine asked for is not there
     ├── SinkError         events cannot be written where the user wanted them
     │   └── EventsLostError   some could not, and the sink goes on
+    ├── StoreError        the store of events cannot be used as it is
+    ├── SubscribeError    events cannot be had as the subscriber asked
     ├── SlotError         a slot of shared memory holds another frame than was asked for
     └── WorkerError       a worker process died, hung, or reported a failure
 
@@ -44,6 +46,14 @@ class EventsLostError(SinkError):
     def __init__(self, message: str, count: int = 1) -> None:
         super().__init__(message)
         self.count = count
+
+
+class StoreError(StreamOcrError):
+    """Raised when a store of events cannot be opened, or is not one."""
+
+
+class SubscribeError(StreamOcrError):
+    """Raised when a subscription cannot be made as asked, or its cursor cannot be kept."""
 
 
 class SlotError(StreamOcrError):

@@ -9,14 +9,15 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
-import structlog
 from msgspec import Meta
 
 from stream_ocr.errors import SourceError
-from stream_ocr.geometry import Flat
+
+if TYPE_CHECKING:
+    from stream_ocr.geometry import Flat  # brings NumPy, which a subscriber does without
 
 SCHEMA = 1
 
@@ -67,6 +68,13 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
     size: Annotated[tuple[int, int], Meta(description="Width and height of the source frame.")]
     previous: Annotated[str | None, Meta(description="The text before; only on `changed` and `updated`.")] = None
     emitted_utc: Annotated[Utc | None, Meta(description="When the event was published.")] = None
+    durable: Annotated[
+        bool | None,
+        Meta(
+            description="Whether it was committed to the store before it was published; `false`: it could not be, and "
+            "may be missing from a replay; null where there is no store."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         # Rounded here, once, so that an event equals its own JSON.
@@ -100,6 +108,7 @@ class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
     reason: Annotated[str | None, Meta(description="Why, in a sentence.")] = None
     emitted_utc: Annotated[Utc | None, Meta(description="When the event was published.")] = None
     start_utc: Annotated[Utc | None, Meta(description="UTC of `start`, where it is known.")] = None
+    durable: Annotated[bool | None, Meta(description="As of a text event.")] = None
 
     def to_json(self) -> bytes:
         """One line, without its end."""
@@ -133,7 +142,7 @@ def identity(stream: str, *facts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def polygon(quad: Flat) -> Polygon:
+def polygon(quad: "Flat") -> Polygon:
     """The four corners of the eight numbers of a quad."""
     x0, y0, x1, y1, x2, y2, x3, y3 = quad
     return (x0, y0), (x1, y1), (x2, y2), (x3, y3)
@@ -157,6 +166,8 @@ def read_log(path: Path) -> Iterator[Event]:
             except msgspec.DecodeError as error:
                 if line.endswith(b"\n"):
                     raise SourceError(f"Line {number} of {path} is no event: {error}.") from error
+                import structlog  # not needed by a subscriber, and slow to import
+
                 structlog.get_logger().warning("last line is cut off", path=str(path), line=number)
 
 

@@ -18,6 +18,7 @@ from stream_ocr import outputs
 from stream_ocr.errors import SettingsError
 from stream_ocr.feeds import Live, Source, SourceName
 from stream_ocr.outputs import Outputs, Rules
+from stream_ocr.publication import Socket, Store
 from stream_ocr.section import Section
 from stream_ocr.urls import REVEAL, Scrubber
 from stream_ocr.vocabulary import Vocabulary
@@ -129,6 +130,8 @@ class Settings(Section):
     recognition: Recognition = Field(Recognition(), description="What the text says.")
     events: Events = Field(Events(), description="What is reported.")
     logs: Logs = Field(Logs(), description="Log lines on standard error.")
+    store: Store = Field(Store(), description="Where events are kept; see docs/subscribe.md.")
+    socket: Socket = Field(Socket(), description="Where other programs get events; see docs/subscribe.md.")
     live: Live = Field(Live(), description="How sources that never end are kept.")
     sources: dict[SourceName, Source] = Field({}, description="Cameras by name; see docs/cameras.md.")
     sinks: Outputs = Field((), description="Where events go besides; see docs/sinks.md.")
@@ -137,6 +140,12 @@ class Settings(Section):
     @model_validator(mode="after")
     def _rules_name_sinks(self) -> Self:
         outputs.check(self.sinks, self.rules)
+        return self
+
+    @model_validator(mode="after")
+    def _socket_has_store(self) -> Self:
+        if self.socket.events is not None and self.store.path is None:
+            raise ValueError("socket.events needs a store to replay from; set store.path, too")
         return self
 
     @property

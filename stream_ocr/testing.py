@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -232,3 +233,8 @@ def text_event(seq: int = 0, **facts: Any) -> TextEvent:
         "size": (640, 360),
     }
     return TextEvent(seq=seq, **given | facts)
+
+
+def published_event(seq: int = 0, text: str = "GATE 4", *, stream: str = "gate", **facts: Any) -> TextEvent:
+    """An event of one text in one stream, published now."""
+    return text_event(seq, text=text, stream=stream, **{"track": 1, "emitted_utc": datetime.now(UTC), **facts})

@@ -109,6 +109,7 @@ def five_stages(
                 factory=f"{at}.publish:build",
                 input="readings",
                 output=OUTCOME,
+                max_items=64,  # committed together, without waiting for more
                 arguments=publish or {},
             ),
         ),

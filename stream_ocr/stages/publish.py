@@ -6,15 +6,18 @@ were read better (``updated``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
 from msgspec import structs
 
 from stream_ocr import telemetry
-from stream_ocr.events import Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
+from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
+from stream_ocr.journal import Journal, Numbers, open_journal
 from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.recognition.belief import is_writing
 from stream_ocr.recognition.likeness import may_be_one
@@ -43,97 +46,109 @@ class _Told:
 @dataclass(slots=True)
 class _Stream:
     tracks: dict[int, _Told] = field(default_factory=dict)
-    seq: int = 0
     frames: int = 0
     last_progress_s: float = float("-inf")
 
-    def next_seq(self) -> int:
-        """Counts the events of the stream."""
-        seq, self.seq = self.seq, self.seq + 1
-        return seq
-
 
 class PublishStage:
-    """Turns readings into events, gives them to the sinks, and tells the caller."""
+    """Turns readings into events, commits them to the journal, gives them to the sinks, and tells the caller.
 
-    def __init__(self, settings: Settings, sinks: Sinks) -> None:
-        self._settings, self._sinks = settings, sinks
+    journal: by default one that counts and keeps nothing.
+    """
+
+    def __init__(self, settings: Settings, sinks: Sinks, journal: Journal | None = None) -> None:
+        self._settings, self._sinks, self._journal = settings, sinks, journal or Numbers()
         self._streams: dict[str, _Stream] = {}
 
     def __enter__(self) -> Self:
-        self._sinks.__enter__()
+        with ExitStack() as entered:
+            entered.enter_context(self._journal)
+            entered.enter_context(self._sinks)
+            self._entered = entered.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sinks.__exit__(kind, error, trace)
+        self._entered.__exit__(kind, error, trace)
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Published`` whenever there is news, and now and then when there is none."""
-        for message in batch:
-            if isinstance(message, Readings):
-                stream = self._streams.setdefault(message.stamp.stream, _Stream())
-                stream.frames += 1
-                yield from self._publish(stream, message)
-            elif isinstance(message, SourceChanged):
-                stream = self._streams.setdefault(message.stream, _Stream())
-                event = self._source_event(stream, message)
-                self._sinks.write(event)
-                yield Published(message.stream, stream.frames, message.start_s, (), (event,))
+        heard = [(message, list(self._events(message))) for message in batch]
+        committed = iter(self._journal.commit([event for _, events in heard for event in events]))
+        for message, events in heard:
+            yield from self._publish(message, list(islice(committed, len(events))))
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._streams.pop(closed.stream, None)
+        self._journal.close_stream(closed.stream)
         yield closed.adding(sink_failures=self._sinks.failures)
 
-    def _publish(self, stream: _Stream, message: Readings) -> Iterator[Published]:
-        time_s = message.stamp.time_s
-        events = [event for reading in message.readings for event in self._hear(stream, message, reading)]
+    def _events(self, message: Message) -> Iterator[Event]:
+        """What follows from a message, numbered."""
+        if isinstance(message, Readings):
+            stream = self._streams.setdefault(message.stamp.stream, _Stream())
+            for reading in message.readings:
+                yield from self._hear(stream, message, reading)
+        elif isinstance(message, SourceChanged):
+            yield self._source_event(message)
+
+    def _publish(self, message: Message, events: Sequence[Event]) -> Iterator[Published]:
+        """Hand on what has been committed."""
         for event in events:
             self._sinks.write(event)
-        if events or time_s - stream.last_progress_s >= _PROGRESS_S:
-            stream.last_progress_s = time_s
-            yield Published(message.stamp.stream, stream.frames, time_s, tuple(events))
+        texts = tuple(event for event in events if isinstance(event, TextEvent))
+        if isinstance(message, Readings):
+            name, time_s = message.stamp.stream, message.stamp.time_s
+            stream = self._streams[name]
+            stream.frames += 1
+            if texts or time_s - stream.last_progress_s >= _PROGRESS_S:
+                stream.last_progress_s = time_s
+                yield Published(name, stream.frames, time_s, texts)
+        elif isinstance(message, SourceChanged):
+            frames = self._streams.setdefault(message.stream, _Stream()).frames
+            sources = tuple(event for event in events if isinstance(event, SourceEvent))
+            yield Published(message.stream, frames, message.start_s, (), sources)
 
     def _hear(self, stream: _Stream, message: Readings, reading: Reading) -> Iterator[TextEvent]:
         told = stream.tracks.get(reading.track)
         if told is None:
             told = stream.tracks[reading.track] = _Told(reading)
         if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
-            yield from self._say(stream, message, told, told.latest)  # the last chance of the view before
+            yield from self._say(message, told, told.latest)  # the last chance of the view before
         told.latest = reading
         if self._sure(reading) or reading.end_s is not None:
-            yield from self._say(stream, message, told, reading)
+            yield from self._say(message, told, reading)
         if reading.end_s is not None:
             del stream.tracks[reading.track]
             if told.said is not None:
-                yield self._event(stream, message, "ended", told.said, None, reading)
+                yield self._event(message, "ended", told.said, None, reading)
 
     def _sure(self, reading: Reading) -> bool:
         return reading.looks > 0 and (reading.confidence >= _CLEAR or reading.looks >= 2)
 
-    def _say(self, stream: _Stream, message: Readings, told: _Told, reading: Reading) -> Iterator[TextEvent]:
+    def _say(self, message: Readings, told: _Told, reading: Reading) -> Iterator[TextEvent]:
         """Say what a reading adds to what was said of its track, if anything."""
         said = told.said
         if not self._worth_saying(reading) or (said is not None and reading.text == said.text):
             return
         if said is None:
             told.said = reading
-            yield self._event(stream, message, "appeared", reading, None, reading)
+            yield self._event(message, "appeared", reading, None, reading)
         elif reading.start_s <= said.start_s:
             if reading.view != said.view and reading.text in said.text:
                 return  # a box that has shrunk, not a better reading
             told.said = reading
-            yield self._event(stream, message, "updated", reading, said.text, reading)
+            yield self._event(message, "updated", reading, said.text, reading)
         elif _unfolds(said, reading):
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(stream, message, "updated", told.said, said.text, reading)
+            yield self._event(message, "updated", told.said, said.text, reading)
         elif not may_be_one((reading.text, reading.characters), (said.text, said.characters)):
             told.said = reading
-            yield self._event(stream, message, "changed", reading, said.text, reading)
+            yield self._event(message, "changed", reading, said.text, reading)
         elif min(reading.characters) > min(said.characters) + _SURER:  # the mean hides one wrong letter in a line
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(stream, message, "updated", told.said, said.text, reading)
+            yield self._event(message, "updated", told.said, said.text, reading)
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
@@ -145,14 +160,12 @@ class PublishStage:
         least = _SHORT if characters < 4 else _GLIMPSED if reading.looks < 2 else 0
         return reading.confidence >= max(events.min_confidence, least)
 
-    def _event(
-        self, stream: _Stream, message: Readings, kind: Kind, said: Reading, previous: str | None, now: Reading
-    ) -> TextEvent:
+    def _event(self, message: Readings, kind: Kind, said: Reading, previous: str | None, now: Reading) -> TextEvent:
         stamp, name = message.stamp, message.stamp.stream
         end_s = now.end_s if kind == "ended" else None
         return TextEvent(
             id=identity(name, now.track, kind, now.view, now.looks, round(said.start_s, 6), said.text, previous),
-            seq=stream.next_seq(),
+            seq=self._journal.number(name),
             kind=kind,
             stream=name,
             track=now.track,
@@ -168,12 +181,13 @@ class PublishStage:
             size=message.size,
             previous=previous,
             emitted_utc=datetime.now(UTC),
+            durable=self._journal.durable,
         )
 
-    def _source_event(self, stream: _Stream, change: SourceChanged) -> SourceEvent:
+    def _source_event(self, change: SourceChanged) -> SourceEvent:
         return SourceEvent(
             id=identity(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
-            seq=stream.next_seq(),
+            seq=self._journal.number(change.stream),
             kind=_SOURCE_KINDS[change.kind],
             stream=change.stream,
             start=change.start_s,
@@ -182,6 +196,7 @@ class PublishStage:
             reason=change.reason,
             emitted_utc=datetime.now(UTC),
             start_utc=None if change.utc_ns is None else _datetime(change.utc_ns),
+            durable=self._journal.durable,
         )
 
 
@@ -205,4 +220,4 @@ def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Seq
     assert not rings, "publish sees no pixels"
     typed = Settings.model_validate(settings)
     telemetry.configure(typed)
-    return PublishStage(typed, open_sinks(sinks, typed))
+    return PublishStage(typed, open_sinks(sinks, typed), open_journal(typed))

@@ -8,10 +8,12 @@ from msgspec import structs
 
 from stream_ocr.events import TextEvent
 from stream_ocr.geometry import flat, rectangle
+from stream_ocr.journal import open_journal
 from stream_ocr.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.publish import PublishStage
+from stream_ocr.store.reader import StoreReader
 
 FRAME_S = 0.04
 SIZE = (640, 360)
@@ -346,3 +348,17 @@ def test_changes_of_a_source_are_events_and_counted_with_the_others() -> None:
     assert events[2].reason == "The camera ended the stream."
     assert len({event.id for event in events}) == 3
     assert closed.reason == "interrupted"
+
+
+def test_numbers_go_on_where_the_store_stands(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
+    frames = [reading("GATE 4"), reading("GATE 4", end_s=0.04)]
+    published = []
+    for _ in range(2):
+        with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:
+            told = list(stage.process(list(messages([[frame] for frame in frames]))))
+            published += [event for message in told if isinstance(message, Published) for event in message.events]
+    assert [event.seq for event in published] == [0, 1, 2, 3]
+    assert {event.durable for event in published} == {True}
+    with StoreReader(tmp_path / "events.db") as store:
+        assert list(store.events()) == published

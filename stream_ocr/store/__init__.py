@@ -1,0 +1,1 @@
+"""Events kept in SQLite: one writer, any number of readers, also while it writes."""

@@ -1,0 +1,61 @@
+"""What a store is made of: one SQLite file in WAL mode.
+
+``events`` in the order in which they were committed, ``words`` to find texts in them, ``visible`` with the latest
+event of every text that is in sight, ``streams`` with the ``seq`` that comes next, which outlives its events.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from stream_ocr.errors import StoreError
+
+APPLICATION = 0x73746F63  # "stoc"
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next INTEGER NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES streams,
+    seq INTEGER NOT NULL,
+    utc_us INTEGER NOT NULL,  -- published, in microseconds since 1970
+    start_s REAL,             -- media time
+    text TEXT,                -- what can be found; NULL where the event brings no new text
+    json BLOB NOT NULL
+);
+CREATE UNIQUE INDEX events_by_seq ON events (stream, seq);
+CREATE INDEX events_by_time ON events (utc_us);
+CREATE TABLE visible (
+    stream INTEGER NOT NULL REFERENCES streams, track INTEGER NOT NULL, json BLOB NOT NULL,
+    PRIMARY KEY (stream, track)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (text, content='events', content_rowid='id', tokenize='trigram');
+"""
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables of a new store."""
+    db.executescript(
+        f"BEGIN; {_TABLES}"
+        "INSERT INTO meta VALUES ('store', lower(hex(randomblob(8))));"
+        f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+    )
+
+
+def check(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether there are tables. Raises StoreError when they are not ours."""
+    (application,), (version,) = (
+        db.execute("PRAGMA application_id").fetchone(),
+        db.execute("PRAGMA user_version").fetchone(),
+    )
+    if application == APPLICATION and version == VERSION:
+        return True
+    if application == APPLICATION:
+        raise StoreError(
+            f"{path} is a store of version {version}, but this program knows version {VERSION}; "
+            "read it with the program that wrote it, or name another file."
+        )
+    if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise StoreError(f"{path} is a database of another program; name another file as store.path.")
+    return False

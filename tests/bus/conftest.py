@@ -1,0 +1,53 @@
+"""A journal whose bus listens on this machine."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from stream_ocr.journal import StoredJournal, open_journal
+from stream_ocr.settings import Settings
+from stream_ocr.testing import published_event
+
+
+@pytest.fixture
+def endpoint() -> str:
+    """One whose port, and the next one, are free."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+        return f"tcp://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def settings(tmp_path, endpoint) -> Callable[..., Settings]:
+    def settings(*more: str) -> Settings:
+        return Settings.load(None, [f"store.path={tmp_path}/events.db", f"socket.events={endpoint}", *more])
+
+    return settings
+
+
+@pytest.fixture
+def journal(settings) -> Iterator[StoredJournal]:
+    with open_journal(settings()) as journal:
+        assert isinstance(journal, StoredJournal)
+        yield journal
+
+
+@pytest.fixture
+def commit() -> Callable[..., list]:
+    """Commits texts to a journal; the events."""
+
+    def commit(journal: StoredJournal, *texts: str, stream: str = "gate", **facts) -> list:
+        made = [
+            published_event(journal.number(stream), text, stream=stream, durable=journal.durable, **facts)
+            for text in texts
+        ]
+        return list(journal.commit(made))
+
+    return commit

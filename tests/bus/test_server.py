@@ -1,0 +1,282 @@
+"""The bus as others than our client see it: raw sockets, wrong questions, peers that mean harm."""
+
+import json
+import random
+import socket
+import struct
+import time
+from contextlib import suppress
+
+import msgspec
+import psutil
+import pytest
+import zmq
+
+from stream_ocr.bus import keys
+from stream_ocr.bus.protocol import BEAT_TOPIC, requests_endpoint
+from stream_ocr.client import subscribe
+from stream_ocr.errors import SettingsError, SinkError, SubscribeError
+from stream_ocr.journal import open_journal
+from stream_ocr.settings import Settings
+
+WAIT_MS = 20_000
+
+
+@pytest.fixture
+def context():
+    with zmq.Context() as context:
+        yield context
+        context.destroy(linger=0)
+
+
+@pytest.fixture
+def ask(context, endpoint):
+    def ask(body: bytes, kind: int = zmq.REQ) -> bytes:
+        with context.socket(kind) as requests:
+            requests.connect(requests_endpoint(endpoint))
+            requests.send(body)
+            assert requests.poll(WAIT_MS), "no answer"
+            return requests.recv()
+
+    return ask
+
+
+def received(events: zmq.Socket, topic: bytes):
+    while True:
+        assert events.poll(WAIT_MS), "nothing came"
+        found, payload = events.recv_multipart()
+        if found == topic:
+            return payload
+
+
+def test_topics_are_stream_and_kind_and_heartbeats_tell_the_last_seq(journal, endpoint, commit, context):
+    with context.socket(zmq.SUB) as events:
+        events.connect(endpoint)
+        events.subscribe(b"gate/changed")
+        events.subscribe(BEAT_TOPIC)
+        beat = json.loads(received(events, BEAT_TOPIC))
+        assert beat["streams"] == {}
+        commit(journal, "A")
+        (changed,) = commit(journal, "B", kind="changed")
+        assert received(events, b"gate/changed") == changed.to_json()
+        for _ in range(3):
+            beat = json.loads(received(events, BEAT_TOPIC))
+        assert (beat["protocol"], beat["streams"]) == (1, {"gate": 1})
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
+def test_questions_are_answered(journal, commit, ask, kind):
+    sent = commit(journal, "A", "B")
+    streams = json.loads(ask(b'{"ask":"streams","id":7}', kind))
+    assert (streams["reply"], streams["id"], streams["streams"], streams["next"]) == ("streams", 7, {"gate": 1}, None)
+    replay = json.loads(ask(b'{"ask":"replay","stream":"gate","after":-1}', kind))
+    assert replay["events"] == [json.loads(event.to_json()) for event in sent]
+    assert (replay["through"], replay["last"], replay["store"]) == (1, 1, streams["store"])
+    snapshot = json.loads(ask(b'{"ask":"snapshot"}', kind))
+    assert [event["text"] for event in snapshot["events"]] == ["B"]
+    packed = msgspec.msgpack.decode(ask(msgspec.msgpack.encode({"ask": "replay", "stream": "gate", "after": 0}), kind))
+    assert [event["text"] for event in packed["events"]] == ["B"]
+
+
+NO_QUESTIONS = [
+    b"",
+    b"hello",
+    b"{}",
+    b'{"ask":"everything"}',
+    b'{"ask":"replay","stream":"gate","after":"0"}',
+    b'{"ask":"replay","stream":"gate","after":-9}',
+    b'{"ask":"streams","more":1}',
+    b"[" * 10_000,
+    b'{"ask":"streams","id":' + b"[" * 10_000,
+    b"\x81" * 10_000,
+    b"\xff\x00" * 100,
+    b"\x80\x04\x95",
+]
+
+
+def test_what_is_no_question_is_answered_so(journal, ask):
+    for body in NO_QUESTIONS:
+        reply = ask(body)
+        decode = json.loads if reply.startswith(b"{") else msgspec.msgpack.decode
+        assert decode(reply)["reply"] == "error"
+
+
+def test_streams_are_told_in_pages(journal, commit, ask):
+    for n in range(1005):
+        commit(journal, "X", stream=f"camera {n:04}")
+    first = json.loads(ask(b'{"ask":"streams"}'))
+    assert (len(first["streams"]), first["next"]) == (1000, "camera 0999")
+    second = json.loads(ask(b'{"ask":"streams","after":"camera 0999"}'))
+    assert (list(second["streams"]), second["next"]) == ([f"camera 1{n:03}" for n in range(5)], None)
+    pages = [json.loads(ask(f'{{"ask":"snapshot","after":"{after}"}}'.encode())) for after in ("", "camera 0999")]
+    assert [len(page["events"]) for page in pages] == [1000, 5]
+    assert [page["next"] for page in pages] == ["camera 0999", None]
+
+
+def test_a_port_that_is_taken_is_told_at_the_start(settings, endpoint):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(endpoint.rpartition(":")[2])))
+        other.listen()
+        with pytest.raises(SinkError, match=f"cannot listen on {endpoint}: Address already in use"):
+            open_journal(settings()).__enter__()
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:5560", "tcp://*:5560", "tcp://10.0.0.1:5560", "tcp://[::]:5560"])
+def test_others_than_this_machine_need_keys_unless_said_otherwise(endpoint):
+    given = ["store.path=a.db", f"socket.events={endpoint}"]
+    with pytest.raises(SettingsError, match="can be reached from other machines"):
+        Settings.load(None, given)
+    assert Settings.load(None, [*given, "socket.insecure=true"]).socket.events == endpoint
+    assert Settings.load(None, [*given, "socket.keys=keys"]).socket.events == endpoint
+
+
+def test_a_socket_needs_a_store():
+    with pytest.raises(SettingsError, match="needs a store"):
+        Settings.load(None, ["socket.events=tcp://127.0.0.1:5560"])
+
+
+def test_only_clients_with_a_key_that_is_let_in_get_anything(settings, endpoint, commit, tmp_path, context):
+    folder = tmp_path / "keys"
+    for name in ("server", "reader", "stranger"):
+        keys.make(folder, name)
+    (folder / "clients" / "stranger.key").unlink()
+    shown = {
+        name: {"key": folder / f"{name}.key_secret", "server_key": folder / "server.key"}
+        for name in ("reader", "stranger")
+    }
+    with (
+        open_journal(settings(f"socket.keys={folder}")) as journal,
+        subscribe(endpoint, since="start", **shown["reader"]) as reader,
+        subscribe(endpoint, since="start", **shown["stranger"]) as stranger,
+        subscribe(endpoint, since="start") as without,
+        context.socket(zmq.SUB) as raw,
+    ):
+        raw.connect(endpoint)
+        raw.subscribe(b"")
+        commit(journal, "SECRET")
+        event = reader.receive(20)
+        assert event is not None
+        assert event.text == "SECRET"
+        assert stranger.receive(1.5) is None
+        assert without.receive(0.1) is None
+        assert not raw.poll(0)
+        assert not stranger.connected
+
+
+def test_keys_are_private_and_never_overwritten(tmp_path):
+    folder = tmp_path / "keys"
+    files = [*keys.make(folder, "server"), *keys.make(folder, "reader")]
+    assert len(files) == 5
+    for file in files:
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(SubscribeError, match="there already"):
+        keys.make(folder, "reader")
+    with pytest.raises(SubscribeError, match="no name for a key"):
+        keys.make(folder, "../reader")
+    (folder / "reader.key_secret").chmod(0o644)
+    with pytest.raises(SubscribeError, match="chmod 600"):
+        keys.secret(folder / "reader.key_secret")
+    with pytest.raises(SubscribeError, match="only the public key"):
+        keys.secret(folder / "reader.key")
+
+
+def greeted(endpoint: str) -> socket.socket:
+    """A plain connection that has said what a ZeroMQ subscriber says first."""
+    connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
+    connection.settimeout(10)
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
+    connection.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+    return connection
+
+
+def is_hung_up_on(connection: socket.socket) -> bool:
+    try:
+        with suppress(ConnectionError):
+            while connection.recv(65536):
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def subscribe_to_everything(connection: socket.socket) -> None:
+    for n in range(1_000_000):
+        topic = b"\x01topic %d " % n + bytes(200)
+        connection.sendall(b"\x00" + bytes([len(topic)]) + topic)
+
+
+def test_who_sends_nonsense_is_hung_up_on_and_nobody_else_notices(journal, endpoint, commit):
+    ports = [endpoint, requests_endpoint(endpoint)]
+    noise = random.Random(4).randbytes(100_000)
+    with subscribe(endpoint, since="start") as subscription:
+        for port in ports:
+            raw = socket.create_connection(("127.0.0.1", int(port.rpartition(":")[2])))
+            with raw:
+                raw.settimeout(10)
+                with suppress(ConnectionError):
+                    raw.sendall(noise)
+                assert is_hung_up_on(raw)
+        with greeted(endpoint) as large:
+            large.sendall(b"\x02" + struct.pack(">Q", 2**30) + bytes(1000))
+            assert is_hung_up_on(large)
+        with greeted(endpoint) as no_subscription:
+            no_subscription.sendall(b"\x00\x05hello")
+            assert is_hung_up_on(no_subscription)
+        commit(journal, "A")
+        assert subscription.receive(20) is not None
+
+
+def test_who_subscribes_too_often_is_hung_up_on(journal, endpoint, commit):
+    process = psutil.Process(journal.bus_pid)
+    with subscribe(endpoint, since="start") as subscription:
+        commit(journal, "A")
+        assert subscription.receive(20) is not None
+        before = process.memory_info().rss
+        with greeted(endpoint) as flood, pytest.raises(ConnectionError):
+            subscribe_to_everything(flood)
+        assert process.memory_info().rss - before < 50e6
+        commit(journal, "B")
+        assert subscription.receive(20) is not None
+
+
+def test_who_asks_and_never_listens_costs_little(journal, endpoint, commit, context):
+    commit(journal, *(f"TEXT {n} " + "x" * 200 for n in range(2000)))
+    process = psutil.Process(journal.bus_pid)
+    before = process.memory_info().rss
+    with context.socket(zmq.DEALER) as greedy:
+        greedy.rcvhwm = 1
+        greedy.connect(requests_endpoint(endpoint))
+        for _ in range(100):
+            greedy.send(b'{"ask":"replay","stream":"gate","after":-1}')
+        time.sleep(1)
+        with subscribe(endpoint, since="start") as subscription:
+            assert subscription.receive(20) is not None
+        assert process.memory_info().rss - before < 50e6
+
+
+def test_no_more_peers_than_are_allowed(settings, endpoint, commit):
+    with (
+        open_journal(settings("socket.max_peers=3")) as journal,
+        subscribe(endpoint, since="start") as subscription,
+    ):
+        commit(journal, "A")
+        assert subscription.receive(20) is not None
+        crowd = [socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2]))) for _ in range(5)]
+        refused = []
+        for connection in crowd:
+            connection.settimeout(2)
+            refused.append(is_hung_up_on(connection))
+            connection.close()
+        assert refused.count(True) >= 3
+        commit(journal, "B")
+        assert subscription.receive(20) is not None
+
+
+def test_the_bus_ends_with_its_journal(journal):
+    bus = psutil.Process(journal.bus_pid)
+    assert bus.is_running()
+    journal.__exit__(None, None, None)
+    assert not bus.is_running()
+    journal.__enter__()

@@ -1,0 +1,214 @@
+"""Subscribers on real sockets: each event once, in order, however they come and go."""
+
+import asyncio
+import os
+import re
+import signal
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stream_ocr.client import subscribe
+from stream_ocr.errors import SubscribeError
+from stream_ocr.events import SourceEvent
+from stream_ocr.journal import open_journal
+
+WAIT_S = 20.0
+
+
+def take(subscription, count):
+    """The next events; fails when they do not come."""
+    events = []
+    while len(events) < count:
+        event = subscription.receive(WAIT_S)
+        assert event is not None, f"only {events} came"
+        events.append(event)
+    return events
+
+
+def joined(subscription):
+    """The same, once it knows where things stand."""
+    while not subscription.joined:
+        assert subscription.receive(0.05) is None
+    return subscription
+
+
+def texts(events):
+    return [event.text for event in events]
+
+
+def test_events_come_as_they_were_committed(journal, endpoint, commit):
+    with joined(subscribe(endpoint)) as subscription:
+        sent = commit(journal, "GATE 4", "GATE 5")
+        gap = SourceEvent(id="x", seq=journal.number("gate"), kind="source.gap", stream="gate", frames=3, durable=True)
+        journal.commit([gap])
+        assert take(subscription, 3) == [*sent, gap]
+        assert subscription.receive(1.5) is None, "nothing comes twice"
+        assert subscription.connected
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [("start", ["A", "B", "C"]), (1, ["B", "C"]), ("now", []), ("snapshot", ["B", "C"])],
+)
+def test_a_late_joiner_begins_where_it_wants_and_misses_nothing(journal, endpoint, commit, since, expected):
+    commit(journal, "A", "B", track=1)
+    commit(journal, "C", track=2)
+    with joined_or_ready(subscribe(endpoint, since=since)) as subscription:
+        commit(journal, "D", track=3)
+        assert texts(take(subscription, len(expected) + 1)) == [*expected, "D"]
+        assert subscription.receive(1.2) is None
+
+
+def joined_or_ready(subscription):
+    while not subscription.joined:
+        subscription.wait(0.05)
+    return subscription
+
+
+def test_since_a_time(journal, endpoint, commit):
+    start = datetime.now(UTC)
+    for hours in range(4):
+        commit(journal, f"H{hours}", emitted_utc=start + timedelta(hours=hours))
+    with subscribe(endpoint, since=start + timedelta(hours=2)) as subscription:
+        assert texts(take(subscription, 2)) == ["H2", "H3"]
+
+
+def test_a_snapshot_leaves_out_what_has_gone(journal, endpoint, commit):
+    commit(journal, "GONE", track=1)
+    commit(journal, "GONE", track=1, kind="ended", end=2.0)
+    commit(journal, "HERE", track=2)
+    commit(journal, "THERE", stream="hall")
+    with subscribe(endpoint, since="snapshot") as subscription:
+        assert sorted(texts(take(subscription, 2))) == ["HERE", "THERE"]
+        assert subscription.receive(1.2) is None
+
+
+def test_only_what_is_wanted(journal, endpoint, commit):
+    wanted = [
+        subscribe(endpoint, since="start", streams="hall"),
+        subscribe(endpoint, since="start", kinds=["changed", "ended"]),
+        subscribe(endpoint, since="start", text=r"^GATE \d"),
+        subscribe(endpoint, since="start", text=re.compile("gate", re.IGNORECASE), streams=["gate"]),
+    ]
+    commit(journal, "GATE 4", "Gate")
+    commit(journal, "GATE 5", kind="changed")
+    commit(journal, "EXIT", "GATE 9", stream="hall")
+    expected = [["EXIT", "GATE 9"], ["GATE 5"], ["GATE 4", "GATE 5", "GATE 9"], ["GATE 4", "GATE 5", "Gate"]]
+    for subscription, its in zip(wanted, expected, strict=True):
+        with subscription:
+            assert sorted(texts(take(subscription, len(its)))) == its
+            assert subscription.receive(0.3) is None
+
+
+def test_a_stream_whose_name_begins_like_another(journal, endpoint, commit):
+    with subscribe(endpoint, since="start", streams="gate") as subscription:
+        commit(journal, "OTHER", stream="gate/2")
+        commit(journal, "MINE")
+        assert texts(take(subscription, 1)) == ["MINE"]
+        assert subscription.receive(1.2) is None
+
+
+def test_a_cursor_goes_on_where_it_stood(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "place"
+    with open_journal(settings()) as journal:
+        commit(journal, "A", "B", "C")
+        with subscribe(endpoint, since="start", cursor=cursor) as subscription:
+            assert texts(take(subscription, 2)) == ["A", "B"]
+        commit(journal, "D")
+    with open_journal(settings()) as journal:
+        commit(journal, "E")
+        commit(journal, "X", stream="new")
+        with subscribe(endpoint, cursor=cursor) as subscription:
+            assert sorted(texts(take(subscription, 4))) == ["C", "D", "E", "X"]
+            assert subscription.receive(1.2) is None
+
+
+def test_what_a_subscriber_missed_while_the_publisher_was_away(settings, endpoint, commit):
+    with subscribe(endpoint, since="start") as subscription:
+        for names in (["A", "B"], ["C"], ["D", "E"]):
+            with open_journal(settings()) as journal:
+                commit(journal, *names)
+                got = texts(take(subscription, len(names)))
+                assert got == names
+        assert [subscription.missing, subscription.receive(0.2)] == [0, None]
+
+
+def test_a_bus_that_is_killed_comes_back_and_nothing_is_missed(journal, endpoint, commit):
+    with joined(subscribe(endpoint)) as subscription:
+        commit(journal, "A")
+        assert texts(take(subscription, 1)) == ["A"]
+        os.kill(journal.bus_pid, signal.SIGKILL)
+        names = [f"N{n}" for n in range(400)]
+        for name in names:
+            commit(journal, name)
+            subscription.wait(0.02)
+        assert texts(take(subscription, len(names))) == names
+
+
+def test_more_than_a_page_is_replayed(journal, endpoint, commit):
+    for start in range(0, 5000, 500):
+        commit(journal, *(f"N{n}" for n in range(start, start + 500)))
+    with subscribe(endpoint, since="start") as subscription:
+        assert [event.seq for event in take(subscription, 5000)] == list(range(5000))
+
+
+def test_messagepack_carries_the_same(settings, endpoint, commit):
+    with (
+        open_journal(settings("socket.format=msgpack")) as journal,
+        joined(subscribe(endpoint)) as subscription,
+    ):
+        sent = commit(journal, "ÜBERGANG")
+        assert take(subscription, 1) == sent
+
+
+def test_an_async_subscriber(journal, endpoint, commit):
+    async def main():
+        got = []
+        with subscribe(endpoint, since="start") as subscription:
+            async for event in subscription:
+                got.append(event.text)
+                if len(got) == 2:
+                    commit(journal, "C")
+                if len(got) == 3:
+                    return got
+
+    commit(journal, "A", "B")
+    assert asyncio.run(asyncio.wait_for(main(), WAIT_S)) == ["A", "B", "C"]
+
+
+def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "place"
+    with subscribe(endpoint, since="start", cursor=cursor) as subscription:
+        with open_journal(settings()) as journal:
+            commit(journal, "A", "B")
+            assert texts(take(subscription, 2)) == ["A", "B"]
+        for file in tmp_path.glob("events.db*"):
+            file.unlink()
+        with open_journal(settings()) as journal:
+            commit(journal, "C")
+            assert texts(take(subscription, 1)) == ["C"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"endpoint": "127.0.0.1:5560"}, "is no endpoint"),
+        ({"text": "("}, "no regular expression"),
+        ({"since": "yesterday"}, 'use "now"'),
+        ({"since": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"key": "a.key_secret"}, "go together"),
+        ({"key": "/none/a.key_secret", "server_key": "/none/server.key"}, "cannot be read"),
+        ({"cursor": "/none/place"}, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_subscribed_to_is_one_sentence(arguments, sentence):
+    with pytest.raises(SubscribeError, match=sentence):
+        subscribe(**arguments)
+
+
+def test_a_closed_subscription_ends(journal, endpoint):
+    subscription = subscribe(endpoint)
+    subscription.close()
+    subscription.close()
+    assert list(subscription) == []

@@ -1,0 +1,185 @@
+"""Kills, damage and full disks: nothing that was committed is lost, and nothing crashes."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from stream_ocr.store.reader import Query, StoreReader
+from stream_ocr.store.writer import StoreWriter
+from stream_ocr.testing import published_event
+
+WRITE = """
+import os, sys
+from pathlib import Path
+from stream_ocr.store.writer import StoreWriter
+from stream_ocr.testing import published_event
+writer = StoreWriter(Path(sys.argv[1]))
+writer.open()
+while True:
+    seq = writer.next_seq("gate")
+    assert writer.append([published_event(seq + n) for n in range(7)])
+    os.write(1, f"{seq + 6}\\n".encode())
+"""
+
+
+def filled(path, count=3000):
+    writer = StoreWriter(path)
+    writer.open()
+    for n in range(0, count, 100):
+        writer.append([published_event(n + k, f"SIGN {n + k}") for k in range(100)])
+    writer.close()
+
+
+def test_a_killed_writer_leaves_all_that_it_said_was_committed(tmp_path):
+    path = tmp_path / "events.db"
+    for _ in range(3):
+        writer = subprocess.Popen([sys.executable, "-c", WRITE, path], stdout=subprocess.PIPE)
+        for _ in range(random.randint(1, 60)):
+            said = int(writer.stdout.readline())
+        writer.kill()
+        said = max([said, *map(int, writer.stdout.read().split(b"\n")[:-1])])
+        writer.wait()
+        writer.stdout.close()
+        with StoreReader(path) as reader:
+            last = reader.last("gate")
+            assert last >= said
+            assert [event.seq for event in reader.events()] == list(range(last + 1))
+
+
+@pytest.mark.parametrize("where", ["in the middle", "at the end", "cut off"])
+def test_a_damaged_store_is_repaired_and_kept_aside(tmp_path, where):
+    path = tmp_path / "events.db"
+    filled(path)
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        if where == "cut off":
+            file.truncate(size // 2)
+        else:
+            file.seek(size // 2 if where == "in the middle" else size - 8 * 4096)
+            file.write(os.urandom(8 * 4096))
+    writer = StoreWriter(path)
+    writer.open()
+    assert not writer.failing
+    following = writer.next_seq("gate")
+    assert writer.append([published_event(following, "AFTER THE REPAIR")])
+    writer.close()
+    assert len(list(tmp_path.glob("events.db.damaged-*"))) >= 1
+    with StoreReader(path) as reader:
+        kept = [event.seq for event in reader.events()]
+        assert kept == sorted(set(kept))
+        assert kept[-1] == following
+        assert len(kept) > 500
+        assert [event.seq for event in reader.search(Query("after the repair"))] == [following]
+
+
+def test_a_wiped_head_is_a_store_that_begins_anew(tmp_path):
+    path = tmp_path / "events.db"
+    filled(path, 200)
+    with StoreReader(path) as reader:
+        before = reader.id
+    with path.open("r+b") as file:
+        file.write(bytes(4096))
+    writer = StoreWriter(path)
+    writer.open()
+    assert writer.next_seq("gate") == 0
+    writer.close()
+    with StoreReader(path) as reader:
+        assert reader.id != before
+
+
+ON_A_SMALL_DISK = """
+set -e
+mount -t tmpfs -o size="$5" tmpfs "$1"
+exec "$2" -c "$3" "$1" "$4"
+"""
+FILL = """
+import sys, time
+from pathlib import Path
+from stream_ocr.store.reader import StoreReader
+from stream_ocr.store.writer import StoreWriter
+from stream_ocr.testing import published_event
+disk, when_full = Path(sys.argv[1]), sys.argv[2]
+writer = StoreWriter(disk / "events.db", when_full=when_full)
+writer.open()
+seq, kept = 0, []
+while seq < 40_000:
+    kept.append(writer.append([published_event(seq + n, f"SIGN {seq + n}", durable=True) for n in range(20)]))
+    seq += 20
+    if not kept[-1]:
+        break
+print("filled", writer.failing)
+if when_full == "refuse":
+    assert not kept[-1] and writer.failing
+    with StoreReader(disk / "events.db") as reader:
+        assert reader.last("gate") == seq - 21, "what was committed can be read"
+    import subprocess
+    subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+    time.sleep(1.1)
+    assert writer.append([published_event(seq, durable=True)])
+    assert not writer.failing
+else:
+    assert all(kept), "old events have made room"
+writer.close()
+with StoreReader(disk / "events.db") as reader:
+    events = list(reader.events())
+assert [event.seq for event in events] == list(range(events[0].seq, seq + (when_full == "refuse")))
+print("durable", sorted({event.durable for event in events}), "first", events[0].seq, "lost", writer.lost)
+"""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and util-linux to mount a small disk"
+)
+@pytest.mark.parametrize(
+    ("when_full", "size", "told"), [("refuse", "3m", "[False, True] first 0 "), ("forget_oldest", "16m", "[True] ")]
+)
+def test_a_full_disk_stops_nobody(tmp_path, when_full, size, told):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").write_text(ON_A_SMALL_DISK)
+    program = ["unshare", "-m", "sh", tmp_path / "run", tmp_path / "disk", sys.executable, FILL, when_full, size]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in ran.stderr or "permission denied" in ran.stderr:
+        pytest.skip("this container may not mount a small disk")
+    assert ran.returncode == 0, ran.stderr
+    assert f"durable {told}" in ran.stdout
+    assert " lost 0" in ran.stdout
+
+
+READ_ONLY = """
+set -e
+mount -t tmpfs -o size=8m tmpfs "$1"
+"$2" -c "$3" "$1" first
+mount -o remount,ro "$1"
+exec "$2" -c "$3" "$1" again
+"""
+WRITE_ON_IT = """
+import sys
+from pathlib import Path
+from stream_ocr.store.writer import StoreWriter
+from stream_ocr.testing import published_event
+writer = StoreWriter(Path(sys.argv[1]) / "events.db")
+writer.open()
+seq = writer.next_seq("gate")
+print(sys.argv[2], seq, writer.append([published_event(seq)]), writer.next_seq("gate"), flush=True)
+writer.close()
+"""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and util-linux to mount a small disk"
+)
+def test_a_disk_that_is_read_only_stops_nobody(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").write_text(READ_ONLY)
+    program = ["unshare", "-m", "sh", tmp_path / "run", tmp_path / "disk", sys.executable, WRITE_ON_IT]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in ran.stderr or "permission denied" in ran.stderr:
+        pytest.skip("this container may not mount a small disk")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0] == "first 0 True 1"
+    assert "again 1 False 2" in ran.stdout
+    assert "events are not stored" in ran.stdout + ran.stderr
