@@ -1,0 +1,40 @@
+"""Commands. No logic: each hands over to the module that does the work, imported when it is wanted."""
+
+import sys
+
+import typer
+
+from stream_ocr.cli import installation, measure, networks, read
+from stream_ocr.errors import StreamOcrError
+from stream_ocr.settings import debugging
+
+app = typer.Typer(
+    help="Reads the text in video: what appeared, changed and ended, where and exactly when.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(read.read)
+app.command()(read.demo)
+app.command()(read.export)
+app.command()(read.report)
+app.command()(networks.train)
+app.command("eval")(networks.evaluate)
+app.command()(networks.detect)
+app.command()(measure.bench)
+app.command()(measure.score)
+app.command()(installation.weights)
+app.command("config")(installation.show_config)
+app.command("doctor")(installation.examine)
+
+
+def main() -> None:
+    """The program ``stream-ocr``. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
+    try:
+        app()
+    except Exception as error:
+        if debugging():
+            raise
+        surprise = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
+        sys.stderr.write(f"{surprise}{error}\n")
+        sys.exit(1)

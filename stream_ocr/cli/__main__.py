@@ -1,0 +1,3 @@
+from stream_ocr.cli import main
+
+main()

@@ -1,0 +1,30 @@
+"""Commands that say what is here."""
+
+import typer
+
+from stream_ocr.cli.options import Config, Set, load
+
+
+def weights() -> None:
+    """List the weights that come along."""
+    from stream_ocr import doctor
+    from stream_ocr.weights import folder, manifest
+
+    typer.echo(folder())
+    for name, entry in sorted(manifest().items()):
+        typer.echo(f"{name}: {entry['kind']}, {entry['architecture']}, {entry['licence']}; {doctor.figures(entry)}")
+
+
+def show_config(config: Config = None, set_: Set = None) -> None:
+    """Print all settings with their values and meaning, as a file for --config."""
+    typer.echo(load(config, set_).yaml(), nl=False)
+
+
+def examine(config: Config = None, set_: Set = None) -> None:
+    """Say what is installed here, which models and devices are used, and why."""
+    from stream_ocr import doctor
+
+    findings = list(doctor.examine(load(config, set_)))
+    for finding in findings:
+        typer.echo(f"{'ok' if finding.fine else 'NO':<3} {finding.topic:<11} {finding.text}")
+    raise typer.Exit(int(not all(finding.fine for finding in findings)))

@@ -1,0 +1,54 @@
+"""Commands that measure the whole."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream_ocr import telemetry
+from stream_ocr.cli.options import Set, tell
+from stream_ocr.settings import Settings
+
+
+def bench(
+    clips: Annotated[
+        list[str] | None, typer.Argument(help="Video files, or names of clips that are made; all of them by default.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="Who else runs, by commas: decoding, rapidocr, everything (ours without its gates).")
+    ] = "decoding,rapidocr",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The results as JSON to this file.")] = None,
+    folder: Annotated[Path, typer.Option("--clips", help="Where clips and logs of events are kept.")] = Path("bench"),
+    size: Annotated[str, typer.Option(help="Of the clips that are made.")] = "1280x720",
+    seconds: Annotated[float, typer.Option(help="Length of the clips that are made.")] = 30.0,
+    codec: Annotated[str, typer.Option(help="libx264, libx265, libvpx-vp9, libvpx or mpeg4.")] = "libx264",
+    set_: Set = None,
+) -> None:
+    """Measure speed, memory and accuracy next to others, on any videos or on clips made here."""
+    from stream_ocr import bench as benchmark
+
+    telemetry.configure(Settings.load(overrides=set_ or ()))
+    make = benchmark.Make.parse(folder, size, seconds, codec)
+    results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), tell=tell)
+    benchmark.show(results)
+    if output is not None:
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def score(
+    truth: Annotated[Path, typer.Argument(help="A truth file, .json.")],
+    events: Annotated[Path, typer.Argument(help="A .jsonl file of events.")],
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    show_misses: Annotated[bool, typer.Option("--show-misses", help="Name the words missed or extra.")] = False,
+) -> None:
+    """Score a log of events against the truth about its video, word by word."""
+    from stream_ocr import scoring
+    from stream_ocr.events import read_log
+
+    scored = scoring.score(scoring.read_truth(truth), read_log(events))
+    figures = scored.figures()
+    typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
+    for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():
+        for word in found:
+            typer.echo(f"{name}: {word.word} {word.text.start:.2f}–{word.text.end:.2f} s")
