@@ -12,6 +12,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ class WebhookDelivery:
         except TimeoutError:
             return Outcome("later", f"no answer from {self._place} within {self._settings.request_s:g} s")
         except (httpx.HTTPError, OSError) as error:
-            return Outcome("later", f"{self._place}: {reason(error)}")
+            return Outcome("later", f"{self._place}: {_root_reason(error)}")
 
     def _signed(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
         """The same events have the same id, whenever they are sent."""
@@ -132,6 +133,18 @@ async def _skip_body(response: httpx.Response) -> None:
             async for _ in response.aiter_raw():
                 if response.num_bytes_downloaded > _BODY_BYTES:
                     return
+
+
+def _root_reason(error: BaseException) -> str:
+    """What the system said, where it was the system; the libraries above it only say that something failed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionError) and cause.errno:
+            return os.strerror(cause.errno)
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return reason(error)
 
 
 def _address(url: str) -> str:
