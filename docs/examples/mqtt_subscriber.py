@@ -19,6 +19,9 @@ def on_connect(client, _data, _flags, code, _properties):
     if code.is_failure:
         sys.exit(f"the broker refuses: {code}")
     client.subscribe(f"{TOPIC}/#", qos=1)
+
+
+def on_subscribe(*_):
     print("subscribed", file=sys.stderr, flush=True)
 
 
@@ -37,6 +40,6 @@ def on_message(_client, _data, message):
 
 
 client = mqtt.Client(CallbackAPIVersion.VERSION2)
-client.on_connect, client.on_message = on_connect, on_message
+client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
 client.connect(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1883)
 client.loop_forever()
