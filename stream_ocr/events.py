@@ -49,8 +49,8 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
     stream: Annotated[str, Meta(description="Name of the source.")]
     track: Annotated[int, Meta(description="The text's number, unique within its stream.")]
     text: Annotated[str, Meta(description="The best reading so far.")]
-    confidence: Annotated[float, Meta(description="Of the text, 0 to 1.", ge=0, le=1)]
-    characters: Annotated[tuple[float, ...], Meta(description="Confidence of each character of `text`.")] = ()
+    confidence: Annotated[float, Meta(description="How likely the whole text is right, 0 to 1.", ge=0, le=1)]
+    characters: Annotated[tuple[float, ...], Meta(description="How likely each character of `text` is right.")] = ()
     start: Annotated[float, Meta(description="Media seconds of the first frame that shows this text.")]
     end: Annotated[
         float | None, Meta(description="Media seconds at which the last frame that shows it ends; only on `ended`.")

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stream_ocr import weights
 from stream_ocr.detection.detector import Detector, Normalisation
 from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, pick_device
 from stream_ocr.errors import WeightsError
@@ -44,6 +45,9 @@ ONNX_SCORES = (0.4, 0.6)
 OWN_MARGIN, ONNX_MARGIN = 0.06, 0.28
 """Boxes fit their text closely, for the tracker's sake; recognisers were trained with some room."""
 
+PPOCR_TEMPERATURE = 1.96
+"""Of the confidences of PP-OCRv6, as ``training.calibration`` finds it on the crops that our training keeps aside."""
+
 CUDA_BATCH = 8
 INSTALL_PPOCR = "pip install 'stream-ocr[ppocr]'"
 
@@ -75,9 +79,21 @@ def resolve(settings: Settings) -> Settings:
     sections = {
         "detection": _filled(settings.detection, score=continues),
         "tracking": _filled(settings.tracking, start_score=starts),
-        "recognition": _filled(settings.recognition, margin=OWN_MARGIN if own else ONNX_MARGIN),
+        "recognition": _filled(
+            settings.recognition, margin=OWN_MARGIN if own else ONNX_MARGIN, temperature=_temperature(settings)
+        ),
     }
     return settings.model_copy(update=sections)
+
+
+def _temperature(settings: Settings) -> float:
+    """Of the recogniser's confidences; 1 for one that nobody has measured."""
+    if settings.recognition.onnx is not None:
+        return 1.0
+    if choose(settings.models).name == "ppocr":
+        return PPOCR_TEMPERATURE
+    entry = weights.manifest().get(OWN_RECOGNIZER, {})
+    return float(entry.get("calibration", {}).get("temperature", 1.0))
 
 
 def _filled(section: Section, **values: float) -> Section:
@@ -156,9 +172,8 @@ def _ppocr(part: Literal["det", "rec"]) -> Path:
 
 def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
     from stream_ocr.detection.dbnet import DBNet
-    from stream_ocr.weights import load_net
 
-    entry, state = load_net(OWN_DETECTOR)
+    entry, state = weights.load_net(OWN_DETECTOR)
     net = DBNet(**entry["parameters"])
     _fill(net, state, OWN_DETECTOR)
     told = entry["preprocessing"]
@@ -170,9 +185,8 @@ def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
 
 def _own_recognizer(picked: Picked, wanted: Recognition) -> Recognizer:
     from stream_ocr.recognition import crnn
-    from stream_ocr.weights import load_net
 
-    entry, state = load_net(OWN_RECOGNIZER)
+    entry, state = weights.load_net(OWN_RECOGNIZER)
     charset = Charset(entry["charset"])
     net = crnn.CRNN(len(charset), **entry["parameters"])
     _fill(net, state, OWN_RECOGNIZER)

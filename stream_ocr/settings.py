@@ -95,11 +95,22 @@ class Recognition(Vocabulary):
     characters: Path | None = Field(
         None, description="The characters of that recogniser, one per line; null: those it carries itself."
     )
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        description="The odds of each character are taken to the power 1 / temperature, so that confidences are "
+        "honest; null: the model's own.",
+    )
     beam: int = Field(1, ge=1, le=100, description="Texts that are kept in mind while reading; 1: the best path.")
 
 
 class Events(Section):
-    min_confidence: float = Field(0.6, ge=0, le=1, description="Texts read with less confidence are not reported.")
+    min_confidence: float = Field(
+        0.55,
+        ge=0,
+        le=1,
+        description="Texts whose characters are read with less confidence, in the geometric mean, are not reported.",
+    )
     min_characters: int = Field(1, ge=1, description="Shorter texts are not reported.")
 
 

@@ -1,8 +1,9 @@
 """Weights on disk: one fp16 `safetensors` file a network, and one `manifest.json` that says what each of them is.
 
 A manifest entry holds `kind` ("detector" or "recognizer"), `architecture`, `parameters` (arguments of the net's
-class), `charset`, `preprocessing`, `recipe`, `data`, `licence`, `figures`, and the file's `sha256`, which is checked
-whenever the file is loaded.
+class), `charset`, `preprocessing`, `calibration` (of recognisers: the `temperature` of their confidences), `recipe`,
+`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded. The manifest alone
+is read without torch.
 """
 
 import fcntl
@@ -12,15 +13,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
-from safetensors.torch import save as serialise
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from stream_ocr.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MANIFEST = "manifest.json"
 _PACKAGE = Path(__file__).resolve().parent
@@ -46,8 +44,11 @@ def manifest(where: Path | None = None) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def load_net(name: str, where: Path | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def load_net(name: str, where: Path | None = None) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
     """A network's manifest entry and its state, verified and in fp32. Raises WeightsError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     where = where or folder()
     entries = manifest(where)
     if name not in entries:
@@ -73,11 +74,13 @@ def load_net(name: str, where: Path | None = None) -> tuple[dict[str, Any], dict
     return entries[name], {key: _widened(tensor) for key, tensor in state.items()}
 
 
-def save(name: str, state: Mapping[str, Tensor], entry: Mapping[str, Any], where: Path | None = None) -> Path:
+def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], where: Path | None = None) -> Path:
     """Write `<name>.safetensors` (floats as fp16) and the manifest, each atomically; returns the file's path.
 
     Safe against another process that saves another network into the same folder at the same time.
     """
+    from safetensors.torch import save as serialise
+
     where = where or folder()
     where.mkdir(parents=True, exist_ok=True)
     data = serialise({key: _narrowed(tensor) for key, tensor in state.items()})
@@ -86,11 +89,30 @@ def save(name: str, state: Mapping[str, Tensor], entry: Mapping[str, Any], where
         entries = manifest(where)
         entries[name] = {**entry, "sha256": hashlib.sha256(data).hexdigest()}
         _replace(path, data)
-        _replace(where / MANIFEST, (json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+        _write(entries, where)
     return path
 
 
-def _narrowed(tensor: Tensor) -> Tensor:
+def amend(name: str, facts: Mapping[str, Any], where: Path | None = None) -> None:
+    """Put facts into the manifest's entry of a network that is there. Raises WeightsError."""
+    where = where or folder()
+    with _locked(where):
+        entries = manifest(where)
+        if name not in entries:
+            raise WeightsError(
+                f"no weights named {name!r} in {where} (there are: {', '.join(sorted(entries)) or 'none'})"
+            )
+        entries[name] |= facts
+        _write(entries, where)
+
+
+def _write(entries: Mapping[str, Any], where: Path) -> None:
+    _replace(where / MANIFEST, (json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def _narrowed(tensor: "Tensor") -> "Tensor":
+    import torch
+
     tensor = tensor.detach().cpu()
     if not tensor.is_floating_point():
         return tensor.contiguous()
@@ -98,7 +120,7 @@ def _narrowed(tensor: Tensor) -> Tensor:
     return tensor.clamp(-largest, largest).half().contiguous()
 
 
-def _widened(tensor: Tensor) -> Tensor:
+def _widened(tensor: "Tensor") -> "Tensor":
     return tensor.float() if tensor.is_floating_point() else tensor
 
 

@@ -20,6 +20,7 @@ from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, i
 from stream_ocr.journal import Journal, Numbers, open_journal
 from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.recognition.belief import is_writing
+from stream_ocr.recognition.calibration import calibrated, certainty
 from stream_ocr.recognition.likeness import may_be_one
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
@@ -156,13 +157,23 @@ class PublishStage:
         if characters < events.min_characters or not is_writing(reading.text):
             return False
         if characters == 1:  # poles and window frames are read as a "1" or an "I", and surely
-            return reading.confidence >= max(events.min_confidence, _LONE) and reading.looks >= 2
+            return reading.confidence >= _LONE and reading.looks >= 2 and self._clear(reading)
         least = _SHORT if characters < 4 else _GLIMPSED if reading.looks < 2 else 0
-        return reading.confidence >= max(events.min_confidence, least)
+        return reading.confidence >= least and self._clear(reading)
+
+    def _clear(self, reading: Reading) -> bool:
+        """Whether the settings let it be reported."""
+        characters = self._calibrated(reading)
+        return certainty(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
+
+    def _calibrated(self, reading: Reading) -> tuple[float, ...]:
+        temperature = self._settings.recognition.temperature
+        return reading.characters if temperature is None else calibrated(reading.characters, temperature)
 
     def _event(self, message: Readings, kind: Kind, said: Reading, previous: str | None, now: Reading) -> TextEvent:
         stamp, name = message.stamp, message.stamp.stream
         end_s = now.end_s if kind == "ended" else None
+        characters = self._calibrated(said)
         return TextEvent(
             id=identity(name, now.track, kind, now.view, now.looks, round(said.start_s, 6), said.text, previous),
             seq=self._journal.number(name),
@@ -170,8 +181,8 @@ class PublishStage:
             stream=name,
             track=now.track,
             text=said.text,
-            confidence=said.confidence,
-            characters=said.characters,
+            confidence=certainty(characters),
+            characters=characters,
             start=said.start_s,
             end=end_s,
             start_utc=_utc(stamp, said.start_s),

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.errors import SourceError
-from stream_ocr.models import load_recognizer
+from stream_ocr.models import load_recognizer, resolve
+from stream_ocr.recognition.calibration import calibrated, certainty
 from stream_ocr.recognition.ctc import Decoded
 from stream_ocr.settings import Settings
 from stream_ocr.training.fonts import BUILT_IN, load_font
@@ -41,7 +42,8 @@ class Report:
     """Shares of crops read right: ``alphanumeric`` ignores case and everything but ASCII letters and digits.
 
     calibration_error: how far the confidence of a text is from the share of such texts that are exactly right, in the
-    mean (expected calibration error, 15 bins). confusions: (true, read, times), the most frequent first.
+    mean (expected calibration error, 15 bins); character_calibration_error: the same of characters. confusions: (true,
+    read, times), the most frequent first.
     """
 
     crops: int
@@ -49,6 +51,7 @@ class Report:
     exact: float
     character_error_rate: float
     calibration_error: float
+    character_calibration_error: float
     milliseconds: float  # a crop
     confusions: tuple[tuple[str, str, int], ...] = ()
     cases: tuple[Case, ...] = ()
@@ -59,7 +62,8 @@ class Report:
         return (
             f"{self.crops} crops: {self.alphanumeric:.1%} right (letters and digits, any case), "
             f"{self.exact:.1%} exact, character error rate {self.character_error_rate:.1%}, "
-            f"calibration error {self.calibration_error:.1%}, {self.milliseconds:.1f} ms a crop"
+            f"calibration error {self.calibration_error:.1%} of texts, {self.character_calibration_error:.1%} of "
+            f"characters, {self.milliseconds:.1f} ms a crop"
         ) + (f"\nconfused most: {confused}" if confused else "")
 
     def values(self) -> dict[str, Any]:
@@ -70,6 +74,7 @@ class Report:
             "exact": self.exact,
             "character_error_rate": self.character_error_rate,
             "calibration_error": self.calibration_error,
+            "character_calibration_error": self.character_calibration_error,
             "ms_a_crop": self.milliseconds,
             "confusions": [list(confusion) for confusion in self.confusions],
         }
@@ -77,14 +82,14 @@ class Report:
     def sheet(self) -> np.ndarray:
         """The surest mistakes, (H, W, 3) blue first: each crop above what it says and what was read."""
         wrong = [case for case in self.cases if letters_and_digits(case.read.text) != letters_and_digits(case.text)]
-        cells = [_cell(case) for case in sorted(wrong, key=lambda case: -case.read.confidence)[:_WORST]]
+        cells = [_cell(case) for case in sorted(wrong, key=lambda case: -certainty(case.read.characters))[:_WORST]]
         cells += [np.zeros((_CELL[1], _CELL[0], 3), np.uint8)] * (-len(cells) % _COLUMNS or _COLUMNS * (not cells))
         return np.vstack([np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])
 
 
 def recognizer(data: Path, settings: Settings) -> Report:
     """Read every crop of a set. Raises SourceError when it is none."""
-    reader = load_recognizer(settings)
+    reader, temperature = load_recognizer(settings), resolve(settings).recognition.temperature or 1.0
     samples = list(crops(data))
     if not samples:
         raise SourceError(f"{data} holds no crops that {_LABELS} names.")
@@ -94,7 +99,8 @@ def recognizer(data: Path, settings: Settings) -> Report:
     for start in range(0, len(samples), _BATCH):
         read += reader.read([crop for crop, _ in samples[start : start + _BATCH]])
     spent_s = time.perf_counter() - begun
-    return report([Case(crop, text, look) for (crop, text), look in zip(samples, read, strict=True)], spent_s)
+    honest = [look._replace(characters=calibrated(look.characters, temperature)) for look in read]
+    return report([Case(crop, text, look) for (crop, text), look in zip(samples, honest, strict=True)], spent_s)
 
 
 def report(cases: Sequence[Case], spent_s: float) -> Report:
@@ -107,7 +113,11 @@ def report(cases: Sequence[Case], spent_s: float) -> Report:
         exact=float(exact.mean()),
         character_error_rate=sum(Levenshtein.distance(*pair) for pair in pairs)
         / max(sum(len(true) for true, _ in pairs), 1),
-        calibration_error=calibration_error(np.array([case.read.confidence for case in cases]), exact),
+        calibration_error=calibration_error(np.array([certainty(case.read.characters) for case in cases]), exact),
+        character_calibration_error=calibration_error(
+            np.array([p for case in cases for p in case.read.characters]),
+            np.array([right for pair in pairs for right in _right(*pair)], bool),
+        ),
         milliseconds=1000 * spent_s / len(cases),
         confusions=confusions(pairs),
         cases=tuple(cases),
@@ -119,6 +129,12 @@ def calibration_error(confidence_N: np.ndarray, right_N: np.ndarray) -> float:
     bins_N = np.minimum((confidence_N * _BINS).astype(int), _BINS - 1)
     gaps = [abs(float((confidence_N - right_N)[bins_N == b].sum())) for b in range(_BINS)]
     return sum(gaps) / max(1, len(confidence_N))
+
+
+def _right(true: str, read: str) -> Iterator[bool]:
+    """Of each character that was read, whether it is there."""
+    for part in Levenshtein.opcodes(true, read):
+        yield from [part.tag == "equal"] * (part.dest_end - part.dest_start)
 
 
 def confusions(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str, int], ...]:
@@ -152,7 +168,7 @@ def _cell(case: Case) -> np.ndarray:
     cell = Image.new("RGB", (width, height))
     cell.paste(Image.fromarray(case.crop).resize(size), (4, 2))
     draw, font = ImageDraw.Draw(cell), load_font(BUILT_IN, 14)
-    told = f"{case.text}  |  {case.read.text}  {case.read.confidence:.2f}"
+    told = f"{case.text}  |  {case.read.text}  {certainty(case.read.characters):.2f}"
     draw.text((4, 58), told.encode("ascii", "replace").decode(), (230, 230, 230), font)
     return np.asarray(cell)[..., ::-1]
 

@@ -24,11 +24,12 @@ from stream_ocr import weights
 from stream_ocr.recognition.charset import DEFAULT
 from stream_ocr.recognition.crnn import ASPECT, CRNN, HEIGHT, WIDTHS, normalise
 from stream_ocr.training.backgrounds import Backgrounds
+from stream_ocr.training.calibration import best_temperature
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.crops import augment, load_crops
 from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.lines import Lines, Sample
-from stream_ocr.training.reading import accuracy, exact, letters_and_digits
+from stream_ocr.training.reading import accuracy, exact, letters_and_digits, read
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def main(config: Path, *, resume: bool = False, minutes: float | None = None, st
             if score >= best:
                 best = score
                 entry = manifest_entry(recipe, figures, samples, spent_s)
+                entry["calibration"] = {"temperature": honest_temperature(averaged, real_validation)}
                 weights.save(recipe.name, averaged.state_dict(), entry, recipe.weights)
             counters = {"step": step, "samples": samples, "spent_s": spent_s, "best": best}
             states = {"net": net.state_dict(), "average": averaged.state_dict(), "optimiser": optimiser.state_dict()}
@@ -278,6 +280,11 @@ def manifest_entry(recipe: Recipe, figures: dict[str, float], samples: int, spen
         "licence": recipe.licence,
         "figures": {name: round(value, 4) for name, value in figures.items()},
     }
+
+
+def honest_temperature(net: CRNN, validation: dict[str, list[Sample]]) -> float:
+    """Of the confidences, by the real crops kept aside; 1 where there are none."""
+    return best_temperature(list(read(net, DEFAULT, [sample for crops in validation.values() for sample in crops])))
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -195,7 +195,7 @@ def test_a_text_that_comes_back_is_a_change_each_time() -> None:
 
 @pytest.mark.parametrize("looks", [1, 3])
 def test_low_confidence_is_not_published(looks: int) -> None:
-    assert publish(reading("GATE 4", 0.55, looks=looks), reading("GATE 4", 0.55, looks=looks, end_s=1.0)) == []
+    assert publish(reading("GATE 4", 0.54, looks=looks), reading("GATE 4", 0.54, looks=looks, end_s=1.0)) == []
 
 
 def test_the_least_confidence_is_a_setting() -> None:

@@ -84,6 +84,12 @@ def test_calibration_error_is_the_mean_gap_between_confidence_and_truth() -> Non
     assert evaluate.report(apart, 1).calibration_error == pytest.approx(0.9)
 
 
+def test_characters_are_right_where_they_stand_in_the_text() -> None:
+    misread = [case("abcd", "abxd", 0.75)]
+    assert evaluate.report(misread, 1).character_calibration_error == pytest.approx(0)
+    assert evaluate.report(misread, 1).calibration_error == pytest.approx(0.75**4)
+
+
 def test_the_surest_mistakes_are_shown() -> None:
     right, wrong = case("a", "a"), case("a", "b")
     assert evaluate.report([right], 1).sheet().shape[2] == 3
