@@ -26,7 +26,17 @@ class Stage(Protocol):
 
 
 class Slots(Protocol):
-    """Pixels in shared memory, written by one stage and released by exactly one later stage."""
+    """Pixels in shared memory, written by one stage and released by exactly one later stage.
+
+    slots: how many there are.
+    """
+
+    slots: int
+
+    @property
+    def in_use(self) -> int:
+        """Slots that are filled and not yet given back."""
+        ...
 
     def claim(self, timeout_s: float | None = None) -> tuple[int, memoryview] | None:
         """A free slot and its bytes, once there is one; None when the time is over."""

@@ -23,16 +23,23 @@ class Cadence:
         self._urgent = 0  # looks
         self._still = True
 
-    def look(self, change: Change, time_s: float) -> Look:
-        """What the next frame is worth. A picture that moves again, or has come to rest, is as urgent as a new text."""
+    def look(self, change: Change, time_s: float, *, stretch: float = 1.0) -> Look:
+        """What the next frame is worth. A picture that moves again, or has come to rest, is as urgent as a new text.
+
+        stretch: by which the looks are further apart than usual.
+        """
         self._owed |= bool(change)
         if change.sudden or self._still == bool(change):
             self._urgent = _LOOKS
         self._still = not change
         interval_s = self._soon_s if self._urgent else self._late_s
-        due = self._last_s is None or change.cut or time_s - self._last_s >= interval_s - _TOLERANCE_S
+        due = self._last_s is None or change.cut or time_s - self._last_s >= interval_s * stretch - _TOLERANCE_S
         if self._owed and due:
             self._last_s = time_s
             self._owed, self._urgent = False, max(self._urgent - 1, 0)
             return "detect"
         return "carry" if change else "skip"
+
+    def owe(self) -> None:
+        """A look that was granted did not come to pass: the next frame gets it."""
+        self._last_s, self._owed = None, True

@@ -12,13 +12,11 @@ from typing import Any, Self
 from stream_ocr import frames
 from stream_ocr.messages import FrameRef, Look, Message, SlotRef, StreamClosed
 from stream_ocr.settings import Settings
-from stream_ocr.sources.change import ChangeMap
 from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
-from stream_ocr.stages.cadence import Cadence
+from stream_ocr.stages.worth import Worth
 
 _PATIENCE_S = 0.1
-_LARGE = 4_000_000  # pixels, from which the change map may be coarser
 
 
 class DecodeStage:
@@ -26,8 +24,7 @@ class DecodeStage:
 
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
         self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
-        self._cadence = Cadence(settings.detection.min_per_s, settings.detection.max_per_s)
-        self._size: tuple[int, int] | None = None
+        self._worth = Worth(settings)
 
     def __enter__(self) -> Self:
         self._source: FileSource = open_file(
@@ -66,19 +63,13 @@ class DecodeStage:
 
     def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
         """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
-        if picture.frame.size != self._size:
-            self._size = picture.frame.size
-            cell = 16 if self._size[0] * self._size[1] > _LARGE else 8
-            self._change = ChangeMap(cell, self._settings.change.threshold)
         look: Look = "skip"
         cut = False
         if not picture.damaged:
-            change = self._change.changed(picture.frame)
-            cut = change.cut
-            look = self._cadence.look(change, picture.stamp.time_s)
+            look, cut = self._worth.look(picture.frame, picture.stamp.time_s)
         slot = None
         if look != "skip":
-            self._change.processed(picture.frame)
+            self._worth.handed_on(picture.frame)
             slot = self._put(picture, stop)
         if stop() and slot is None:
             return None

@@ -1,0 +1,169 @@
+"""The pictures of one connection to a live source, as they come."""
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from av.container import InputContainer
+from av.error import InvalidDataError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from stream_ocr.clock import fraction
+from stream_ocr.feeds import Live
+from stream_ocr.frames import Frame
+from stream_ocr.settings import Decode
+from stream_ocr.sources.files import FileSource
+from stream_ocr.sources.live_clock import TIME_BASE
+from stream_ocr.sources.opening import UnreachableError, trouble
+from stream_ocr.sources.pictures import Doubt, Upright
+
+_UNREADABLE = 16  # packets that fail one after the other, until a connection is given up
+_REPORT = struct.Struct("<qi")  # microseconds since 1970, flags: FFmpeg's "producer reference time"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A decoded picture. pts: as the source stamped it, in ticks of ``TIME_BASE``. waited_s: for its packets.
+
+    report: the camera's own time, (pts, Unix nanoseconds), of this picture or a later one.
+    """
+
+    frame: Frame
+    pts: int | None
+    damaged: bool
+    arrived_s: float
+    waited_s: float
+    report: tuple[int, int] | None = None
+
+
+class CameraFeed:
+    """The pictures of a connection, until it is lost. corrupt: damaged packets so far."""
+
+    def __init__(self, container: InputContainer, name: str, live: Live, decode: Decode) -> None:
+        """Raises UnreachableError when there is no video in it."""
+        self.corrupt = 0
+        self._container, self._name, self._live = container, name, live
+        video = container.streams.best("video") or next(iter(container.streams.video), None)
+        if not isinstance(video, VideoStream) or video.codec_context is None:
+            raise UnreachableError(f"{name} sends no video.", lasting=True)
+        context = video.codec_context
+        context.thread_type, context.thread_count = "SLICE", decode.threads
+        context.options = {"max_pixels": str(decode.max_pixels)}
+        self._video, self._time_base = video, fraction(video.time_base)
+        self._doubt, self._upright = Doubt(), Upright()
+
+    def shots(self) -> Iterator[Shot]:
+        """Every picture. Raises UnreachableError, which says why there are no more."""
+        shown_s = time.monotonic()
+        waited_s = 0.0
+        report: tuple[int, int] | None = None
+        for packet, took_s in self._packets():
+            waited_s += took_s
+            report = self._report(packet) or report
+            for decoded in self._decode(packet):
+                arrived_s = time.monotonic()
+                damaged = self._doubt.of_frame(decoded, arrived_s)
+                yield Shot(self._upright.frame(decoded), self._ticks(decoded.pts), damaged, arrived_s, waited_s, report)
+                shown_s, waited_s = time.monotonic(), 0.0
+            if time.monotonic() - shown_s > self._live.picture_s:
+                raise UnreachableError(f"{self._name} has sent no picture for {self._live.picture_s:g} s.")
+        raise UnreachableError(f"{self._name} ended the stream.")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._container.close()
+
+    def _packets(self) -> Iterator[tuple[Packet, float]]:
+        """Packets, and how many seconds each was waited for."""
+        packets = self._container.demux(self._video)
+        failures = 0
+        while True:
+            began_s = time.monotonic()
+            try:
+                packet = next(packets, None)
+            except Exception as error:  # noqa: BLE001 - demuxers raise more than FFmpegError
+                if isinstance(error, InvalidDataError) and failures < _UNREADABLE:
+                    failures += 1
+                    self._lost_packet()
+                    packets = self._container.demux(self._video)
+                    continue
+                failure = trouble(error, self._name, self._live.read_s)
+            else:
+                failures = 0
+                if packet is None:
+                    return
+                if packet.size:  # an empty one would flush the decoder
+                    yield packet, time.monotonic() - began_s
+                continue
+            raise failure
+
+    def _decode(self, packet: Packet) -> Iterator[VideoFrame]:
+        try:
+            frames = self._video.decode(packet)
+        except Exception:  # noqa: BLE001 - as above; counted, and what follows is marked
+            self._lost_packet()
+            return
+        if packet.is_corrupt:
+            self._lost_packet()
+        elif packet.is_keyframe:
+            self._doubt.key_packet(packet.pts)
+        yield from frames
+
+    def _lost_packet(self) -> None:
+        self.corrupt += 1
+        self._doubt.lost_packet()
+
+    def _report(self, packet: Packet) -> tuple[int, int] | None:
+        pts = self._ticks(packet.pts)
+        if pts is None or not packet.has_sidedata("prft"):
+            return None
+        microseconds, _ = _REPORT.unpack_from(bytes(packet.get_sidedata("prft")))
+        return pts, microseconds * 1000
+
+    def _ticks(self, pts: int | None) -> int | None:
+        return None if pts is None else round(pts * self._time_base * TIME_BASE[1])
+
+
+class FileFeed:
+    """A file in place of a camera."""
+
+    def __init__(self, file: FileSource) -> None:
+        self.corrupt = 0
+        self._file = file
+
+    def shots(self) -> Iterator[Shot]:
+        """Every picture, as fast as it is asked for; nobody waits for the packets of a file."""
+        for picture in self._file:
+            stamp = picture.stamp
+            pts = stamp.pts * stamp.time_base[0] * TIME_BASE[1] // stamp.time_base[1]
+            yield Shot(picture.frame, pts, picture.damaged, time.monotonic(), 0.0)
+        self.corrupt = self._file.corrupt_packets
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class Pace:
+    """Holds pictures back until it is their time, where a source gives them faster than they are to be seen."""
+
+    def __init__(self, wait: Callable[[float], object]) -> None:
+        """wait: sleeps for so many seconds."""
+        self._wait = wait
+        self._start: tuple[float, int] | None = None
+
+    def due_s(self, shot: Shot) -> float:
+        """Monotonic time of a picture, once that has come."""
+        pts = shot.pts or 0
+        if self._start is None:
+            self._start = shot.arrived_s, pts
+        due_s = self._start[0] + (pts - self._start[1]) / TIME_BASE[1]
+        behind_s = shot.arrived_s - due_s
+        if behind_s < 0:
+            self._wait(-behind_s)
+        elif shot.waited_s > behind_s / 2:  # the source had nothing to give; from now on it is so much later
+            self._start, due_s = (shot.arrived_s, pts), shot.arrived_s
+        return due_s

@@ -1,0 +1,60 @@
+"""How much of the work a picture is worth: decided once, in the stages that make frames."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from stream_ocr.feeds import Source
+from stream_ocr.frames import Frame
+from stream_ocr.messages import Look
+from stream_ocr.settings import Settings
+from stream_ocr.sources.change import Change, ChangeMap
+from stream_ocr.stages.cadence import Cadence
+
+_LARGE = 4_000_000  # pixels, from which the change map may be coarser
+
+
+class Worth:
+    """Compares the pictures of one stream, whatever their size becomes."""
+
+    def __init__(self, settings: Settings, source: Source | None = None) -> None:
+        """source: whose regions and masks say what of the picture counts, where it has any."""
+        detection = settings.detection
+        most_per_s = source.max_per_s or detection.max_per_s if source else detection.max_per_s
+        self._threshold, self._cadence = settings.change.threshold, Cadence(detection.min_per_s, most_per_s)
+        self._counts = source.counts if source is not None and (source.regions or source.masks) else None
+        self._size: tuple[int, int] | None = None
+
+    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> tuple[Look, bool]:
+        """How much a frame is worth, and whether most of the picture changed at once."""
+        if frame.size != self._size:
+            self._size = frame.size
+            cell = 16 if frame.size[0] * frame.size[1] > _LARGE else 8
+            self._change = ChangeMap(cell, self._threshold)
+            self._wanted = None if self._counts is None else _tiles_that_count(self._counts, self._change, frame)
+        change = self._change.changed(frame)
+        if self._wanted is not None and not (change.mask & self._wanted).any():
+            change = replace(change, fraction=0.0, cut=False, sudden=False)
+        return self._cadence.look(change, time_s, stretch=stretch), change.cut
+
+    def handed_on(self, frame: Frame) -> None:
+        """A frame that was worth something goes on; the next ones are compared with it."""
+        self._change.processed(frame)
+
+    def dropped(self) -> None:
+        """A frame that was worth something could not go on."""
+        self._cadence.owe()
+
+
+def _tiles_that_count(counts: Callable[[tuple[float, float]], bool], change: ChangeMap, frame: Frame) -> np.ndarray:
+    """(rows, columns) bool: tiles of which the middle or a corner counts."""
+    (width, height), tile = frame.size, change.tile
+    rows, columns = -(-height // tile), -(-width // tile)
+    wanted = np.zeros((rows, columns), dtype=bool)
+    for row, column in np.ndindex(rows, columns):
+        points = ((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0))
+        wanted[row, column] = any(
+            counts((min((column + x) * tile / width, 1.0), min((row + y) * tile / height, 1.0))) for x, y in points
+        )
+    return wanted
