@@ -16,7 +16,7 @@ from stream_ocr.feeds import Live
 from stream_ocr.frames import Frame
 from stream_ocr.settings import Decode
 from stream_ocr.sources.files import FileSource
-from stream_ocr.sources.live_clock import TIME_BASE
+from stream_ocr.sources.live_clock import TIME_BASE, Report
 from stream_ocr.sources.opening import UnreachableError, trouble
 from stream_ocr.sources.pictures import Doubt, Upright
 
@@ -28,7 +28,7 @@ _REPORT = struct.Struct("<qi")  # microseconds since 1970, flags: FFmpeg's "prod
 class Shot:
     """A decoded picture. pts: as the source stamped it, in ticks of ``TIME_BASE``. waited_s: for its packets.
 
-    report: the camera's own time, (pts, Unix nanoseconds), of this picture or a later one.
+    report: the camera's own time of the packet that came last.
     """
 
     frame: Frame
@@ -36,7 +36,7 @@ class Shot:
     damaged: bool
     arrived_s: float
     waited_s: float
-    report: tuple[int, int] | None = None
+    report: Report | None = None
 
 
 class CameraFeed:
@@ -59,10 +59,9 @@ class CameraFeed:
         """Every picture. Raises UnreachableError, which says why there are no more."""
         shown_s = time.monotonic()
         waited_s = 0.0
-        report: tuple[int, int] | None = None
         for packet, took_s in self._packets():
             waited_s += took_s
-            report = self._report(packet) or report
+            report = self._report(packet)
             for decoded in self._decode(packet):
                 arrived_s = time.monotonic()
                 damaged = self._doubt.of_frame(decoded, arrived_s)
@@ -116,12 +115,12 @@ class CameraFeed:
         self.corrupt += 1
         self._doubt.lost_packet()
 
-    def _report(self, packet: Packet) -> tuple[int, int] | None:
+    def _report(self, packet: Packet) -> Report | None:
         pts = self._ticks(packet.pts)
         if pts is None or not packet.has_sidedata("prft"):
             return None
         microseconds, _ = _REPORT.unpack_from(bytes(packet.get_sidedata("prft")))
-        return pts, microseconds * 1000
+        return Report(pts, microseconds * 1000, fresh=packet.has_sidedata("rtcp_sr"))
 
     def _ticks(self, pts: int | None) -> int | None:
         return None if pts is None else round(pts * self._time_base * TIME_BASE[1])

@@ -139,11 +139,13 @@ class LiveSource:
         place = self._timeline.place(shot.pts, arrived_s)
         if place.epoch != self._epoch:
             self._epoch, self._seq = place.epoch, 0
-            self._lateness = Lateness()
+            if self._up_since_s is not None:  # in the midst of a connection
+                self._lateness = Lateness()
+                self._utc.jumped()
         if due_s is None:
             due_s = self._lateness.due_s(place.pts / TIME_BASE[1], arrived_s, shot.waited_s)
         if shot.report is not None:
-            self._utc.reported(*shot.report)
+            self._utc.reported(shot.report, arrived_s)
         utc_ns, clock = self._utc.of(shot.pts, arrived_s - due_s)
         stamp = Stamp(
             self._stream, place.epoch, self._seq, place.pts, TIME_BASE, place.step, time.time_ns(), utc_ns, clock
@@ -152,7 +154,7 @@ class LiveSource:
         if self._up_since_s is None:
             self._up_since_s = time.monotonic()
             self._tell("up", stamp=stamp)
-        self._mailbox.put(Shown(Picture(stamp, shot.frame, shot.damaged), due_s))
+        self._mailbox.put(Shown(Picture(stamp, shot.frame, shot.damaged), due_s, arrived_s))
 
     def _tell(self, kind: Literal["up", "down"], reason: str | None = None, stamp: Stamp | None = None) -> None:
         """Say once what has become of the source."""

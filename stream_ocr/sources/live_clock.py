@@ -18,7 +18,17 @@ _LONGEST_STEP = _TICKS  # what lasts longer is a pause, and says nothing about t
 _SLIP_S = 0.1  # by which a camera may be late before it is asked whether it is so for good
 _SETTLE_S = 0.7  # of being late by the same, which tells a clock that has slipped from a backlog
 _WAITING = 0.25  # share of the time spent waiting for packets, from which there is no backlog
+_IN_STEP_S = 1.5  # from which two clocks are taken to have parted; a backlog is shorter
 _CREEP = 1e-4  # by which clocks of cameras may be slow
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """When a camera took a picture, by its own clock. fresh: it has just said so, rather than FFmpeg counted on."""
+
+    pts: int
+    unix_ns: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,9 @@ class LiveTimeline:
 
     def _go_on(self, raw: int | None, passed: int) -> int:
         last = self._last or 0
-        if raw is None or raw == self._raw:
+        if raw is None:
+            return last + self._step
+        if raw == self._raw:
             return last + max(passed, 1)
         if self._offset is None:  # only the first one of the connection had no time stamp, as usual with RTSP
             self._offset = last + self._step - raw
@@ -113,11 +125,6 @@ class Lateness:
         self._offset_s: float | None = None  # monotonic time less media time of a picture that is on time
         self._arrived_s = 0.0
         self._late: deque[tuple[float, float, float]] = deque()  # arrival, delay, seconds waited: since it is late
-
-    def reconnected(self) -> None:
-        """What comes next has a delay of its own."""
-        self._offset_s = None
-        self._late.clear()
 
     def due_s(self, time_s: float, arrived_s: float, waited_s: float) -> float:
         """Monotonic time at which a picture should have come. time_s: media time. waited_s: for its packets."""
@@ -149,17 +156,32 @@ class Lateness:
 
 
 class Utc:
-    """UTC of pictures: the camera's own, once it has sent a sender report; the time of arrival before that."""
+    """UTC of pictures: the camera's own, once it has sent a sender report; the time of arrival before that.
+
+    FFmpeg goes on counting from the last report, and where time stamps have jumped both it and the reports of some
+    cameras jump with them. What is no longer in step with the time that passes here is not believed; a report that
+    moves the clock is, as long as the time stamps have not jumped, for cameras do set their clocks.
+    """
 
     def __init__(self) -> None:
         self._report: tuple[int, int] | None = None  # time stamp in ticks, Unix nanoseconds
+        self._ahead_s: float | None = None  # of the camera's clock, to the monotonic one
+        self._jumped = False
 
-    def reported(self, raw: int, unix_ns: int) -> None:
-        """The camera says when it took the picture with a time stamp."""
-        self._report = raw, unix_ns
+    def jumped(self) -> None:
+        """The time stamps have begun anew."""
+        self._report, self._jumped = None, True
+
+    def reported(self, report: Report, arrived_s: float) -> None:
+        """The camera says when it took a picture that has arrived now."""
+        ahead_s = report.unix_ns / 1e9 - arrived_s
+        if self._ahead_s is None or (report.fresh and not self._jumped):
+            self._ahead_s = ahead_s
+        in_step = abs(ahead_s - self._ahead_s) < _IN_STEP_S
+        self._report = (report.pts, report.unix_ns) if in_step else None
 
     def of(self, raw: int | None, late_s: float) -> tuple[int, Clock]:
-        """(Unix nanoseconds, "rtcp" or "arrival") of a picture that arrives now. late_s: as ``Lateness`` tells it."""
+        """(Unix nanoseconds, clock) of a picture that arrives now. late_s: as ``Lateness`` tells it."""
         if self._report is not None and raw is not None:
             return self._report[1] + (raw - self._report[0]) * 1_000_000_000 // _TICKS, "rtcp"
         return time.time_ns() - round(late_s * 1e9), "arrival"

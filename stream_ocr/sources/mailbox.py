@@ -16,10 +16,14 @@ _PATIENCE = 2.0  # stale ages without any picture, until a stale one has to do
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture to be looked at. due_s: monotonic time at which it should have come. missed: ones dropped before it."""
+    """A picture to be looked at. due_s, arrived_s: when it should have come and when it came, monotonic.
+
+    missed: pictures dropped before it.
+    """
 
     picture: Picture
     due_s: float
+    arrived_s: float
     missed: int = 0
 
 

@@ -6,6 +6,7 @@ error is enough to say what is wrong.
 """
 
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,13 @@ def open_camera(source: Source, live: Live, *, quick: bool = True) -> InputConta
     quick: take the first picture as it comes, without looking at what follows first; a second sooner.
     """
     name = camera_name(source)
+    began_s = time.monotonic()
     try:
         container: InputContainer = _open(source, live, quick=quick)
     except Exception as error:  # noqa: BLE001 - parsers of untrusted input raise more than FFmpegError
         failure = trouble(error, name, live.open_s)
+        if isinstance(error, av.error.InvalidDataError) and time.monotonic() - began_s > 0.9 * live.read_s:
+            failure = UnreachableError(f"{name} did not answer as a camera does.")  # FFmpeg says the same of silence
     else:
         return container
     raise failure  # outside of the handler, so that nothing of FFmpeg's own error comes along

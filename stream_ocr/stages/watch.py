@@ -136,10 +136,10 @@ class WatchStage:
         slot = None
         if look != "skip":
             slot = self._put(picture, shown.due_s, stop)
-            self._feel(shown.due_s)
+            self._feel(shown.arrived_s)
             if slot is None:
                 self._worth.dropped()
-                self._miss(1)
+                self._miss(0 if stop() else 1)
                 return
             self._worth.handed_on(picture.frame)
         yield from self._tell_pause(stamp)
@@ -158,10 +158,10 @@ class WatchStage:
                 return None
         return None
 
-    def _feel(self, due_s: float) -> None:
-        """Ask the detector more seldom when slots run out, or pictures come late."""
+    def _feel(self, arrived_s: float) -> None:
+        """Ask the detector more seldom when slots run out, or pictures have to wait."""
         now_s = time.monotonic()
-        late = (now_s - due_s) / self._settings.live.stale_s
+        late = (now_s - arrived_s) / self._settings.live.stale_s
         if self._relief.feel(max(late, self._slots.in_use / self._slots.slots), now_s):
             log.warning(
                 "detection is slowed" if self._relief.stretch > 1 else "detection is at full speed again",
