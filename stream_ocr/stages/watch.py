@@ -70,7 +70,7 @@ class WatchStage:
         source = settings.sources[stream]
         self._stream, self._settings, self._slots = stream, settings, slots
         self._max_per_s = source.max_per_s or settings.detection.max_per_s
-        self._worth = Worth(settings.change.threshold, self._max_per_s, source)
+        self._worth = Worth(settings, source)
         self._relief = Relief()
         self._source = LiveSource(
             stream, source, settings.live, settings.decode, epoch=life * _EPOCHS_OF_A_LIFE, origin_s=origin_s

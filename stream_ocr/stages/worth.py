@@ -9,7 +9,7 @@ from stream_ocr.feeds import Source
 from stream_ocr.frames import Frame
 from stream_ocr.messages import Look
 from stream_ocr.settings import Settings
-from stream_ocr.sources.change import Change, ChangeMap
+from stream_ocr.sources.change import ChangeMap
 from stream_ocr.stages.cadence import Cadence
 
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
