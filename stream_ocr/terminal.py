@@ -9,10 +9,11 @@ from pathlib import Path
 
 from stream_ocr import annotate, api, doctor
 from stream_ocr.errors import SinkError, SourceError, WorkerError
-from stream_ocr.events import Event, TextEvent, read_log
+from stream_ocr.events import Event, TextEvent
 from stream_ocr.progress import Watch
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
+from stream_ocr.store.recorded import recorded
 
 
 class Signals:
@@ -125,16 +126,13 @@ def stream_names(files: Sequence[Path]) -> list[str]:
     return [f"{path}#{paths[:n].count(path) + 1}" if path in paths[:n] else path for n, path in enumerate(paths)]
 
 
-def replay(log: Path, outputs: Sequence[str]) -> list[Event]:
-    """Hand the events of a file to sinks. Raises SourceError and SinkError."""
-    events = []
+def replay(log: Path, outputs: Sequence[str], streams: Sequence[str] = ()) -> None:
+    """Hand the events of a file or store to sinks. Raises SourceError, StoreError and SinkError."""
     with open_sinks(outputs) as sinks:
-        for event in read_log(log):
-            events.append(event)
+        for event in recorded(log, streams):
             sinks.write(event)
     if sinks.lost:
         raise SinkError(" ".join(_missing(sinks)))
-    return events
 
 
 def draw(video: Path, events: Sequence[Event], target: Path, settings: Settings) -> None:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -104,6 +105,20 @@ def _missing_for_cameras() -> str | None:
         return f"there is no {CAMERA_PYTHON} for the RTSP camera of the tests"
     check = subprocess.run([CAMERA_PYTHON, str(CAMERA), "--check"], capture_output=True, text=True, check=False)
     return f"the RTSP camera of the tests lacks {check.stderr.strip().splitlines()[-1]}" if check.returncode else None
+
+
+@pytest.fixture
+def endpoint() -> str:
+    """One whose port, and the next one, are free."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+        return f"tcp://127.0.0.1:{port}"
 
 
 def _held() -> set[str]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from stream_ocr.cli import installation, measure, networks, read
+from stream_ocr.cli import events, installation, measure, networks, read
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import debugging
 
@@ -18,6 +18,9 @@ app.command()(read.read)
 app.command()(read.demo)
 app.command()(read.export)
 app.command()(read.report)
+app.command()(events.subscribe)
+app.command()(events.search)
+app.command()(events.keys)
 app.command()(networks.train)
 app.command("eval")(networks.evaluate)
 app.command()(networks.detect)

@@ -38,15 +38,15 @@ def bench(
 
 def score(
     truth: Annotated[Path, typer.Argument(help="A truth file, .json.")],
-    events: Annotated[Path, typer.Argument(help="A .jsonl file of events.")],
+    events: Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")],
     json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     show_misses: Annotated[bool, typer.Option("--show-misses", help="Name the words missed or extra.")] = False,
 ) -> None:
     """Score a log of events against the truth about its video, word by word."""
     from stream_ocr import scoring
-    from stream_ocr.events import read_log
+    from stream_ocr.store.recorded import recorded
 
-    scored = scoring.score(scoring.read_truth(truth), read_log(events))
+    scored = scoring.score(scoring.read_truth(truth), recorded(events))
     figures = scored.figures()
     typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():

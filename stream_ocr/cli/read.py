@@ -12,8 +12,9 @@ from stream_ocr.settings import Settings
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one per stage.")]
 Outputs = Annotated[
     list[str] | None,
-    typer.Option("-o", "--output", help="Events to a .jsonl, .csv, .srt or .vtt file, or - ; may be repeated."),
+    typer.Option("-o", "--output", help="To a .jsonl, .csv, .parquet, .srt or .vtt file, or - ; may be repeated."),
 ]
+Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
 Srt = Annotated[Path | None, typer.Option(help="Subtitles to this file.")]
 Drawing = Annotated[Path | None, typer.Option("--annotate", help="A copy of the video with the texts drawn in, .mp4.")]
 
@@ -58,10 +59,14 @@ def demo(
 
 
 def export(
-    events: Annotated[Path, typer.Argument(help="A .jsonl file of events.")],
+    events: Events,
     srt: Srt = None,
     vtt: Annotated[Path | None, typer.Option(help="WebVTT to this file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="One row per text to this file.")] = None,
+    output: Annotated[
+        list[str] | None, typer.Option("-o", "--output", help="To a file of any sort, .jsonl and .parquet included.")
+    ] = None,
+    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only of this stream; may be repeated.")] = None,
     annotate: Drawing = None,
     video: Annotated[Path | None, typer.Option(help="The video to annotate.")] = None,
     config: Config = None,
@@ -69,33 +74,34 @@ def export(
 ) -> None:
     """Make subtitles, a table or an annotated video of events that were read before."""
     from stream_ocr import terminal
+    from stream_ocr.store.recorded import recorded
 
-    outputs = [str(path) for path in (srt, vtt, csv) if path]
+    outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
     if not outputs and not annotate:
-        raise typer.BadParameter("name at least one of --srt, --vtt, --csv and --annotate")
+        raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
     if (annotate is None) != (video is None):
         raise typer.BadParameter("--annotate and --video go together")
     settings = load(config, set_)
-    found = terminal.replay(events, outputs)
+    terminal.replay(events, outputs, stream or ())
     if annotate and video:
-        terminal.draw(video, found, annotate, settings)
+        terminal.draw(video, list(recorded(events, stream or ())), annotate, settings)
 
 
 def report(
-    events: Annotated[Path, typer.Argument(help="A .jsonl file of events.")],
+    events: Events,
     output: Annotated[Path, typer.Option("-o", "--output", help="The report, .html.")] = Path("report.html"),
     video: Annotated[Path | None, typer.Option(help="The video, for pictures of the texts.")] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
     """Make one HTML file to look at: a timeline, the texts, statistics."""
-    from stream_ocr.events import read_log
     from stream_ocr.report.page import Report
     from stream_ocr.sinks.base import refuse_directory
+    from stream_ocr.store.recorded import recorded
 
     settings = load(config, set_)
     refuse_directory(output)
-    Report.of(read_log(events), video=video, settings=settings).write(output)
+    Report.of(recorded(events), video=video, settings=settings).write(output)
 
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:

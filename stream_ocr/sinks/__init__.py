@@ -9,6 +9,7 @@ from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
 from stream_ocr.sinks.console import ConsoleSink
 from stream_ocr.sinks.jsonl import JsonlSink
+from stream_ocr.sinks.parquet import ParquetSink
 from stream_ocr.sinks.rotating import RotatingJsonlSink
 from stream_ocr.sinks.rules import RuledSink
 from stream_ocr.sinks.spool import Spool
@@ -32,7 +33,7 @@ __all__ = [
 
 
 def open_sinks(outputs: Sequence[str | Path], settings: Settings | None = None) -> Sinks:
-    """The sinks of these outputs: .jsonl, .csv, .srt or .vtt files, ``-`` (JSON lines), ``console`` (readable).
+    """The sinks of outputs: .jsonl, .csv, .parquet, .srt or .vtt files, ``-`` (JSON lines), ``console`` (readable).
 
     settings: those whose sinks, with their rules, are wanted as well.
     They are opened by ``with``. Raises SinkError, here or there, when one cannot be.
@@ -100,8 +101,10 @@ def _sink(output: str | Path) -> Sink:
             return SubtitleSink(output)
         case ".csv":
             return CsvSink(output)
+        case ".parquet":
+            return ParquetSink(output)
         case _ if str(output) == "-":
             return JsonlSink("-")
     raise SinkError(
-        f"{output} has no suffix that says what to write; use .jsonl, .csv, .srt or .vtt, or - for standard output."
+        f"{output} has no suffix that says what to write; use .jsonl, .csv, .parquet, .srt or .vtt, or - (JSON lines)."
     )

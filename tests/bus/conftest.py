@@ -1,6 +1,5 @@
 """A journal whose bus listens on this machine."""
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,20 +7,6 @@ import pytest
 from stream_ocr.journal import StoredJournal, open_journal
 from stream_ocr.settings import Settings
 from stream_ocr.testing import published_event
-
-
-@pytest.fixture
-def endpoint() -> str:
-    """One whose port, and the next one, are free."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            try:
-                other.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-        return f"tcp://127.0.0.1:{port}"
 
 
 @pytest.fixture

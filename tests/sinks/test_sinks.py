@@ -89,7 +89,7 @@ def test_every_event_is_in_the_file_at_once(tmp_path):
 
 @pytest.mark.parametrize("name", ["events.txt", "events", "clip.mp4"])
 def test_unknown_suffix_is_refused(tmp_path, name):
-    with pytest.raises(SinkError, match=r"use \.jsonl, \.csv, \.srt or \.vtt"):
+    with pytest.raises(SinkError, match=r"use \.jsonl, \.csv, \.parquet, \.srt or \.vtt"):
         open_sinks([tmp_path / name])
 
 
