@@ -36,7 +36,8 @@ def web_address(value: str) -> str:
     """The address. Raises ValueError, without it, where nothing can be sent to it."""
     try:
         url = urlsplit(value)
-        known = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        plain = value.isascii() and value.isprintable() and " " not in value
+        known = plain and url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:
         known = False
     if not known:

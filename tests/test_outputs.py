@@ -67,6 +67,8 @@ def test_a_list_can_be_given_on_the_command_line():
         ("{type: webhook, spool: a, url: 'ftp://example.org'}", "", "give a whole address"),
         ("{type: webhook, spool: a, url: 'http://['}", "", "give a whole address"),
         ("{type: webhook, spool: a, url: 'http://a:99999'}", "", "give a whole address"),
+        ("{type: webhook, spool: a, url: 'http://a/b c'}", "", "give a whole address"),
+        ("{type: webhook, spool: a, url: 'http://bücher.example/'}", "", "give a whole address"),
         ("{type: webhook, url: 'http://a'}", "", "sinks.0.webhook.spool"),
         (f"{BROKER}, topic: 'a/#'}}", "", "has none of"),
         (f"{BROKER}, port: 0}}", "", "sinks.0.mqtt.port"),

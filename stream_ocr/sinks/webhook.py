@@ -21,12 +21,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-import httpx
+import httpcore
 import msgspec
 
 from stream_ocr.errors import SinkError
 from stream_ocr.outputs import Webhook, web_address
 from stream_ocr.settings import secret
+from stream_ocr.sinks import http
 from stream_ocr.sinks.base import reason
 from stream_ocr.sinks.spooled import TAKEN, Outcome
 
@@ -47,7 +48,7 @@ class WebhookDelivery:
         self._settings = settings
         self._url = ""
         self._key: bytes | None = None
-        self._client: httpx.AsyncClient | None = None
+        self._connections: httpcore.AsyncConnectionPool | None = None
         self._runner = asyncio.Runner()
         self._task: asyncio.Task[Outcome] | None = None
         self._interrupted = False
@@ -59,8 +60,7 @@ class WebhookDelivery:
             trusted = ssl.create_default_context(cafile=self._settings.ca_file)
         except OSError as error:
             raise SinkError(f"{self._settings.ca_file} holds no certificates: {reason(error)}.") from error
-        # No proxies or passwords from the environment: what is not in the settings is not used.
-        self._client = httpx.AsyncClient(verify=trusted, trust_env=False, timeout=None, follow_redirects=False)
+        self._connections = http.connections(trusted)
 
     def deliver(self, lines: Sequence[bytes]) -> Outcome:
         try:
@@ -75,26 +75,30 @@ class WebhookDelivery:
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     def close(self) -> None:
-        assert self._client is not None, "close() before open()"
-        self._runner.run(self._client.aclose())
+        assert self._connections is not None, "close() before open()"
+        self._runner.run(self._connections.aclose())
         self._runner.close()
 
     async def _post(self, lines: Sequence[bytes]) -> Outcome:
         self._task = asyncio.current_task()
         if self._interrupted:
             return Outcome("later", "interrupted")
-        assert self._client is not None, "deliver() before open()"
+        assert self._connections is not None, "deliver() before open()"
         body = b"[" + b",".join(lines) + b"]"
-        headers = {"content-type": "application/json", "user-agent": "stream-ocr", **self._signed(lines, body)}
+        headers = [
+            ("content-type", "application/json"),
+            ("user-agent", "stream-ocr"),
+            *self._signed(lines, body).items(),
+        ]
         try:
             async with asyncio.timeout(self._settings.request_s) as limit:
-                async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
+                async with self._connections.stream("POST", self._url, headers=headers, content=body) as response:
                     limit.reschedule(asyncio.get_running_loop().time() + 2 * _BODY_S)
                     await _skip_body(response)
                     return self._judge(response)
         except TimeoutError:
             return Outcome("later", f"no answer from {self._place} within {self._settings.request_s:g} s")
-        except (httpx.HTTPError, OSError) as error:
+        except http.ERRORS as error:
             return Outcome("later", f"{self._place}: {_root_reason(error)}")
 
     def _signed(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
@@ -105,8 +109,8 @@ class WebhookDelivery:
         headers = {"webhook-id": name, "webhook-timestamp": stamp}
         return headers if self._key is None else headers | {"webhook-signature": sign(self._key, name, stamp, body)}
 
-    def _judge(self, response: httpx.Response) -> Outcome:
-        status = response.status_code
+    def _judge(self, response: httpcore.Response) -> Outcome:
+        status = response.status
         answer = f"{self._place} answers {status}"
         if 200 <= status < 300:
             return TAKEN
@@ -117,7 +121,7 @@ class WebhookDelivery:
         if status in _NOT_OUR_EVENTS:
             return Outcome("later", f"{answer}; check `url` and `secret`", self._settings.max_pause_s)
         if status in _TRANSIENT or status >= 500:
-            return Outcome("later", answer, retry_after_s(response.headers.get("retry-after")))
+            return Outcome("later", answer, retry_after_s(_header(response, b"retry-after")))
         return Outcome("refused", answer)
 
     @property
@@ -127,12 +131,18 @@ class WebhookDelivery:
         return f"{url.scheme}://{url.netloc}"
 
 
-async def _skip_body(response: httpx.Response) -> None:
-    with suppress(TimeoutError, httpx.HTTPError):
+async def _skip_body(response: httpcore.Response) -> None:
+    read = 0
+    with suppress(TimeoutError, *http.ERRORS):
         async with asyncio.timeout(_BODY_S):
-            async for _ in response.aiter_raw():
-                if response.num_bytes_downloaded > _BODY_BYTES:
+            async for chunk in response.aiter_stream():
+                read += len(chunk)
+                if read > _BODY_BYTES:
                     return
+
+
+def _header(response: httpcore.Response, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)
 
 
 def _root_reason(error: BaseException) -> str:

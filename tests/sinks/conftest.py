@@ -1,9 +1,11 @@
 """What tests of sinks share: programs that are run and killed, and a disk that is full."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +28,15 @@ def small_disk(tmp_path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
         return subprocess.run([*mounted, sys.executable, "-c", whole], capture_output=True, text=True, timeout=60)
 
     return run
+
+
+@pytest.fixture
+def certificate(tmp_path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that no system trusts, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl: apt-get install openssl")
+    pem, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*made, *named, "-out", str(pem), "-keyout", str(key)], check=True, capture_output=True)
+    return pem, key

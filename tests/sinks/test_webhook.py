@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -340,6 +341,30 @@ def test_no_secret_stands_in_any_log_line(tmp_path, receive, monkeypatch):
     assert "hunter2" not in repr(logs)
 
 
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path, receive, certificate):
+    receiver = receive()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
+    url = receiver.url.replace("http:", "https:")
+    with capture_logs() as logs:
+        send(tmp_path, url, [0], close_s=0.5)
+    assert receiver.requests == []
+    assert "certificate verify failed" in logs[0]["reason"]
+    send(tmp_path, url, [1], ca_file=certificate[0])
+    assert receiver.seqs() == [0, 1]
+
+
+def test_nor_does_one_that_hangs_while_tls_is_negotiated(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts, and nobody answers
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/"
+        with capture_logs() as logs:
+            send(tmp_path, url, [0], request_s=0.2, close_s=1.0)
+            send(tmp_path, url, [1], request_s=600.0, close_s=0.1)
+    assert any("no answer" in log.get("reason", "") for log in logs)
+    assert waiting(tmp_path) == 2
+
+
 WRITER = """
     import sys
     from stream_ocr.outputs import Webhook
@@ -358,7 +383,7 @@ WRITER = """
 def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_path, receive):
     receiver = receive(*[204, 500, 204, reset, 204, 204, 503] * 20)
     written: list[int] = []
-    for _ in range(4):
+    for _ in range(3):
         first = written[-1] + 2 if written else 0  # the one after the last may have been written, too
         program = textwrap.dedent(WRITER).format(url=receiver.url, spool=str(tmp_path / "spool"), first=first)
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
@@ -371,7 +396,7 @@ def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_p
     events = [event for status, _, body in receiver.requests if status == 204 for event in json.loads(body)]
     firsts = list(dict.fromkeys(event["seq"] for event in events))
     assert firsts == sorted(firsts), "those that come again aside, they are in order"
-    assert len(written) > 1100
+    assert len(written) >= 900
     assert set(written) <= set(firsts), "whatever write() returned for"
     assert len({(event["seq"], event["id"]) for event in events}) == len(firsts), "the same id each time"
 
