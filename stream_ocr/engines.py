@@ -6,7 +6,7 @@ processes on one machine must pick the same, or the same clip would give other e
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from stream_ocr.errors import DeviceError, WeightsError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 Runtime = Literal["torch", "onnx"]
 Device = Literal["cpu", "cuda"]
@@ -135,27 +135,23 @@ def _computes_bf16(device: Device) -> str:
 class TorchEngine:
     """A torch module in its fastest form: evaluation mode, batch norms folded, channels last.
 
-    net: takes (B, C, H, W); changed in place. after: applied to its output, on the device.
+    net: takes (B, C, H, W); changed in place.
     """
 
-    def __init__(self, net: "nn.Module", picked: Picked, after: "Callable[[Tensor], Tensor] | None" = None) -> None:
+    def __init__(self, net: "nn.Module", picked: Picked) -> None:
         import torch
 
         self.picked = picked
         self._dtype = torch.bfloat16 if picked.dtype == "bf16" else torch.float32
         net = fold_batch_norms(net).to(picked.device, self._dtype)
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._after = after
 
     def run(self, x: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode(), _torch_threads(self.picked.threads):
             x_BCHW = torch.from_numpy(x).to(self.picked.device, self._dtype, memory_format=torch.channels_last)
-            y = self._net(x_BCHW)
-            if self._after is not None:
-                y = self._after(y)
-            result: np.ndarray = y.float().cpu().numpy()
+            result: np.ndarray = self._net(x_BCHW).float().cpu().numpy()
             return result
 
 

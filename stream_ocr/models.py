@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stream_ocr import weights
 from stream_ocr.detection.detector import Detector, Normalisation
-from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, pick_device
+from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, fold_batch_norms, pick_device
 from stream_ocr.errors import WeightsError
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched
@@ -170,12 +170,30 @@ def _ppocr(part: Literal["det", "rec"]) -> Path:
     return _ppocr_files(part)[-1]
 
 
-def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
-    from stream_ocr.detection.dbnet import DBNet
+def own_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.Module]":
+    """A network of the manifest and its entry, in fp32, ready to infer: what comes out are probabilities.
 
-    entry, state = weights.load_net(OWN_DETECTOR)
-    net = DBNet(**entry["parameters"])
-    _fill(net, state, OWN_DETECTOR)
+    Detectors: (B, H / 2, W / 2). Recognisers: (B, T, C). where: the folder of the weights, the package's own unless
+    given. Raises WeightsError.
+    """
+    entry, state = weights.load_net(name, where)
+    net: nn.Module
+    if entry["kind"] == "detector":
+        from stream_ocr.detection.dbnet import DBNet
+
+        net = DBNet(**entry["parameters"])
+        _fill(net, state, name)
+    else:
+        from stream_ocr.recognition.crnn import CRNN, Probabilities
+
+        net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
+        _fill(net, state, name)
+        net = Probabilities(net)
+    return entry, fold_batch_norms(net)
+
+
+def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
+    entry, net = own_net(OWN_DETECTOR)
     told = entry["preprocessing"]
     mean, scale = float(told["mean"]), float(told["scale"])
     defaults = {name: told[name] for name in ("binarise", "score", "unclip", "shrink")}
@@ -186,16 +204,12 @@ def _own_detector(picked: Picked) -> tuple[TorchEngine, dict[str, Any]]:
 def _own_recognizer(picked: Picked, wanted: Recognition) -> Recognizer:
     from stream_ocr.recognition import crnn
 
-    entry, state = weights.load_net(OWN_RECOGNIZER)
+    entry, net = own_net(OWN_RECOGNIZER)
     charset = Charset(entry["charset"])
-    net = crnn.CRNN(len(charset), **entry["parameters"])
-    _fill(net, state, OWN_RECOGNIZER)
-    engine = TorchEngine(net, picked, after=lambda logits_TBC: logits_TBC.float().softmax(-1).transpose(0, 1))
     longest = crnn.WIDTHS[-1] / crnn.ASPECT / crnn.HEIGHT
     fit = Stretched(crnn.HEIGHT, longest, crnn.width_for, crnn.fit, crnn.normalise)
-    return Recognizer(
-        engine, fit, charset, max_batch=wanted.max_batch, transcribe=transcription(wanted, charset, beam=wanted.beam)
-    )
+    transcribe = transcription(wanted, charset, beam=wanted.beam)
+    return Recognizer(TorchEngine(net, picked), fit, charset, max_batch=wanted.max_batch, transcribe=transcribe)
 
 
 def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:

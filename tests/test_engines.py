@@ -71,9 +71,3 @@ def test_torch_engine_runs_arrays_and_leaves_the_threads_of_the_process_alone(dt
     assert torch.get_num_threads() == before
     assert y.dtype == np.float32
     np.testing.assert_allclose(y, wanted, atol=tolerance)
-
-
-def test_torch_engine_applies_what_comes_after_the_net() -> None:
-    engine = TorchEngine(small_net(), pick_device("cpu"), after=lambda y_BCHW: y_BCHW.float().sigmoid())
-    y = engine.run(np.zeros((1, 3, 8, 8), dtype=np.float32))
-    assert np.all((y > 0) & (y < 1))

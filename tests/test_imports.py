@@ -20,7 +20,7 @@ ROWS = [
     {"scoring"},
     {"sources", "detection", "tracking", "recognition", "sinks", "drawing", "bus"},
     {"models", "soundtrack", "thumbnails", "notebook", "journal", "client"},
-    {"annotate", "still", "report", "listing"},
+    {"annotate", "still", "report", "listing", "onnx_export"},
     {"training"},
     {"stages"},
     {"runtime"},

@@ -26,7 +26,7 @@ app.command("eval")(networks.evaluate)
 app.command()(networks.detect)
 app.command()(measure.bench)
 app.command()(measure.score)
-app.command()(installation.weights)
+app.add_typer(installation.weights, name="weights")
 app.command("config")(installation.show_config)
 app.command("doctor")(installation.examine)
 

@@ -1,12 +1,31 @@
 """Commands that say what is here."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from stream_ocr.cli.options import Config, Set, load
 
+weights = typer.Typer(help="The weights that come along.", add_completion=False)
 
-def weights() -> None:
+
+@weights.command("export")
+def export_weights(
+    onnx: Annotated[Path, typer.Option("--onnx", help="Write each network as ONNX into this folder.")],
+) -> None:
+    """Write our own networks for other programs."""
+    from stream_ocr.onnx_export import export
+
+    for path in export(onnx):
+        typer.echo(path)
+
+
+@weights.callback(invoke_without_command=True)
+def list_weights(context: typer.Context) -> None:
     """List the weights that come along."""
+    if context.invoked_subcommand is not None:
+        return
     from stream_ocr import doctor
     from stream_ocr.weights import folder, manifest
 

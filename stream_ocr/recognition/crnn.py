@@ -81,3 +81,15 @@ class CRNN(nn.Module):
         context_TBC, _ = self.sequence(columns_TBC)
         logits_TBC: Tensor = self.classify(context_TBC)
         return logits_TBC
+
+
+class Probabilities(nn.Module):
+    """A ``CRNN`` for inference: ``x_B1HW`` to ``p_BTC``, rows that sum to one, in fp32."""
+
+    def __init__(self, net: CRNN) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x_B1HW: Tensor) -> Tensor:
+        p_BTC: Tensor = self.net(x_B1HW).float().softmax(dim=2).transpose(0, 1)
+        return p_BTC

@@ -1,0 +1,60 @@
+"""Our own networks as ONNX files, for other programs and machines; each beside a JSON file that says how to use it."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream_ocr import models, weights
+from stream_ocr.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 17
+_INPUT, _OUTPUT = "x", "p"
+
+
+def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
+    """Write ``NAME.onnx`` and ``NAME.json`` (the manifest's entry) of every network; yields the paths of the models.
+
+    where: the folder of the weights, the package's own unless given. Input ``x`` is (B, C, H, W) float32, prepared as
+    the entry's ``preprocessing`` says: RGB and multiples of 32 for detectors, grey and 32 pixels high for recognisers.
+    Output ``p``: probabilities, (B, H / 2, W / 2) of text, or (B, T, C) of characters with the blank first. Batch,
+    height and width may be any. Raises WeightsError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be made ({error.strerror}); name a folder for the ONNX files.") from error
+    for name in sorted(weights.manifest(where)):
+        entry, net = models.own_net(name, where)
+        path = folder / f"{name}.onnx"
+        _write(net, path, recognizer=entry["kind"] == "recognizer")
+        path.with_suffix(".json").write_text(json.dumps(entry, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        yield path
+
+
+def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:
+    import torch
+
+    if recognizer:
+        example, steps = torch.zeros(2, 1, 32, 96), {0: "B", 1: "T"}
+        sizes = {0: "B", 3: "W"}
+    else:
+        example, steps = torch.zeros(2, 3, 64, 96), {0: "B", 1: "h", 2: "w"}
+        sizes = {0: "B", 2: "H", 3: "W"}
+    with warnings.catch_warnings():
+        # The exporter of torch 2.9 and later needs packages of its own and fixes the length of a recurrent layer.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (example,),
+            str(path),
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            dynamic_axes={_INPUT: sizes, _OUTPUT: steps},
+            opset_version=OPSET,
+            dynamo=False,
+        )
