@@ -172,17 +172,29 @@ class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
         return msgspec.structs.replace(self, counts={**self.counts, **counts})
 
 
+class Mark(msgspec.Struct, frozen=True, array_like=True, tag="mark"):
+    """How far a ring has been filled, said now and then by whoever fills it and passed on by every worker.
+
+    It comes after all references that were sent before it: what was filled as ``first`` to ``last`` and has not been
+    given back when it reaches the end of its way was lost on the way.
+    """
+
+    ring: str
+    first: int
+    last: int
+
+
 Message = FrameRef | Detections | Tracks | Readings | SourceChanged | Published | StreamClosed
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Message)
+_decoder = msgspec.msgpack.Decoder(Message | Mark)
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Message | Mark) -> bytes:
     """MessagePack bytes of a message."""
     return _encoder.encode(message)
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes) -> Message | Mark:
     """The message in ``data``. Raises msgspec.ValidationError when it is none."""
     return _decoder.decode(data)

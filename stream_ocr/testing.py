@@ -3,8 +3,12 @@
 ``truth`` is a dict in the format of a truth file (``sources.synthetic.truth``): what stands where from when to when.
 """
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
@@ -165,6 +169,77 @@ class OracleRecognizer:
             if left <= x <= left + width and top <= y <= top + height:
                 return text
         return ""
+
+
+class Faulty:
+    """A stage in which something goes wrong.
+
+    kill, hang, fail: sequence numbers of frames at which the process kills itself, sleeps for ever, or raises
+    RuntimeError; of one ``stream`` or of all. memory: frames for which there is enough; more raise MemoryError. lives:
+    how many workers in a row this happens to; all of them by default.
+    """
+
+    def __init__(
+        self,
+        stage: Any,
+        *,
+        kill: Sequence[int] = (),
+        hang: Sequence[int] = (),
+        fail: Sequence[int] = (),
+        stream: str | None = None,
+        memory: int | None = None,
+        lives: int | None = None,
+        life: int = 0,
+    ) -> None:
+        self._stage = stage
+        self._kill, self._hang, self._fail, self._memory = kill, hang, fail, memory
+        self._stream = stream
+        self._well = lives is not None and life >= lives
+        self.notes = getattr(stage, "notes", {})
+
+    def __enter__(self) -> Self:
+        self._stage.__enter__()
+        self.notes = getattr(self._stage, "notes", {})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stage.__exit__(kind, error, trace)
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        if not self._well:
+            self._happen(batch)
+        yield from self._stage.process(batch)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        yield from self._stage.close(closed)
+
+    def set_aside(self, message: Message) -> Iterator[Message]:
+        yield from self._stage.set_aside(message)
+
+    def renew(self) -> None:
+        self._stage.renew()
+
+    def _happen(self, batch: Sequence[Message]) -> None:
+        stamps = [m.frame.stamp if isinstance(m, Detections) else getattr(m, "stamp", None) for m in batch]
+        numbers = {stamp.seq for stamp in stamps if stamp is not None and self._stream in (None, stamp.stream)}
+        if self._memory is not None and len(batch) > self._memory:
+            raise MemoryError(f"no room for {len(batch)} frames")
+        if numbers.intersection(self._kill):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if numbers.intersection(self._hang):
+            threading.Event().wait()
+        if numbers.intersection(self._fail):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def faulty(
+    settings: Mapping[str, Any], rings: Mapping[str, Slots], *, factory: str, faults: Mapping[str, Any], life: int = 0
+) -> Faulty:
+    """A worker's factory: the stage of another ``factory`` (``package.module:name``), with ``faults`` of ``Faulty``."""
+    module, _, name = factory.partition(":")
+    return Faulty(getattr(import_module(module), name)(settings, rings), life=life, **faults)
 
 
 class MemorySink:

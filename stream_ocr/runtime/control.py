@@ -4,35 +4,40 @@ Workers are started with ``subprocess``, so that it works from a script without 
 """
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stream_ocr.runtime.heartbeat import Heartbeat
+from stream_ocr.runtime.mapped import Order
 from stream_ocr.runtime.topology import Process
 from stream_ocr.runtime.transport import Keys
 
 
-class WorkerSpec(msgspec.Struct, frozen=True):
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a worker is told."""
 
     process: Process
     settings: Mapping[str, Any]
-    streams: tuple[str, ...]  # closed one after the other, they are the end of this worker's part
+    live: bool  # goes on until it is told to end
+    streams: tuple[str, ...] = ()  # otherwise: closed one after the other, they are the end of this worker's part
+    life: int = 0  # how many others have had its place before
     source_address: str | None
     source_keys: Keys | None
     target_address: str
     target_key: str  # public
     rings: Mapping[str, int]  # name: file descriptor
-    heartbeat_fd: int
-    heartbeat_line: int
-    status_fd: int
+    hand_fd: int | None = None
     supervisor: int  # process id
+    heartbeat_fd: int = -1  # this one and the following are filled in by WorkerProcess
+    status_fd: int = -1
+    orders_fd: int = -1
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -54,32 +59,64 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     sent: int  # messages in all
 
 
-Status = Ready | Failed | Finished
+class Lost(msgspec.Struct, frozen=True, tag="lost"):
+    """Slots whose references were lost with another worker have been taken back."""
+
+    ring: str
+    slots: int
+
+
+class SetAside(msgspec.Struct, frozen=True, tag="set aside"):
+    """A message killed its worker twice, the second time alone, and was not tried again."""
+
+    message: bytes  # as it came
+
+
+Status = Ready | Failed | Finished | Lost | SetAside
 
 
 class WorkerProcess:
-    """A worker as its supervisor sees it."""
+    """A worker as its supervisor sees it.
 
-    def __init__(self, spec: WorkerSpec, heart: Heartbeat, status: int) -> None:
-        """Starts it. status: the end to read of the pipe that ``spec.status_fd`` writes to."""
+    ready, failed and finished: what it has said of itself. news: what else it has said and nobody has taken yet.
+    """
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        """Starts it."""
         self.process: Process = spec.process
-        self.heart, self._status = heart, status
         self.ready: Ready | None = None
         self.failed: Failed | None = None
         self.finished: Finished | None = None
+        self.news: list[Lost | SetAside] = []
         self._heard = (0, 0.0)
         self._unread = b""
-        os.set_blocking(status, False)
-        # -P and the search path: imports must find here what they find in this process, and nothing in the folder that
-        # the user happens to be in.
-        self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "stream_ocr.runtime.worker"],
-            stdin=subprocess.PIPE,
-            bufsize=0,
-            process_group=0,  # a Ctrl-C at the terminal is for the program, which ends its workers in good order
-            pass_fds=[*spec.rings.values(), spec.heartbeat_fd, spec.status_fd],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
-        )
+        self._open = ExitStack()
+        with ExitStack() as theirs, ExitStack() as ours:
+            self._status, status_fd = os.pipe()
+            ours.callback(os.close, self._status)
+            theirs.callback(os.close, status_fd)
+            self._orders, orders = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.enter_context(self._orders)
+            theirs.enter_context(orders)
+            self.heart = Heartbeat.create()
+            ours.callback(self.heart.close)
+            os.set_blocking(self._status, False)
+            self._orders.setblocking(False)
+            spec = msgspec.structs.replace(
+                spec, heartbeat_fd=self.heart.fd, status_fd=status_fd, orders_fd=orders.fileno()
+            )
+            hand = [] if spec.hand_fd is None else [spec.hand_fd]
+            # -P and the search path: imports must find here what they find in this process, and nothing in the folder
+            # that the user happens to be in.
+            self.popen = subprocess.Popen(
+                [sys.executable, "-P", "-m", "stream_ocr.runtime.worker"],
+                stdin=subprocess.PIPE,
+                bufsize=0,
+                process_group=0,  # a Ctrl-C at the terminal is for the program, which ends its workers in good order
+                pass_fds=[*spec.rings.values(), *hand, spec.heartbeat_fd, spec.status_fd, spec.orders_fd],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            )
+            self._open = ours.pop_all()
         self._write(msgspec.json.encode(spec))
 
     def begin(self) -> None:
@@ -104,6 +141,13 @@ class WorkerProcess:
             self._heard = (beat, watched_s)
         return watched_s - self._heard[1]
 
+    def order(self, order: Order, *fds: int) -> None:
+        """Tell it something while it runs."""
+        with suppress(
+            BrokenPipeError, ConnectionResetError, BlockingIOError
+        ):  # it is dead or hangs; the watch will see
+            socket.send_fds(self._orders, [msgspec.json.encode(order)], fds)
+
     def let_go(self) -> None:
         """Ask it to end."""
         if self.popen.stdin is not None:
@@ -117,6 +161,10 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+        self._read_status()
+        self._open.close()
 
     def _read_status(self) -> None:
         with suppress(BlockingIOError):
@@ -131,6 +179,8 @@ class WorkerProcess:
                     self.failed = failed
                 case Finished() as finished:
                     self.finished = finished
+                case Lost() | SetAside() as news:
+                    self.news.append(news)
 
     def _write(self, line: bytes) -> None:
         assert self.popen.stdin is not None

@@ -18,46 +18,7 @@ _LINE_WORDS = 8
 
 
 class Heartbeat:
-    """The line of one worker."""
-
-    def __init__(self, words: memoryview, first: int) -> None:
-        self._words, self._first = words, first
-
-    def beat(self, progress: int = 0) -> None:
-        """Say that the worker lives, and that it handled ``progress`` more messages."""
-        self._words[self._first] = time.monotonic_ns()
-        if progress:
-            self._words[self._first + 1] += progress
-
-    def enter(self, state: State) -> None:
-        """Say what the worker is doing from now on."""
-        self._words[self._first + 2] = os.getpid()
-        self._words[self._first + 3] = _STATES.index(state)
-        self.beat()
-
-    @property
-    def last_ns(self) -> int:
-        """Monotonic nanoseconds of the last beat; 0 before the first."""
-        return self._words[self._first]
-
-    @property
-    def progress(self) -> int:
-        """Messages received and sent so far."""
-        return self._words[self._first + 1]
-
-    @property
-    def pid(self) -> int:
-        """Process that beats; 0 before the first beat."""
-        return self._words[self._first + 2]
-
-    @property
-    def state(self) -> State:
-        """What the worker is doing."""
-        return _STATES[self._words[self._first + 3]]
-
-
-class Heartbeats:
-    """The lines of all workers, in the order of the process table."""
+    """The line of one worker; its supervisor reads it through another mapping of the same memory."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -65,15 +26,44 @@ class Heartbeats:
         self._words = memoryview(self._memory).cast("Q")
 
     @classmethod
-    def create(cls, workers: int) -> Self:
-        """Lines for so many workers."""
-        return cls(shared_memory("stream-ocr-heartbeat", 8 * _LINE_WORDS * workers))
+    def create(cls) -> Self:
+        """A line on which nothing is written yet."""
+        return cls(shared_memory("stream-ocr-heartbeat", 8 * _LINE_WORDS))
 
-    def __getitem__(self, index: int) -> Heartbeat:
-        return Heartbeat(self._words, index * _LINE_WORDS)
+    def beat(self, progress: int = 0) -> None:
+        """Say that the worker lives, and that it handled ``progress`` more messages."""
+        self._words[0] = time.monotonic_ns()
+        if progress:
+            self._words[1] += progress
+
+    def enter(self, state: State) -> None:
+        """Say what the worker is doing from now on."""
+        self._words[2] = os.getpid()
+        self._words[3] = _STATES.index(state)
+        self.beat()
+
+    @property
+    def last_ns(self) -> int:
+        """Monotonic nanoseconds of the last beat; 0 before the first."""
+        return self._words[0]
+
+    @property
+    def progress(self) -> int:
+        """Messages received and sent so far."""
+        return self._words[1]
+
+    @property
+    def pid(self) -> int:
+        """Process that beats; 0 before the first beat."""
+        return self._words[2]
+
+    @property
+    def state(self) -> State:
+        """What the worker is doing."""
+        return _STATES[self._words[3]]
 
     def close(self) -> None:
-        """Let go of the memory and the descriptor; the lines are of no use after that."""
+        """Let go of the memory and the descriptor; the line is of no use after that."""
         self._words.release()
         self._memory.close()
         os.close(self.fd)

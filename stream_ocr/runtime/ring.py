@@ -7,7 +7,8 @@ written count. It is sealed against resizing, so that nobody can make another's 
 Each slot has two words, each written by one side only: ``generation`` by the stage that fills the slot, ``released``
 by the stage that gives it back. A slot is free while both are the same. Nothing is locked, so a kill at any moment
 leaves the ring sound. (Aligned 64-bit words are written whole; the socket that carries the reference orders the
-pixels before it.)
+pixels before it.) Generations count the fillings of the whole ring, and so say in which order slots were filled; by
+that order ``settle`` finds the slots whose references were lost with a process (docs/decisions/0006).
 """
 
 import fcntl
@@ -89,6 +90,11 @@ class Ring:
         """Slots that are filled and not yet given back."""
         return sum(map(int.__ne__, self._generation, self._released))
 
+    @property
+    def filled(self) -> int:
+        """How often a slot has been filled so far: the last generation."""
+        return max(self._generation)
+
     def claim(self, timeout_s: float | None = None) -> tuple[int, memoryview] | None:
         """The first free slot and its bytes, once there is one; None when the time is over."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -108,12 +114,16 @@ class Ring:
         if slot not in self._claimed:
             raise SlotError(f"Slot {slot} was committed without a claim.")
         self._claimed.discard(slot)
-        self._generation[slot] += 1
-        return SlotRef(slot, self._generation[slot])
+        self._generation[slot] = generation = self.filled + 1
+        return SlotRef(slot, generation)
+
+    def holds(self, ref: SlotRef) -> bool:
+        """Whether a slot still is what ``ref`` refers to, and was not given back."""
+        return self._holds(ref) and self._released[ref.slot] != ref.generation
 
     def view(self, ref: SlotRef) -> memoryview:
         """The bytes of a slot. Raises SlotError when they are no longer what ``ref`` refers to."""
-        if not self._holds(ref) or self._released[ref.slot] == ref.generation:
+        if not self.holds(ref):
             raise SlotError(f"Slot {ref.slot} no longer holds generation {ref.generation}; it was given back before.")
         return self._slot(ref.slot)
 
@@ -127,6 +137,20 @@ class Ring:
         if self._released[ref.slot] == ref.generation:
             raise SlotError(f"Slot {ref.slot} with generation {ref.generation} was given back twice.")
         self._released[ref.slot] = ref.generation
+
+    def settle(self, first: int, last: int) -> int:
+        """Give back what was filled as ``first`` to ``last`` and is still out; how many slots that were.
+
+        For the stage that gives slots back, once it knows that no reference to them is on its way any more.
+        """
+        lost = [
+            slot
+            for slot in range(self.slots)
+            if first <= self._generation[slot] <= last and self._generation[slot] != self._released[slot]
+        ]
+        for slot in lost:
+            self._released[slot] = self._generation[slot]
+        return len(lost)
 
     def close(self) -> None:
         """Close the descriptor. The memory goes with the last view of a slot."""

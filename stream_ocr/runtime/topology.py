@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from stream_ocr.stages.base import CROPS, frame_ring
+from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
 FRAME_SLOTS = 12  # per stream: filled by decode, given back by track
 CROP_SLOTS = 128  # filled by track, given back by recognize; a frame must not need more
@@ -22,8 +22,12 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the table.
 
     factory: dotted path of ``build(settings, rings, **arguments)``, which gives a stage, or a source stage where
-    ``input`` is None; that one's arguments have the ``stream`` that it gives. A batch goes on with ``max_items``, or
-    ``max_wait_ms`` after its first one.
+    ``input`` is None; that one's arguments have the ``stream`` that it gives. rings: those that it maps; ``frames/``
+    stands for all whose names begin so, also those of streams that come later. A batch goes on with ``max_items``, or
+    ``max_wait_ms`` after its first one. fills: the ring that it fills. frees: what the names of the rings begin with
+    whose slots it gives back. retries: the stage is a ``runtime.retry.Retried``. counts_lives: the factory also gets
+    ``life``, how often the worker has been replaced. renewed_by: when the worker of that name was replaced, this
+    stage's ``renew`` is called.
     """
 
     name: str
@@ -33,6 +37,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     rings: tuple[str, ...] = ()
     max_items: int = 1
     max_wait_ms: float = 0.0
+    fills: str | None = None
+    frees: str | None = None
+    retries: bool = False
+    counts_lives: bool = False
+    renewed_by: str | None = None
     arguments: Mapping[str, Any] = {}
 
 
@@ -65,7 +74,6 @@ def five_stages(
     sources: arguments of the decode factory by stream name; the factory also gets ``stream``.
     publish: arguments of the publish factory.
     """
-    frames = tuple(map(frame_ring, sources))
     at = "stream_ocr.stages"
     return Topology(
         processes=(
@@ -76,6 +84,7 @@ def five_stages(
                     input=None,
                     output="frames",
                     rings=(frame_ring(stream),),
+                    fills=frame_ring(stream),
                     arguments={"stream": stream, **arguments},
                 )
                 for stream, arguments in sources.items()
@@ -85,16 +94,21 @@ def five_stages(
                 factory=f"{at}.detect:build",
                 input="frames",
                 output="detections",
-                rings=frames,
+                rings=(FRAMES,),
                 max_items=detect_items,
                 max_wait_ms=detect_wait_ms,
+                retries=True,
             ),
             Process(
                 name="track",
                 factory=f"{at}.track:build",
                 input="detections",
                 output="tracks",
-                rings=(*frames, CROPS),
+                rings=(FRAMES, CROPS),
+                fills=CROPS,
+                frees=FRAMES,
+                counts_lives=True,
+                renewed_by="recognize",
             ),
             Process(
                 name="recognize",
@@ -102,7 +116,9 @@ def five_stages(
                 input="tracks",
                 output="readings",
                 rings=(CROPS,),
+                frees=CROPS,
                 max_items=16,
+                retries=True,
             ),
             Process(
                 name="publish",
@@ -113,6 +129,9 @@ def five_stages(
                 arguments=publish or {},
             ),
         ),
-        rings={name: RingSize(FRAME_SLOTS, frame_bytes) for name in frames} | {CROPS: RingSize(CROP_SLOTS, crop_bytes)},
+        rings={
+            **{frame_ring(stream): RingSize(FRAME_SLOTS, frame_bytes) for stream in sources},
+            CROPS: RingSize(CROP_SLOTS, crop_bytes),
+        },
         streams=tuple(sources),
     )

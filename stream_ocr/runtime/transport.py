@@ -16,7 +16,7 @@ import zmq
 
 from stream_ocr import messages
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Message
+from stream_ocr.messages import Mark, Message
 
 HIGH_WATER = 1000  # messages on each side
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -56,7 +56,7 @@ class Inbox:
             self.socket.close()
             raise
 
-    def receive(self, timeout_s: float) -> Message | None:
+    def receive(self, timeout_s: float) -> Message | Mark | None:
         """The next message, or None when none came in time. Raises msgspec.ValidationError when it is none of ours."""
         data = self.receive_bytes(timeout_s)
         return None if data is None else messages.decode(data)
@@ -96,7 +96,7 @@ class Outbox:
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
         self.socket.connect(address)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message | Mark) -> None:
         """Hand a message to ZeroMQ; waits while the receiver is far behind."""
         data = messages.encode(message)
         if len(data) > MAX_MESSAGE_BYTES:  # the receiver would hang up, and lose what is on the way
@@ -120,4 +120,5 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[by
     socket.linger = 0
     socket.sndhwm = socket.rcvhwm = HIGH_WATER
     socket.maxmsgsize = MAX_MESSAGE_BYTES
+    socket.reconnect_ivl, socket.reconnect_ivl_max = 20, 200  # ms: a successor listens at the same address
     return socket

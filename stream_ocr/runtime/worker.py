@@ -10,29 +10,33 @@ import faulthandler
 import importlib
 import os
 import signal
+import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import zmq
 from setproctitle import setproctitle
 
+from stream_ocr import messages
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
-from stream_ocr.messages import FrameRef, Message, StreamClosed
-from stream_ocr.runtime.control import Failed, Finished, Ready, Status, WorkerSpec
-from stream_ocr.runtime.heartbeat import Heartbeat, Heartbeats
-from stream_ocr.runtime.ring import Ring
+from stream_ocr.messages import FrameRef, Mark, Message, StreamClosed
+from stream_ocr.runtime.batching import batches
+from stream_ocr.runtime.control import Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
+from stream_ocr.runtime.hand import Hand
+from stream_ocr.runtime.heartbeat import Heartbeat
+from stream_ocr.runtime.mapped import MappedRings
+from stream_ocr.runtime.marker import Marker
+from stream_ocr.runtime.retry import Careful, Retried
 from stream_ocr.runtime.transport import Inbox, Outbox
 from stream_ocr.settings import debugging
-from stream_ocr.stages.base import Slots, Stage
+from stream_ocr.stages.base import Stage
 
 FAILURE_EXIT = 70  # EX_SOFTWARE of sysexits.h
-_PATIENCE_S = 0.1
 _PR_SET_PDEATHSIG = 1
 
 
@@ -41,6 +45,14 @@ class Source(Protocol):
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
         """The messages of the stream, ``StreamClosed`` last, also when ``stop()`` cut it short."""
+        ...
+
+
+class Renewable(Protocol):
+    """A stage before one that may forget what it was told."""
+
+    def renew(self) -> None:
+        """Tell everything again, as if to somebody new."""
         ...
 
 
@@ -95,13 +107,17 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec, tell: Callable[[Status], None]) -> None:
         self._spec, self._tell = spec, tell
-        self._heart: Heartbeat = Heartbeats(spec.heartbeat_fd)[spec.heartbeat_line]
+        self._heart = Heartbeat(spec.heartbeat_fd)
         self._heart.enter("starting")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._outbox = Outbox(context, spec.target_address, spec.target_key, self._heart.beat)
         self._inbox = None
         if spec.source_address is not None and spec.source_keys is not None:
             self._inbox = Inbox(context, spec.source_address, spec.source_keys, self._heart.beat)
+        self._rings = MappedRings(spec.rings, socket.socket(fileno=spec.orders_fd), self._waiting)
+        self._marker = None
+        if spec.live and spec.process.fills:  # otherwise nothing can be lost: the first death is the end of the run
+            self._marker = Marker(self._rings[spec.process.fills], spec.process.fills)
         self._stopped = False
         self._sent = 0
 
@@ -109,30 +125,49 @@ class Worker:
         """Until every stream has closed; the number of messages sent."""
         signal.signal(signal.SIGTERM, self._on_terminate)
         process = self._spec.process
-        rings: dict[str, Slots] = {name: Ring.attach(fd, self._heart.beat) for name, fd in self._spec.rings.items()}
-        build = _load(process.factory)
+        factory = _load(process.factory)
+        arguments = dict(process.arguments)
+        if process.counts_lives:
+            arguments["life"] = self._spec.life
+
+        def build() -> AbstractContextManager[Any]:
+            return factory(self._spec.settings, self._rings, **arguments)
+
         if self._inbox is None:
-            self._run_source(lambda: build(self._spec.settings, rings, **process.arguments))
+            self._run_source(build)
         else:
-            with build(self._spec.settings, rings, **process.arguments) as stage:
+            with build() as stage:
                 self._ready(stage)
                 self._run_stage(stage, self._inbox)
         self._heart.enter("finished")
         return self._sent
 
     def _run_stage(self, stage: Stage, inbox: Inbox) -> None:
-        process = self._spec.process
+        process, live = self._spec.process, self._spec.live
+        checked = self._rings.without_lost if live else _as_it_is
+        careful = None
+        if self._spec.hand_fd is not None:
+            hand = Hand(self._spec.hand_fd)
+            careful = Careful(cast(Retried, stage), hand, process.max_items, self._send_all, self._aside)
+            careful.take_over(checked)
+        limit = careful or process
         open_streams = set(self._spec.streams)
-        for batch in batches(inbox.receive, process.max_items, process.max_wait_ms / 1000):
+        for batch in batches(inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000):
             self._heart.beat(len(batch))
-            closed = batch[-1] if isinstance(batch[-1], StreamClosed) else None
-            before = batch[:-1] if closed else batch
-            if before:
-                self._send_all(stage.process(before))
-            if closed:
-                self._send_all(stage.close(closed))
-                open_streams.discard(closed.stream)
-            if not open_streams:
+            if self._rings.must_renew():
+                cast(Renewable, stage).renew()
+            given = [checked(message) for message in batch if not isinstance(message, StreamClosed | Mark)]
+            if given and careful:
+                careful.process(given)
+            elif given:
+                self._send_all(stage.process(given))
+            match batch[-1]:
+                case StreamClosed() as closed:
+                    self._send_all(stage.close(closed))
+                    open_streams.discard(closed.stream)
+                case Mark() as mark:
+                    self._pass_on(mark)
+            if not open_streams and not live:
                 return
 
     def _run_source(self, build: Callable[[], AbstractContextManager[Source]]) -> None:
@@ -158,11 +193,35 @@ class Worker:
         if not isinstance(last, StreamClosed):
             raise WorkerError(f"The source of stream {stream!r} ended without closing it.")
 
-    def _send_all(self, messages: Iterable[Message]) -> None:
-        for message in messages:
+    def _send_all(self, outputs: Iterable[Message]) -> None:
+        for message in outputs:
             self._outbox.send(message)
             self._sent += 1
             self._heart.beat(1)
+            if self._marker:
+                self._marker.sent()
+            self._mark()
+
+    def _waiting(self) -> None:
+        """Called while there is no free slot."""
+        self._heart.beat()
+        self._mark()
+
+    def _mark(self) -> None:
+        """Say now and then how far the ring has been filled that this worker fills."""
+        if self._marker and (mark := self._marker.due()):
+            self._outbox.send(mark)
+
+    def _pass_on(self, mark: Mark) -> None:
+        """Settle the slots that this worker gives back; the others are the business of a later one."""
+        frees = self._spec.process.frees
+        if frees is None or not mark.ring.startswith(frees):
+            self._outbox.send(mark)
+        elif lost := self._rings.settle(mark):
+            self._tell(Lost(mark.ring, lost))
+
+    def _aside(self, message: Message) -> None:
+        self._tell(SetAside(messages.encode(message)))
 
     def _ready(self, stage: object) -> None:
         """Say so; a source then waits for the others."""
@@ -184,20 +243,8 @@ class Worker:
             raise SystemExit
 
 
-def batches(receive: Callable[[float], Message | None], max_items: int, max_wait_s: float) -> Iterator[list[Message]]:
-    """Messages in groups of ``max_items``, or fewer ``max_wait_s`` after the first; ``StreamClosed`` ends a group."""
-    while True:
-        first = receive(_PATIENCE_S)
-        if first is None:
-            continue
-        batch = [first]
-        deadline = time.monotonic() + max_wait_s
-        while len(batch) < max_items and not isinstance(batch[-1], StreamClosed):
-            message = receive(max(0.0, deadline - time.monotonic()))
-            if message is None:
-                break
-            batch.append(message)
-        yield batch
+def _as_it_is(message: Message) -> Message:
+    return message
 
 
 def _load(path: str) -> Factory:

@@ -1,6 +1,6 @@
 """What a stage is: a plain object that knows nothing of sockets, processes or shutdown."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -55,6 +55,9 @@ class Slots(Protocol):
         ...
 
 
+EPOCHS_OF_A_LIFE = 1_000_000
+"""A source that is replaced counts its epochs from the next multiple of this."""
+
 FRAMES, CROPS = "frames/", "crops"
 """Names of rings: one of frames for each stream, one of crops for all."""
 
@@ -64,6 +67,17 @@ def frame_ring(stream: str) -> str:
     return FRAMES + stream
 
 
-def frame_rings(rings: Mapping[str, Slots]) -> dict[str, Slots]:
-    """The rings of frames by stream."""
-    return {name.removeprefix(FRAMES): ring for name, ring in rings.items() if name.startswith(FRAMES)}
+class FrameRings(Mapping[str, Slots]):
+    """The rings of frames by stream, among ``rings``; also those that come later."""
+
+    def __init__(self, rings: Mapping[str, Slots]) -> None:
+        self._rings = rings
+
+    def __getitem__(self, stream: str) -> Slots:
+        return self._rings[frame_ring(stream)]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removeprefix(FRAMES) for name in self._rings if name.startswith(FRAMES))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -10,7 +10,7 @@ from stream_ocr.frames import Frame, planes_in
 from stream_ocr.geometry import unflat
 from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
 from stream_ocr.settings import Settings
-from stream_ocr.stages.base import Slots, frame_rings
+from stream_ocr.stages.base import FrameRings, Slots
 
 
 class DetectStage:
@@ -41,6 +41,10 @@ class DetectStage:
             elif isinstance(message, FrameRef):
                 yield Detections(message, self._counted(message, next(found)) if message.look == "detect" else None)
 
+    def set_aside(self, message: Message) -> Iterator[Message]:
+        """The frame goes on without a look of the detector."""
+        yield Detections(message, None) if isinstance(message, FrameRef) else message
+
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
@@ -66,4 +70,4 @@ def _middle(region: Region, size: tuple[int, int]) -> tuple[float, float]:
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> DetectStage:
     """The stage for a worker process."""
-    return DetectStage(Settings.model_validate(settings), frame_rings(rings))
+    return DetectStage(Settings.model_validate(settings), FrameRings(rings))

@@ -48,6 +48,7 @@ class _Told:
 class _Stream:
     tracks: dict[int, _Told] = field(default_factory=dict)
     frames: int = 0
+    last: Stamp | None = None
     last_progress_s: float = float("-inf")
 
 
@@ -89,8 +90,10 @@ class PublishStage:
         """What follows from a message, numbered."""
         if isinstance(message, Readings):
             stream = self._streams.setdefault(message.stamp.stream, _Stream())
+            yield from self._miss(stream, message)
             for reading in message.readings:
                 yield from self._hear(stream, message, reading)
+            stream.last = message.stamp
         elif isinstance(message, SourceChanged):
             yield self._source_event(message)
 
@@ -99,17 +102,25 @@ class PublishStage:
         for event in events:
             self._sinks.write(event)
         texts = tuple(event for event in events if isinstance(event, TextEvent))
+        sources = tuple(event for event in events if isinstance(event, SourceEvent))
         if isinstance(message, Readings):
             name, time_s = message.stamp.stream, message.stamp.time_s
             stream = self._streams[name]
             stream.frames += 1
-            if texts or time_s - stream.last_progress_s >= _PROGRESS_S:
+            if events or time_s - stream.last_progress_s >= _PROGRESS_S:
                 stream.last_progress_s = time_s
-                yield Published(name, stream.frames, time_s, texts)
+                yield Published(name, stream.frames, time_s, texts, sources)
         elif isinstance(message, SourceChanged):
             frames = self._streams.setdefault(message.stream, _Stream()).frames
-            sources = tuple(event for event in events if isinstance(event, SourceEvent))
             yield Published(message.stream, frames, message.start_s, (), sources)
+
+    def _miss(self, stream: _Stream, message: Readings) -> Iterator[TextEvent]:
+        """What is not told of any more ended unseen, with the last frame that told of it: its tracker was replaced."""
+        told = {reading.track for reading in message.readings}
+        for track in [track for track in stream.tracks if track not in told]:
+            assert stream.last is not None, "it has told of the track"
+            latest = structs.replace(stream.tracks[track].latest, end_s=stream.last.end_s)
+            yield from self._hear(stream, message, latest)
 
     def _hear(self, stream: _Stream, message: Readings, reading: Reading) -> Iterator[TextEvent]:
         told = stream.tracks.get(reading.track)

@@ -43,12 +43,17 @@ class RecognizeStage:
         for message in batch:
             if isinstance(message, Tracks):
                 self._look(message)
-                yield Readings(
-                    message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks)
-                )
-                self._forget(message)
+                yield from self._tell_all(message)
             elif isinstance(message, SourceChanged):
                 yield message
+
+    def set_aside(self, message: Message) -> Iterator[Message]:
+        """The crops go back unread, and the texts keep what was read of them before."""
+        if isinstance(message, Tracks):
+            self._give_back(message)
+            yield from self._tell_all(message)
+        else:
+            yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != closed.stream}
@@ -62,23 +67,29 @@ class RecognizeStage:
             if track.crop is None:
                 continue
             fusion = self._fusions.setdefault((stream, track.id, track.view), Fusion())
-            crop = self._take(track.crop)
             height = extent(unflat(track.quad))[1]
             if fusion.wants(height):
-                wanted.append((fusion, height, crop))
-        if not wanted:
-            return
-        self._read[stream] = self._read.get(stream, 0) + len(wanted)
-        looks = self._recognizer.read([crop for _, _, crop in wanted], self._transcribe.get(stream))
-        for (fusion, height, _), look in zip(wanted, looks, strict=True):
-            fusion.add(believed(look), height)
+                wanted.append((fusion, height, self._crop(track.crop)))
+        if wanted:
+            self._read[stream] = self._read.get(stream, 0) + len(wanted)
+            looks = self._recognizer.read([crop for _, _, crop in wanted], self._transcribe.get(stream))
+            for (fusion, height, _), look in zip(wanted, looks, strict=True):
+                fusion.add(believed(look), height)
+        self._give_back(message)
 
-    def _take(self, ref: CropRef) -> np.ndarray:
-        """A copy of a crop; its slot is free again."""
+    def _crop(self, ref: CropRef) -> np.ndarray:
         pixels = np.frombuffer(self._crops.view(ref.slot), dtype=np.uint8, count=ref.width * ref.height)
-        crop = pixels.reshape(ref.height, ref.width).copy()
-        self._crops.release(ref.slot)
-        return crop
+        return pixels.reshape(ref.height, ref.width)
+
+    def _give_back(self, message: Tracks) -> None:
+        """Only once they are read: a worker that dies over them leaves them to its successor."""
+        for track in message.tracks:
+            if track.crop is not None:
+                self._crops.release(track.crop.slot)
+
+    def _tell_all(self, message: Tracks) -> Iterator[Readings]:
+        yield Readings(message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks))
+        self._forget(message)
 
     def _tell(self, message: Tracks, track: Track) -> Reading:
         fusion = self._fusions.get((message.stamp.stream, track.id, track.view), Fusion())

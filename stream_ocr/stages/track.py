@@ -22,7 +22,7 @@ from stream_ocr.messages import (
     Tracks,
 )
 from stream_ocr.settings import Settings
-from stream_ocr.stages.base import CROPS, Slots, frame_rings
+from stream_ocr.stages.base import CROPS, FrameRings, Slots
 from stream_ocr.tracking.appearance import rectify
 from stream_ocr.tracking.gate import ReadingGate
 from stream_ocr.tracking.text import Text
@@ -30,6 +30,8 @@ from stream_ocr.tracking.tracker import Lifetimes, Tracker
 
 MOST_CROPS = 48
 """Crops of one frame. Fewer than the ring has slots: they are given back only after the frame has been sent on."""
+
+_IDS_OF_A_LIFE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -48,10 +50,20 @@ class TrackStage:
     """One tracker per stream. Gives frames back to their ring once it has looked at them."""
 
     def __init__(
-        self, settings: Settings, frames: Mapping[str, Slots], crops: Slots, crop_size: tuple[int, int]
+        self,
+        settings: Settings,
+        frames: Mapping[str, Slots],
+        crops: Slots,
+        crop_size: tuple[int, int],
+        life: int = 0,
     ) -> None:
-        """crops: the ring of crops. crop_size: (greatest width, height) that the recogniser reads."""
+        """crops: the ring of crops. crop_size: (greatest width, height) that the recogniser reads.
+
+        life: how often this stage has been replaced in a run; no life repeats the track ids of another.
+        """
         self._settings, self._frames, self._crops, self._crop_size = settings, frames, crops, crop_size
+        self._first_id = life * _IDS_OF_A_LIFE + 1
+        self._next_ids: dict[str, int] = {}  # of streams that have closed, for they may come back
         self._streams: dict[str, _Stream] = {}
 
     def __enter__(self) -> Self:
@@ -73,12 +85,18 @@ class TrackStage:
                     yield self._end_all(stream, stream.last.end_s)
                 yield message
 
+    def renew(self) -> None:
+        """Have every text read again: what was read of it has been forgotten."""
+        for stream in self._streams.values():
+            stream.gate.forget_all()
+
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)
         if stream is None:
             yield closed.adding(boxes=0)
             return
         yield self._end_all(stream, closed.end_s)
+        self._next_ids[closed.stream] = stream.tracker.next_id
         yield closed.adding(boxes=stream.boxes)
 
     def _follow(self, detections: Detections) -> Iterator[Tracks]:
@@ -86,6 +104,9 @@ class TrackStage:
         stream = self._streams.get(ref.stamp.stream)
         if stream is None:
             stream = self._streams[ref.stamp.stream] = self._new(ref)
+        elif (ref.stamp.epoch, ref.stamp.seq) <= (stream.last.epoch, stream.last.seq):
+            self._take_luma(ref)  # told again, or overtaken, when a worker before was replaced
+            return
         elif (stream.epoch, stream.size) != (ref.stamp.epoch, ref.size):
             yield self._end_all(stream, stream.last.end_s)
             stream.epoch, stream.size = ref.stamp.epoch, ref.size
@@ -112,7 +133,8 @@ class TrackStage:
         assert tracking.start_score is not None, "models.resolve fills it in"
         lifetimes = Lifetimes(tracking.start_score, tracking.confirm_s, tracking.coast_s)
         gate = ReadingGate(recognition.looks, recognition.pause_s, recognition.views_per_s)
-        return _Stream(Tracker(lifetimes), gate, ref.stamp.epoch, ref.size, ref.stamp)
+        first_id = self._next_ids.get(ref.stamp.stream, self._first_id)
+        return _Stream(Tracker(lifetimes, first_id), gate, ref.stamp.epoch, ref.size, ref.stamp)
 
     def _take_luma(self, ref: FrameRef) -> np.ndarray | None:
         """A copy of the luma plane; its slot is free again."""
@@ -170,7 +192,7 @@ def _track(text: Text, crop: CropRef | None) -> Track:
     )
 
 
-def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> TrackStage:
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, life: int = 0) -> TrackStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
-    return TrackStage(typed, frame_rings(rings), rings[CROPS], models.crop_size(typed))
+    return TrackStage(typed, FrameRings(rings), rings[CROPS], models.crop_size(typed), life)

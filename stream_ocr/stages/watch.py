@@ -19,12 +19,11 @@ from stream_ocr.settings import Settings
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.sources.mailbox import Shown
 from stream_ocr.sources.pictures import Picture
-from stream_ocr.stages.base import Slots, frame_ring
+from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
 from stream_ocr.stages.worth import Worth
 
 _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
-_EPOCHS_OF_A_LIFE = 1_000_000
 _HANG_S = 10.0  # beyond all time-outs
 _BUSY, _EASY = 0.5, 0.25  # share of the slots that are taken, or of the age at which pictures are stale
 _STEP, _MOST = 1.5, 8.0
@@ -73,7 +72,7 @@ class WatchStage:
         self._worth = Worth(settings, source)
         self._relief = Relief()
         self._source = LiveSource(
-            stream, source, settings.live, settings.decode, epoch=life * _EPOCHS_OF_A_LIFE, origin_s=origin_s
+            stream, source, settings.live, settings.decode, epoch=life * EPOCHS_OF_A_LIFE, origin_s=origin_s
         )
         self._first: Stamp | None = None
         self._last: Stamp | None = None  # of a frame that was handed on

@@ -60,3 +60,7 @@ class ReadingGate:
     def forget(self, track: int) -> None:
         """The text is gone."""
         self._looks.pop(track, None)
+
+    def forget_all(self) -> None:
+        """What was read is not known any more."""
+        self._looks.clear()

@@ -30,13 +30,13 @@ _COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays ther
 class Tracker:
     """Follows the texts of one stream. Deterministic: decisions depend on pixels and media time alone."""
 
-    def __init__(self, lifetimes: Lifetimes) -> None:
+    def __init__(self, lifetimes: Lifetimes, first_id: int = 1) -> None:
         self._lifetimes = lifetimes
         self._texts: list[Text] = []
         self._history = History()
         self._luma: np.ndarray | None = None
         self._time_s: float | None = None
-        self._next_id = 1
+        self.next_id = first_id
 
     @property
     def luma(self) -> np.ndarray | None:
@@ -146,8 +146,8 @@ class Tracker:
             text.trace_back(self._history)
             before = self._predecessor(text)
             if before is None:
-                text.id = self._next_id
-                self._next_id += 1
+                text.id = self.next_id
+                self.next_id += 1
             else:
                 before.replace_by(text)
                 self._texts.remove(text)

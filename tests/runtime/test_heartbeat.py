@@ -2,28 +2,27 @@ import os
 import time
 from pathlib import Path
 
-from stream_ocr.runtime.heartbeat import Heartbeats
+from stream_ocr.runtime.heartbeat import Heartbeat
 
 
 def test_a_beat_is_seen_through_another_mapping() -> None:
-    written = Heartbeats.create(3)
-    read = Heartbeats(os.dup(written.fd))
+    written = Heartbeat.create()
+    read = Heartbeat(os.dup(written.fd))
+    assert (read.last_ns, read.progress, read.pid, read.state) == (0, 0, 0, "starting")
     start = time.monotonic_ns()
-    written[1].enter("running")
-    written[1].beat()
-    written[1].beat(5)
-    written[1].beat(2)
-    assert start <= read[1].last_ns <= time.monotonic_ns()
-    assert (read[1].progress, read[1].pid, read[1].state) == (7, os.getpid(), "running")
-    for other in (read[0], read[2]):
-        assert (other.last_ns, other.progress, other.pid, other.state) == (0, 0, 0, "starting")
+    written.enter("running")
+    written.beat()
+    written.beat(5)
+    written.beat(2)
+    assert start <= read.last_ns <= time.monotonic_ns()
+    assert (read.progress, read.pid, read.state) == (7, os.getpid(), "running")
     written.close()
     read.close()
 
 
 def test_close_leaves_no_descriptor() -> None:
     before = set(Path("/proc/self/fd").iterdir())
-    hearts = Heartbeats.create(1)
-    hearts[0].beat()
-    hearts.close()
+    heart = Heartbeat.create()
+    heart.beat()
+    heart.close()
     assert set(Path("/proc/self/fd").iterdir()) <= before

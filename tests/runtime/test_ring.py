@@ -150,3 +150,25 @@ def test_close_leaves_no_descriptor_also_while_a_slot_is_looked_at() -> None:
     assert bytes(pixels[:3]) == b"abc"
     del ring, pixels
     assert set(Path("/proc/self/fd").iterdir()) <= before
+
+
+def test_generations_count_the_fillings_of_the_whole_ring_also_for_a_successor(ring: Ring) -> None:
+    refs = [put(ring, b"") for _ in range(2)]
+    ring.release(refs[0])
+    successor = Ring.attach(os.dup(ring.fd))
+    assert [ref.generation for ref in (*refs, put(successor, b""), put(successor, b""))] == [1, 2, 3, 4]
+    assert ring.filled == 4
+    successor.close()
+
+
+def test_settling_gives_back_what_is_still_out_and_nothing_else(ring: Ring) -> None:
+    refs = [put(ring, bytes([n])) for n in range(3)]
+    ring.release(refs[0])
+    assert ring.settle(1, 2) == 1
+    assert not ring.holds(refs[1])
+    assert bytes(ring.view(refs[2])[:1]) == b"\2"
+    assert ring.settle(1, 2) == 0, "never twice"
+    newer = [put(ring, b"new") for _ in range(2)][1]
+    assert newer.slot == refs[1].slot
+    ring.release(refs[1])  # a late reference does no harm where the slot was filled again
+    assert bytes(ring.view(newer)[:3]) == b"new"

@@ -19,11 +19,13 @@ def test_every_worker_maps_what_it_touches_and_nothing_else() -> None:
     assert mapped == {
         "decode/a": {"frames/a"},
         "decode/b": {"frames/b"},
-        "detect": {"frames/a", "frames/b"},
-        "track": {"frames/a", "frames/b", "crops"},
+        "detect": {"frames/"},
+        "track": {"frames/", "crops"},
         "recognize": {"crops"},
         "publish": set(),
     }
+    assert {process.fills for process in topology.processes} - {None} == set(topology.rings)
+    assert sorted(process.frees for process in topology.processes if process.frees) == ["crops", "frames/"]
     assert topology.rings == {
         "frames/a": RingSize(FRAME_SLOTS, 100),
         "frames/b": RingSize(FRAME_SLOTS, 100),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from stream_ocr.messages import FrameRef, Message, Stamp, StreamClosed
+from stream_ocr.runtime.batching import batches
 from stream_ocr.runtime.control import WorkerSpec
 from stream_ocr.runtime.topology import Process
-from stream_ocr.runtime.worker import batches
 
 
 def frame(seq: int) -> FrameRef:
@@ -27,7 +27,7 @@ def script(messages: Iterable[Message | None]) -> Callable[[float], Message | No
 
 
 def grouped(messages: Iterable[Message | None], count: int, max_items: int) -> list[list[Message]]:
-    groups = batches(script(messages), max_items, 1.0)
+    groups = batches(script(messages), lambda: max_items, 1.0)
     return [next(groups) for _ in range(count)]
 
 
@@ -58,7 +58,7 @@ def test_the_wait_counts_from_the_first_item() -> None:
         return frame(seq)
 
     start = time.monotonic()
-    batch = next(batches(trickle, 1000, 0.2))
+    batch = next(batches(trickle, lambda: 1000, 0.2))
     assert time.monotonic() - start < 0.4
     assert 2 <= len(batch) <= 11
 
@@ -76,6 +76,16 @@ def test_a_worker_without_a_supervisor_leaves_quietly() -> None:
 
 def test_a_worker_whose_supervisor_died_meanwhile_leaves_quietly() -> None:
     process = Process(name="detect", factory="nothing:here", input=None, output="x")
-    spec = WorkerSpec(process, {}, (), None, None, "ipc://@x", "", {}, 0, 0, 2, supervisor=os.getppid())
+    spec = WorkerSpec(
+        process=process,
+        settings={},
+        live=False,
+        source_address=None,
+        source_keys=None,
+        target_address="ipc://@x",
+        target_key="",
+        rings={},
+        supervisor=os.getppid(),
+    )
     result = run(msgspec.json.encode(spec) + b"\n")
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")

@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from stream_ocr.errors import SourceError, WeightsError
-from stream_ocr.messages import Detections, FrameRef, Message, Published, Readings, SlotRef, Stamp, StreamClosed, Tracks
+from stream_ocr.messages import (
+    Detections,
+    FrameRef,
+    Message,
+    Published,
+    Readings,
+    SlotRef,
+    SourceChanged,
+    Stamp,
+    StreamClosed,
+    Tracks,
+)
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
-from stream_ocr.stages.base import Slots
+from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots
 
 
 class Entered:
@@ -26,15 +37,17 @@ class Entered:
 class Counter(Entered):
     """A source of frames, the seq in the bytes of their slots; every ``slot_each``-th has one."""
 
-    def __init__(self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0) -> None:
+    def __init__(
+        self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0, life: int = 0
+    ) -> None:
         self.slots, self.stream, self.frames = slots, stream, frames
-        self.slot_each, self.pause_s = slot_each, pause_s
+        self.slot_each, self.pause_s, self.epoch = slot_each, pause_s, life * EPOCHS_OF_A_LIFE
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
         seq, start = 0, time.monotonic()
         while seq < self.frames and not stop():
             slot = self._put(seq, stop) if seq % self.slot_each == 0 else None
-            stamp = Stamp(self.stream, 0, seq, seq, (1, 25), 1, time.time_ns())
+            stamp = Stamp(self.stream, self.epoch, seq, seq, (1, 25), 1, time.time_ns())
             yield FrameRef(stamp, (8, 1), "carry" if slot else "skip", slot, True, False, False)
             seq += 1
             time.sleep(self.pause_s)
@@ -75,10 +88,17 @@ class Look(Entered):
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for ref in batch:
+            if isinstance(ref, SourceChanged):
+                yield ref
+                continue
             assert isinstance(ref, FrameRef)
             if ref.slot is not None:
                 check(self.rings, ref)
             yield Detections(ref, None)
+
+    def set_aside(self, message: Message) -> Iterator[Message]:
+        assert isinstance(message, FrameRef)
+        yield Detections(message, ())
 
 
 class GiveBack(Entered):
@@ -89,6 +109,9 @@ class GiveBack(Entered):
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for message in batch:
+            if isinstance(message, SourceChanged):
+                yield message
+                continue
             ref = message.frame if isinstance(message, Detections) else message
             assert isinstance(ref, FrameRef)
             if ref.slot is not None and self.pause_s is not None:
@@ -103,6 +126,9 @@ class Read(Entered):
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for message in batch:
+            if isinstance(message, SourceChanged):
+                yield message
+                continue
             assert isinstance(message, Tracks)
             yield Readings(message.stamp, message.size, ())
 
@@ -123,9 +149,12 @@ class Say(Entered):
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for message in batch:
+            if isinstance(message, SourceChanged):
+                self.write(f"{message.stream} {message.kind} {message.reason}")
+                continue
             assert isinstance(message, FrameRef | Detections | Tracks | Readings)
             stamp = message.frame.stamp if isinstance(message, Detections) else message.stamp
-            self.write(str(stamp.seq))
+            self.write(f"{stamp.stream} {stamp.epoch} {stamp.seq}")
             yield Published(stamp.stream, stamp.seq + 1, stamp.time_s, ())
 
 
@@ -204,6 +233,8 @@ def table(sources: Mapping[str, Mapping[str, Any]], *, slots: int = 12, **stages
             input=None,
             output=hops[0],
             rings=(f"frames/{stream}",),
+            fills=f"frames/{stream}",
+            counts_lives="source" not in arguments,
             arguments={"stream": stream, **{key: value for key, value in arguments.items() if key != "source"}},
         )
         for stream, arguments in sources.items()
@@ -211,13 +242,19 @@ def table(sources: Mapping[str, Mapping[str, Any]], *, slots: int = 12, **stages
     others = [
         Process(
             name=name,
-            factory=f"toy_stages:{options['toy']}",
+            factory="stream_ocr.testing:faulty" if "faults" in options else f"toy_stages:{options['toy']}",
             input=hops[number],
             output=hops[number + 1],
-            rings=tuple(rings),
+            counts_lives="faults" in options,
+            rings=("frames/",),
+            frees="frames/" if options["toy"] == "give_back" else None,
+            retries=options["toy"] == "look",
             max_items=4,
             max_wait_ms=2,
-            arguments={key: value for key, value in options.items() if key != "toy"},
+            arguments={
+                **{key: value for key, value in options.items() if key != "toy"},
+                **({"factory": f"toy_stages:{options['toy']}"} if "faults" in options else {}),
+            },
         )
         for number, (name, options) in enumerate(stages.items())
     ]
