@@ -34,7 +34,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV), which takes some minutes"
-	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[ppocr,webhook,mqtt,rules,dev]'
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[ppocr,webhook,mqtt,rules,dashboard,dev]'
 	@touch $@
 
 demo: install

@@ -114,6 +114,16 @@ class Events(Section):
     min_characters: int = Field(1, ge=1, description="Shorter texts are not reported.")
 
 
+class Dashboard(Section):
+    host: str = Field(
+        "127.0.0.1", description="Address that the page is served at; any but a loopback one asks for a token."
+    )
+    port: int = Field(8650, ge=0, le=65535, description="Its port; 0 takes any that is free.")
+    token_file: Path | None = Field(
+        None, description="A file with the token; null: one is made at each start and printed."
+    )
+
+
 class Logs(Section):
     style: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: for people on a terminal, JSON lines otherwise."
@@ -140,6 +150,7 @@ class Settings(Section):
     tracking: Tracking = Field(Tracking(), description="Which text is the same as before.")
     recognition: Recognition = Field(Recognition(), description="What the text says.")
     events: Events = Field(Events(), description="What is reported.")
+    dashboard: Dashboard = Field(Dashboard(), description="The page of `stream-ocr dashboard`.")
     logs: Logs = Field(Logs(), description="Log lines on standard error.")
     store: Store = Field(Store(), description="Where events are kept; see docs/subscribe.md.")
     socket: Socket = Field(Socket(), description="Where other programs get events; see docs/subscribe.md.")

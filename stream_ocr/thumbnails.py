@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
+from stream_ocr.errors import SourceError
 from stream_ocr.events import Polygon
 from stream_ocr.frames import Frame
 from stream_ocr.settings import Decode
-from stream_ocr.sources.files import open_file
+from stream_ocr.sources.files import open_container, open_file
+from stream_ocr.sources.pictures import Upright
 from stream_ocr.spans import Span
 
 _HEIGHT_PX, _WIDTH_PX = 48, 480  # at most
@@ -31,6 +35,23 @@ def of_spans(video: Path, spans: Iterable[Span], decode: Decode) -> Iterator[tup
                 yield span, jpeg(upright(bgr, span.polygon_at(picture.stamp.time_s)))
             if not waiting:
                 return
+
+
+def of_span(video: Path, span: Span, decode: Decode) -> bytes | None:
+    """A JPEG of one span from the middle of its time, found by a jump; None when the video has no such time."""
+    with open_container(video, decode.max_pixels) as container:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            return None
+        time_s = _middle_s(span)
+        try:
+            container.seek(int(time_s / float(stream.time_base or 1)), stream=stream)
+            for decoded in container.decode(stream):
+                if decoded.time is not None and decoded.time + 1e-6 >= time_s:
+                    return jpeg(upright(colours(Upright().frame(decoded)), span.polygon_at(decoded.time)))
+        except av.FFmpegError as error:
+            raise SourceError(f"{video} cannot be read at {time_s:.2f} s ({error}).") from error
+    return None
 
 
 def colours(frame: Frame) -> np.ndarray:

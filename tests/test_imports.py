@@ -26,6 +26,7 @@ ROWS = [
     {"runtime"},
     {"api", "testing", "doctor"},
     {"terminal", "bench"},
+    {"dashboard"},
     {"cli"},
 ]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stream_ocr.cli.options import Config, Set, load, tell
+from stream_ocr.errors import SettingsError
 
 Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only of this stream; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON an event.")]
@@ -66,6 +67,28 @@ def search(
     if not listing.search(path, sought, json=json_):
         tell("nothing was found")
         raise typer.Exit(1)
+
+
+def dashboard(
+    source: Annotated[
+        str, typer.Argument(help="A .jsonl file of events, which may still be growing, or where events are published.")
+    ] = "tcp://127.0.0.1:5560",
+    video: Annotated[Path | None, typer.Option(help="The video that the events are of.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Our key, NAME.key_secret.")] = None,
+    server_key: Annotated[Path | None, typer.Option(help="The server's public key, server.key.")] = None,
+    config: Config = None,
+    set_: Set = None,
+) -> None:
+    """Show events in a browser: on the video, on a timeline, as a list, with search."""
+    settings = load(config, set_)
+    try:
+        from stream_ocr.dashboard import serve
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The page needs {error.name}, which is not installed; pip install 'stream-ocr[dashboard]'."
+        ) from error
+
+    serve.serve(serve.feed_of(source, key, server_key), video, settings, tell)
 
 
 def keys(

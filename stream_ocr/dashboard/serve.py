@@ -1,0 +1,128 @@
+"""``stream-ocr dashboard``: the page at an address, until Ctrl-C."""
+
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from stream_ocr.dashboard.app import Page, create
+from stream_ocr.dashboard.feeds import Feed, LogFeed, Running, SocketFeed
+from stream_ocr.dashboard.history import History
+from stream_ocr.dashboard.searching import in_history, in_store
+from stream_ocr.errors import SettingsError, SinkError
+from stream_ocr.events import read_log
+from stream_ocr.settings import Dashboard, Settings
+from stream_ocr.sinks.base import reason
+from stream_ocr.sources.files import open_file
+from stream_ocr.spans import of_video
+
+_SHORTEST_TOKEN = 16
+
+
+def serve(feed: Feed, video: Path | None, settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve the page of a feed, with its video. Raises SourceError, SettingsError, SinkError and StoreError."""
+    history = History()
+    search = in_store(settings.store.path) if settings.store.path else in_history(history)
+    stream = _stream_of(video, feed, settings) if video else None
+    page = Page(video.name if video else feed.name, history, settings, search, video, stream)
+    token = token_for(settings.dashboard)
+    with listen(settings.dashboard) as listener, Running(feed, history), suppress(KeyboardInterrupt):
+        say(f"{address(listener, token)} shows {page.title}; Ctrl-C ends it.")
+        server(page, token).run(sockets=[listener])
+
+
+def feed_of(source: str, key: Path | None = None, server_key: Path | None = None) -> Feed:
+    """The feed that a source names: a .jsonl file, or an endpoint. Raises SourceError and SubscribeError."""
+    if "://" in source:
+        return SocketFeed(source, key=key, server_key=server_key)
+    return LogFeed(Path(source))
+
+
+def server(page: Page, token: str | None) -> uvicorn.Server:
+    """What answers, once it is run."""
+    config = uvicorn.Config(
+        create(page, token=token),
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        access_log=False,  # which would write the token
+        timeout_graceful_shutdown=2,
+    )
+    return _Server(config, page)
+
+
+class _Server(uvicorn.Server):
+    """Lets those who wait for events go before it waits for them to go."""
+
+    def __init__(self, config: uvicorn.Config, page: Page) -> None:
+        super().__init__(config)
+        self._page = page
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._page.history.close()
+        await super().shutdown(sockets)
+
+
+def listen(dashboard: Dashboard) -> socket.socket:
+    """A socket at the address of the settings. Raises SinkError."""
+    family = socket.AF_INET6 if ":" in dashboard.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((dashboard.host, dashboard.port))
+        listener.listen()  # from here on a browser waits for the answer; nobody is refused who opens it too soon
+    except OSError as error:
+        listener.close()
+        raise SinkError(
+            f"The page cannot be served at {dashboard.host}:{dashboard.port}: {reason(error)}; set dashboard.port"
+            " to another, or to 0 for any that is free."
+        ) from error
+    return listener
+
+
+def address(listener: socket.socket, token: str | None) -> str:
+    """What to open in a browser."""
+    host, port = listener.getsockname()[:2]
+    named = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(
+        host, f"[{host}]" if ":" in host else host
+    )
+    return f"http://{named}:{port}/" + (f"?token={token}" if token else "")
+
+
+def token_for(dashboard: Dashboard) -> str | None:
+    """What viewers have to show: nothing at a loopback address, unless a file has a token. Raises SettingsError."""
+    if dashboard.token_file is not None:
+        try:
+            token = dashboard.token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"dashboard.token_file {dashboard.token_file} cannot be read: {reason(error)}."
+            ) from error
+        if len(token) < _SHORTEST_TOKEN:
+            raise SettingsError(
+                f"dashboard.token_file {dashboard.token_file} has a token of {len(token)} characters; make it"
+                f" {_SHORTEST_TOKEN} or more."
+            )
+        return token
+    return None if _loopback(dashboard.host) else secrets.token_urlsafe(24)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _stream_of(video: Path, feed: Feed, settings: Settings) -> str | None:
+    """Which stream the video shows; None: the only one. Raises SourceError when it is none, or no video."""
+    with open_file(video, stream=video.name, max_pixels=settings.decode.max_pixels):
+        pass
+    if not isinstance(feed, LogFeed):
+        return video.name
+    streams = {event.stream for event in of_video(list(read_log(feed.path)), video)}
+    return streams.pop() if streams else None

@@ -1,0 +1,54 @@
+// Search over everything that was kept, by the server.
+
+import { clock, element, oneLine, read } from "./format.js";
+
+const WAIT_MS = 200;
+
+export class Search {
+  constructor({ query, said, results, pictures, choose }) {
+    Object.assign(this, { query, said, results, pictures, choose });
+    this.asked = 0;
+    query.addEventListener("input", () => {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.ask(), WAIT_MS);
+    });
+  }
+
+  async ask() {
+    const wanted = this.query.value.trim();
+    const number = ++this.asked;
+    if (!wanted) return this.#show([], "");
+    let found;
+    try {
+      const answer = await fetch(`api/search?q=${encodeURIComponent(wanted)}`);
+      if (!answer.ok) throw new Error(String(answer.status));
+      found = await answer.json();
+    } catch {
+      if (number === this.asked) this.#show([], "The search could not be answered; try again.");
+      return;
+    }
+    if (number !== this.asked) return; // another question was asked meanwhile
+    const many = found.length === 1 ? "1 text" : `${found.length === 100 ? "the latest 100" : found.length} texts`;
+    this.#show(found, found.length ? many : "Nothing has that in it.");
+  }
+
+  #show(found, said) {
+    this.said.textContent = said;
+    this.results.replaceChildren(...found.map((span) => this.#row(span)));
+  }
+
+  #row(span) {
+    const when = `${clock(span.start)} – ${span.end === null ? "" : clock(span.end)}`;
+    const button = element("button", { type: "button" });
+    if (this.pictures) {
+      const source = new URLSearchParams({ stream: span.stream, track: span.track, start: span.start });
+      const picture = element("img", { alt: "", loading: "lazy", src: `api/thumbnail?${source}` });
+      picture.addEventListener("error", () => picture.remove());
+      button.append(picture);
+    }
+    const facts = element("small", {}, element("time", { textContent: when }), read(` ${oneLine(span.stream, 60)}`));
+    button.append(read(oneLine(span.text)), facts);
+    button.addEventListener("click", () => this.choose(span));
+    return element("li", {}, button);
+  }
+}
