@@ -27,6 +27,7 @@ from stream_ocr.spans import Span, spans
 _BEAT_S = 5.0
 _LONGEST_QUERY = 200
 
+
 @dataclass(frozen=True)
 class Page:
     """What the page shows. stream: the one that the video shows; search: finds texts, the latest first."""

@@ -15,7 +15,7 @@ from typing import Protocol, Self
 import msgspec
 import structlog
 
-from stream_ocr.client import subscribe
+from stream_ocr.client import Subscription, subscribe
 from stream_ocr.dashboard.history import History
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Event, parse
@@ -88,7 +88,7 @@ class LogFeed:
 
 
 class SocketFeed:
-    """Events as they are published: those of the last hour, what has been in sight since before, and all that follow."""
+    """Events as they are published: those of the last hour, what is in sight since before, and all that follow."""
 
     def __init__(self, endpoint: str, *, key: Path | None = None, server_key: Path | None = None) -> None:
         """Raises SubscribeError for what is no endpoint, or a key that cannot be used."""
@@ -104,14 +104,14 @@ class SocketFeed:
             history.add(self._before(since, stop))
             while not stop.is_set():
                 if (event := subscription.receive(_LOOK_S)) is not None:
-                    history.add([event, *islice(iter(partial(subscription.receive, 0), None), _CHUNK)])
+                    history.add([event, *islice(_ready(subscription), _CHUNK)])
 
     def _before(self, since: datetime, stop: Flag) -> list[Event]:
         """Texts that are in sight now and were told last before that time."""
         with self._open(since="snapshot") as sight:
             while not sight.joined and not stop.is_set():
                 sight.wait(_LOOK_S)
-            events = list(iter(partial(sight.receive, 0), None))
+            events = list(_ready(sight))
         return [event for event in events if event.emitted_utc is not None and event.emitted_utc < since]
 
 
@@ -137,6 +137,12 @@ class Running:
             feed.run(history, self._stop)
         except Exception:
             log.exception("feed ended", feed=feed.name)
+
+
+def _ready(subscription: Subscription) -> Iterator[Event]:
+    """The events that are there already."""
+    while (event := subscription.receive(0)) is not None:
+        yield event
 
 
 def _inode(file: BufferedReader) -> int:

@@ -20,6 +20,7 @@ from stream_ocr.dashboard.feeds import Running
 from stream_ocr.dashboard.history import History
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.events import Event, TextEvent
+from stream_ocr.journal import StoredJournal, open_journal
 from stream_ocr.settings import PREFIX, Dashboard, Settings
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -187,3 +188,13 @@ class Log:
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "events.jsonl")
+
+
+@pytest.fixture
+def journal(tmp_path: Path, endpoint: str) -> Iterator[StoredJournal]:
+    """A store with a publisher, as a run has it."""
+    with open_journal(
+        Settings.load(None, [f"store.path={tmp_path}/events.db", f"socket.events={endpoint}"])
+    ) as journal:
+        assert isinstance(journal, StoredJournal)
+        yield journal

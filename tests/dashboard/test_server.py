@@ -4,13 +4,15 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from stream_ocr.dashboard import serve as serving
 from stream_ocr.dashboard.history import History, Place
-from stream_ocr.errors import SettingsError, SinkError, SourceError
+from stream_ocr.errors import SettingsError, SinkError, SourceError, SubscribeError
 from stream_ocr.settings import Dashboard, Settings
+from stream_ocr.testing import published_event
 
 
 def get(address: str, path: str = "", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -182,3 +184,26 @@ def test_history_forgets_the_oldest_and_says_so(log):
 def test_places_that_were_never_given_out_are_the_beginning(text):
     assert Place.parse(text).next == 0
     assert Place.parse(str(Place("ab12", 7))) == Place("ab12", 7)
+
+
+def test_events_that_are_published_are_told_and_found(serve, journal, endpoint, tmp_path):
+    def told(text: str, **facts):
+        return published_event(journal.number("gate"), text, durable=journal.durable, **facts)
+
+    long_ago = datetime.now(UTC) - timedelta(hours=3)
+    list(journal.commit([told("STILL THERE", track=7, start=1.0, emitted_utc=long_ago)]))
+    list(journal.commit([told("GONE", track=8, start=2.0, emitted_utc=long_ago)]))
+    list(journal.commit([told("GONE", track=8, kind="ended", start=2.0, end=3.0, emitted_utc=long_ago)]))
+    list(journal.commit([told("GATE 4", track=9, start=4.0)]))
+    address = serve(endpoint, store=tmp_path / "events.db")
+    found: list[str] = []
+    while len(found) < 2:
+        found = [event["text"] for kind, _, events in messages(address, 2) if kind == "events" for event in events]
+    assert found == ["STILL THERE", "GATE 4"]
+    (span,) = json.loads(get(address, "api/search?q=gone")[2])
+    assert (span["text"], span["start"], span["end"]) == ("GONE", 2.0, 3.0)
+
+
+def test_what_is_no_endpoint_is_told_at_the_start():
+    with pytest.raises(SubscribeError, match="is no endpoint"):
+        serving.feed_of("gopher://nowhere")
