@@ -24,6 +24,7 @@ class BoxFilter:
         self._kalman.P = np.diag([0.1, 0.1, 0.2, 0.1, 5.0, 5.0, 0.5, 0.5]) ** 2 * self._unit**2
         self._axes = _axes_of(quad)
         self._shape = _shape_of(quad)
+        self._quad: np.ndarray | None = None
 
     @property
     def velocity(self) -> np.ndarray:
@@ -32,9 +33,11 @@ class BoxFilter:
 
     def quad(self) -> np.ndarray:
         """The quad where it is believed to be now, (4, 2)."""
-        centre, size = self._kalman.x[:2], np.maximum(self._kalman.x[2:4], 1.0)
-        along, across = self._axes
-        return np.asarray(centre + self._shape[:, :1] * size[0] * along + self._shape[:, 1:] * size[1] * across)
+        if self._quad is None:
+            centre, size = self._kalman.x[:2], np.maximum(self._kalman.x[2:4], 1.0)
+            along, across = self._axes
+            self._quad = centre + self._shape[:, :1] * size[0] * along + self._shape[:, 1:] * size[1] * across
+        return self._quad
 
     def predict(self, dt_s: float) -> None:
         """Carry the state ``dt_s`` seconds on."""
@@ -46,6 +49,7 @@ class BoxFilter:
         noise[:4, 4:] = noise[4:, :4] = np.diag(push**2) * dt_s**3 / 2
         noise[4:, 4:] = np.diag(push**2) * dt_s**2
         self._kalman.predict(F=transition, Q=noise)
+        self._quad = None
 
     def detected(self, quad: np.ndarray) -> None:
         """Take in a quad found by the detector."""
@@ -54,11 +58,13 @@ class BoxFilter:
         self._axes = _axes_of(quad)
         spread = np.array([0.12, 0.08, 0.25, 0.12]) * self._unit
         self._kalman.update(np.concatenate([quad.mean(axis=0), [width, height]]), R=np.diag(spread**2))
+        self._quad = None
 
     def seen_at(self, centre: np.ndarray) -> None:
         """Take in a centre found by looking for the text's own picture."""
         spread = 0.04 * self._unit
         self._kalman.update(centre, R=np.eye(2) * spread**2, H=_H[:2])
+        self._quad = None
 
     def start_moving(self, velocity: np.ndarray) -> None:
         """Begin with a velocity known from earlier pictures, in pixels a second."""

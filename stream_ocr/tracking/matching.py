@@ -5,6 +5,7 @@ line. So the two directions are judged apart, along the line by the overlap of s
 """
 
 from collections.abc import Sequence
+from math import hypot
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -46,11 +47,13 @@ def _relation(
     a: np.ndarray, b: np.ndarray
 ) -> tuple[tuple[tuple[float, float], tuple[float, float]], float, tuple[float, float]]:
     """Spans of both along the line of ``a``, distance of the lines across it, and both heights."""
-    along = (a[1] - a[0]) + (a[2] - a[3])
-    along = along / max(float(np.linalg.norm(along)), 1e-9)
-    across = np.array([-along[1], along[0]])
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = a.tolist()
+    x, y = x1 - x0 + x2 - x3, y1 - y0 + y2 - y3
+    length = max(hypot(x, y), 1e-9)
+    x, y = x / length, y / length
     (width_a, height_a), (width_b, height_b) = extent(a), extent(b)
-    offset = b.mean(axis=0) - a.mean(axis=0)
-    centre_b = float(offset @ along)
+    xs, ys = b.T.tolist()
+    offset_x, offset_y = (sum(xs) - x0 - x1 - x2 - x3) / 4, (sum(ys) - y0 - y1 - y2 - y3) / 4
+    centre_b = offset_x * x + offset_y * y
     spans = ((-width_a / 2, width_a / 2), (centre_b - width_b / 2, centre_b + width_b / 2))
-    return spans, abs(float(offset @ across)), (max(height_a, 1e-6), max(height_b, 1e-6))
+    return spans, abs(offset_y * x - offset_x * y), (max(height_a, 1e-6), max(height_b, 1e-6))

@@ -1,8 +1,9 @@
 """One text on the screen, followed from frame to frame by its own picture."""
 
+import cv2
 import numpy as np
 
-from stream_ocr.geometry import extent, inside
+from stream_ocr.geometry import bounds, extent, inside
 from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, reframed, residuals, view_size
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.kalman import BoxFilter
@@ -19,6 +20,7 @@ _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a te
 _STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
 _STILL = 0.95
+_SAME = 8  # grey levels by which no pixel differs where a picture only flickers
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
 
 
@@ -35,6 +37,7 @@ class Text:
     _last: np.ndarray
     _noise: np.ndarray
     _changing: list[tuple[float, np.ndarray]]
+    _seen: tuple[slice, slice, np.ndarray] | None
     _shorter: int
     _longer: int
     cut: bool
@@ -115,11 +118,20 @@ class Text:
         self.shown_until_s = None
         self._filter, self._template, self._size = other._filter, other._template, other._size
         self._last, self._noise, self._changing = other._last, other._noise, other._changing
+        self._seen = other._seen
         self._centre, self._shorter, self._longer, self.cut = other._centre, other._shorter, other._longer, other.cut
+
+    def rests(self, luma: np.ndarray) -> bool:
+        """Whether the next frame shows the very pixels that it was last looked for in: nothing is to be found out."""
+        if self._seen is None or not self.in_sight:
+            return False
+        rows, columns, pixels = self._seen
+        return cv2.norm(luma[rows, columns], pixels, cv2.NORM_INF) <= _SAME
 
     def observe(self, luma: np.ndarray, time_s: float) -> None:
         """Look for it in the next frame."""
         match = self._find(luma)
+        self._seen = None
         needed = _KEEP_SCORE if self.in_sight else _REGAIN_SCORE
         if match.score < needed or match.gain < _KEEP_GAIN:
             if self.in_sight:
@@ -129,6 +141,7 @@ class Text:
             return
         self.shown_until_s = None
         self._filter.seen_at(self._place_of(match))
+        self._remember(luma)
         before, self._last = self._last, match.view
         different = residuals(match.view, self._template, self._tolerance).max()
         if different > _CHANGED:
@@ -146,9 +159,16 @@ class Text:
             self._learn(match)
 
     def unchanged(self, time_s: float) -> None:
-        """The next frame shows the same picture."""
+        """The next frame shows the same picture, here if not everywhere."""
         if self._changing:
             self._change(self._changing[-1][1], time_s, settled=True)
+
+    def _remember(self, luma: np.ndarray) -> None:
+        """Keep the pixels round it, as they are in this frame."""
+        left, top, right, bottom = (int(v) for v in bounds(self.quad()))
+        rows, columns = slice(max(top, 0), max(bottom + 1, 0)), slice(max(left, 0), max(right + 1, 0))
+        pixels = luma[rows, columns]
+        self._seen = (rows, columns, pixels.copy()) if pixels.size else None
 
     def _find(self, luma: np.ndarray) -> Match:
         quad = self.quad()
@@ -221,5 +241,6 @@ class Text:
         self._template = self._last = look_at(luma, quad, self._size)
         self._noise = np.full_like(self._template, _FIRST_NOISE)
         self._changing = []
+        self._seen = None
         self._shorter = self._longer = 0
         self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))

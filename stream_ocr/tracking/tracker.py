@@ -59,7 +59,7 @@ class Tracker:
         if luma is not None:
             self._luma = luma
         for text in sorted(self._texts, key=lambda text: not text.in_sight):
-            if luma is None:
+            if luma is None or text.rests(luma):
                 text.unchanged(time_s)
                 continue
             text.predict(dt_s)
