@@ -25,23 +25,30 @@ class Fusion:
 
     @property
     def best(self) -> Decoded:
-        """The text with most votes, in its clearest look; empty when nothing has been read."""
+        """The text with most votes, in its look with most spaces, then the clearest; empty when nothing was read."""
         votes: dict[str, float] = {}
         for look, height in self._looks:
-            votes[look.text] = votes.get(look.text, 0.0) + (look.confidence * height) ** 2
+            words = _words(look)
+            votes[words] = votes.get(words, 0.0) + (look.confidence * height) ** 2
         if not votes:
             return NOTHING
-        text = max(votes, key=lambda text: votes[text])
-        return max((look for look, _ in self._looks if look.text == text), key=lambda look: look.confidence)
+        best = max(votes, key=lambda words: votes[words])
+        alike = [look for look, _ in self._looks if _words(look) == best]
+        return max(alike, key=lambda look: (look.text.count(" "), look.confidence))
 
     def wants(self, height: float) -> bool:
         """Whether a further look, at text of ``height`` pixels, may still change the result."""
         if not self._looks or height > _NEARER * max(seen for _, seen in self._looks):
             return True
         best = self.best
-        votes = [look for look, _ in self._looks if look.text == best.text]
+        votes = [look for look, _ in self._looks if _words(look) == _words(best)]
         return best.confidence < _CERTAIN and (len(votes) < 2 or best.confidence < _AGREED)
 
     def add(self, look: Decoded, height: float) -> None:
         """Take in one more reading, of text that was ``height`` pixels high in its frame."""
         self._looks.append((look, height))
+
+
+def _words(look: Decoded) -> str:
+    """Its text without spaces: they are lost more often than invented, and no reason to disagree."""
+    return "".join(look.text.split())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from msgspec import structs
 
@@ -21,16 +21,14 @@ from stream_ocr.journal import Journal, Numbers, open_journal
 from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.recognition.belief import is_writing
 from stream_ocr.recognition.calibration import calibrated, certainty
-from stream_ocr.recognition.likeness import may_be_one
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots
+from stream_ocr.stages.verdict import verdict
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
-_SURER = 0.02
-_UNFOLDING_S = 0.75
 _LONE, _SHORT, _GLIMPSED = 0.97, 0.8, 0.75
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE_KINDS: Mapping[str, SourceKind] = {"up": "source.up", "down": "source.down", "gap": "source.gap"}
@@ -142,25 +140,15 @@ class PublishStage:
     def _say(self, message: Readings, told: _Told, reading: Reading) -> Iterator[TextEvent]:
         """Say what a reading adds to what was said of its track, if anything."""
         said = told.said
-        if not self._worth_saying(reading) or (said is not None and reading.text == said.text):
+        if not self._worth_saying(reading):
             return
-        if said is None:
-            told.said = reading
-            yield self._event(message, "appeared", reading, None, reading)
-        elif reading.start_s <= said.start_s:
-            if reading.view != said.view and reading.text in said.text:
-                return  # a box that has shrunk, not a better reading
-            told.said = reading
-            yield self._event(message, "updated", reading, said.text, reading)
-        elif _unfolds(said, reading):
+        kind: Kind | Literal["nothing"] = "appeared" if said is None else verdict(said, reading)
+        if kind == "nothing":
+            return
+        told.said = reading
+        if said is not None and kind == "updated" and said.start_s < reading.start_s:
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(message, "updated", told.said, said.text, reading)
-        elif not may_be_one((reading.text, reading.characters), (said.text, said.characters)):
-            told.said = reading
-            yield self._event(message, "changed", reading, said.text, reading)
-        elif min(reading.characters) > min(said.characters) + _SURER:  # the mean hides one wrong letter in a line
-            told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-            yield self._event(message, "updated", told.said, said.text, reading)
+        yield self._event(message, kind, told.said, said.text if said else None, reading)
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
@@ -229,12 +217,6 @@ def _utc(stamp: Stamp, time_s: float) -> datetime | None:
 
 def _datetime(unix_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=unix_ns // 1000)
-
-
-def _unfolds(said: Reading, reading: Reading) -> bool:
-    """Whether a text that is fading or being written in was read before it was whole."""
-    part, whole = said.text.replace(" ", ""), reading.text.replace(" ", "")
-    return reading.start_s - said.start_s < _UNFOLDING_S and part in whole and len(whole) >= len(part) + 2
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:

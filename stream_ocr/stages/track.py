@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_ocr import models
 from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat, grown, inside
+from stream_ocr.geometry import extent, flat, grown
 from stream_ocr.messages import (
     CropRef,
     Detections,
@@ -152,8 +152,7 @@ class TrackStage:
             if len(crops) == MOST_CROPS:
                 break
             quad = text.quad()
-            leaves = not text.cut and not inside(quad, stream.size)
-            if text.settled and not leaves and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
+            if text.settled and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
                 crops[text.id] = self._cut(stream.tracker, quad)
         return crops
 
@@ -183,7 +182,7 @@ class TrackStage:
 def _track(text: Text, crop: CropRef | None) -> Track:
     return Track(
         text.id,
-        flat(text.quad()),
+        flat(text.end_quad if text.ended else text.quad()),
         text.view,
         text.start_s,
         flat(text.start_quad),

@@ -21,7 +21,7 @@ def affinity(a: np.ndarray, b: np.ndarray) -> float:
     if common <= 0:
         return 0.0
     along = common / (max(end_a, end_b) - min(start_a, start_b))
-    across = max(0.0, 1 - distance / (0.8 * min(heights)))
+    across = max(0.0, 1 - distance / (0.4 * sum(heights)))
     return float(along * across * min(heights) / max(heights))
 
 
@@ -29,7 +29,9 @@ def covered(part: np.ndarray, whole: np.ndarray) -> float:
     """The share of the line ``part`` that lies on the line ``whole``; 0 when they are different lines or sizes."""
     spans, distance, heights = _relation(whole, part)
     (start_w, end_w), (start_p, end_p) = spans
-    if distance > 0.6 * max(heights) or min(heights) < 0.5 * max(heights):
+    # A box that is much too high may still be of this line, but a line at its edge is one of two.
+    thin = min(heights) < 0.5 * max(heights)
+    if distance > (0.2 if thin else 0.6) * max(heights) or min(heights) < 0.35 * max(heights):
         return 0.0
     return float(max(0.0, min(end_w, end_p) - max(start_w, start_p)) / max(end_p - start_p, 1e-6))
 

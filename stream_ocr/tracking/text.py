@@ -20,6 +20,7 @@ _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a te
 _STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
 _STILL = 0.95
+_OVER = 0.15  # heights by which a box is larger than its letters
 _SAME = 8  # grey levels by which no pixel differs where a picture only flickers
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
 
@@ -27,8 +28,8 @@ _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or no
 class Text:
     """Position, appearance and history of one text; times are media seconds.
 
-    shown_until_s is the time of the first frame that did not show it any more, None while it is in sight. cut says
-    that the edge of the picture may have cut it off when it was last detected.
+    shown_until_s is the time of the first frame that did not show it any more, None while it is in sight; end_quad is
+    where it stood then. cut says that the edge of the picture may have cut it off when it was last detected.
     """
 
     _filter: BoxFilter
@@ -46,7 +47,7 @@ class Text:
         self.id = 0  # given when it is confirmed
         self.view = 0
         self.start_s = time_s
-        self.start_quad = quad
+        self.start_quad = self.end_quad = quad
         self.first_hit_s = time_s
         self.hits = 1
         self.drifts = 0  # how often it has come to look different little by little
@@ -99,8 +100,7 @@ class Text:
         framed = self.quad()
         (before, height), after = extent(framed), extent(quad)[0]
         margin = _LONGER * before + 2 * MARGIN * height / HEIGHT
-        leaves = not self.cut and not inside(quad, (luma.shape[1], luma.shape[0]))
-        self._shorter = self._shorter + 1 if after < before - margin and not leaves else 0
+        self._shorter = self._shorter + 1 if after < before - margin and not self._leaves(luma) else 0
         self._longer = self._longer + 1 if after > before + _LETTER * height else 0
         if self.cut and not self.confirmed:
             self._begin(quad, luma)
@@ -121,6 +121,11 @@ class Text:
         self._seen = other._seen
         self._centre, self._shorter, self._longer, self.cut = other._centre, other._shorter, other._longer, other.cut
 
+    def vanish(self, time_s: float) -> None:
+        """It is not to be seen, or not whole, from this frame on."""
+        if self.in_sight:
+            self.shown_until_s, self.end_quad = time_s, self.quad()
+
     def rests(self, luma: np.ndarray) -> bool:
         """Whether the next frame shows the very pixels that it was last looked for in: nothing is to be found out."""
         if self._seen is None or not self.in_sight:
@@ -135,8 +140,13 @@ class Text:
         needed = _KEEP_SCORE if self.in_sight else _REGAIN_SCORE
         if match.score < needed or match.gain < _KEEP_GAIN:
             if self.in_sight:
-                self.shown_until_s = time_s
+                self.vanish(time_s)
                 self._filter.stop()
+            self._changing = []
+            return
+        if self._leaves(luma):
+            self.vanish(time_s)
+            self._filter.seen_at(self._place_of(match))
             self._changing = []
             return
         self.shown_until_s = None
@@ -162,6 +172,11 @@ class Text:
         """The next frame shows the same picture, here if not everywhere."""
         if self._changing:
             self._change(self._changing[-1][1], time_s, settled=True)
+
+    def _leaves(self, luma: np.ndarray) -> bool:
+        """Whether the edge of the picture cuts off a text that was whole."""
+        quad = self.quad()
+        return not self.cut and not inside(quad, (luma.shape[1], luma.shape[0]), -_OVER * extent(quad)[1])
 
     def _remember(self, luma: np.ndarray) -> None:
         """Keep the pixels round it, as they are in this frame."""

@@ -99,8 +99,7 @@ class Tracker:
         """End every text; those in sight at ``end_s``."""
         ended = self.in_view
         for text in ended:
-            if text.shown_until_s is None:
-                text.shown_until_s = end_s
+            text.vanish(end_s)
             text.ended = True
         self._texts = []
         self._history.clear()
@@ -118,7 +117,7 @@ class Tracker:
         if parts:
             parts[0].hit(quad, luma)
             for text in parts[1:]:
-                text.shown_until_s = time_s
+                text.vanish(time_s)
         elif score >= self._lifetimes.start_score and not self._fading(quad):
             text = Text(quad, luma, time_s)
             text.trace_back(self._history, within_s=_GLANCE_S)

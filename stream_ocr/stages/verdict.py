@@ -1,0 +1,52 @@
+"""What a reading adds to what has been said of its text."""
+
+from typing import Literal
+
+from stream_ocr.messages import Reading
+from stream_ocr.recognition.likeness import may_be_one
+
+Verdict = Literal["nothing", "updated", "changed"]
+
+_SURER = 0.02
+_LESS_SURE = 0.1  # a longer text may be read with so much less confidence
+_UNFOLDING_S = 0.75
+
+
+def verdict(said: Reading, new: Reading) -> Verdict:
+    """Whether ``new`` reads the same text better, or another one; both have a text."""
+    words, words_said = "".join(new.text.split()), "".join(said.text.split())
+    if words == words_said:  # spaces are lost more often than invented
+        return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
+    if new.view == said.view:
+        return "updated"  # all looks at these pixels have been weighed
+    if new.start_s <= said.start_s:  # the box has changed
+        return "updated" if _frames_better(said, new, words_said, words) else "nothing"
+    if _unfolds(said, new, words_said, words):
+        return "updated"
+    if not may_be_one((new.text, new.characters), (said.text, said.characters)):
+        return "changed"
+    return "updated" if _surer(said, new) else "nothing"
+
+
+def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> bool:
+    if words in words_said:
+        return False
+    if words_said in words:
+        return new.confidence >= said.confidence - _LESS_SURE
+    if may_be_one((new.text, new.characters), (said.text, said.characters)):
+        return _surer(said, new)
+    return new.confidence > said.confidence
+
+
+def _surer(said: Reading, new: Reading) -> bool:
+    return _weakest(new) > _weakest(said) + _SURER
+
+
+def _weakest(reading: Reading) -> float:
+    """Of the letters: the mean would hide one that is wrong in a line."""
+    return min(sure for c, sure in zip(reading.text, reading.characters, strict=True) if not c.isspace())
+
+
+def _unfolds(said: Reading, new: Reading, words_said: str, words: str) -> bool:
+    """Whether a text that is fading or being written in was read before it was whole."""
+    return new.start_s - said.start_s < _UNFOLDING_S and words_said in words and len(words) >= len(words_said) + 2
