@@ -27,11 +27,13 @@ def affinity(a: np.ndarray, b: np.ndarray) -> float:
 
 def covered(part: np.ndarray, whole: np.ndarray) -> float:
     """The share of the line ``part`` that lies on the line ``whole``; 0 when they are different lines or sizes."""
-    spans, distance, heights = _relation(whole, part)
+    spans, distance, (height, part_height) = _relation(whole, part)
     (start_w, end_w), (start_p, end_p) = spans
-    # A box that is much too high may still be of this line, but a line at its edge is one of two.
-    thin = min(heights) < 0.5 * max(heights)
-    if distance > (0.2 if thin else 0.6) * max(heights) or min(heights) < 0.35 * max(heights):
+    highest = max(height, part_height)
+    if distance > 0.6 * highest or height < 0.5 * part_height:
+        return 0.0
+    # A box that was much too high may still be of this line, but a line at its edge is one of two.
+    if part_height < 0.5 * height and (distance > 0.2 * height or part_height < 0.35 * height):
         return 0.0
     return float(max(0.0, min(end_w, end_p) - max(start_w, start_p)) / max(end_p - start_p, 1e-6))
 

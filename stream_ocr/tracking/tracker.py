@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ocr.geometry import unflat
+from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import Region
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.matching import affinity, assign, covered
@@ -23,6 +23,7 @@ class Lifetimes:
 
 _SAME_LINE = 0.3
 _PART = 0.7
+_HIGHER = 1.8
 _GLANCE_S = 0.15
 _COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 
@@ -113,7 +114,7 @@ class Tracker:
         visible = [text for text in self._texts if text.in_sight]
         if any(covered(quad, text.quad()) > _PART for text in visible):
             return
-        parts = [text for text in visible if covered(text.quad(), quad) > _PART]
+        parts = [text for text in visible if covered(text.quad(), quad) > _PART and not _towers(quad, text.quad())]
         if parts:
             parts[0].hit(quad, luma)
             for text in parts[1:]:
@@ -172,3 +173,8 @@ class Tracker:
                 if text.confirmed:
                     ended.append(text)
         return ended
+
+
+def _towers(quad: np.ndarray, other: np.ndarray) -> bool:
+    """Whether a region is too high to be a longer piece of the same line."""
+    return extent(quad)[1] > _HIGHER * extent(other)[1]
