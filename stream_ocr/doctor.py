@@ -42,10 +42,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def chosen(settings: Settings) -> Iterator[str]:
     """Which models read, on what, and why: said at the start of every reading. Raises StreamOcrError."""
     choice = models.choose(settings.models)
-    runtime: engines.Runtime = "torch" if choice.name == "own" else "onnx"
-    for part, path in (("detector", settings.detection.onnx), ("recogniser", settings.recognition.onnx)):
-        model = f"{path}" if path else f"{choice.name} ({choice.why})"
-        yield f"{part}: {model}, {_picked(settings, 'onnx' if path else runtime)}"
+    for part, own, path in (
+        ("detector", models.OWN_DETECTOR, settings.detection.onnx),
+        ("recogniser", models.OWN_RECOGNIZER, settings.recognition.onnx),
+    ):
+        ours = path is None and choice.name == "own"
+        picked = models.pick_own(own, settings) if ours else _picked(settings, "onnx")
+        yield f"{part}: {path or f'{choice.name} ({choice.why})'}, {picked}"
 
 
 def _picked(settings: Settings, runtime: engines.Runtime) -> engines.Picked:

@@ -74,7 +74,7 @@ def pick_device(
     chosen: Dtype
     if dtype != "auto":
         chosen = dtype
-    elif runtime == "torch" and (has_bf16 := _computes_bf16(device)):
+    elif runtime == "torch" and (has_bf16 := computes_bf16(device)):
         chosen, why = "bf16", f"{why}; {has_bf16}"
     else:
         chosen = "fp32"
@@ -100,6 +100,8 @@ def _threads(runtime: Runtime) -> int:
 
 def _no_cuda(runtime: Runtime) -> str:
     """Why ``runtime`` cannot use a CUDA device; empty when it can."""
+    if not _cuda_devices():
+        return "the driver sees no CUDA device"
     if runtime == "torch":
         import torch
 
@@ -108,7 +110,7 @@ def _no_cuda(runtime: Runtime) -> str:
 
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return f"onnxruntime {onnxruntime.__version__} comes without CUDA (onnxruntime-gpu has it)"
-    return "" if _cuda_devices() else "the driver sees no CUDA device"
+    return ""
 
 
 def _cuda_devices() -> int:
@@ -120,7 +122,7 @@ def _cuda_devices() -> int:
     return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
 
 
-def _computes_bf16(device: Device) -> str:
+def computes_bf16(device: Device) -> str:
     """Which instructions make bf16 faster than fp32; empty when none do."""
     if device == "cuda":
         import torch

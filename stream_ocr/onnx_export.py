@@ -22,7 +22,8 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     where: the folder of the weights, the package's own unless given. Input ``x`` is (B, C, H, W) float32, prepared as
     the entry's ``preprocessing`` says: RGB and multiples of 32 for detectors, grey and 32 pixels high for recognisers.
     Output ``p``: probabilities, (B, H / 2, W / 2) of text, or (B, T, C) of characters with the blank first. Batch,
-    height and width may be any. Raises WeightsError.
+    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs
+    (``models.pick_own``), and notes the checksums. Raises WeightsError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,11 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
         entry, net = models.own_net(name, where)
         path = folder / f"{name}.onnx"
         _write(net, path, recognizer=entry["kind"] == "recognizer")
-        path.with_suffix(".json").write_text(json.dumps(entry, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if folder.resolve() == (where or weights.folder()).resolve():
+            weights.amend(name, {"onnx_sha256": weights.sha256(path)}, where)
+        else:
+            told = json.dumps(entry, indent=2, ensure_ascii=False)
+            path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")
         yield path
 
 

@@ -2,8 +2,8 @@
 
 A manifest entry holds `kind` ("detector" or "recognizer"), `architecture`, `parameters` (arguments of the net's
 class), `charset`, `preprocessing`, `calibration` (of recognisers: the `temperature` of their confidences), `recipe`,
-`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded. The manifest alone
-is read without torch.
+`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded; `onnx_sha256` where
+the network has been exported into the same folder. The manifest alone is read without torch.
 """
 
 import fcntl
@@ -91,6 +91,27 @@ def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], whe
         _replace(path, data)
         _write(entries, where)
     return path
+
+
+def has_onnx(name: str, where: Path | None = None) -> bool:
+    """Whether a network is there as ONNX, too; training anew takes that away until it is exported again."""
+    return "onnx_sha256" in manifest(where).get(name, {})
+
+
+def onnx_file(name: str, where: Path | None = None) -> Path:
+    """A network's ONNX file, verified. Raises WeightsError."""
+    where = where or folder()
+    path, wanted = where / f"{name}.onnx", manifest(where).get(name, {}).get("onnx_sha256")
+    if not path.is_file() or sha256(path) != wanted:
+        raise WeightsError(
+            f"{path} is missing or does not match its checksum in {MANIFEST}; export it or fetch it again"
+        )
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def amend(name: str, facts: Mapping[str, Any], where: Path | None = None) -> None:

@@ -89,6 +89,16 @@ def test_our_own_models_read_a_line_from_end_to_end() -> None:
     assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
 
 
+def test_our_own_models_need_no_torch_where_it_is_not_faster() -> None:
+    program = (
+        "import sys; from stream_ocr import models; from stream_ocr.settings import Settings;"
+        "settings = Settings.load(overrides=['models=own', 'device=cpu', 'dtype=fp32']);"
+        "models.load_detector(settings), models.load_recognizer(settings);"
+        "assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def test_crops_for_our_own_fit_it() -> None:
     settings = Settings.load(overrides=["models=own"])
     recognizer = models.load_recognizer(settings)

@@ -48,6 +48,30 @@ def test_the_detector_answers_the_same(folder: Path, shape: tuple[int, ...]) -> 
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", [models.OWN_RECOGNIZER, models.OWN_DETECTOR])
+def test_the_files_that_come_along_were_exported_from_the_weights_beside_them(name: str) -> None:
+    if not weights.has_onnx(name):
+        pytest.skip("the weights are new; run: stream-ocr weights export --onnx weights")
+    shape = (1, 1, 32, 96) if name == models.OWN_RECOGNIZER else (1, 3, 96, 160)
+    x = np.random.default_rng(4).normal(0, 1, shape).astype(np.float32)
+    theirs, ours = answers(weights.onnx_file(name).parent, name, x)
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+
+
+def test_new_weights_are_not_read_by_an_old_export(tmp_path: Path) -> None:
+    entry, state = weights.load_net(models.OWN_DETECTOR)
+    entry.pop("onnx_sha256", None)
+    weights.save("net", state, entry, tmp_path)
+    assert not weights.has_onnx("net", tmp_path)
+    (path,) = export(tmp_path, tmp_path)
+    assert weights.onnx_file("net", tmp_path) == path
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="checksum"):
+        weights.onnx_file("net", tmp_path)
+    weights.save("net", state, entry, tmp_path)
+    assert not weights.has_onnx("net", tmp_path)
+
+
 def test_what_is_needed_to_use_a_model_lies_beside_it(folder: Path) -> None:
     for name, entry in weights.manifest().items():
         assert json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) == entry

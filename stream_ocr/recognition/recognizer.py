@@ -3,15 +3,16 @@
 The width that a crop gets depends on the crop alone, not on its company, so that a reading does not either.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from stream_ocr.engines import Engine
+from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
 
@@ -77,23 +78,16 @@ class Padded:
 
 @dataclass(frozen=True, slots=True)
 class Stretched:
-    """Lines are resized to the nearest of a few widths and never padded, by the functions of ``crnn``.
+    """Lines are resized to the nearest of a few widths and never padded, as our own net was trained."""
 
-    They are handed in because that module loads torch.
-    """
-
-    height: int
-    longest: float
-    width_for: Callable[[int, int], int]
-    fit: Callable[[np.ndarray, int], np.ndarray]
-    normalise: Callable[[np.ndarray], Any]
+    height: int = fitting.HEIGHT
+    longest: float = fitting.WIDTHS[-1] / fitting.ASPECT / fitting.HEIGHT
 
     def bucket(self, crop: np.ndarray) -> int:
-        return self.width_for(crop.shape[0], crop.shape[1])
+        return fitting.width_for(crop.shape[0], crop.shape[1])
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
-        x_B1HW: np.ndarray = self.normalise(np.stack([self.fit(crop, width) for crop in crops])).numpy()
-        return x_B1HW
+        return fitting.normalised(np.stack([fitting.fit(crop, width) for crop in crops]))
 
 
 class Recognizer:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.crnn import HEIGHT, fit
+from stream_ocr.recognition.fitting import HEIGHT, fit
 from stream_ocr.training.lines import Sample
 
 VALIDATION_SHARE = 0.2

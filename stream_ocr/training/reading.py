@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.crnn import CRNN, fit, normalise
+from stream_ocr.recognition.crnn import CRNN, normalise
 from stream_ocr.recognition.ctc import Decoded, greedy
+from stream_ocr.recognition.fitting import fit
 from stream_ocr.training.lines import Sample
 
 _BATCH = 64

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from stream_ocr import weights
 from stream_ocr.detection.boxes import find_boxes
 from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, Backbone, DBNet, normalise
+from stream_ocr.engines import computes_bf16
 from stream_ocr.errors import SettingsError
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
@@ -107,6 +108,7 @@ def main(config: Config, report: Callable[[str], None] = print) -> dict[str, flo
     torch.manual_seed(config.seed)
     config.folder.mkdir(parents=True, exist_ok=True)
     device = torch.device(config.device)
+    in_bf16 = bool(computes_bf16("cuda" if device.type == "cuda" else "cpu"))  # elsewhere it is many times slower
 
     net = DBNet(config.backbone).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = {name: value.detach().clone().float() for name, value in net.state_dict().items()}
@@ -139,7 +141,7 @@ def main(config: Config, report: Callable[[str], None] = print) -> dict[str, flo
 
         x_BCHW, targets = make_batch(pool, random.Random(f"{config.seed}/{step}"), config, device)
         net.train()
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
             p_BHW, t_BHW, b_BHW = net.maps(x_BCHW)
         losses = detector_losses(p_BHW, t_BHW, b_BHW, **targets)
         optimizer.zero_grad(set_to_none=True)
@@ -244,7 +246,7 @@ def validate(net: DBNet, pictures: list[Scene], config: Config, sheet: Path) -> 
         height, width = scene.picture.shape[:2]
         margins = ((0, -height % SIZE_MULTIPLE), (0, -width % SIZE_MULTIPLE), (0, 0))
         padded = np.pad(scene.picture, margins)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bool(computes_bf16("cpu"))):
             p_HW = net(normalise(padded)[None].contiguous(memory_format=torch.channels_last))[0].numpy()
         boxes = find_boxes(p_HW, binarise=config.binarise, score=SCORES[0], unclip=config.unclip, shrink=config.shrink)
         for row, least in enumerate(SCORES):

@@ -21,8 +21,10 @@ import yaml
 from torch import Tensor, nn
 
 from stream_ocr import weights
+from stream_ocr.engines import computes_bf16
 from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.crnn import ASPECT, CRNN, HEIGHT, WIDTHS, normalise
+from stream_ocr.recognition.crnn import CRNN, normalise
+from stream_ocr.recognition.fitting import ASPECT, HEIGHT, WIDTHS
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.calibration import best_temperature
 from stream_ocr.training.corpus import Corpus
@@ -44,7 +46,8 @@ class Recipe:
     steps: int | None
     """Used instead of `minutes` where it is given."""
     device: str
-    dtype: Literal["bfloat16", "float32"]
+    dtype: Literal["auto", "bfloat16", "float32"]
+    """auto: bfloat16 where the device computes in it; elsewhere it is many times slower than float32."""
     channels: tuple[int, ...]
     hidden: int
     batch: int
@@ -73,7 +76,8 @@ def main(config: Path, *, resume: bool = False, minutes: float | None = None, st
     recipe = read_recipe(config, minutes)
     torch.manual_seed(recipe.seed)
     cv2.setNumThreads(1)
-    device, dtype, charset = torch.device(recipe.device), getattr(torch, recipe.dtype), DEFAULT
+    device, charset = torch.device(recipe.device), DEFAULT
+    dtype = dtype_of(recipe)
 
     net, averaged = (CRNN(len(charset), recipe.channels, recipe.hidden).to(device) for _ in range(2))
     for module in (net, averaged):
@@ -167,6 +171,13 @@ def read_recipe(config: Path, minutes: float | None = None) -> Recipe:
         values[name] = Path(values[name])
     values |= {"channels": tuple(values["channels"]), "real_crops": tuple(map(Path, values["real_crops"]))}
     return Recipe(**values)
+
+
+def dtype_of(recipe: Recipe) -> torch.dtype:
+    """What the convolutions and the LSTM are computed in."""
+    if recipe.dtype == "auto":
+        return torch.bfloat16 if computes_bf16("cuda" if recipe.device.startswith("cuda") else "cpu") else torch.float32
+    return torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
 
 
 def budget_part(recipe: Recipe, step: int, spent_s: float) -> float:

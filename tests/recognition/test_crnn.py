@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ocr.recognition.crnn import COLUMNS_PER_STEP, CRNN, HEIGHT, WIDTHS, fit, normalise, width_for
+from stream_ocr.recognition.crnn import CRNN, normalise
+from stream_ocr.recognition.fitting import COLUMNS_PER_STEP, HEIGHT, WIDTHS, fit, width_for
 
 SMALL = (8, 8, 8, 8, 8, 8, 16)
 

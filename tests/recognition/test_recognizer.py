@@ -10,9 +10,7 @@ from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded
 from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched, join, split
 
-STRETCHED = Stretched(
-    crnn.HEIGHT, crnn.WIDTHS[-1] / crnn.ASPECT / crnn.HEIGHT, crnn.width_for, crnn.fit, crnn.normalise
-)
+STRETCHED = Stretched()
 
 
 class BrightIsA:
