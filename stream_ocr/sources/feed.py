@@ -1,10 +1,16 @@
 """The pictures of one connection to a live source, as they come."""
 
+import logging
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
+import av
+import av.logging
 from av.container import InputContainer
 from av.error import InvalidDataError
 from av.packet import Packet
@@ -21,6 +27,8 @@ from stream_ocr.sources.opening import UnreachableError, trouble
 from stream_ocr.sources.pictures import Doubt, Upright
 
 _UNREADABLE = 16  # packets that fail one after the other, until a connection is given up
+_MISSING = "RTP: missed"
+_nowhere = logging.NullHandler()
 _REPORT = struct.Struct("<qi")  # microseconds since 1970, flags: FFmpeg's "producer reference time"
 
 
@@ -57,18 +65,21 @@ class CameraFeed:
 
     def shots(self) -> Iterator[Shot]:
         """Every picture. Raises UnreachableError, which says why there are no more."""
-        shown_s = time.monotonic()
-        waited_s = 0.0
-        for packet, took_s in self._packets():
-            waited_s += took_s
-            report = self._report(packet)
-            for decoded in self._decode(packet):
-                arrived_s = time.monotonic()
-                damaged = self._doubt.of_frame(decoded, arrived_s)
-                yield Shot(self._upright.frame(decoded), self._ticks(decoded.pts), damaged, arrived_s, waited_s, report)
-                shown_s, waited_s = time.monotonic(), 0.0
-            if time.monotonic() - shown_s > self._live.picture_s:
-                raise UnreachableError(f"{self._name} has sent no picture for {self._live.picture_s:g} s.")
+        with Losses() as said_missing:
+            shown_s = time.monotonic()
+            waited_s = 0.0
+            for packet, took_s in self._packets():
+                waited_s += took_s
+                report = self._report(packet)
+                for decoded in self._decode(packet, missed=said_missing.heard()):
+                    arrived_s = time.monotonic()
+                    damaged = self._doubt.of_frame(decoded, arrived_s)
+                    yield Shot(
+                        self._upright.frame(decoded), self._ticks(decoded.pts), damaged, arrived_s, waited_s, report
+                    )
+                    shown_s, waited_s = time.monotonic(), 0.0
+                if time.monotonic() - shown_s > self._live.picture_s:
+                    raise UnreachableError(f"{self._name} has sent no picture for {self._live.picture_s:g} s.")
         raise UnreachableError(f"{self._name} ended the stream.")
 
     def close(self) -> None:
@@ -99,7 +110,8 @@ class CameraFeed:
                 continue
             raise failure
 
-    def _decode(self, packet: Packet) -> Iterator[VideoFrame]:
+    def _decode(self, packet: Packet, *, missed: bool) -> Iterator[VideoFrame]:
+        """missed: something was lost within this packet, or right behind it."""
         try:
             frames = self._video.decode(packet)
         except Exception:  # noqa: BLE001 - as above; counted, and what follows is marked
@@ -109,6 +121,8 @@ class CameraFeed:
             self._lost_packet()
         elif packet.is_keyframe:
             self._doubt.key_packet(packet.pts)
+        if missed:
+            self._lost_packet()
         yield from frames
 
     def _lost_packet(self) -> None:
@@ -124,6 +138,41 @@ class CameraFeed:
 
     def _ticks(self, pts: int | None) -> int | None:
         return None if pts is None else round(pts * self._time_base * TIME_BASE[1])
+
+
+class Losses:
+    """Listens to what FFmpeg says in this thread: that packets of RTP are missing it says in no other way.
+
+    Its other words may hold addresses, and go no further.
+    """
+
+    def __enter__(self) -> Self:
+        self._capture = av.logging.Capture(local=True)
+        self._words = self._capture.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._capture.__exit__(None, None, None)
+
+    @staticmethod
+    @contextmanager
+    def told() -> Iterator[None]:
+        """While FFmpeg is to tell them, in all of this process."""
+        logger = logging.getLogger("libav")  # where threads that nobody listens to end up
+        logger.addHandler(_nowhere)
+        logger.propagate = False
+        av.logging.set_skip_repeated(False)
+        av.logging.set_level(av.logging.WARNING)
+        yield
+        av.logging.set_level(None)
+
+    def heard(self) -> bool:
+        """Whether packets were missing since the last call."""
+        missing = any(_MISSING in words for _, _, words in self._words)
+        self._words.clear()
+        return missing
 
 
 class FileFeed:

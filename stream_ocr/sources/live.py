@@ -21,7 +21,7 @@ from stream_ocr.errors import SourceError
 from stream_ocr.feeds import Live, Source
 from stream_ocr.messages import SourceChanged, Stamp
 from stream_ocr.settings import Decode
-from stream_ocr.sources.feed import CameraFeed, FileFeed, Pace, Shot
+from stream_ocr.sources.feed import CameraFeed, FileFeed, Losses, Pace, Shot
 from stream_ocr.sources.files import open_file
 from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, Utc
 from stream_ocr.sources.mailbox import Mailbox, Shown
@@ -59,10 +59,12 @@ class LiveSource:
         self._up_since_s: float | None = None
         self._told: tuple[str, str | None] | None = None
         self._busy_since_s: float | None = None
+        self._told_losses = Losses.told()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"read {stream}", daemon=True)
 
     def __enter__(self) -> Self:
+        self._told_losses.__enter__()
         self._thread.start()
         return self
 
@@ -72,6 +74,7 @@ class LiveSource:
         """Stop reading. A connection that hangs is left to its time-outs."""
         self._stop.set()
         self._thread.join(_LEAVE_S)
+        self._told_losses.__exit__(None, None, None)
 
     @property
     def silent_s(self) -> float:
@@ -106,7 +109,7 @@ class LiveSource:
     def _until_lost(self, *, quick: bool) -> SourceError:
         """Connect, and read while pictures come. What ended it; UnreachableError where it may be had again."""
         try:
-            with closing(self._connect(quick=quick)) as feed:
+            with Losses(), closing(self._connect(quick=quick)) as feed:
                 for shot in feed.shots():
                     if self._stop.is_set():
                         break

@@ -18,7 +18,7 @@ _LONGEST_STEP = _TICKS  # what lasts longer is a pause, and says nothing about t
 _SLIP_S = 0.1  # by which a camera may be late before it is asked whether it is so for good
 _SETTLE_S = 0.7  # of being late by the same, which tells a clock that has slipped from a backlog
 _WAITING = 0.25  # share of the time spent waiting for packets, from which there is no backlog
-_IN_STEP_S = 1.5  # from which two clocks are taken to have parted; a backlog is shorter
+_IN_STEP_S = 0.5  # from which two clocks are taken to have parted
 _CREEP = 1e-4  # by which clocks of cameras may be slow
 
 

@@ -53,8 +53,8 @@ def _tiles_that_count(counts: Callable[[tuple[float, float]], bool], change: Cha
     rows, columns = -(-height // tile), -(-width // tile)
     wanted = np.zeros((rows, columns), dtype=bool)
     for row, column in np.ndindex(rows, columns):
-        points = ((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0))
-        wanted[row, column] = any(
-            counts((min((column + x) * tile / width, 1.0), min((row + y) * tile / height, 1.0))) for x, y in points
-        )
+        right, bottom = min((column + 1) * tile, width) - 0.5, min((row + 1) * tile, height) - 0.5
+        left, top = column * tile + 0.5, row * tile + 0.5
+        points = ((x, y) for x in (left, (left + right) / 2, right) for y in (top, (top + bottom) / 2, bottom))
+        wanted[row, column] = any(counts((x / width, y / height)) for x, y in points)
     return wanted

@@ -16,6 +16,7 @@ another one comes the time stamps of all begin anew.
     damage COUNT     so many access units are damaged that are no key frames
     drop SHARE       so many access units that are no key frames are left out
     mute             nothing comes any more, though the connection stays
+    blank            packets come, but hold no pictures
     clip PATH        another clip, which may have another size
     end              the stream is ended
 """
@@ -33,6 +34,7 @@ for name in ("Gst", "GstApp", "GstRtsp", "GstRtspServer"):
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 ELEMENTS = ("appsrc", "filesrc", "qtdemux", "h264parse", "h265parse", "rtph264pay", "rtph265pay", "netsim")
+NOTHING = bytes.fromhex("0000000109f0000000010605110102030405060708090a0b0c0d0e0f1000 80".replace(" ", ""))  # H.264
 HEADER = 60  # bytes of an access unit that damage spares, so that it is still taken for one
 
 
@@ -65,7 +67,7 @@ class Faults:
         self.clip = access_units(clip, codec)
         self.stall_s = self.skip_s = self.share = 0.0
         self.damaged = 0
-        self.stuck = self.muted = self.ended = False
+        self.stuck = self.muted = self.blank = self.ended = False
 
     def begin(self, word, value):
         match word:
@@ -81,6 +83,8 @@ class Faults:
                 self.share = float(value)
             case "mute":
                 self.muted = True
+            case "blank":
+                self.blank = True
             case "clip":
                 self.clip = access_units(value, self.codec)
             case "end":
@@ -88,9 +92,11 @@ class Faults:
             case _:
                 raise ValueError(f"there is no fault {word!r}")
 
-    def spoil(self, data):
+    def spoil(self, data, key):
         """Damage an access unit if it is its turn."""
-        if self.damaged <= 0:
+        if self.blank:
+            return NOTHING
+        if key or self.damaged <= 0:
             return data
         self.damaged -= 1
         return data[:HEADER] + bytes(random.randrange(4, 256) for _ in data[HEADER:])
@@ -112,7 +118,7 @@ def play(faults, source, ends, gone):
             if faults.muted or (not key and random.random() < faults.share):
                 continue
             moved = shift + int(faults.skip_s * Gst.SECOND)
-            buffer = Gst.Buffer.new_wrapped(data if key else faults.spoil(data))
+            buffer = Gst.Buffer.new_wrapped(faults.spoil(data, key))
             buffer.pts = 0 if faults.stuck else max(pts + moved, 0)
             buffer.dts = 0 if faults.stuck else max(dts + moved, 0)
             buffer.duration = duration
