@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_S = 0.1
 _CHUNK = 500
+_HEAD = 512  # bytes; a file that begins otherwise is another run
 _BACK = timedelta(hours=1)
 
 
@@ -61,8 +62,12 @@ class LogFeed:
     def _follow(self, file: BufferedReader, history: History, stop: Flag) -> None:
         """Until the file is another one, or shorter than it was."""
         self._lines = 0
-        rest = b""
+        rest = head = b""
         while not stop.is_set():
+            begins = os.pread(file.fileno(), _HEAD, 0)
+            if not begins.startswith(head) or self._is_another(file):
+                return
+            head = begins
             while lines := file.readlines(1 << 20):
                 lines[0] = rest + lines[0]
                 rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
@@ -70,12 +75,13 @@ class LogFeed:
                 for begin in range(0, len(events), _CHUNK):
                     history.add(events[begin : begin + _CHUNK])
             stop.wait(_LOOK_S)
-            try:
-                now, here = self.path.stat(), file.tell()
-                if now.st_ino != _inode(file) or now.st_size < here:
-                    return
-            except FileNotFoundError:
-                return
+
+    def _is_another(self, file: BufferedReader) -> bool:
+        try:
+            now, known = self.path.stat(), os.fstat(file.fileno())
+        except FileNotFoundError:
+            return True
+        return now.st_ino != known.st_ino or now.st_size < file.tell()
 
     def _parsed(self, lines: list[bytes]) -> Iterator[Event]:
         for line in lines:
@@ -143,7 +149,3 @@ def _ready(subscription: Subscription) -> Iterator[Event]:
     """The events that are there already."""
     while (event := subscription.receive(0)) is not None:
         yield event
-
-
-def _inode(file: BufferedReader) -> int:
-    return os.fstat(file.fileno()).st_ino

@@ -55,14 +55,16 @@ def test_events_are_told_from_where_the_viewer_was(serve, log):
     assert [(event["kind"], event["text"]) for event in events] == [("ended", "ONE")]
 
 
-def test_a_log_that_begins_anew_begins_anew_for_the_viewer(serve, log):
-    log.add(log.text("appeared", "ONE", 1.0))
+@pytest.mark.parametrize("texts", [[], ["ANOTHER"], ["ANOTHER", "AND A LONGER", "RUN"]])
+def test_a_log_that_begins_anew_begins_anew_for_the_viewer(serve, log, texts):
+    log.add(log.text("appeared", "ONE", 1.0), log.text("appeared", "TWO", 1.0, track=2))
     address = serve(log.path)
     _, (_, place, _) = messages(address, 2)
-    log.path.write_bytes(b"")
+    log.path.write_bytes(b"".join(log.text("appeared", text, 2.0).to_json() + b"\n" for text in texts))
     again = {"Last-Event-ID": place}
-    (restart, _, _), *_ = messages(address, 1, **again)
-    assert restart == "restart"
+    told = messages(address, 2 if texts else 1, **again)
+    assert told[0][0] == "restart"
+    assert [event["text"] for _, _, events in told[1:] for event in events] == texts
 
 
 def test_lines_that_are_no_events_stop_nothing(serve, log):

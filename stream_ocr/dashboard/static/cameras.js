@@ -82,7 +82,7 @@ export class Cameras {
 
   #said(tile, stream) {
     const now = Date.now() / 1000;
-    const seen = stream.latest ? (Date.parse(stream.latest.emitted_utc ?? "") / 1000 || stream.latest.seen) : null;
+    const seen = stream.latest?.seen ?? null;
     const age = seen === null ? null : Math.max(now - seen, 0);
     const down = stream.state === "down";
     tile.root.dataset.state = down ? "down" : age !== null && age > QUIET_S ? "quiet" : "up";

@@ -1,6 +1,8 @@
 // What is known: streams, their tracks, and spans (one text in one place, from its first frame to its last).
 // Times of spans: `start` and `end` in media seconds; `from` and `to` on the axis, which is UTC for live streams.
 
+const LIVE_S = 120;
+
 export class Model {
   constructor() {
     this.forget();
@@ -27,15 +29,22 @@ export class Model {
     return stream.spans.filter((span) => span.start <= seconds + 1e-6 && (span.end ?? Infinity) > seconds + 1e-6);
   }
 
+  /** The latest time on the axis: that of the last event, or the time of day while events are of today's cameras. */
+  get now() {
+    const now = Date.now() / 1000;
+    return this.live && now > this.last && now - this.last < LIVE_S ? now : this.last;
+  }
+
   /** The end of a span on the axis; of one that is still on screen, the latest that is known. */
   to(span) {
-    return span.to ?? Math.max(span.from, this.last);
+    return span.to ?? Math.max(span.from, this.now);
   }
 
   #add(event) {
     const stream = this.#stream(event.stream);
     event.at = this.#axis(event, stream);
-    event.seen = Date.now() / 1000;
+    const now = Date.now() / 1000;
+    event.seen = Math.min(now, Date.parse(event.emitted_utc ?? "") / 1000 || now);
     this.events.push(event);
     if (event.kind.startsWith("source.")) {
       stream.state = event.kind.slice("source.".length);

@@ -38,8 +38,7 @@ export class Timeline {
     const { first, last } = this.model;
     if (!(last > first)) return Number.isFinite(first) ? [first, first + 1] : [0, 1];
     if (this.model.live) {
-      const now = Math.max(last, Math.min(Date.now() / 1000, last + LIVE_S));
-      return [now - LIVE_S, now];
+      return [this.model.now - LIVE_S, this.model.now];
     }
     return [Math.min(first, first < 0.2 * last ? 0 : first), last];
   }
@@ -111,11 +110,11 @@ export class Timeline {
   }
 
   get #gutter() {
-    return this.root.clientWidth < 560 ? 84 : 168;
+    return this.root.clientWidth < 560 ? 84 : this.model.streams.size > 1 ? 232 : 168;
   }
 
   #bounds() {
-    return [Math.min(this.model.first, this.model.live ? this.model.first : 0), this.model.last];
+    return [Math.min(this.model.first, this.model.live ? this.model.first : 0), this.model.now];
   }
 
   #set(from, length) {
@@ -201,7 +200,7 @@ export class Timeline {
       let left = 12;
       if (several) {
         pen.fillStyle = this.colours.soft;
-        if (newGroup) pen.fillText(oneLine(row.stream, 10), left, top + ROW / 2, this.#gutter * 0.4);
+        if (newGroup) pen.fillText(fitting(pen, oneLine(row.stream, 60), this.#gutter * 0.4), left, top + ROW / 2);
         left += this.#gutter * 0.42;
       }
       pen.fillStyle = this.colours.ink;
