@@ -1,5 +1,6 @@
 """Where events go. A sink that breaks is reported once, counted, and never stops another."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 
 log = structlog.get_logger(__name__)
+_SAY_S = 60.0
 
 
 class Sink(Protocol):
@@ -40,7 +42,7 @@ class Sinks:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.lost: dict[str, int] = {}
         self._broken: set[str] = set()
-        self._losing: dict[str, str] = {}
+        self._told: dict[str, tuple[float, int]] = {}  # when a loss was last said, and how much it was
         self._sinks = tuple(sinks)
         self._open: list[Sink] = []
 
@@ -72,7 +74,6 @@ class Sinks:
                 continue
             try:
                 sink.write(event)
-                self._losing.pop(sink.name, None)
             except Exception as error:  # noqa: BLE001 - whatever a sink does, the others go on
                 self._report(sink, error, lost=1)
 
@@ -84,13 +85,21 @@ class Sinks:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - as above
                 self._report(sink, error, lost=0)
+            if sink.name in self._told:
+                self._say_loss(sink, "all in all", every_s=0.0)
+
+    def _say_loss(self, sink: Sink, why: str, *, every_s: float) -> None:
+        """How much is lost, unless that was just said."""
+        now, lost = time.monotonic(), self.lost[sink.name]
+        told = self._told.get(sink.name)
+        if told is None or (now - told[0] >= every_s and lost > told[1]):
+            self._told[sink.name] = now, lost
+            log.error("sink loses events", sink=sink.name, reason=why, lost=lost)
 
     def _report(self, sink: Sink, error: Exception, *, lost: int) -> None:
         if isinstance(error, EventsLostError):
             self.lost[sink.name] = self.lost.get(sink.name, 0) + error.count
-            if self._losing.get(sink.name) != str(error):  # said once, not for every event
-                self._losing[sink.name] = str(error)
-                log.error("sink loses events", sink=sink.name, reason=str(error), lost=self.lost[sink.name])
+            self._say_loss(sink, str(error), every_s=_SAY_S)
         elif sink.name not in self._broken:
             self._broken.add(sink.name)
             self.lost[sink.name] = self.lost.get(sink.name, 0) + lost

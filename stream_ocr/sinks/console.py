@@ -53,8 +53,9 @@ def printable(text: str) -> str:
 
     What a camera sees must not be able to move the cursor or hide what is before it.
     """
-    return "".join(char if _harmless(char) else f"\\u{{{ord(char):x}}}" for char in text)
+    return "".join(char if harmless(char) else f"\\u{{{ord(char):x}}}" for char in text)
 
 
-def _harmless(char: str) -> bool:
+def harmless(char: str) -> bool:
+    """Whether a terminal shows the character, and does nothing else."""
     return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

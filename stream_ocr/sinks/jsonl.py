@@ -1,6 +1,7 @@
 """One JSON object per line, each written at once, so that a kill keeps what was written."""
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
 from stream_ocr.sinks.base import reason, refuse_directory
+from stream_ocr.sinks.console import harmless
 
 
 class JsonlSink:
@@ -30,7 +32,8 @@ class JsonlSink:
     def write(self, event: Event) -> None:
         assert self._file is not None, "write() before open()"
         # Unbuffered: a pipe that was closed or a full disk is noticed here, not when the program ends.
-        left = memoryview(event.to_json() + b"\n")
+        line = event.to_json()
+        left = memoryview((tame(line) if self._file.isatty() else line) + b"\n")
         while left:
             left = left[self._file.write(left) :]
 
@@ -38,3 +41,8 @@ class JsonlSink:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def tame(line: bytes) -> bytes:
+    """The same JSON with what could play with a terminal escaped, as JSON itself does it."""
+    return "".join(char if harmless(char) else json.dumps(char)[1:-1] for char in line.decode()).encode()

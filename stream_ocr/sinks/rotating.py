@@ -31,6 +31,7 @@ class RotatingJsonlSink:
         self._file: LineFile | None = None
         self._day = date.min
         self._beside: threading.Thread | None = None
+        self._left_over = False
 
     def open(self) -> None:
         refuse_directory(self._path)
@@ -55,6 +56,8 @@ class RotatingJsonlSink:
             self._file = None
         if self._beside is not None:
             self._beside.join()
+        if self._left_over:
+            self._tidy_up()
 
     def _begin(self) -> LineFile:
         self._file = LineFile(self._path)
@@ -89,7 +92,9 @@ class RotatingJsonlSink:
     def _tidy(self) -> None:
         """Compress and remove what is due, in a thread: neither may hold up an event."""
         if self._beside is not None and self._beside.is_alive():
-            return  # what is left to do is done the next time
+            self._left_over = True  # for the next time, or the end
+            return
+        self._left_over = False
         self._beside = threading.Thread(target=self._tidy_up, name=f"tidy {self.name}", daemon=True)
         self._beside.start()
 

@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from stream_ocr.events import Event, Polygon, TextEvent
 from stream_ocr.outputs import Match, Point, Rule, clock_times
 from stream_ocr.sinks.base import Sink
+
+_PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
 
 
 class RuledSink:
@@ -64,7 +67,7 @@ class Matcher:
     def __init__(self, match: Match) -> None:
         self._match = match
         self._regex = _compiled(match.regex)
-        self._watch = [Watched(word, match.distance) for word in match.watch]
+        self._watch = Watch(match.watch, match.distance) if match.watch else None
         self._hours = clock_times(match.hours) if match.hours else None
         self._zone = ZoneInfo(match.zone) if match.zone else None
 
@@ -74,7 +77,7 @@ class Matcher:
             return False
         if self._hours is not None and not self._within_hours(event):
             return False
-        if self._regex is None and not self._watch and self._match.region is None:
+        if self._regex is None and self._watch is None and self._match.region is None:
             return True
         if not isinstance(event, TextEvent):
             return False
@@ -86,7 +89,7 @@ class Matcher:
         return self._regex is None or self._regex.search(text) is not None
 
     def _watched_found(self, text: str) -> bool:
-        return not self._watch or any(watched.found_in(text) for watched in self._watch)
+        return self._watch is None or self._watch.found_in(text)
 
     def _within_hours(self, event: Event) -> bool:
         """By the clock of the recording where that is known, or else by ours."""
@@ -97,31 +100,29 @@ class Matcher:
         return first <= local < last if first <= last else local >= first or local < last
 
 
-class Watched:
-    """A word or phrase that is found with ``distance`` wrong, missing or surplus letters (Levenshtein)."""
+class Watch:
+    """A list of words and phrases, found with ``distance`` wrong, missing or surplus letters (Levenshtein)."""
 
-    def __init__(self, phrase: str, distance: int) -> None:
+    def __init__(self, phrases: Sequence[str], distance: int) -> None:
+        from rapidfuzz import process
         from rapidfuzz.distance import Levenshtein
 
-        self._phrase = " ".join(phrase.casefold().split())
-        self._distance = distance
-        self._measure = Levenshtein.distance
+        self._phrases = [" ".join(phrase.casefold().split()) for phrase in phrases]
+        self._near = partial(process.extractOne, scorer=Levenshtein.distance, score_cutoff=distance)
+        counts = [phrase.count(" ") + 1 for phrase in self._phrases]
+        # A space may be wrong as well, so that a phrase may be in fewer or more words than it has.
+        self._lengths = range(max(1, min(counts) - distance), max(counts) + distance + 1)
 
     def found_in(self, text: str) -> bool:
-        """Whether some words of the text, side by side, are it: whole words, though spaces may be wrong as well."""
+        """Whether some whole words of the text, side by side, are one of them, punctuation around it or not."""
         words = text.casefold().split()
-        count = self._phrase.count(" ") + 1
-        for length in range(max(1, count - self._distance), count + self._distance + 1):
-            for first in range(len(words) - length + 1):
-                if self._near(" ".join(words[first : first + length])):
-                    return True
-        return False
-
-    def _near(self, part: str) -> bool:
-        bare = part.strip(".,;:!?\"'()[]{}«»„“”‘’…")
-        return any(
-            self._measure(self._phrase, one, score_cutoff=self._distance) <= self._distance for one in {part, bare}
-        )
+        parts = {
+            " ".join(words[first : first + length])
+            for length in self._lengths
+            for first in range(len(words) - length + 1)
+        }
+        parts |= {part.strip(_PUNCTUATION) for part in parts}
+        return any(self._near(part, self._phrases) is not None for part in parts)
 
 
 def middle(polygon: Polygon) -> Point:

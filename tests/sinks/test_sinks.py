@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream_ocr.errors import EventsLostError, SinkError
-from stream_ocr.events import TextEvent, read_log
+from stream_ocr.events import TextEvent, parse, read_log
 from stream_ocr.sinks import Sinks, open_sinks
+from stream_ocr.sinks.console import harmless
+from stream_ocr.testing import text_event
 
 
 def event(seq=0) -> TextEvent:
@@ -145,7 +147,7 @@ class Leaky(Memory):
         super().write(event)
 
 
-def test_a_sink_that_loses_events_goes_on_and_says_so_when_it_begins():
+def test_a_sink_that_loses_events_goes_on_and_says_so_at_first_and_at_the_end():
     leaky = Leaky("leaky")
     with capture_logs() as logs, Sinks([leaky]) as sinks:
         for seq in (1, 3, 5, 6, 7):
@@ -153,4 +155,26 @@ def test_a_sink_that_loses_events_goes_on_and_says_so_when_it_begins():
     assert sinks.lost == {"leaky": 8}
     assert sinks.failures == 1
     assert [e.seq for e in leaky.events] == [6]
-    assert [(log["reason"], log["lost"]) for log in logs] == [("no room", 2), ("no room", 8)]
+    assert [(log["reason"], log["lost"]) for log in logs] == [("no room", 2), ("all in all", 8)]
+
+
+TALKER = """
+    from stream_ocr.sinks import open_sinks
+    from stream_ocr.testing import text_event
+    with open_sinks(["-"]) as sinks:
+        sinks.write(text_event(text={text!a}))
+"""
+
+
+def test_json_on_a_terminal_is_the_same_json_and_harmless():
+    text = '\u202egnp.exe \x9b2J a\u200bb \U000e0041 " \\ 日本 é €'
+    master, slave = os.openpty()
+    program = textwrap.dedent(TALKER).format(text=text)
+    done = subprocess.run([sys.executable, "-c", program], stdout=slave, stderr=subprocess.PIPE, check=False)
+    os.close(slave)
+    assert done.returncode == 0, done.stderr
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert parse(shown) == text_event(text=text)
+    assert all(harmless(char) for char in shown.rstrip("\r\n"))
+    assert "日本 é €" in shown
