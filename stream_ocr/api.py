@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, overload
 
 from stream_ocr import messages, models
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.journal import open_journal
 from stream_ocr.messages import Published, StreamClosed
+from stream_ocr.operation.pipeline import LivePipeline
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
@@ -141,10 +142,18 @@ class Pipeline:
         self._closed: dict[str, StreamClosed] = {}
         self._started_s = self._ended_s = 0.0
 
+    @overload
     @classmethod
-    def load(cls, config: str | Path, files: Sequence[str | Path]) -> Self:
-        """A pipeline with the settings of a YAML file."""
-        return cls(files, Settings.load(Path(config)))
+    def load(cls, config: str | Path, files: Sequence[str | Path]) -> Self: ...
+
+    @overload
+    @classmethod
+    def load(cls, config: str | Path) -> LivePipeline: ...
+
+    @classmethod
+    def load(cls, config: str | Path, files: Sequence[str | Path] | None = None) -> Self | LivePipeline:
+        """Files read with the settings of a YAML file; without files, the cameras that it names."""
+        return LivePipeline.load(config) if files is None else cls(files, Settings.load(Path(config)))
 
     def __enter__(self) -> Self:
         self._supervisor.__enter__()

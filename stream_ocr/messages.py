@@ -156,6 +156,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
     time_s: float
     events: tuple[TextEvent, ...]
     sources: tuple[SourceEvent, ...] = ()
+    captured_ns: int = 0  # Unix time at which the last frame of these was decoded
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):

@@ -124,6 +124,18 @@ class Dashboard(Section):
     )
 
 
+class Operation(Section):
+    listen: str | None = Field(
+        "127.0.0.1:9560",
+        pattern=r"^[\w.-]+:\d{1,5}$",
+        description="Where `run` answers /healthz, /readyz and /metrics; null: nowhere.",
+    )
+    drain_s: float = Field(
+        8.0, gt=0, description="From the first signal to the end at most; a second one ends at once."
+    )
+    hang_s: float = Field(8.0, gt=0, description="A worker without a sign of life for so long is replaced.")
+
+
 class Logs(Section):
     style: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: for people on a terminal, JSON lines otherwise."
@@ -155,6 +167,7 @@ class Settings(Section):
     store: Store = Field(Store(), description="Where events are kept; see docs/subscribe.md.")
     socket: Socket = Field(Socket(), description="Where other programs get events; see docs/subscribe.md.")
     live: Live = Field(Live(), description="How sources that never end are kept.")
+    operation: Operation = Field(Operation(), description="How a run of cameras is operated; see docs/operations.md.")
     sources: dict[SourceName, Source] = Field({}, description="Cameras by name; see docs/cameras.md.")
     sinks: Outputs = Field((), description="Where events go besides; see docs/sinks.md.")
     rules: Rules = Field((), description="Which events go to sinks that are named in a rule; all others get all.")

@@ -24,9 +24,10 @@ ROWS = [
     {"training"},
     {"stages"},
     {"runtime"},
+    {"operation"},
     {"api", "testing", "doctor"},
     {"terminal", "bench"},
-    {"dashboard"},
+    {"dashboard", "board"},
     {"cli"},
 ]
 

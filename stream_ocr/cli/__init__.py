@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from stream_ocr.cli import events, installation, measure, networks, read
+from stream_ocr.cli import events, installation, measure, networks, read, watch
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import debugging
 
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command()(read.read)
 app.command()(read.demo)
+app.command()(watch.run)
 app.command()(read.export)
 app.command()(read.report)
 app.command()(events.subscribe)

@@ -72,7 +72,14 @@ class SetAside(msgspec.Struct, frozen=True, tag="set aside"):
     message: bytes  # as it came
 
 
-Status = Ready | Failed | Finished | Lost | SetAside
+class Counted(msgspec.Struct, frozen=True, tag="counted"):
+    """What a worker has counted since it began, of one stream or (the empty name) of itself."""
+
+    stream: str
+    counts: Mapping[str, int]
+
+
+Status = Ready | Failed | Finished | Lost | SetAside | Counted
 
 
 class WorkerProcess:
@@ -88,6 +95,7 @@ class WorkerProcess:
         self.failed: Failed | None = None
         self.finished: Finished | None = None
         self.news: list[Lost | SetAside] = []
+        self.counts: dict[str, Mapping[str, int]] = {}  # by stream
         self._heard = (0, 0.0)
         self._unread = b""
         self._open = ExitStack()
@@ -181,6 +189,8 @@ class WorkerProcess:
                     self.finished = finished
                 case Lost() | SetAside() as news:
                     self.news.append(news)
+                case Counted(stream, counts):
+                    self.counts[stream] = counts
 
     def _write(self, line: bytes) -> None:
         assert self.popen.stdin is not None

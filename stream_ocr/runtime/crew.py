@@ -28,7 +28,8 @@ class Crew:
     def __init__(self, topology: Topology, settings: Mapping[str, Any], *, live: bool) -> None:
         self.workers: dict[str, WorkerProcess] = {}
         self.rings: dict[str, Ring] = {}
-        self._topology, self._settings, self._live = topology, settings, live
+        self.settings = settings  # of workers that are started from now on
+        self._topology, self._live = topology, live
         self._hands: dict[str, Hand] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._lives: dict[str, int] = {}
@@ -60,7 +61,7 @@ class Crew:
         life = self._lives[process.name] = self._lives.get(process.name, -1) + 1
         spec = WorkerSpec(
             process=process,
-            settings=self._settings,
+            settings=self.settings,
             live=self._live,
             streams=self._topology.streams,
             life=life,

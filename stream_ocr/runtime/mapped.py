@@ -7,6 +7,7 @@ which a message refers to it.
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from stream_ocr.messages import Detections, FrameRef, Mark, Message, SlotRef, Tr
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.stages.base import CROPS, frame_ring
 
-_ORDER_BYTES = 65536
+_ORDER_BYTES = 1 << 20
 
 
 class RingAdded(msgspec.Struct, frozen=True, tag="ring added"):
@@ -33,21 +34,27 @@ class Renew(msgspec.Struct, frozen=True, tag="renew"):
     """A later worker has died, and with it what it was told: tell it again."""
 
 
-Order = RingAdded | RingDropped | Renew
+class SourcesChanged(msgspec.Struct, frozen=True, tag="sources changed"):
+    """The settings of sources have changed; these are all settings."""
+
+    settings: Mapping[str, Any]
+
+
+Order = RingAdded | RingDropped | Renew | SourcesChanged
 
 
 class MappedRings(Mapping[str, Ring]):
-    """Rings by name. The supervisor's orders are taken when a ring is missing, and by ``must_renew``."""
+    """Rings by name. The supervisor's orders are read when a ring is missing, and by ``orders``."""
 
     def __init__(self, fds: Mapping[str, int], orders: socket.socket, waiting: Callable[[], None]) -> None:
-        self._orders, self._waiting = orders, waiting
+        self._socket, self._waiting = orders, waiting
         self._rings = {name: Ring.attach(fd, waiting) for name, fd in fds.items()}
-        self._renew = False
+        self._orders: list[Renew | SourcesChanged] = []
         orders.setblocking(False)
 
     def __contains__(self, name: object) -> bool:
         if name not in self._rings:
-            self._take_orders()
+            self._read_orders()
         return name in self._rings
 
     def __getitem__(self, name: str) -> Ring:
@@ -61,11 +68,11 @@ class MappedRings(Mapping[str, Ring]):
     def __len__(self) -> int:
         return len(self._rings)
 
-    def must_renew(self) -> bool:
-        """Whether ``Renew`` was ordered since the last call."""
-        self._take_orders()
-        renew, self._renew = self._renew, False
-        return renew
+    def orders(self) -> list[Renew | SourcesChanged]:
+        """What the supervisor has ordered since the last call, beside the rings."""
+        self._read_orders()
+        orders, self._orders = self._orders, []
+        return orders
 
     def settle(self, mark: Mark) -> int:
         """Give back what was lost on the way; the number of slots."""
@@ -93,10 +100,10 @@ class MappedRings(Mapping[str, Ring]):
     def _holds(self, ring: str, slot: SlotRef) -> bool:
         return ring in self and self[ring].holds(slot)
 
-    def _take_orders(self) -> None:
+    def _read_orders(self) -> None:
         with suppress(BlockingIOError):
             while True:
-                data, fds, _, _ = socket.recv_fds(self._orders, _ORDER_BYTES, 1)
+                data, fds, _, _ = socket.recv_fds(self._socket, _ORDER_BYTES, 1)
                 if not data:
                     return
                 self._obey(msgspec.json.decode(data, type=Order), fds)
@@ -108,5 +115,5 @@ class MappedRings(Mapping[str, Ring]):
             case RingDropped(name):
                 if ring := self._rings.pop(name, None):
                     ring.close()
-            case Renew():
-                self._renew = True
+            case Renew() | SourcesChanged():
+                self._orders.append(order)

@@ -64,7 +64,8 @@ class Supervisor:
         try:
             self._crew.__enter__()
             for process in self._topology.processes:
-                self._crew.start(process)
+                if process.input is not None or not self.live:
+                    self._crew.start(process)
             self._wait_until_ready()
         except OSError as error:
             self.kill()

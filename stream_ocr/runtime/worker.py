@@ -9,14 +9,16 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import select
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from types import FrameType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import msgspec
 import zmq
@@ -26,12 +28,13 @@ from stream_ocr import messages
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
 from stream_ocr.messages import FrameRef, Mark, Message, StreamClosed
 from stream_ocr.runtime.batching import batches
-from stream_ocr.runtime.control import Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
+from stream_ocr.runtime.control import Counted, Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
 from stream_ocr.runtime.hand import Hand
 from stream_ocr.runtime.heartbeat import Heartbeat
-from stream_ocr.runtime.mapped import MappedRings
+from stream_ocr.runtime.mapped import MappedRings, Renew, SourcesChanged
 from stream_ocr.runtime.marker import Marker
 from stream_ocr.runtime.retry import Careful, Retried
+from stream_ocr.runtime.tally import Tally
 from stream_ocr.runtime.transport import Inbox, Outbox
 from stream_ocr.settings import debugging
 from stream_ocr.stages.base import Stage
@@ -53,6 +56,15 @@ class Renewable(Protocol):
 
     def renew(self) -> None:
         """Tell everything again, as if to somebody new."""
+        ...
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A stage that depends on the settings of sources."""
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Go on with other settings of sources."""
         ...
 
 
@@ -83,9 +95,8 @@ def main() -> None:
 def _report(spec: WorkerSpec) -> int:
     """Run, and tell the supervisor how it went; the exit code."""
 
-    def tell(status: Status) -> None:
-        os.write(spec.status_fd, msgspec.json.encode(status) + b"\n")
-
+    tell = partial(_tell, spec.status_fd)
+    os.set_blocking(spec.status_fd, False)
     try:
         sent = Worker(spec, tell).run()
     except Exception as error:  # noqa: BLE001 whatever it is, the supervisor says it
@@ -100,6 +111,18 @@ def _report(spec: WorkerSpec) -> int:
     tell(Finished(sent))
     sys.stdin.buffer.read()
     return 0
+
+
+def _tell(fd: int, status: Status) -> None:
+    """Counts are not worth waiting for a supervisor that does not listen; they come again."""
+    line = msgspec.json.encode(status) + b"\n"
+    while line:
+        try:
+            line = line[os.write(fd, line) :]
+        except BlockingIOError:
+            if isinstance(status, Counted) and len(line) <= select.PIPE_BUF:
+                return
+            select.select([], [fd], [])
 
 
 class Worker:
@@ -118,6 +141,7 @@ class Worker:
         self._marker = None
         if spec.live and spec.process.fills:  # otherwise nothing can be lost: the first death is the end of the run
             self._marker = Marker(self._rings[spec.process.fills], spec.process.fills)
+        self._tally = Tally(tell)
         self._stopped = False
         self._sent = 0
 
@@ -154,9 +178,9 @@ class Worker:
         open_streams = set(self._spec.streams)
         for batch in batches(inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000):
             self._heart.beat(len(batch))
-            if self._rings.must_renew():
-                cast(Renewable, stage).renew()
+            self._obey(stage)
             given = [checked(message) for message in batch if not isinstance(message, StreamClosed | Mark)]
+            self._tally.took(len(given))
             if given and careful:
                 careful.process(given)
             elif given:
@@ -167,6 +191,7 @@ class Worker:
                     open_streams.discard(closed.stream)
                 case Mark() as mark:
                     self._pass_on(mark)
+            self._tally.tell(stage)
             if not open_streams and not live:
                 return
 
@@ -180,6 +205,7 @@ class Worker:
                 self._ready(source)
                 for message in source.run(self._stop):
                     self._send_all([message])
+                    self._tally.tell(source)
                     if isinstance(message, FrameRef):
                         seen_s = message.stamp.time_s if last is None else seen_s[0], message.stamp.end_s
                     last = message
@@ -219,6 +245,14 @@ class Worker:
             self._outbox.send(mark)
         elif lost := self._rings.settle(mark):
             self._tell(Lost(mark.ring, lost))
+
+    def _obey(self, stage: Stage) -> None:
+        for order in self._rings.orders():
+            match order:
+                case Renew():
+                    cast(Renewable, stage).renew()
+                case SourcesChanged(settings) if isinstance(stage, Configurable):
+                    stage.configure(settings)
 
     def _aside(self, message: Message) -> None:
         self._tell(SetAside(messages.encode(message)))

@@ -48,6 +48,15 @@ class DetectStage:
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By stream."""
+        return {stream: {"detector_frames": looks} for stream, looks in self._looks.items()}
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Go on with other regions and masks of sources."""
+        self._settings = Settings.model_validate(settings)
+
     def _counted(self, ref: FrameRef, found: Sequence[Region]) -> tuple[Region, ...]:
         """Those regions that count in the settings of their source."""
         stream = ref.stamp.stream

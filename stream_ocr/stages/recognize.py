@@ -59,6 +59,16 @@ class RecognizeStage:
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != closed.stream}
         yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
 
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By stream."""
+        return {stream: {"crops_read": crops} for stream, crops in self._read.items()}
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Go on with other lexicons and patterns of sources."""
+        self._settings = Settings.model_validate(settings)
+        self._transcribe = of_sources(self._settings, self._recognizer.charset)
+
     def _look(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
         stream = message.stamp.stream

@@ -90,6 +90,11 @@ class TrackStage:
         for stream in self._streams.values():
             stream.gate.forget_all()
 
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """By stream."""
+        return {name: {"boxes": stream.boxes} for name, stream in self._streams.items()}
+
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)
         if stream is None:

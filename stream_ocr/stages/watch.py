@@ -94,6 +94,20 @@ class WatchStage:
         """Looks of the detector per second at most, now."""
         return self._max_per_s / self._relief.stretch
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Of its one stream."""
+        return {
+            self._stream: {
+                "frames": self._seen,
+                "dropped": self._dropped,
+                "damaged": self._damaged,
+                "corrupt": self._source.corrupt,
+                "gaps": self._gaps,
+                "connections": self._source.connections,
+            }
+        }
+
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
         """Every picture that is not stale, until ``stop()`` or until a file has been played."""
         reason = "interrupted"
@@ -112,15 +126,7 @@ class WatchStage:
         start_s = self._first.time_s if self._first else 0.0
         end_s = self._last.end_s if self._last else start_s
         yield from self._tell_gap(end_s)
-        counts = {
-            "frames": self._seen,
-            "dropped": self._dropped,
-            "damaged": self._damaged,
-            "corrupt": self._source.corrupt,
-            "gaps": self._gaps,
-            "connections": self._source.connections,
-        }
-        yield StreamClosed(self._stream, reason, start_s, end_s, counts)
+        yield StreamClosed(self._stream, reason, start_s, end_s, self.counts[self._stream])
 
     def _show(self, shown: Shown, stop: Callable[[], bool]) -> Iterator[Message]:
         picture, stamp = shown.picture, shown.picture.stamp

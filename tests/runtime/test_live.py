@@ -147,7 +147,7 @@ def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
             run.more("a")
         run.more("a", 100)
         run.stop()
-    assert supervisor.lost_slots["frames/a"] > 0
+    assert supervisor.ledger.lost_slots["frames/a"] > 0
     told = seqs(log, "a")
     assert told == sorted(set(told))
 
@@ -161,7 +161,7 @@ def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_pa
         run.until(lambda: ("b", "end") in run.closings())
         run.more("a", 100)
         assert supervisor.restarts["detect"] <= 2
-        assert supervisor.set_aside == {"detect": 1}
+        assert supervisor.ledger.set_aside == {"detect": 1}
         run.stop()
     told = {seq for _, seq in seqs(log, "b")}
     assert set(range(31)) <= told, "a frame that was set aside goes on without its detections"
@@ -174,7 +174,7 @@ def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
         run.until(lambda: run.frames("a") >= 60)
-        assert (supervisor.restarts["detect"], supervisor.set_aside) == (1, {})
+        assert (supervisor.restarts["detect"], supervisor.ledger.set_aside) == (1, {})
         run.stop()
     assert (0, 30) in seqs(log, "a")
 

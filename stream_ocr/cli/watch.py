@@ -1,0 +1,26 @@
+"""The command that watches cameras."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream_ocr.cli.options import Set, load
+from stream_ocr.cli.read import Outputs
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="Settings as YAML that name cameras; see configs/live.yaml.")],
+    output: Outputs = None,
+    set_: Set = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Events as lines, also on a terminal.")] = False,
+) -> None:
+    """Watch cameras until Ctrl-C or SIGTERM. SIGHUP, or a change of the file, takes over other cameras."""
+    from stream_ocr import board
+    from stream_ocr.operation.pipeline import LivePipeline
+
+    load(config, set_)
+    pipeline = LivePipeline.load(config, output or (), set_ or ())
+    view = board.Lines() if plain or not sys.stderr.isatty() else board.Board(pipeline.cameras)
+    raise typer.Exit(board.run(pipeline, view))

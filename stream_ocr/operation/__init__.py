@@ -1,0 +1,1 @@
+"""A run of cameras: what holds it, watches it, and tells how it is."""

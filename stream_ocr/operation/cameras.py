@@ -1,0 +1,67 @@
+"""What is known of each camera while it is watched."""
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from stream_ocr.events import SourceEvent, TextEvent
+from stream_ocr.messages import Published
+
+_RECENT_S = 5.0
+_TEXTS = 3
+
+
+@dataclass
+class Camera:
+    """One camera. Ages are seconds; ``texts`` are the latest ones."""
+
+    state: str = "starting"  # up, down, starting
+    reason: str | None = None
+    since_s: float = field(default_factory=time.monotonic)
+    events: Counter[str] = field(default_factory=Counter)  # by kind
+    dropped: Counter[str] = field(default_factory=Counter)  # pictures by why
+    texts: deque[str] = field(default_factory=lambda: deque(maxlen=_TEXTS))
+    latency_s: float | None = None  # from the decoding of a picture to its last event
+    _heard_s: float | None = None
+    _progress: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def age_s(self) -> float | None:
+        """Since a picture has last come through all stages."""
+        return None if self._heard_s is None else time.monotonic() - self._heard_s
+
+    @property
+    def fps(self) -> float:
+        """Pictures that came through all stages, per second, of late."""
+        recent = [entry for entry in self._progress if entry[0] > time.monotonic() - _RECENT_S]
+        if len(recent) < 2 or recent[-1][0] == recent[0][0]:
+            return 0.0
+        return max(recent[-1][1] - recent[0][1], 0) / (recent[-1][0] - recent[0][0])
+
+    def hear(self, message: Published) -> None:
+        """Take in what came out of the last stage."""
+        now = time.monotonic()
+        for source in message.sources:
+            self._turn(source, now)
+        if not message.captured_ns:
+            return
+        self._heard_s = now
+        self._progress.append((now, message.frames))
+        while self._progress[0][0] < now - _RECENT_S:
+            self._progress.popleft()
+        for event in message.events:
+            self._see(event)
+            self.latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
+
+    def _turn(self, event: SourceEvent, now: float) -> None:
+        self.events[event.kind] += 1
+        if event.kind == "source.gap":
+            self.dropped[event.reason or "unknown"] += event.frames or 0
+            return
+        self.state = event.kind.removeprefix("source.")
+        self.reason, self.since_s = event.reason, now
+
+    def _see(self, event: TextEvent) -> None:
+        self.events[event.kind] += 1
+        if event.kind != "ended" and event.text not in self.texts:
+            self.texts.append(event.text)
