@@ -8,7 +8,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint check docs wheel clean
+.PHONY: kills help install demo test lint check docs wheel clean
 
 help:
 	@echo "make demo     render a clip, read it, show what comes of it"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make check    lint and test"
 	@echo "make docs     write docs/events.md and configs/default.yaml from the code"
+	@echo "make kills    kill the publisher of events fifty times: each event must come exactly once"
 	@echo "make wheel    build the package, weights included, into dist/"
 
 install: $(VENV)/.installed
@@ -56,6 +57,9 @@ docs: install
 
 wheel: install
 	$(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
+
+kills: install
+	$(PYTHON) benchmarks/subscribe.py kills --rounds 50
 
 clean:
 	rm -rf $(VENV) build dist demo

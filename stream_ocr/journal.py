@@ -113,10 +113,11 @@ class StoredJournal:
     def commit(self, events: Sequence[E]) -> Sequence[E]:
         if not events:
             return events
-        if not self._store.append(events):
+        lines = self._store.append(events)
+        if lines is None:
             events = [msgspec.structs.replace(event, durable=False) for event in events]
         if self._publisher is not None:
-            self._publisher.publish([event.to_json() for event in events])
+            self._publisher.publish(lines or [event.to_json() for event in events])
         return events
 
     def close_stream(self, stream: str) -> None:

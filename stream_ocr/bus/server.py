@@ -11,12 +11,10 @@ import math
 import resource
 import signal
 import socket as sockets
-import sqlite3
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -28,10 +26,10 @@ import zmq
 from setproctitle import setproctitle
 
 from stream_ocr.bus import keys, protocol
+from stream_ocr.bus.answers import Answers
 from stream_ocr.bus.peers import MAX_TOPIC_BYTES, Peers
 from stream_ocr.bus.publisher import MAX_PACKET_BYTES, Spec
-from stream_ocr.errors import StoreError, StreamOcrError
-from stream_ocr.store.reader import StoreReader
+from stream_ocr.errors import StreamOcrError
 
 _FILES = 4096
 _BIND_S = 5.0
@@ -57,21 +55,21 @@ class Bus:
         self._last: OrderedDict[str, int] = OrderedDict()  # of what was published, the latest stream last
         self._head = msgspec.json.Decoder(_Head)
         self._opened = ExitStack()
-        self._store: StoreReader | None = None
-        self._store_id = ""
+        self._answers = Answers(Path(spec.store))
 
     def __enter__(self) -> Self:
         """Bind. Raises zmq.ZMQError and StreamOcrError."""
         with ExitStack() as opening:
             self._feed = opening.enter_context(sockets.socket(fileno=self._spec.feed))
             self._feed.setblocking(False)
-            opening.callback(self._close_store)
+            opening.callback(self._answers.close)
             context: zmq.Context[zmq.Socket[bytes]] = opening.enter_context(zmq.Context())
             if self._spec.keys:
                 opening.callback(self._authenticator(context, Path(self._spec.keys)).stop)
-            # libzmq acts on subscriptions as long as there are any: with room for one only, they cannot keep it busy.
+            # libzmq acts on subscriptions as long as there are any: with little room, they cannot keep it busy. With
+            # room for one, clients of other libzmq builds were not heard through CURVE (seen with npm's zeromq 6).
             self._events = opening.enter_context(
-                self._socket(context, zmq.XPUB, backlog=self._spec.backlog, incoming=1, most_bytes=MAX_TOPIC_BYTES)
+                self._socket(context, zmq.XPUB, backlog=self._spec.backlog, incoming=2, most_bytes=MAX_TOPIC_BYTES)
             )
             self._events.setsockopt(zmq.XPUB_VERBOSER, 1)
             self._requests = opening.enter_context(
@@ -81,8 +79,7 @@ class Bus:
             self._peers = [Peers(socket, self._spec.max_peers) for socket in (self._events, self._requests)]
             _bind(self._events, self._spec.events)
             _bind(self._requests, self._spec.requests)
-            with self._unless_broken():
-                self._last.update({name: last for name, (_, last) in self._reader().streams().items()})
+            self._last.update(self._answers.last())
             self._opened = opening.pop_all()
         return self
 
@@ -159,23 +156,20 @@ class Bus:
 
     def _catch_up(self) -> None:
         """Publish what the store has and the feed did not bring."""
-        with self._unless_broken():
-            for name, (_, last) in self._reader().streams().items():
-                if self._last.get(name, -1) < last:
-                    self._catch_up_with(name, last)
+        for name, last in self._answers.last().items():
+            if self._last.get(name, -1) < last:
+                self._catch_up_with(name, last)
 
     def _catch_up_with(self, stream: str, last: int) -> None:
-        with self._unless_broken():
-            after = max(self._last.get(stream, -1), last - _MOST_BEHIND)
-            while after < last:
-                page = self._reader().replay(stream, after)
-                for line in page.events:
-                    head = self._head.decode(line)
-                    if head.seq <= last:
-                        self._publish(head, line)
-                if page.through >= page.last:
-                    break
-                after = page.through
+        after = max(self._last.get(stream, -1), last - _MOST_BEHIND)
+        while after < last and (page := self._answers.page(stream, after)) is not None:
+            for line in page.events:
+                head = self._head.decode(line)
+                if head.seq <= last:
+                    self._publish(head, line)
+            if page.through >= page.last:
+                break
+            after = page.through
 
     def _publish(self, head: _Head, line: bytes) -> None:
         if head.seq <= self._last.get(head.stream, -1):
@@ -189,7 +183,7 @@ class Bus:
     def _beat(self) -> None:
         latest = [name for name, _ in zip(reversed(self._last), range(protocol.MAX_STREAMS), strict=False)]
         beat = protocol.Heartbeat(
-            store=self._store_id, sent_utc=datetime.now(UTC), streams={name: self._last[name] for name in latest}
+            store=self._answers.store, sent_utc=datetime.now(UTC), streams={name: self._last[name] for name in latest}
         )
         self._events.send_multipart([protocol.BEAT_TOPIC, protocol.encode(beat, self._spec.form)], zmq.NOBLOCK)
 
@@ -212,82 +206,9 @@ class Bus:
         if len(route) > 2 or not self._peers[1].asks(body):
             return
         form = protocol.form_of(body.bytes)
-        reply = protocol.encode(self._reply(body.bytes), form)
+        reply = protocol.encode(self._answers.reply(body.bytes), form)
         with suppress(zmq.ZMQError):  # it does not read its replies, or has gone; it will ask again
             self._requests.send_multipart([*(frame.bytes for frame in route), reply], zmq.NOBLOCK)
-
-    def _reply(self, body: bytes) -> protocol.Reply:
-        try:
-            request = protocol.decode_request(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return protocol.ErrorReply(id=0, reason=f"This is no request: {error}.")
-        try:
-            match request:
-                case protocol.StreamsRequest():
-                    return self._streams(request)
-                case protocol.SnapshotRequest():
-                    return self._snapshot(request)
-                case protocol.ReplayRequest():
-                    page = self._reader().replay(request.stream, request.after, request.limit)
-                    return protocol.ReplayReply(
-                        id=request.id,
-                        store=self._store_id,
-                        stream=request.stream,
-                        events=_raw(page.events),
-                        through=page.through,
-                        last=page.last,
-                    )
-        except (sqlite3.Error, StoreError) as error:
-            self._close_store()
-            return protocol.ErrorReply(id=request.id, reason=f"The store cannot be read: {error}.")
-
-    def _streams(self, request: protocol.StreamsRequest) -> protocol.StreamsReply:
-        ranges = self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS)
-        streams = {name: last for name, (_, last) in ranges.items()}
-        if request.before is not None:
-            streams = {name: self._reader().before(name, request.before) for name in streams}
-        following = max(streams) if len(streams) == protocol.MAX_STREAMS else None
-        return protocol.StreamsReply(id=request.id, store=self._store_id, streams=streams, next=following)
-
-    def _snapshot(self, request: protocol.SnapshotRequest) -> protocol.SnapshotReply:
-        names = sorted(self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS + 1))
-        following = names.pop() and names[-1] if len(names) > protocol.MAX_STREAMS else None
-        if request.streams is not None:
-            names = [name for name in names if name in set(request.streams)]
-        streams: dict[str, int] = {}
-        events: list[bytes] = []
-        size = 0
-        for shot in self._reader().visible(names):
-            size += sum(map(len, shot.events))
-            if streams and size > protocol.MAX_REPLY_BYTES // 8:
-                following = max(streams)
-                break
-            streams[shot.stream] = shot.last
-            events += shot.events
-        return protocol.SnapshotReply(
-            id=request.id, store=self._store_id, streams=streams, events=_raw(events), next=following
-        )
-
-    def _reader(self) -> StoreReader:
-        """Raises StoreError and sqlite3.Error while the store cannot be read."""
-        if self._store is None:
-            self._store = StoreReader(Path(self._spec.store))
-            self._store_id = self._store.id
-        return self._store
-
-    def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-
-    @contextmanager
-    def _unless_broken(self) -> Iterator[None]:
-        """Go on without a store that cannot be read; the next time it is opened anew."""
-        try:
-            yield
-        except (sqlite3.Error, StoreError) as error:
-            log.error("store cannot be read", reason=str(error))
-            self._close_store()
 
 
 def main() -> None:
@@ -295,6 +216,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the feed says when it is over
     spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=Spec)
     setproctitle("stream-ocr: bus")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))  # standard output is for the publisher
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, most), most))
     with ExitStack() as opened:
@@ -324,10 +246,6 @@ def _bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _raw(events: Sequence[bytes]) -> list[msgspec.Raw]:
-    return [msgspec.Raw(event) for event in events]
 
 
 if __name__ == "__main__":

@@ -99,6 +99,10 @@ class StoreReader:
         )
         return {name: Range(following if first is None else first, following - 1) for name, first, following in rows}
 
+    def lasts(self) -> dict[str, int]:
+        """``seq`` of the last event of every stream."""
+        return {name: following - 1 for name, following in self._db.execute("SELECT name, next FROM streams")}
+
     def last(self, stream: str) -> int:
         """``seq`` of the last event of a stream, -1 before the first."""
         row = self._db.execute("SELECT next FROM streams WHERE name = ?", (stream,)).fetchone()

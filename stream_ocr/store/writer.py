@@ -113,23 +113,25 @@ class StoreWriter:
         """The ``seq`` that follows all that were committed or given to ``append``."""
         return self._stream(stream).next
 
-    def append(self, events: Sequence[Event]) -> bool:
-        """Commit events in one transaction, after those that wait. False when they could not be, and wait."""
+    def append(self, events: Sequence[Event]) -> list[bytes] | None:
+        """Commit events in one transaction, after those that wait; as they are kept.
+
+        None: they could not be committed; they wait, marked as not durable.
+        """
         for event in events:
             self._stream(event.stream).next = event.seq + 1
         if self.failing and time.monotonic() - self._tried_s < _RETRY_S:
-            return self._wait(events)
+            self._wait(events)
+            return None
         group = [*self._waiting, *events]
         try:
-            if self._db is None:
-                self._connect()
-            self._commit(group)
+            lines = self._commit_or_make_room(group)
         except (sqlite3.Error, OSError, StoreError) as error:
-            if not (self._makes_room(error) and self._committed(group)):
-                self._fail(error)
-                return self._wait(events)
+            self._fail(error)
+            self._wait(events)
+            return None
         self._recovered()
-        return True
+        return lines[len(lines) - len(events) :]
 
     def forget_visible(self, stream: str) -> None:
         """Nothing of a stream is in sight any more: it has closed."""
@@ -187,12 +189,22 @@ class StoreWriter:
     def _stream(self, name: str) -> _Stream:
         return self._streams.setdefault(name, _Stream(0, 0))
 
-    def _commit(self, events: Sequence[Event]) -> None:
+    def _commit_or_make_room(self, events: Sequence[Event]) -> list[bytes]:
+        if self._db is None:
+            self._connect()
+        try:
+            return self._commit(events)
+        except sqlite3.Error as error:
+            if not self._makes_room(error):
+                raise
+        return self._commit(events)
+
+    def _commit(self, events: Sequence[Event]) -> list[bytes]:
         db = self._db
         assert db is not None, "append() before open()"
         db.execute("BEGIN IMMEDIATE")
         try:
-            self._insert(db, events)
+            lines = self._insert(db, events)
             self._retention.tend(db, len(events))
             db.execute("COMMIT")
         except BaseException:
@@ -201,40 +213,37 @@ class StoreWriter:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        return lines
 
-    def _insert(self, db: sqlite3.Connection, events: Sequence[Event]) -> None:
+    def _insert(self, db: sqlite3.Connection, events: Sequence[Event]) -> list[bytes]:
         names = {event.stream for event in events}
         for name in names:
             self._streams[name].id = self._streams[name].id or _stream_id(db, name)
         (last,) = db.execute("SELECT ifnull(max(id), 0) FROM events").fetchone()
-        rows, words, shown, gone = [], [], [], []
+        rows, words = [], []
+        seen: dict[tuple[int, int], bytes | None] = {}  # the latest event of each text; None: gone
         for id_, event in enumerate(events, last + 1):
             stream, json = self._streams[event.stream].id, event.to_json()
             text = None
             if isinstance(event, TextEvent):
-                if event.kind == "ended":
-                    gone.append((stream, event.track))
-                else:
+                ended = event.kind == "ended"
+                seen[stream, event.track] = None if ended else json
+                if not ended:
                     text = event.text
                     words.append((id_, text))
-                    shown.append((stream, event.track, json))
             utc_us = microseconds(event.emitted_utc) if event.emitted_utc else time.time_ns() // 1000
             rows.append((id_, stream, event.seq, utc_us, event.start, text, json))
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
+        shown = [(*key, json) for key, json in seen.items() if json is not None]
         db.executemany("INSERT OR REPLACE INTO visible VALUES (?, ?, ?)", shown)
+        gone = [key for key, json in seen.items() if json is None]
         db.executemany("DELETE FROM visible WHERE stream = ? AND track = ?", gone)
         db.executemany(
             "UPDATE streams SET next = ? WHERE id = ?",
             [(self._streams[name].next, self._streams[name].id) for name in names],
         )
-
-    def _committed(self, events: Sequence[Event]) -> bool:
-        try:
-            self._commit(events)
-        except (sqlite3.Error, OSError):
-            return False
-        return True
+        return [row[-1] for row in rows]
 
     def _makes_room(self, error: Exception) -> bool:
         """Forget old events where the disk is full and that is wanted."""
@@ -242,13 +251,12 @@ class StoreWriter:
             return False
         return self._retention.make_room(self._db)
 
-    def _wait(self, events: Sequence[Event]) -> bool:
+    def _wait(self, events: Sequence[Event]) -> None:
         for event in events:
             self._waiting.append(msgspec.structs.replace(event, durable=False))
         while len(self._waiting) > _WAITING:
             self._waiting.popleft()
             self.lost += 1
-        return False
 
     def _fail(self, error: Exception) -> None:
         self._tried_s = time.monotonic()

@@ -182,12 +182,15 @@ def test_keys_are_private_and_never_overwritten(tmp_path):
 
 
 def greeted(endpoint: str) -> socket.socket:
-    """A plain connection that has said what a ZeroMQ subscriber says first."""
+    """A plain connection that has shaken hands as a ZeroMQ subscriber does."""
     connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
     connection.settimeout(10)
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+    connection.recv(64, socket.MSG_WAITALL)
     ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
-    connection.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+    connection.sendall(b"\x04" + bytes([len(ready)]) + ready)
+    length = connection.recv(2, socket.MSG_WAITALL)[1]
+    connection.recv(length, socket.MSG_WAITALL)
     return connection
 
 

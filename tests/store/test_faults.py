@@ -107,7 +107,7 @@ writer = StoreWriter(disk / "events.db", when_full=when_full)
 writer.open()
 seq, kept = 0, []
 while seq < 40_000:
-    kept.append(writer.append([published_event(seq + n, f"SIGN {seq + n}", durable=True) for n in range(20)]))
+    kept.append(bool(writer.append([published_event(seq + n, f"SIGN {seq + n}", durable=True) for n in range(20)])))
     seq += 20
     if not kept[-1]:
         break
@@ -164,7 +164,7 @@ from stream_ocr.testing import published_event
 writer = StoreWriter(Path(sys.argv[1]) / "events.db")
 writer.open()
 seq = writer.next_seq("gate")
-print(sys.argv[2], seq, writer.append([published_event(seq)]), writer.next_seq("gate"), flush=True)
+print(sys.argv[2], seq, bool(writer.append([published_event(seq)])), writer.next_seq("gate"), flush=True)
 writer.close()
 """
 

@@ -1,0 +1,123 @@
+"""What the bus knows of the store: what to publish, and what to answer."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from stream_ocr.bus import protocol
+from stream_ocr.errors import StoreError
+from stream_ocr.store.reader import Page, StoreReader
+
+log = structlog.get_logger(__name__)
+
+
+class Answers:
+    """Reads the store; one that cannot be read is opened anew the next time.
+
+    store: its id, empty until it is known.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.store = ""
+        self._path = path
+        self._opened: StoreReader | None = None
+        self._broken = False
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def last(self) -> dict[str, int]:
+        """The last ``seq`` of every stream; none while the store cannot be read."""
+        with self._unless_broken():
+            return self._reader().lasts()
+        return {}
+
+    def page(self, stream: str, after: int) -> Page | None:
+        """Events of a stream, or None while the store cannot be read."""
+        with self._unless_broken():
+            return self._reader().replay(stream, after)
+        return None
+
+    def reply(self, body: bytes) -> protocol.Reply:
+        """The answer to a request, whatever it says."""
+        try:
+            request = protocol.decode_request(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return protocol.ErrorReply(id=0, reason=f"This is no request: {error}.")
+        try:
+            match request:
+                case protocol.StreamsRequest():
+                    return self._streams(request)
+                case protocol.SnapshotRequest():
+                    return self._snapshot(request)
+                case protocol.ReplayRequest():
+                    page = self._reader().replay(request.stream, request.after, request.limit)
+                    return protocol.ReplayReply(
+                        id=request.id,
+                        store=self.store,
+                        stream=request.stream,
+                        events=_raw(page.events),
+                        through=page.through,
+                        last=page.last,
+                    )
+        except (sqlite3.Error, StoreError) as error:
+            self.close()
+            return protocol.ErrorReply(id=request.id, reason=f"The store cannot be read: {error}.")
+
+    def _streams(self, request: protocol.StreamsRequest) -> protocol.StreamsReply:
+        ranges = self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS)
+        streams = {name: last for name, (_, last) in ranges.items()}
+        if request.before is not None:
+            streams = {name: self._reader().before(name, request.before) for name in streams}
+        following = max(streams) if len(streams) == protocol.MAX_STREAMS else None
+        return protocol.StreamsReply(id=request.id, store=self.store, streams=streams, next=following)
+
+    def _snapshot(self, request: protocol.SnapshotRequest) -> protocol.SnapshotReply:
+        names = sorted(self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS + 1))
+        following = names[protocol.MAX_STREAMS - 1] if len(names) > protocol.MAX_STREAMS else None
+        names = names[: protocol.MAX_STREAMS]
+        if request.streams is not None:
+            names = [name for name in names if name in set(request.streams)]
+        streams: dict[str, int] = {}
+        events: list[bytes] = []
+        size = 0
+        for shot in self._reader().visible(names):
+            size += sum(map(len, shot.events))
+            if streams and size > protocol.MAX_REPLY_BYTES // 8:
+                following = max(streams)
+                break
+            streams[shot.stream] = shot.last
+            events += shot.events
+        return protocol.SnapshotReply(
+            id=request.id, store=self.store, streams=streams, events=_raw(events), next=following
+        )
+
+    def _reader(self) -> StoreReader:
+        """Raises StoreError and sqlite3.Error while the store cannot be read."""
+        if self._opened is None:
+            self._opened = StoreReader(self._path)
+            self.store = self._opened.id
+            self._broken = False
+        return self._opened
+
+    @contextmanager
+    def _unless_broken(self) -> Iterator[None]:
+        """Go on without a store that cannot be read; the next time it is opened anew."""
+        try:
+            yield
+        except (sqlite3.Error, StoreError) as error:
+            if not self._broken:
+                log.error("store cannot be read", reason=str(error))
+            self._broken = True
+            self.close()
+
+
+def _raw(events: Sequence[bytes]) -> list[msgspec.Raw]:
+    return [msgspec.Raw(event) for event in events]

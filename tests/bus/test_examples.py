@@ -1,0 +1,78 @@
+"""The examples of the documentation, run as they are."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stream_ocr.bus import keys
+from stream_ocr.journal import open_journal
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def needs(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not here; on Debian: apt-get install {program}")
+    return found
+
+
+def node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("Node.js is not here; on Debian: apt-get install nodejs npm")
+    has = subprocess.run([found, "--input-type=module", "-e", "import 'zeromq'"], cwd=EXAMPLES, capture_output=True)
+    if has.returncode:
+        pytest.skip(f"npm's zeromq is not here; npm install --prefix {EXAMPLES} --no-save zeromq")
+    return found
+
+
+def run(*program: str) -> list[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=60, env=os.environ | {"PATH": path})
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+def test_node_and_python_get_the_same_through_curve(settings, endpoint, commit, tmp_path):
+    program = node()
+    folder = tmp_path / "keys"
+    for name in ("server", "node", "python"):
+        keys.make(folder, name)
+    with open_journal(settings(f"socket.keys={folder}")) as journal:
+        sent = [json.loads(event.to_json()) for event in commit(journal, *(f"GATE {n} é\n" for n in range(1500)))]
+        sent += [json.loads(event.to_json()) for event in commit(journal, "EXIT", stream="hall/2")]
+
+        def seen_by(name, *command):
+            shown = str(folder / f"{name}.key_secret"), str(folder / "server.key")
+            lines = run(*command, endpoint, str(len(sent)), *shown)
+            return sorted((json.loads(line) for line in lines), key=lambda event: (event["stream"], event["seq"]))
+
+        assert seen_by("node", program, str(EXAMPLES / "subscribe.mjs")) == sent
+        assert seen_by("python", sys.executable, str(EXAMPLES / "subscribe.py")) == sent
+
+
+def test_node_sees_what_comes_while_it_listens_and_what_it_missed(journal, endpoint, commit):
+    commit(journal, "A", "B")
+    listening = subprocess.Popen(
+        [node(), str(EXAMPLES / "subscribe.mjs"), endpoint, "1002"], stdout=subprocess.PIPE, text=True
+    )
+    with listening:
+        first = [json.loads(listening.stdout.readline())["text"] for _ in range(2)]
+        commit(journal, *(f"N{n}" for n in range(1000)))
+        rest = [json.loads(listening.stdout.readline())["text"] for _ in range(1000)]
+        assert first + rest == ["A", "B", *(f"N{n}" for n in range(1000))]
+        assert listening.wait(20) == 0
+
+
+def test_the_line_for_the_shell(journal, endpoint, commit):
+    needs("jq")
+    if not (Path(sys.executable).parent / "stream-ocr").exists() and not shutil.which("stream-ocr"):
+        pytest.skip("stream-ocr is not installed; pip install -e .")
+    commit(journal, "GATE 4", "EXIT", "GATE 12")
+    assert run(str(EXAMPLES / "subscribe.sh"), endpoint, "2") == ["gate\t0\tGATE 4", "gate\t2\tGATE 12"]
