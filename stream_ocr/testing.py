@@ -1,40 +1,38 @@
 """Fakes for tests, yours and ours: real messages, real slots, known answers.
 
-``truth`` is a dict in the format of a truth file (``sources.synthetic.truth``): what stands where from when to when.
+A ``world`` says what is to be read: a scene, or a dict in the format of a truth file (``sources.synthetic.truth``).
 """
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import frames
+from stream_ocr import frames, models
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.frames import Frame
-from stream_ocr.geometry import flat, rectangle, unflat
 from stream_ocr.messages import (
-    Detections,
     FrameRef,
     Message,
     Published,
-    Reading,
-    Readings,
-    Region,
     Stamp,
     StreamClosed,
-    Tracks,
 )
+from stream_ocr.oracles import Disturb, OracleDetector, OracleRecognizer, World, undisturbed
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots, Stage
 from stream_ocr.stages.chain import Chain
+from stream_ocr.stages.decode import DecodeStage
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.track import TrackStage
 
@@ -80,95 +78,6 @@ class ScriptedSource:
             yield FrameRef(stamp, luma.shape[::-1], "detect" if due else "carry", ref, True, False, False)
             seq, end_s = seq + 1, stamp.end_s
         yield StreamClosed(self._stream, "end", 0.0, end_s, {"frames": seq, "dropped": 0, "damaged": 0, "corrupt": 0})
-
-
-class OracleDetector:
-    """A detect stage that knows where text is; its boxes shake by ``shake`` of their height."""
-
-    def __init__(self, truth: Mapping[str, Any], *, shake: float = 0.05, score: float = 0.9, seed: int = 0) -> None:
-        self._truth, self._shake, self._score = truth, shake, score
-        self._random = np.random.default_rng(seed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
-        for ref in batch:
-            assert isinstance(ref, FrameRef)
-            yield Detections(ref, self._regions(ref.stamp.time_s) if ref.look == "detect" else None)
-
-    def close(self, closed: StreamClosed) -> Iterator[Message]:
-        yield closed
-
-    def _regions(self, time_s: float) -> tuple[Region, ...]:
-        regions = []
-        for _, (x, y, width, height) in texts_at(self._truth, time_s):
-            pad = 0.1 * height
-            quad = rectangle(x - pad, y - pad, width + 2 * pad, height + 2 * pad)
-            quad = quad + self._random.normal(0, self._shake * height, 2)
-            regions.append(Region(flat(quad), self._score))
-        return tuple(regions)
-
-
-class OracleRecognizer:
-    """A recognise stage that knows what stands where; reads a track whenever a crop of it comes."""
-
-    def __init__(self, truth: Mapping[str, Any], crops: Slots) -> None:
-        self._truth, self._crops = truth, crops
-        self._texts: dict[tuple[int, int], tuple[str, int]] = {}
-        self.crops_read = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
-        for message in batch:
-            assert isinstance(message, Tracks)
-            readings = []
-            for track in message.tracks:
-                key = (track.id, track.view)
-                if track.crop is not None:
-                    self._crops.release(track.crop.slot)
-                    self.crops_read += 1
-                    looks = self._texts.get(key, ("", 0))[1] + 1
-                    self._texts[key] = self._text_at(track.quad, message.stamp.time_s), looks
-                text, looks = self._texts.get(key, ("", 0))
-                sure = 1.0 if text else 0.0
-                readings.append(
-                    Reading(
-                        track.id,
-                        track.quad,
-                        track.view,
-                        track.start_s,
-                        track.start_quad,
-                        track.end_s,
-                        text,
-                        sure,
-                        (sure,) * len(text),
-                        looks,
-                    )
-                )
-            yield Readings(message.stamp, message.size, tuple(readings))
-
-    def close(self, closed: StreamClosed) -> Iterator[Message]:
-        yield closed.adding(crops_read=self.crops_read)
-
-    def _text_at(self, quad: Sequence[float], time_s: float) -> str:
-        x, y = unflat(quad).mean(axis=0)
-        for text, (left, top, width, height) in texts_at(self._truth, time_s):
-            if left <= x <= left + width and top <= y <= top + height:
-                return text
-        return ""
 
 
 class Faulty:
@@ -261,9 +170,33 @@ class MemorySink:
         """Nothing to do."""
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What came of a file that was read with oracles."""
+
+    events: list[TextEvent]
+    counts: Mapping[str, int]  # frames, detector_frames, boxes, crops_read, …
+
+
+def watch(path: Path, world: World, *, settings: Settings | None = None, disturb: Disturb = undisturbed) -> Watched:
+    """Read a real file in this process, with oracles for detector and recogniser: tests all the rest."""
+    settings = models.resolve(settings or Settings.load(overrides=["models=own"]))
+    frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
+    stages: list[Stage] = [
+        OracleDetector(world, disturb=disturb),
+        TrackStage(settings, {path.name: frame_slots}, crop_slots, (2048, 48)),
+        OracleRecognizer(world, crop_slots, settings),
+        PublishStage(settings, Sinks([])),
+    ]
+    with DecodeStage(path, path.name, settings, frame_slots) as decode, Chain(stages) as chain:
+        outputs = [output for message in decode.run(lambda: False) for output in chain.push(message)]
+    counts = next(output.counts for output in outputs if isinstance(output, StreamClosed))
+    return Watched([event for output in outputs if isinstance(output, Published) for event in output.events], counts)
+
+
 def follow(
     pictures: Iterable[tuple[float, np.ndarray]],
-    truth: Mapping[str, Any],
+    world: World,
     *,
     settings: Settings | None = None,
     detect_every_s: float = 0.2,
@@ -273,24 +206,14 @@ def follow(
     settings = settings or Settings.load(overrides=["tracking.start_score=0.5"])
     source = ScriptedSource(pictures, frame_slots, detect_every_s=detect_every_s)
     stages: list[Stage] = [
-        OracleDetector(truth),
+        OracleDetector(world),
         TrackStage(settings, {"scripted": frame_slots}, crop_slots, (2048, 48)),
-        OracleRecognizer(truth, crop_slots),
+        OracleRecognizer(world, crop_slots, settings),
         PublishStage(settings, Sinks([])),
     ]
     with Chain(stages) as chain:
         outputs = [output for message in source.run() for output in chain.push(message)]
     return [event for output in outputs if isinstance(output, Published) for event in output.events]
-
-
-def texts_at(truth: Mapping[str, Any], time_s: float) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
-    """What is to be read at a time, with its (left, top, width, height)."""
-    for segment in truth["segments"]:
-        if segment["start_s"] - 1e-6 <= time_s < segment["end_s"] - 1e-6:
-            rows = segment.get("boxes") or [[segment["start_s"], *segment["box"]]]
-            times = [row[0] for row in rows]
-            x, y, width, height = (float(np.interp(time_s, times, [row[k] for row in rows])) for k in (1, 2, 3, 4))
-            yield segment["text"], (x, y, width, height)
 
 
 def text_event(seq: int = 0, **facts: Any) -> TextEvent:

@@ -10,11 +10,12 @@ from stream_ocr.annotate import Changes, Live, annotate
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.frames import Frame
+from stream_ocr.oracles import texts_at
 from stream_ocr.settings import Settings
 from stream_ocr.sources.synthetic import Scene, Text, clock, line, render, truth
 from stream_ocr.sources.synthetic import pictures as scene_pictures
 from stream_ocr.spans import Span, spans
-from stream_ocr.testing import follow, texts_at
+from stream_ocr.testing import follow
 
 SIZE = 160, 90
 TIMES_MS = (1000, 1040, 1080, 1200, 1240)  # a start that is not zero, and a longer frame

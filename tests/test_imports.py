@@ -23,6 +23,7 @@ ROWS = [
     {"annotate", "still", "report", "listing", "onnx_export"},
     {"training"},
     {"stages"},
+    {"oracles"},
     {"runtime"},
     {"operation"},
     {"api", "testing", "doctor"},

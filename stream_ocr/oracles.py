@@ -1,0 +1,166 @@
+"""Fakes of the two networks, which know what is to be read and where. See ``testing``, which uses them.
+
+Given a scene they see what is visible of it, as real networks would: parts of texts that are wiped in, cut off by the
+edge or crawl through a window, and nothing of what is covered. Given a truth file they see whole texts only.
+"""
+
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from stream_ocr.geometry import flat, rectangle, unflat
+from stream_ocr.messages import Detections, FrameRef, Message, Region, StreamClosed, Tracks
+from stream_ocr.recognition.charset import Charset
+from stream_ocr.recognition.ctc import Decoded, Transcribe, decoded
+from stream_ocr.recognition.recognizer import Recognizer
+from stream_ocr.settings import Settings
+from stream_ocr.sources.lettering import Line
+from stream_ocr.sources.synthetic import Scene, visible
+from stream_ocr.stages.base import Slots
+from stream_ocr.stages.recognize import RecognizeStage
+
+World = Scene | Mapping[str, Any]
+
+Disturb = Callable[[int, Sequence[Line]], Iterable[tuple[Line, float]]]
+"""What a detector finds of these lines at its nth look: lines with their scores."""
+
+_SCORE = 0.9
+_FAINT, _CLEAR = 0.3, 0.5  # opacity from which a text is found, and from which it is read well
+
+
+def undisturbed(_: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
+    """Every line, surely."""
+    return ((line, _SCORE) for line in lines)
+
+
+class OracleDetector:
+    """A detect stage that knows where text is; its boxes shake by ``shake`` of their height."""
+
+    def __init__(self, world: World, *, shake: float = 0.05, disturb: Disturb = undisturbed, seed: int = 0) -> None:
+        self._world, self._shake, self._disturb = world, shake, disturb
+        self._random = np.random.default_rng(seed)
+        self.looks = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for ref in batch:
+            assert isinstance(ref, FrameRef)
+            yield Detections(ref, self._regions(ref.stamp.time_s) if ref.look == "detect" else None)
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        yield closed.adding(detector_frames=self.looks)
+
+    def _regions(self, time_s: float) -> tuple[Region, ...]:
+        regions = []
+        for line, score in self._disturb(self.looks, list(seen(self._world, time_s))):
+            x, y, width, height = line.box
+            pad = 0.1 * height
+            quad = rectangle(x - pad, y - pad, width + 2 * pad, height + 2 * pad)
+            regions.append(Region(flat(quad + self._random.normal(0, self._shake * height, 2)), score))
+        self.looks += 1
+        return tuple(regions)
+
+
+class OracleRecognizer:
+    """A recognise stage that knows what stands where. All of it is real, fusion included, but for the network.
+
+    Each crop carries its number within its frame in its first pixel, so that the network knows which one it gets.
+    """
+
+    def __init__(self, world: World, crops: Slots, settings: Settings) -> None:
+        self._world, self._crops = world, crops
+        self._reader = _Reader()
+        self._stage = RecognizeStage(settings, crops, self._reader)
+
+    def __enter__(self) -> Self:
+        self._stage.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stage.__exit__(kind, error, trace)
+
+    def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        for message in batch:
+            if isinstance(message, Tracks):
+                cropped = [track for track in message.tracks if track.crop is not None]
+                for number, track in enumerate(cropped):
+                    assert track.crop is not None
+                    self._crops.view(track.crop.slot)[0] = number
+                self._reader.known = [self._read(track.quad, message.stamp.time_s) for track in cropped]
+            yield from self._stage.process([message])
+
+    def close(self, closed: StreamClosed) -> Iterator[Message]:
+        return self._stage.close(closed)
+
+    def _read(self, quad: Sequence[float], time_s: float) -> Decoded:
+        """The letters whose middle lies in a quad."""
+        (left, top), (right, bottom) = unflat(quad).min(axis=0), unflat(quad).max(axis=0)
+        parts = []
+        for line in seen(self._world, time_s):
+            if top <= line.box[1] + line.box[3] / 2 <= bottom:
+                inside = tuple(letter for letter in line.letters if left <= letter[1] <= right)
+                parts.append(replace(line, letters=inside))
+        parts = sorted((part for part in parts if part.text), key=lambda part: part.box[0])
+        text = " ".join(part.text for part in parts)
+        sure = min((1.0 if part.opacity >= _CLEAR else 0.7 for part in parts), default=0.0)
+        return decoded(text, [sure] * len(text))
+
+
+class _Reader(Recognizer):
+    """A network that knows the readings of the crops of a frame."""
+
+    def __init__(self) -> None:
+        self.charset = Charset(string.printable)
+        self.known: list[Decoded] = []
+
+    def read(self, crops: Sequence[np.ndarray], _: Transcribe | None = None) -> list[Decoded]:
+        """The reading of each crop, by the number in its first pixel."""
+        return [self.known[crop[0, 0]] for crop in crops]
+
+
+def seen(world: World, time_s: float) -> Iterator[Line]:
+    """The lines that a detector may find at a time."""
+    if not isinstance(world, Scene):
+        yield from _told(world, time_s)
+        return
+    covers = [cover.box for cover in world.covers if cover.start_s <= time_s - world.start_s < cover.end_s]
+    for line in visible(world, time_s):
+        letters = tuple(letter for letter in line.letters if not any(_hides(box, letter[1], line) for box in covers))
+        if line.opacity >= _FAINT and (letters or not covers):
+            yield replace(line, letters=letters)
+
+
+def _hides(cover: tuple[int, int, int, int], x: float, line: Line) -> bool:
+    y = line.box[1] + line.box[3] / 2
+    return cover[0] <= x <= cover[0] + cover[2] and cover[1] <= y <= cover[1] + cover[3]
+
+
+def texts_at(truth: Mapping[str, Any], time_s: float) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
+    """What is to be read at a time, with its (left, top, width, height)."""
+    for segment in truth["segments"]:
+        if segment["start_s"] - 1e-6 <= time_s < segment["end_s"] - 1e-6:
+            rows = segment.get("boxes") or [[segment["start_s"], *segment["box"]]]
+            times = [row[0] for row in rows]
+            x, y, width, height = (float(np.interp(time_s, times, [row[k] for row in rows])) for k in (1, 2, 3, 4))
+            yield segment["text"], (x, y, width, height)
+
+
+def _told(truth: Mapping[str, Any], time_s: float) -> Iterator[Line]:
+    """The lines of a truth file, their letters all as wide."""
+    for text, (x, y, width, height) in texts_at(truth, time_s):
+        places = x + (np.arange(len(text)) + 0.5) / max(len(text), 1) * width
+        box = round(x), round(y), round(width), round(height)
+        yield Line(box, tuple(zip(text, places.tolist(), strict=True)), 1.0)
