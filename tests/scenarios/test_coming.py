@@ -9,7 +9,8 @@ FAINT, CLEAR = 0.25, 0.6  # opacities: a fade has no frame of its own, but it ca
 
 
 @pytest.mark.parametrize(("in_s", "out_s"), [(0.6, 0.6), (2.0, 0.0)])
-def test_a_fade_is_one_text_from_when_it_can_be_read(sheet, play, in_s, out_s) -> None:
+def test_a_fade_is_one_text_from_when_it_can_be_read(sheet, play, fails, in_s, out_s) -> None:
+    fails("starts at a fifth of its opacity", "libvpx-vp9-2.0")
     text = sheet.text("A day by the sea", 0.2, 3.4, (320, 150), 36, anchor="middle", fade_in_s=in_s, fade_out_s=out_s)
     played = play(sheet.scene(text, duration_s=3.8, background="static"))
     played.has_no_parts()
@@ -18,7 +19,8 @@ def test_a_fade_is_one_text_from_when_it_can_be_read(sheet, play, in_s, out_s) -
     assert 3.4 - CLEAR * out_s - FRAME_S <= end_s <= 3.4 - FAINT * out_s + FRAME_S
 
 
-def test_a_wipe_is_one_text_from_when_it_is_whole(sheet, play) -> None:
+def test_a_wipe_is_one_text_from_when_it_is_whole(sheet, play, fails) -> None:
+    fails("parts of it are published as texts")
     text = sheet.text("A day by the sea", 0.4, 3.2, (320, 150), 36, anchor="middle", wipe_in_s=0.8, wipe_out_s=0.6)
     played = play(sheet.scene(text, duration_s=3.6, background="static"))
     played.has_no_parts()
