@@ -20,6 +20,7 @@ from stream_ocr import frames, models
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.frames import Frame
 from stream_ocr.messages import (
+    Detections,
     FrameRef,
     Message,
     Published,
