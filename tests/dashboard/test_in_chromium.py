@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from stream_ocr.annotate import annotate
+from stream_ocr.oracles import texts_at
 from stream_ocr.report.page import Report
 from stream_ocr.settings import Settings
 from stream_ocr.sources.synthetic import Scene, Text, clock, line, pictures, render, truth
-from stream_ocr.testing import follow, published_event, texts_at
+from stream_ocr.testing import follow, published_event
 
 HOSTILE = {
     "script": "<script>document.title='owned'</script>",
