@@ -3,7 +3,7 @@
 //     npm install zeromq
 //     node subscribe.mjs tcp://127.0.0.1:5560 [COUNT [keys/NAME.key_secret keys/server.key]]
 //
-// docs/protocol.md says why it does what it does.
+// docs/events.md says why it does what it does.
 import { readFileSync } from "node:fs";
 import { Dealer, Subscriber } from "zeromq";
 
@@ -56,7 +56,7 @@ function handOver(here) {
   for (let event; (event = here.held.get(here.last + 1)); here.last += 1) {
     here.held.delete(event.seq);
     if (left-- > 0) console.log(JSON.stringify(event));
-    if (left <= 0) process.exit(0);
+    if (left <= 0) return process.stdout.write("", () => process.exit(0)); // once all is written
   }
 }
 

@@ -1,4 +1,4 @@
-"""What passes between the bus and those who subscribe; docs/protocol.md tells it to people.
+"""What passes between the bus and those who subscribe; docs/events.md tells it to people.
 
 Light to import: a subscriber needs this and pyzmq.
 """
