@@ -153,11 +153,9 @@ class LivePipeline:
         """What happens, as it happens, until ``stop``. Raises WorkerError when the end takes too long."""
         for data in self._supervisor.messages():
             message = messages.decode(data)
-            if isinstance(message, Published) and message.stream in self.cameras:
-                camera = self.cameras[message.stream]
-                camera.hear(message)
-                if message.events and camera.latency_s is not None:
-                    self._metrics.latency.labels(message.stream).observe(camera.latency_s)
+            if isinstance(message, Published):
+                if message.stream in self.cameras:  # and not just taken out of the settings
+                    self._hear(message, self.cameras[message.stream])
                 yield from message.events
                 yield from message.sources
             elif isinstance(message, StreamClosed) and message.stream in self.cameras:
@@ -171,6 +169,11 @@ class LivePipeline:
     def reload(self) -> None:
         """Read the settings file again at the next turn. Safe in a signal handler."""
         self._asked_to_reload = True
+
+    def _hear(self, message: Published, camera: Camera) -> None:
+        camera.hear(message)
+        if message.events and camera.latency_s is not None:
+            self._metrics.latency.labels(message.stream).observe(camera.latency_s)
 
     def _process(self, name: str) -> Process:
         """The row of a source in the process table."""

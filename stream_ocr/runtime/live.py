@@ -225,7 +225,7 @@ class LiveSupervisor(Supervisor):
     def _mourn(self, source: Process, reason: str) -> None:
         """Say that a source is down, which it cannot say itself any more."""
         stream = source.arguments["stream"]
-        start_s = self._read_until_s.get(stream, 0.0)
+        start_s = self._read_until_s.get(stream, time.monotonic() - self._origin_s)
         self._say_for(source, SourceChanged(stream, "down", self._epoch(source), start_s, reason=reason))
 
     def _tell_gaps(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""When to say how far a ring has been filled; see docs/decisions/0006."""
+"""When to say how far a ring has been filled; see docs/decisions/0007."""
 
 import time
 

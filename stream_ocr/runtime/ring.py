@@ -8,7 +8,7 @@ Each slot has two words, each written by one side only: ``generation`` by the st
 by the stage that gives it back. A slot is free while both are the same. Nothing is locked, so a kill at any moment
 leaves the ring sound. (Aligned 64-bit words are written whole; the socket that carries the reference orders the
 pixels before it.) Generations count the fillings of the whole ring, and so say in which order slots were filled; by
-that order ``settle`` finds the slots whose references were lost with a process (docs/decisions/0006).
+that order ``settle`` finds the slots whose references were lost with a process (docs/decisions/0007).
 """
 
 import fcntl

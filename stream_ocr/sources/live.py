@@ -165,7 +165,7 @@ class LiveSource:
             return
         self._told = kind, reason
         log.log(_LEVELS[kind], f"source is {kind}", stream=self._stream, **({"reason": reason} if reason else {}))
-        start_s = self._timeline.end_s if stamp is None else stamp.time_s
+        start_s = self._timeline.end_s(time.monotonic()) if stamp is None else stamp.time_s
         utc_ns = time.time_ns() if stamp is None else stamp.utc_ns
         self._mailbox.put(SourceChanged(self._stream, kind, self._epoch, start_s, reason=reason, utc_ns=utc_ns))
 

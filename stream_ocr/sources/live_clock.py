@@ -63,10 +63,14 @@ class LiveTimeline:
         """Of the pictures that come now."""
         return max(self._epoch, 0)
 
-    @property
-    def end_s(self) -> float:
-        """Media time at which the last picture was taken away, as far as is known."""
-        return 0.0 if self._last is None else (self._last + self._step) / _TICKS
+    def end_s(self, now_s: float) -> float:
+        """Media time at which the last picture was taken away, as far as is known; before any, what it is now.
+
+        now_s: monotonic seconds.
+        """
+        if self._last is not None:
+            return (self._last + self._step) / _TICKS
+        return 0.0 if self._origin_s is None else max(now_s - self._origin_s, 0.0)
 
     def reconnected(self) -> None:
         """What comes next belongs to another connection."""

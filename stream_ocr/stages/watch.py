@@ -14,16 +14,16 @@ import structlog
 
 from stream_ocr import frames, telemetry
 from stream_ocr.errors import SettingsError, WorkerError
-from stream_ocr.messages import FrameRef, Look, Message, SlotRef, SourceChanged, Stamp, StreamClosed
+from stream_ocr.messages import FrameRef, Look, Message, SourceChanged, Stamp, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.sources.mailbox import Shown
-from stream_ocr.sources.pictures import Picture
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
 from stream_ocr.stages.worth import Worth
 
 _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
+_LOG_S = 10.0  # between two lines of the log about dropped pictures; events tell of every gap
 _HANG_S = 10.0  # beyond all time-outs
 _BUSY, _EASY = 0.5, 0.25  # share of the slots that are taken, or of the age at which pictures are stale
 _STEP, _MOST = 1.5, 8.0
@@ -78,7 +78,7 @@ class WatchStage:
         self._last: Stamp | None = None  # of a frame that was handed on
         self._seen = self._damaged = self._dropped = self._gaps = 0
         self._missing: tuple[float, int] | None = None  # since which media time, and how many
-        self._gap_told_s = float("-inf")
+        self._gap_told_s = self._logged_s = float("-inf")
 
     def __enter__(self) -> Self:
         self._source.__enter__()
@@ -138,41 +138,42 @@ class WatchStage:
         cut = False
         if not picture.damaged:
             look, cut = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
-        slot = None
+        claim = None
         if look != "skip":
-            slot = self._put(picture, shown.due_s, stop)
+            claim = self._claim(shown.due_s, stop)
             self._feel(shown.arrived_s)
-            if slot is None:
-                self._worth.dropped()
+            if claim is None:
+                self._worth.dropped(look)
                 self._miss(0 if stop() else 1)
                 return
             self._worth.handed_on(picture.frame)
         yield from self._tell_pause(stamp)
+        slot = None
+        if claim is not None:  # filled only now: nothing may be sent between that and the reference (see Marker)
+            frames.write(picture.frame, claim[1])
+            slot = self._slots.commit(claim[0])
         yield FrameRef(stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut)
         self._last = stamp
 
-    def _put(self, picture: Picture, due_s: float, stop: Callable[[], bool]) -> SlotRef | None:
-        """A slot with the picture in it; None when none gets free until the picture is stale."""
+    def _claim(self, due_s: float, stop: Callable[[], bool]) -> tuple[int, memoryview] | None:
+        """A free slot; None when there is none until the picture is stale."""
         while not stop():
             left_s = due_s + self._settings.live.stale_s - time.monotonic()
             claim = self._slots.claim(timeout_s=min(max(left_s, 0.0), _PATIENCE_S))
-            if claim is not None:
-                frames.write(picture.frame, claim[1])
-                return self._slots.commit(claim[0])
-            if left_s <= 0:
-                return None
+            if claim is not None or left_s <= 0:
+                return claim
         return None
 
     def _feel(self, arrived_s: float) -> None:
         """Ask the detector more seldom when slots run out, or pictures have to wait."""
         now_s = time.monotonic()
         late = (now_s - arrived_s) / self._settings.live.stale_s
+        before = self._relief.stretch
         if self._relief.feel(max(late, self._slots.in_use / self._slots.slots), now_s):
-            log.warning(
-                "detection is slowed" if self._relief.stretch > 1 else "detection is at full speed again",
-                stream=self._stream,
-                looks_per_s=round(self.max_per_s, 2),
-            )
+            stretch = self._relief.stretch
+            if before == 1 or stretch in (1, _MOST):  # not each step on the way
+                sentence = "detection is slowed" if stretch > 1 else "detection is at full speed again"
+                log.warning(sentence, stream=self._stream, looks_per_s=round(self.max_per_s, 2))
 
     def _miss(self, pictures: int) -> None:
         """Pictures will not be looked at."""
@@ -199,7 +200,9 @@ class WatchStage:
         self._gaps += 1
         self._gap_told_s = end_s
         epoch = self._last.epoch if self._last else 0
-        log.warning("pictures were dropped", stream=self._stream, pictures=missed)
+        if time.monotonic() - self._logged_s >= _LOG_S:
+            self._logged_s = time.monotonic()
+            log.warning("pictures were dropped", stream=self._stream, pictures=missed, so_far=self._dropped)
         yield SourceChanged(
             self._stream, "gap", epoch, start_s, max(start_s, end_s), missed, "Pictures were stale and were dropped."
         )

@@ -42,9 +42,10 @@ class Worth:
         """A frame that was worth something goes on; the next ones are compared with it."""
         self._change.processed(frame)
 
-    def dropped(self) -> None:
-        """A frame that was worth something could not go on."""
-        self._cadence.owe()
+    def dropped(self, look: Look) -> None:
+        """A frame that was worth so much could not go on."""
+        if look == "detect":
+            self._cadence.owe()
 
 
 def _tiles_that_count(counts: Callable[[tuple[float, float]], bool], change: ChangeMap, frame: Frame) -> np.ndarray:

@@ -31,6 +31,11 @@ def test_media_time_begins_at_an_origin_that_is_given():
     assert placed(LiveTimeline(origin_s=97.5), [5, 5 + FRAME])[0].pts == 2.5 * TICKS
 
 
+def test_before_any_picture_media_time_is_what_it_is_now():
+    assert LiveTimeline(origin_s=40.0).end_s(52.5) == 12.5
+    assert LiveTimeline().end_s(52.5) == 0.0
+
+
 def test_the_first_picture_of_a_connection_may_have_no_time_stamp():
     places = placed(LiveTimeline(), [None, 3600, 7200, 10800])
     assert [place.pts for place in places] == [0, 3600, 7200, 10800]
@@ -39,7 +44,7 @@ def test_the_first_picture_of_a_connection_may_have_no_time_stamp():
 def test_a_new_connection_goes_on_at_the_time_that_it_is_here():
     timeline = LiveTimeline(epoch=5)
     placed(timeline, [FRAME * n for n in range(25)])
-    assert timeline.end_s == pytest.approx(1.0)
+    assert timeline.end_s(99.0) == pytest.approx(1.0)
     timeline.reconnected()
     places = placed(timeline, [9, 9 + FRAME], start_s=107.0)
     assert [(place.epoch, place.pts) for place in places] == [(6, 7 * TICKS), (6, 7 * TICKS + FRAME)]

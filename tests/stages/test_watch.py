@@ -45,6 +45,7 @@ class Watcher:
         self.ring = Ring.anonymous(slots, 4 << 20)
         self.said: list[tuple[float, Message]] = []
         self.lumas: list[np.ndarray] = []
+        self.filled: list[int] = []  # fillings of the ring when each message was said
         self.hold = threading.Event()
         self._release = release
         self._news = threading.Condition()
@@ -76,6 +77,7 @@ class Watcher:
                     if self._release:
                         self.ring.release(message.slot)
                 with self._news:
+                    self.filled.append(self.ring.filled)
                     self.said.append((time.monotonic(), message))
                     self._news.notify_all()
                 while self.hold.is_set() and not self._stop.is_set():
@@ -425,6 +427,10 @@ def test_who_was_held_up_drops_what_is_stale_and_is_soon_up_to_date(camera, clip
         watcher.shows(40)
         gap = watcher.changes[-1]
         closed = watcher.stop()
+    sent = 0
+    for (_, message), filled in zip(watcher.said, watcher.filled, strict=True):
+        sent = message.slot.generation if isinstance(message, FrameRef) and message.slot else sent
+        assert filled == sent, "nothing is said between a filled slot and its reference, or marks would overtake it"
     assert 50 <= gap.frames <= 80
     assert gap.end_s - gap.start_s == pytest.approx(0.04 * gap.frames, abs=0.1)
     assert "stale" in gap.reason
@@ -434,11 +440,22 @@ def test_who_was_held_up_drops_what_is_stale_and_is_soon_up_to_date(camera, clip
 
 
 def test_without_free_slots_pictures_are_dropped_and_the_detector_is_asked_more_seldom(camera, clip):
+    def give_back(number: int) -> None:
+        slots = [frame.slot for frame in watcher.frames if frame.slot is not None]
+        if watcher.ring.holds(slots[number]):
+            watcher.ring.release(slots[number])
+
     with Watcher({"url": camera(clip).url}, slots=4, release=False, live={"stale_s": 0.3}) as watcher:
         watcher.comes_up()
         watcher.until(lambda: watcher.ring.in_use == 4, 5)
         time.sleep(2.5)
         assert watcher._stage.max_per_s < 5.0
+        before = len(watcher.frames)
+        for number in range(6):  # one slot after the other, with pictures dropped in between
+            give_back(number)
+            time.sleep(0.5)
+        looks = [frame.look for frame in watcher.frames[before:]]
+        assert looks.count("detect") < looks.count("carry"), "what is dropped is no reason to look"
         closed = watcher.stop()
     assert closed.counts["dropped"] > 20
     assert watcher.kinds()[-1] == "gap"
