@@ -16,7 +16,7 @@ help:
 	@echo "make install  only make $(VENV), with everything that the above need"
 	@echo "make lint     ruff and mypy"
 	@echo "make check    lint and test"
-	@echo "make docs     write docs/events.md and configs/default.yaml from the code"
+	@echo "make docs     write docs/events.md, the schemas and configs/default.yaml from the code"
 	@echo "make kills    kill the publisher of events fifty times: each event must come exactly once"
 	@echo "make wheel    build the package, weights included, into dist/"
 
@@ -52,7 +52,7 @@ lint: install
 check: lint test
 
 docs: install
-	$(PYTHON) -c 'import sys; from stream_ocr.events import reference; sys.stdout.write(reference())' > docs/events.md
+	$(PYTHON) -m stream_ocr.reference docs
 	env -u STREAM_OCR_DEBUG $(VENV)/bin/stream-ocr config > configs/default.yaml
 
 wheel: install

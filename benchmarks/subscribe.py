@@ -1,102 +1,56 @@
 """Store, socket and client under load: what they carry, what they cost, and what they stand.
 
-    python benchmarks/subscribe.py imports | throughput | search | late | hostile | kills [--rounds 50]
-    python benchmarks/subscribe.py all      # writes benchmarks/results/subscribe.json
+    python benchmarks/subscribe.py imports | throughput | search | late | curve | hostile | kills [--rounds 50]
+    python benchmarks/subscribe.py all
 
-Each prints one JSON object, and ends with 1 where an event was lost, repeated or out of order.
+Each prints one JSON object, with --keep also into benchmarks/results/subscribe-PART.json, and ends with 1 where an
+event was lost, repeated or out of order. Where other programs use the machine, CPU seconds are the figures to trust.
 """
 
 import argparse
 import itertools
 import json
 import os
+import platform
 import random
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
+from subscribe_bed import WORDS, event, journal
+from subscribe_harm import hostile, kills
 
-from stream_ocr.bus.protocol import requests_endpoint
-from stream_ocr.bus.publisher import Publisher, Spec
+from stream_ocr.bus import keys
 from stream_ocr.client import subscribe
-from stream_ocr.events import TextEvent
-from stream_ocr.journal import StoredJournal
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
 
-RESULTS = Path(__file__).parent / "results" / "subscribe.json"
-SQUARE = ((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0))
-WORDS = ["".join(random.Random(n).choices("ABCDEFGHIKLMNOPRSTUVWZ", k=3 + n % 8)) for n in range(20_000)]
-
-
-def event(seq: int, text: str = "", *, stream: str = "gate", kind: Any = "appeared", track: int = 0) -> TextEvent:
-    text = text or " ".join(random.choices(WORDS, k=3))
-    return TextEvent(
-        id=f"{seq:016x}",
-        seq=seq,
-        kind=kind,
-        stream=stream,
-        track=track or seq % 50,
-        text=text,
-        confidence=0.97,
-        characters=(0.97,) * len(text),
-        start=seq / 25,
-        polygon=SQUARE,
-        size=(1280, 720),
-        emitted_utc=datetime.now(UTC),
-        durable=True,
-    )
-
-
-@contextmanager
-def journal(folder: Path, publisher: Callable[[Spec], Publisher] = Publisher, port: int = 0) -> Iterator[Any]:
-    endpoint = f"tcp://127.0.0.1:{port or free_port()}"
-    spec = Spec(
-        store=str(folder / "events.db"),
-        events=endpoint,
-        requests=requests_endpoint(endpoint),
-        keys=None,
-        form="json",
-        max_peers=200,
-        backlog=10_000,
-        feed=-1,
-    )
-    with StoredJournal(StoreWriter(folder / "events.db"), publisher(spec)) as opened:
-        yield opened, endpoint
-
-
-def free_port() -> int:
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            with suppress(OSError):
-                other.bind(("127.0.0.1", one.getsockname()[1] + 1))
-                return int(one.getsockname()[1])
+RESULTS = Path(__file__).parent / "results"
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
 def imports(_: argparse.Namespace) -> dict[str, Any]:
     """How long ``import stream_ocr.client`` takes in a new process, and how large that is."""
-    tell = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    tell = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], time.process_time())"
     runs = []
-    for _run in range(10):
+    for _run in range(20):
         start = time.perf_counter()
-        ran = subprocess.run([sys.executable, "-c", f"import stream_ocr.client; {tell}"], stdout=-1, check=True)
-        runs.append((time.perf_counter() - start, int(ran.stdout) / 1024))
+        program = f"import stream_ocr.client, time; {tell}"
+        kib, cpu_s = subprocess.run([sys.executable, "-c", program], stdout=-1, check=True).stdout.split()
+        runs.append((time.perf_counter() - start, float(cpu_s), int(kib) / 1024))
+    wall, cpu, mib = zip(*runs, strict=True)
     return {
-        "import_median_s": round(statistics.median(s for s, _ in runs), 3),
-        "import_worst_s": round(max(s for s, _ in runs), 3),
-        "rss_mib": round(max(mib for _, mib in runs), 1),
+        "import_median_s": round(statistics.median(wall), 3),
+        "import_best_s": round(min(wall), 3),
+        "import_cpu_median_s": round(statistics.median(cpu), 3),
+        "rss_mib": round(max(mib), 1),
     }
 
 
@@ -111,7 +65,7 @@ with subscribe(endpoint, since="start") as subscription:
         event = subscription.receive(60)
         assert event is not None, f"nothing after {seqs[-1:]}"
         seqs.append(event.seq)
-    print(time.time(), seqs == list(range(last + 1)), flush=True)
+    print(time.time(), seqs == list(range(last + 1)), time.process_time(), flush=True)
 """
 
 
@@ -130,7 +84,7 @@ def throughput(_: argparse.Namespace) -> dict[str, Any]:
             opened.commit(events)
             slowest = max(slowest, time.perf_counter() - began)
         committed, cpu = time.time() - start, time.process_time() - cpu
-        heard_at, whole = listener.stdout.readline().split()
+        heard_at, whole, client_cpu = listener.stdout.readline().split()
         listener.wait()
         bus = psutil.Process(opened.bus_pid).cpu_times()
     return {
@@ -138,7 +92,9 @@ def throughput(_: argparse.Namespace) -> dict[str, Any]:
         "committed_and_handed_to_bus_per_s": round(count / committed),
         "received_by_client_per_s": round(count / (float(heard_at) - start)),
         "publisher_cpu_s": round(cpu, 1),
+        "publisher_per_s_of_its_cpu": round(count / cpu),
         "bus_cpu_s": round(bus.user + bus.system, 1),
+        "client_cpu_s": round(float(client_cpu), 1),
         "slowest_commit_ms": round(slowest * 1000, 1),
         "each_once_in_order": whole == "True",
     }
@@ -179,13 +135,18 @@ def search(_: argparse.Namespace) -> dict[str, Any]:
 
 
 def answers(path: Path, queries: Sequence[Query]) -> dict[str, float]:
-    times = []
+    times, cpu = [], []
     for query in queries:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.thread_time()
         with StoreReader(path) as reader:
             next(reader.search(query), None)
         times.append((time.perf_counter() - start) * 1000)
-    return {"first_median_ms": round(statistics.median(times), 2), "first_worst_ms": round(max(times), 1)}
+        cpu.append((time.thread_time() - before) * 1000)
+    return {
+        "first_median_ms": round(statistics.median(times), 2),
+        "first_worst_ms": round(max(times), 1),
+        "first_worst_cpu_ms": round(max(cpu), 1),
+    }
 
 
 def late(_: argparse.Namespace) -> dict[str, Any]:
@@ -240,191 +201,38 @@ def follows(got: Sequence[Any], store: Path) -> bool:
     return False
 
 
-HEAR = """
-import sys, time
-from stream_ocr.client import subscribe
-late, seqs = [], []
-with subscribe(sys.argv[1]) as subscription:
-    while not subscription.joined:
-        subscription.wait(0.05)
-    print(flush=True)
-    while True:
-        event = subscription.receive(30)
-        if event is None or event.text == "THE END":
-            break
-        late.append(time.time() - event.emitted_utc.timestamp())
-        seqs.append(event.seq)
-late.sort()
-whole = seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-print(late[len(late) // 2], late[int(len(late) * 0.99)], late[-1], len(seqs), whole, flush=True)
-"""
-HANDSHAKE = """
-import os, socket, struct, sys
-
-port = int(sys.argv[1])
-
-
-def greeted():
-    raw = socket.create_connection(("127.0.0.1", port))
-    raw.sendall(b"\\xff" + bytes(8) + b"\\x7f\\x03\\x00" + b"NULL".ljust(20, b"\\0") + bytes(32))
-    raw.recv(64, socket.MSG_WAITALL)
-    ready = b"\\x05READY\\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
-    raw.sendall(b"\\x04" + bytes([len(ready)]) + ready)
-    raw.recv(raw.recv(2, socket.MSG_WAITALL)[1], socket.MSG_WAITALL)
-    return raw
-"""
-FLOOD = (
-    HANDSHAKE
-    + """
-while True:
-    try:
-        with greeted() as raw:
-            for n in range(10**9):
-                topic = b"\\x01topic %d " % n + bytes(200)
-                raw.sendall(b"\\x00" + bytes([len(topic)]) + topic)
-    except (OSError, IndexError):
-        pass
-"""
-)
-NOISE = (
-    HANDSHAKE
-    + """
-while True:
-    for head in (b"\\x02" + struct.pack(">Q", 2**30), b"", None):
-        try:
-            with socket.create_connection(("127.0.0.1", port)) if head is None else greeted() as raw:
-                raw.sendall(head or b"")
-                for _ in range(1024):  # a GiB
-                    raw.sendall(os.urandom(2**20))
-        except (OSError, IndexError):
-            pass
-"""
-)
-
-
-def hostile(_: argparse.Namespace) -> dict[str, Any]:
-    """Ten clients, three of which mean harm or are stopped, next to one alone: latency and memory."""
-    with tempfile.TemporaryDirectory() as folder, journal(Path(folder)) as (opened, endpoint):
-        port = endpoint.rpartition(":")[2]
-        processes = [psutil.Process(), psutil.Process(opened.bus_pid)]
-        alone = heard(opened, endpoint, processes, others=0)
-        stopped = subprocess.Popen([sys.executable, "-c", HEAR, endpoint], stdout=-1)
-        assert stopped.stdout is not None
-        stopped.stdout.readline()
-        stopped.send_signal(signal.SIGSTOP)
-        harmful = [subprocess.Popen(["nice", sys.executable, "-c", program, port]) for program in (FLOOD, NOISE)]
-        crowded = heard(opened, endpoint, processes, others=6)
-        for process in (stopped, *harmful):
-            process.kill()
-            process.wait()
-        stopped.stdout.close()
-    grown = {f"{name}_rss_grown_mib": round(crowded[name] - alone[name], 1) for name in ("publisher", "bus")}
-    return {"alone": alone, "with_nine_others": crowded, **grown}
-
-
-def heard(opened: Any, endpoint: str, processes: Sequence[psutil.Process], others: int) -> dict[str, Any]:
-    """100 events a second for 20 s; what a client sees of it."""
-    clients = [
-        subprocess.Popen([sys.executable, "-c", HEAR, endpoint], stdout=-1, text=True) for _ in range(1 + others)
-    ]
-    for client in clients:
-        assert client.stdout is not None
-        client.stdout.readline()
-    commits, rss = [], [0.0, 0.0]
-    for n in range(2000):
-        due = time.perf_counter() + 0.01
-        made = [event(opened.number("gate"), "THE END" if n == 1999 else "")]
-        began = time.perf_counter()
-        opened.commit(made)
-        commits.append((time.perf_counter() - began) * 1000)
-        if n % 20 == 0:
-            rss = [max(most, process.memory_info().rss / 2**20) for most, process in zip(rss, processes, strict=True)]
-        time.sleep(max(0.0, due - time.perf_counter()))
-    told = [client.stdout.read().split() for client in clients if client.stdout]
-    for client in clients:
-        client.wait()
-    commits.sort()
-    return {
-        "commit_median_ms": round(commits[1000], 2),
-        "commit_99_ms": round(commits[1980], 2),
-        "event_median_ms": round(float(told[0][0]) * 1000, 1),
-        "event_99_ms": round(float(told[0][1]) * 1000, 1),
-        "clients_whole": sum(words[4] == "True" for words in told),
-        "clients": len(told),
-        "publisher": round(rss[0], 1),
-        "bus": round(rss[1], 1),
-    }
-
-
-class Deadly(Publisher):
-    """Now and then its process is killed between commit and publish."""
-
-    def publish(self, lines: Sequence[bytes]) -> None:
-        if random.random() < 0.005:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().publish(lines)
-
-
-def write(folder: Path, port: int) -> None:
-    """Publish until killed, here or from outside; the last time until standard input ends."""
-    with journal(folder, Deadly if os.environ.get("DEADLY") else Publisher, port) as (opened, _):
-        print(flush=True)
-        for _ in range(300):
-            opened.commit([event(opened.number("gate")) for _ in range(random.randint(1, 9))])
-            time.sleep(0.002)
-
-
-def kills(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The publisher is killed again and again; clients with a cursor must have each committed event exactly once."""
-    killed = {"between commit and publish": 0, "at random": 0}
+def curve(_: argparse.Namespace) -> dict[str, Any]:
+    """The examples for Node.js and Python through CURVE, and clients that have no key, or one that is not let in."""
+    count = 5000
+    programs = {"node": ["node", "subscribe.mjs"], "python": [sys.executable, "subscribe.py"]}
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        endpoint = f"tcp://127.0.0.1:{port}"
-        steady: list[int] = []
-        restarted: list[int] = []
-        again = {"since": "start", "cursor": folder / "cursor"}
-        with subscribe(endpoint, since="start") as subscription:
-            for round_ in range(arguments.rounds + 1):
-                last = round_ == arguments.rounds
-                program = [sys.executable, __file__, "write", "--folder", str(folder), "--port", str(port)]
-                environment = os.environ | ({} if last else {"DEADLY": "1"})
-                publisher = subprocess.Popen(program, stdin=-3, stdout=-1, env=environment)
-                assert publisher.stdout is not None
-                publisher.stdout.readline()
-                with subscribe(endpoint, **again) as other:
-                    ends = time.monotonic() + (60 if last else random.random() * 0.6)
-                    while publisher.poll() is None and time.monotonic() < ends:
-                        take(subscription, steady)
-                        take(other, restarted)
-                    if publisher.poll() is None:
-                        killed["at random"] += 1
-                    elif not last:
-                        killed["between commit and publish"] += 1
-                    publisher.kill()
-                    publisher.wait()
-                    publisher.stdout.close()
-            with StoreReader(folder / "events.db") as store:
-                committed = [one.seq for one in store.events()]
-            with journal(folder, port=port), subscribe(endpoint, **again) as other:
-                ends = time.monotonic() + 20
-                while (len(steady), len(restarted)) != (len(committed),) * 2 and time.monotonic() < ends:
-                    take(subscription, steady)
-                    take(other, restarted)
-                for _ in range(10):
-                    take(subscription, steady)
-                    take(other, restarted)
+        folder = Path(name) / "keys"
+        for pair in ("server", "stranger", *programs):
+            keys.make(folder, pair)
+        (folder / "clients" / "stranger.key").unlink()
+        server = folder / "server.key"
+        with journal(Path(name), keys=folder) as (opened, endpoint):
+            sent = [event(seq, f"GATE {seq} é\n") for seq in range(count)]
+            for start in range(0, count, 100):
+                opened.commit(sent[start : start + 100])
+            seen = {}
+            for client, program in programs.items():
+                given = map(str, (endpoint, count, folder / f"{client}.key_secret", server))
+                ran = subprocess.run([*program, *given], stdout=-1, cwd=EXAMPLES, check=True, timeout=120)
+                seen[client] = [json.loads(line) for line in ran.stdout.splitlines()]
+            silent = {}
+            for client, shown in {
+                "without_a_key": {},
+                "with_a_key_that_is_not_let_in": {"key": folder / "stranger.key_secret", "server_key": server},
+            }.items():
+                with subscribe(endpoint, since="start", **shown) as subscription:
+                    silent[client] = subscription.receive(5) is None and not subscription.connected
+    expected = [json.loads(one.to_json()) for one in sent]
     return {
-        "kills": killed,
-        "committed": len(committed),
-        "seq_gap_free": committed == list(range(len(committed))),
-        "client_that_stayed_had_each_once": steady == committed,
-        "client_with_a_cursor_file_had_each_once": restarted == committed,
+        "events": count,
+        **{f"{client}_got_all": events == expected for client, events in seen.items()},
+        **{f"{client}_got_nothing": nothing for client, nothing in silent.items()},
     }
-
-
-def take(subscription: Any, seqs: list[int]) -> None:
-    while (one := subscription.receive(0.02)) is not None:
-        seqs.append(one.seq)
 
 
 def fine(figures: Any) -> bool:
@@ -436,22 +244,31 @@ def fine(figures: Any) -> bool:
 
 
 def main() -> None:
-    parts = {run.__name__: run for run in (imports, throughput, search, late, hostile, kills)}
+    parts = {run.__name__: run for run in (imports, throughput, search, late, curve, hostile, kills)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=[*parts, "all", "write"])
+    parser.add_argument("part", choices=[*parts, "all"])
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
-    if arguments.part == "write":
-        write(arguments.folder, arguments.port)
-        return
-    chosen = parts if arguments.part == "all" else {arguments.part: parts[arguments.part]}
-    figures = {name: run(arguments) for name, run in chosen.items()}
-    print(json.dumps(figures, indent=1))
-    if arguments.part == "all":
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
-    sys.exit(0 if fine(figures) else 1)
+    well = True
+    for name in parts if arguments.part == "all" else [arguments.part]:
+        load = os.getloadavg()[0]
+        figures = {name: parts[name](arguments), "machine": machine(load)}
+        well = well and fine(figures)
+        told = json.dumps(figures, indent=1)
+        print(told)
+        if arguments.keep:
+            (RESULTS / f"subscribe-{name}.json").write_text(told + "\n")
+    sys.exit(0 if well else 1)
+
+
+def machine(load: float) -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load_at_the_start": round(load, 1),
+        "load_at_the_end": round(os.getloadavg()[0], 1),
+    }
 
 
 if __name__ == "__main__":

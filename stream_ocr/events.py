@@ -1,12 +1,12 @@
 """What the world gets: one JSON object per event.
 
-``make docs`` writes the reference, docs/events.md, from the definitions below.
+``make docs`` writes docs/events.md and the schemas beside it from the definitions below.
 New fields come last and have a default; anything else that changes raises ``schema``.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -169,44 +169,3 @@ def read_log(path: Path) -> Iterator[Event]:
                 import structlog  # not needed by a subscriber, and slow to import
 
                 structlog.get_logger().warning("last line is cut off", path=str(path), line=number)
-
-
-def reference() -> str:
-    """docs/events.md."""
-    return "\n".join(_reference()) + "\n"
-
-
-def _reference() -> Iterator[str]:
-    yield "<!-- Written by `make docs`; a test holds it to the code. -->"
-    yield "# Events"
-    yield ""
-    yield "One JSON object per line in files and one per message on sockets, UTF-8, every field always there."
-    yield "New fields come last and have a default; anything else that changes raises `schema`."
-    yield f"Times are rounded to {TIME_DIGITS} decimals, pixels to {PIXEL_DIGITS}, confidences to {CONFIDENCE_DIGITS}."
-    for event in (TextEvent, SourceEvent):
-        yield from ["", f"## {event.__name__}", "", str(event.__doc__), ""]
-        yield from _table(event)
-    yield from ["", "## JSON Schema", "", "```json"]
-    schemas, definitions = msgspec.json.schema_components([TextEvent, SourceEvent])
-    yield json.dumps({"oneOf": list(schemas), "$defs": definitions}, indent=2, ensure_ascii=False).replace(
-        "#/components/schemas/", "#/$defs/"
-    )
-    yield "```"
-
-
-def _table(event: type[msgspec.Struct]) -> Iterable[str]:
-    yield "| field | type | meaning |"
-    yield "|---|---|---|"
-    properties = msgspec.json.schema(event)["$defs"][event.__name__]["properties"]
-    for name, schema in properties.items():
-        yield f"| `{name}` | {_type(schema)} | {schema['description']} |"
-
-
-def _type(schema: dict[str, Any]) -> str:
-    if "anyOf" in schema:
-        return " or ".join(_type(choice) for choice in schema["anyOf"])
-    if "enum" in schema:
-        return "string" if None not in schema["enum"] else "string or null"
-    if "prefixItems" in schema or "items" in schema:
-        return "array"
-    return {"date-time": "UTC"}.get(schema.get("format", ""), str(schema["type"]))

@@ -19,7 +19,7 @@ ROWS = [
     {"messages", "spans", "telemetry", "progress", "engines", "weights", "store"},
     {"scoring"},
     {"sources", "detection", "tracking", "recognition", "sinks", "drawing", "bus"},
-    {"models", "soundtrack", "thumbnails", "notebook", "journal", "client"},
+    {"models", "soundtrack", "thumbnails", "notebook", "journal", "client", "reference"},
     {"annotate", "still", "report", "listing", "onnx_export"},
     {"training"},
     {"stages"},
