@@ -23,6 +23,8 @@ Runtime = Literal["torch", "onnx"]
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["fp32", "bf16"]
 
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "bad allocation")
+
 MOST_THREADS = 4
 """More threads gain little on pictures of the size of a video frame."""
 
@@ -48,7 +50,7 @@ class Engine(Protocol):
     picked: Picked
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        """The network's first output for a batch, both float32."""
+        """The network's first output for a batch, both float32. Raises MemoryError when the batch is too large."""
         ...
 
 
@@ -151,7 +153,7 @@ class TorchEngine:
     def run(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        with torch.inference_mode(), _torch_threads(self.picked.threads):
+        with _scarce_memory(), torch.inference_mode(), _torch_threads(self.picked.threads):
             x_BCHW = torch.from_numpy(x).to(self.picked.device, self._dtype, memory_format=torch.channels_last)
             result: np.ndarray = self._net(x_BCHW).float().cpu().numpy()
             return result
@@ -210,8 +212,9 @@ class OnnxEngine:
         self._output = self._session.get_outputs()[0].name
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        result: np.ndarray = self._session.run([self._output], {self._input: x})[0]
-        return result
+        with _scarce_memory():
+            result: np.ndarray = self._session.run([self._output], {self._input: x})[0]
+            return result
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -228,6 +231,17 @@ class OnnxEngine:
         """What the author wrote into the file."""
         written: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return written
+
+
+@contextmanager
+def _scarce_memory() -> Iterator[None]:
+    """Raises MemoryError for whatever the runtimes call it; they have no class for it that holds on every device."""
+    try:
+        yield
+    except Exception as error:
+        if any(sign in str(error).lower() for sign in _OUT_OF_MEMORY):
+            raise MemoryError(str(error).partition("\n")[0]) from error
+        raise
 
 
 def _known(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:

@@ -71,3 +71,10 @@ def test_torch_engine_runs_arrays_and_leaves_the_threads_of_the_process_alone(dt
     assert torch.get_num_threads() == before
     assert y.dtype == np.float32
     np.testing.assert_allclose(y, wanted, atol=tolerance)
+
+
+def test_a_batch_that_is_too_large_is_scarce_memory_and_the_next_one_is_run() -> None:
+    engine = TorchEngine(small_net(), pick_device("cpu", dtype="fp32"))
+    with pytest.raises(MemoryError, match="allocate"):
+        engine.run(np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1, 3, 1 << 20, 1 << 20), (0, 0, 0, 0)))
+    assert engine.run(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 1, 16, 16)

@@ -1,0 +1,342 @@
+"""``stream-ocr run`` with real cameras, while cameras, workers and machine misbehave; docs/cameras.md lists what."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from rapidfuzz import fuzz
+
+from stream_ocr.sources.synthetic import Scene, Text, line, render
+
+LONG_S = 60.0  # on a busy machine; alone it takes a tenth of that
+PASSWORD, WRONG = "s3cr3t-p4ss", "wr0ng-p4ss"
+CLOCK = Path(__file__).with_name("wall_clock.c")
+SCENE = Scene(
+    (
+        Text("DEPARTURES", 0, 4, (40, 30), height=30),
+        Text("GATE 12", 0.6, 3.2, (60, 250), height=32),
+        Text("PLATFORM", 1, 3.6, line(1, (40, 140), 3.6, (300, 130)), height=30),
+    ),
+    4.0,
+    (640, 360),
+)
+FRAME_S = 0.04
+
+
+class Run:
+    """``stream-ocr run`` while it runs."""
+
+    def __init__(self, program: "subprocess.Popen[str]", folder: Path, port: int) -> None:
+        self.program, self.folder, self.port = program, folder, port
+        self.config = folder / "live.yaml"
+
+    def events(self, stream: str | None = None, *kinds: str) -> list[dict[str, Any]]:
+        """Those that were written so far, of a stream and of some kinds, or all."""
+        log = self.folder / "events.jsonl"
+        whole = log.read_bytes().rpartition(b"\n")[0].splitlines() if log.exists() else []
+        events = map(json.loads, whole)
+        return [
+            event for event in events if stream in (None, event["stream"]) and (not kinds or event["kind"] in kinds)
+        ]
+
+    def until(self, truth: Callable[[], object]) -> None:
+        """Until something has come true."""
+        deadline = time.monotonic() + LONG_S
+        while not truth():
+            assert self.program.poll() is None, self.said()
+            assert time.monotonic() < deadline, (self.said()[-2000:], self.events()[-3:])
+            time.sleep(0.05)
+
+    def sees(self, stream: str) -> None:
+        """Until a text appears that was not there before."""
+        before = len(self.events(stream, "appeared"))
+        self.until(lambda: len(self.events(stream, "appeared")) > before)
+
+    def said(self) -> str:
+        """On standard error."""
+        return (self.folder.parent / "stderr").read_text()
+
+    def workers(self) -> dict[str, psutil.Process]:
+        """By name."""
+        found = {}
+        for process in psutil.Process(self.program.pid).children(recursive=True):
+            try:
+                title = " ".join(process.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            if title.startswith("stream-ocr: "):
+                found[title.removeprefix("stream-ocr: ").strip()] = process
+        return found
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def restarts(self) -> dict[str, int]:
+        """How often each worker was replaced."""
+        prefix = 'stream_ocr_worker_restarts_total{worker="'
+        rows = [row.removeprefix(prefix) for row in self.get("/metrics")[1].splitlines() if row.startswith(prefix)]
+        return {row.partition('"')[0]: int(float(row.rpartition(" ")[2])) for row in rows}
+
+    def end(self, *signals: signal.Signals, within_s: float) -> int:
+        """Send signals, and wait for the end; the exit code."""
+        for number in signals:
+            self.program.send_signal(number)
+            time.sleep(0.3)
+        self.program.communicate(timeout=within_s)
+        return self.program.returncode
+
+
+Watch = Callable[..., Run]
+
+
+@pytest.fixture
+def watch(start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> Watch:
+    """Runs cameras: ``watch({NAME: ADDRESS})``."""
+
+    def watch(urls: Mapping[str, str], *, before: Sequence[str] = (), **settings: Any) -> Run:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        folder = tmp_path / "run"
+        told = {
+            "models": "own",
+            "device": "cpu",
+            "threads": 1,
+            "sources": {name: {"url": url} for name, url in urls.items()},
+            "live": {"longest_retry_s": 3.0},
+            "operation": {"listen": f"127.0.0.1:{port}"},
+            "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
+            "store": {"path": str(folder / "events.db")},
+        } | settings
+        (folder / "live.yaml").write_text(yaml.safe_dump(told))
+        return Run(start("run", "live.yaml", before=before), folder, port)
+
+    return watch
+
+
+@pytest.fixture(scope="module")
+def signs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds with a key frame every second."""
+    path = tmp_path_factory.mktemp("cameras") / "signs.mp4"
+    render(SCENE, path, gop=25)
+    return path
+
+
+def assert_sound(events: Sequence[Mapping[str, Any]]) -> None:
+    """Numbers without gaps, nothing twice, every text that appeared has ended, and time does not go back."""
+    assert [(count, key) for key, count in Counter(event["id"] for event in events).items() if count > 1] == []
+    for stream in {event["stream"] for event in events}:
+        own = [event for event in events if event["stream"] == stream]
+        assert [event["seq"] for event in own] == list(range(len(own)))
+        appeared = [event["track"] for event in own if event["kind"] == "appeared"]
+        ended = [event["track"] for event in own if event["kind"] == "ended"]
+        assert len(set(appeared)) == len(appeared)
+        assert sorted(appeared) == sorted(ended)
+        turns = [event["start"] for event in own if event["kind"] in ("source.up", "source.down")]
+        assert turns == sorted(turns)
+
+
+def places_of(run: Run, *words: str) -> list[str]:
+    """Where one of these words stands: logs, events, store, metrics, command lines."""
+    places = {path.name: path.read_bytes().decode(errors="replace") for path in run.folder.glob("events*")}
+    places |= {"standard error": run.said(), "metrics": run.get("/metrics")[1], "readiness": run.get("/readyz")[1]}
+    for name, process in {**run.workers(), "program": psutil.Process(run.program.pid)}.items():
+        places[f"ps {name}"] = " ".join(process.cmdline())
+    assert len(places) > 10
+    return [place for place, text in places.items() if any(word in text for word in words)]
+
+
+@pytest.mark.slow
+def test_cameras_come_and_go_and_nobody_else_notices(camera, signs, watch):
+    gate, yard, absent = (
+        camera(signs, user="operator", password=PASSWORD, digest=True),
+        camera(signs, network="identity drop-probability=0.005"),
+        camera(signs),
+    )
+    absent.kill()
+    run = watch({"gate": gate.url, "yard": yard.url, "absent": absent.url})
+    run.until(lambda: run.events("gate", "appeared") and run.events("yard", "appeared"))
+    run.until(lambda: run.events("absent", "source.down"))
+    assert run.get("/readyz")[0] == run.get("/healthz")[0] == 200, "whatever becomes of cameras"
+    second = subprocess.run(
+        [sys.executable, "-m", "stream_ocr.cli", "run", str(run.config)], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert "being run already" in second.stderr
+
+    yard.kill()
+    run.until(lambda: run.events("yard", "source.down"))
+    run.sees("gate")
+    yard.restart()
+    run.until(lambda: len(run.events("yard", "source.up")) == 2)
+    run.sees("yard")
+    before = run.workers()
+    run.config.write_text(run.config.read_text().replace(PASSWORD, WRONG))
+    run.until(lambda: run.events("gate", "source.down"))
+    assert "refuses the user or the password" in run.events("gate", "source.down")[-1]["reason"]
+    run.sees("yard")
+    changed = [name for name, process in run.workers().items() if process != before.get(name)]
+    assert changed == ["decode/gate"], "the others go on as they were"
+    assert places_of(run, PASSWORD, WRONG) == []
+
+    assert run.end(signal.SIGTERM, within_s=20) == 0
+    assert_sound(run.events())
+    texts = {event["text"] for event in run.events(None, "appeared", "changed", "updated")}
+    shown = {"DEPARTURES", "GATE 12", "PLATFORM"}
+    assert shown <= texts
+    false = [text for text in texts if max(fuzz.ratio(text, true) for true in shown) < 80]
+    assert false == [], "also of the camera from which packets are lost"
+    assert len(run.events("gate", "source.up")) == 1
+
+
+def in_little_shared_memory() -> Sequence[str]:
+    """What lets a program see a /dev/shm of 64 KiB; nothing where that may not be arranged."""
+    before = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=64k none /dev/shm && exec "$0" "$@"')
+    return before if subprocess.run([*before, "true"], capture_output=True, check=False).returncode == 0 else ()
+
+
+@pytest.mark.slow
+def test_workers_are_stopped_and_killed(camera, signs, watch):
+    run = watch(
+        {"gate": camera(signs).url, "yard": camera(signs).url},
+        before=in_little_shared_memory(),
+        operation={"listen": None, "hang_s": 4.0},
+    )
+    run.until(lambda: run.events("gate", "appeared") and run.events("yard", "appeared"))
+
+    reader = run.workers()["decode/gate"]
+    reader.suspend()
+    time.sleep(2.5)
+    reader.resume()
+    run.until(lambda: sum(gap["frames"] for gap in run.events("gate", "source.gap")) > 20)
+    assert run.workers()["decode/gate"] == reader
+    assert all("stale" in gap["reason"] for gap in run.events("gate", "source.gap"))
+
+    for name, how in (
+        ("decode/gate", signal.SIGKILL),
+        ("detect", signal.SIGKILL),
+        ("track", signal.SIGKILL),
+        ("recognize", signal.SIGKILL),
+        ("detect", signal.SIGSTOP),
+    ):
+        hurt = run.workers()[name]
+        hurt.send_signal(how)
+        run.until(lambda hurt=hurt, name=name: run.workers().get(name, hurt) != hurt)
+        run.sees("gate")
+        run.sees("yard")
+    assert len(run.events("yard", "source.up")) == 1, "it has never been away"
+    reasons = {event["reason"] for event in run.events("yard", "source.gap")}
+    assert {f"The {name} worker was replaced." for name in ("detect", "track", "recognize")} <= reasons
+    assert run.events("gate", "source.down")[0]["reason"] == "The decode/gate worker was killed by signal 9."
+    assert run.end(signal.SIGTERM, within_s=20) == 0
+    assert_sound(run.events())
+
+
+def test_a_second_signal_ends_at_once(camera, signs, watch):
+    run = watch({"gate": camera(signs).url}, operation={"listen": None, "hang_s": 60.0, "drain_s": 60.0})
+    run.until(lambda: run.events("gate", "appeared"))
+    run.workers()["track"].suspend()  # nothing can be drained now
+    assert run.end(signal.SIGTERM, signal.SIGTERM, within_s=15) == 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def wall_clock(tmp_path: Path) -> tuple[Sequence[str], Path]:
+    """What lets a program see a wall clock that can be set, and the file in which stands by how many seconds."""
+    library, off = tmp_path / "clock.so", tmp_path / "off"
+    try:
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, CLOCK, "-ldl"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no C compiler for a wall clock of its own; on Debian: apt-get install gcc libc6-dev")
+    off.write_text("0")
+    return ("env", f"LD_PRELOAD={library}", f"CLOCK_OFF={off}"), off
+
+
+@pytest.mark.slow
+def test_the_wall_clock_is_set(camera, signs, watch, wall_clock):
+    before, off = wall_clock
+    run = watch({"gate": camera(signs).url}, before=before, live={"stale_s": 60.0})
+    run.until(lambda: any(event["clock"] == "rtcp" for event in run.events("gate", "appeared")))
+    for seconds in (-7200, 86400):
+        off.write_text(str(seconds))
+        run.sees("gate")
+        run.sees("gate")
+        event = run.events("gate", "appeared")[-1]
+        assert abs(time.time() - unix(event["start_utc"])) < LONG_S, "the camera's clock has not been set"
+        assert abs(time.time() + seconds - unix(event["emitted_utc"])) < LONG_S, "that of the machine has"
+    assert set(run.restarts().values()) == {0}
+    assert run.get("/healthz")[0] == 200
+    assert run.end(signal.SIGTERM, within_s=20) == 0
+    assert [event["kind"] for event in run.events("gate") if event["kind"].startswith("source")] == ["source.up"]
+    assert_sound(run.events())
+
+
+def unix(written: str) -> float:
+    return datetime.fromisoformat(written).timestamp()
+
+
+def test_little_memory_is_said_or_is_enough(camera, signs, watch):
+    run = watch({"gate": camera(signs).url}, before=("prlimit", "--as=1200000000"))
+    deadline = time.monotonic() + LONG_S
+    while run.program.poll() is None and not run.events("gate", "appeared"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    if run.program.poll() is not None:
+        assert run.program.returncode == 1
+        assert "Cannot allocate memory" in run.said()
+
+
+@pytest.mark.slow
+def test_a_file_and_a_camera_give_the_same_texts_also_while_another_camera_is_dead(
+    camera, signs, watch, read, tmp_path
+):
+    def texts(events: Sequence[Mapping[str, Any]], from_s: float) -> list[tuple[str, float]]:
+        shown = [event for event in events if event["kind"] in ("appeared", "changed")]
+        return sorted(
+            ((event["text"], event["start"] - from_s) for event in shown), key=lambda text: (text[1], text[0])
+        )
+
+    def on_camera(*others: str) -> list[tuple[str, float]]:
+        gate = camera(signs, ends=True)
+        run = watch({"gate": gate.url, **{f"dead{n}": url for n, url in enumerate(others)}}, live={"stale_s": 20.0})
+        run.until(lambda: run.events("gate", "source.down"))
+        gate.kill()
+        assert run.end(signal.SIGTERM, within_s=20) == 0
+        events = run.events("gate")
+        kinds = [event["kind"] for event in events]
+        events = events[: kinds.index("source.down")]
+        late_s = [unix(event["emitted_utc"]) - unix(event["start_utc"]) for event in events if event.get("text")]
+        late = f"{sum(late_s) / len(late_s):.2f} s from a picture to its event"
+        sys.stdout.write(f"{len(others)} dead cameras beside: {late}\n")
+        return texts(events, events[0]["start"])
+
+    status, _, said = read(signs, "-o", log := tmp_path / "file.jsonl")
+    assert status == 0, said
+    wanted = texts([json.loads(row) for row in log.read_text().splitlines()], 0.0)
+    assert [text for text, _ in wanted] == ["DEPARTURES", "GATE 12", "PLATFORM"]
+    alone = on_camera()
+    for folder in ("events.jsonl", "events.db", "events.db-wal", "events.db-shm"):
+        (tmp_path / "run" / folder).unlink(missing_ok=True)
+    gone, frozen = camera(signs), camera(signs)
+    gone.kill()
+    frozen.freeze()
+    beside = on_camera(gone.url, frozen.url)
+    for found in (alone, beside):
+        assert [text for text, _ in found] == [text for text, _ in wanted]
+        assert [start_s for _, start_s in found] == pytest.approx([start_s for _, start_s in wanted], abs=1.1 * FRAME_S)
