@@ -31,16 +31,17 @@ class Measured(Protocol):
 def train(
     net: Net,
     config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/train.")],
+    start_from: Annotated[Path | None, typer.Option(help="Folder of exported weights to begin with.")] = None,
 ) -> None:
     """Train a network of our own."""
     if net is Net.detector:
         from stream_ocr.training import train_detector
 
-        train_detector.main(train_detector.load_config(config), typer.echo)
+        train_detector.main(train_detector.load_config(config), typer.echo, start_from=start_from)
     else:
         from stream_ocr.training import train_recognizer
 
-        typer.echo(train_recognizer.main(config))
+        typer.echo(train_recognizer.main(config, start_from=start_from))
 
 
 def evaluate(

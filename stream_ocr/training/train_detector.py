@@ -1,14 +1,14 @@
 """Train the detector: ``python -m stream_ocr.training.train_detector CONFIG``.
 
 The schedule follows the clock: whatever the machine, the learning rate has come down when ``minutes`` are over.
-A run that is started again goes on where its last checkpoint stood.
+A run that is started again goes on where its last checkpoint stood, and draws from the pictures in its folder.
 """
 
+import argparse
 import dataclasses
 import json
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,25 +23,17 @@ import yaml
 from torch import Tensor, nn
 
 from stream_ocr import weights
-from stream_ocr.detection.boxes import find_boxes
 from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, Backbone, DBNet, normalise
 from stream_ocr.engines import computes_bf16
-from stream_ocr.errors import SettingsError
+from stream_ocr.errors import SettingsError, WeightsError
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
-from stream_ocr.training.matching import Tally, by_iou, heights
 from stream_ocr.training.pool import Pool
 from stream_ocr.training.scenes import Scene, Scenes
 from stream_ocr.training.targets import make_targets
-
-SMALLEST_PX = 7.0
-"""Lower lines are neither learned nor counted."""
-
-
-SCORES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-"""Box scores that validation chooses from."""
+from stream_ocr.training.validation import SMALLEST_PX, validate
 
 
 @dataclass(frozen=True)
@@ -101,8 +93,11 @@ def load_config(path: Path) -> Config:
     return Config(**values)
 
 
-def main(config: Config, report: Callable[[str], None] = print) -> dict[str, float]:
-    """Train until the time is over; returns the last validation figures. Exports the weights at every checkpoint."""
+def main(config: Config, report: Callable[[str], None] = print, *, start_from: Path | None = None) -> dict[str, float]:
+    """Train until the time is over; returns the last validation figures. Exports the weights at every checkpoint.
+
+    start_from: folder of exported weights of the same name to begin with, where there is no checkpoint to go on from.
+    """
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(config.seed)
@@ -110,61 +105,93 @@ def main(config: Config, report: Callable[[str], None] = print) -> dict[str, flo
     device = torch.device(config.device)
     in_bf16 = bool(computes_bf16("cuda" if device.type == "cuda" else "cpu"))  # elsewhere it is many times slower
 
-    net = DBNet(config.backbone).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = {name: value.detach().clone().float() for name, value in net.state_dict().items()}
-    groups = parameter_groups(net, config.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
-    step, spent_s, pictures = 0, 0.0, 0
-    checkpoint = config.folder / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(saved["net"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average, step, spent_s, pictures = saved["average"], saved["step"], saved["spent_s"], saved["pictures"]
-        report(f"goes on at step {step}, {spent_s / 60:.1f} min")
+    run = begin(config, device, start_from)
+    if run.step:
+        report(f"goes on at step {run.step}, {run.spent_s / 60:.1f} min")
 
-    budget_s, started = config.minutes * 60, time.monotonic() - spent_s
+    budget_s, started = config.minutes * 60, time.monotonic() - run.spent_s
     validation = list(islice(scenes(config, config.seed + 1_000_000), config.validation_pictures))
-    source, pool = scenes(config, config.seed + pictures), Pool(config.folder / "pool", config.pool, pictures)
-    quality = random.Random(config.seed + pictures)
+    pool = Pool(config.folder / "pool", config.pool, run.pictures)
+    source, quality = scenes(config, config.seed + len(pool)), random.Random(config.seed + len(pool))
     while len(pool) < config.first_pictures:
         pool.add(next(source), quality.randint(30, 95))
-    report(f"{len(pool)} pictures, {time.monotonic() - started - spent_s:.0f} s")
+    report(f"{len(pool)} pictures, {time.monotonic() - started - run.spent_s:.0f} s")
 
     recent: list[list[float]] = []
-    next_save_s, shown_s, shown_step = spent_s + config.checkpoint_minutes * 60, time.monotonic() - started, step
-    while (spent_s := time.monotonic() - started) < budget_s or step == 0:
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step, config.warm_up_steps, spent_s / budget_s)
-        while len(pool) < config.first_pictures + step * config.pictures_per_step:
+    next_save_s, shown_s, shown_step = run.spent_s + config.checkpoint_minutes * 60, run.spent_s, run.step
+    while (spent_s := time.monotonic() - started) < budget_s or run.step == 0:
+        for group in run.optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(run.step, config.warm_up_steps, spent_s / budget_s)
+        while len(pool) < config.first_pictures + run.step * config.pictures_per_step:
             pool.add(next(source), quality.randint(30, 95))
 
-        x_BCHW, targets = make_batch(pool, random.Random(f"{config.seed}/{step}"), config, device)
-        net.train()
+        x_BCHW, targets = make_batch(pool, random.Random(f"{config.seed}/{run.step}"), config, device)
+        run.net.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16):
-            p_BHW, t_BHW, b_BHW = net.maps(x_BCHW)
+            p_BHW, t_BHW, b_BHW = run.net.maps(x_BCHW)
         losses = detector_losses(p_BHW, t_BHW, b_BHW, **targets)
-        optimizer.zero_grad(set_to_none=True)
+        run.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), config.clip)
-        optimizer.step()
-        step += 1
-        follow(average, net, min(config.average, (1 + step) / (10 + step)))
+        torch.nn.utils.clip_grad_norm_(run.net.parameters(), config.clip)
+        run.optimizer.step()
+        run.step += 1
+        follow(run.average, run.net, min(config.average, (1 + run.step) / (10 + run.step)))
         recent.append([loss.item() for loss in losses])
 
-        if step % 50 == 0:
+        if run.step % 50 == 0:
             total, bce, dice_b, dice_p, l1 = np.mean(recent, axis=0)
             now_s = time.monotonic() - started
-            rate = (step - shown_step) * config.batch / (now_s - shown_s)
+            rate = (run.step - shown_step) * config.batch / (now_s - shown_s)
             report(
-                f"step {step:6d}  loss {total:.3f}  bce {bce:.3f}  dice B {dice_b:.3f} P {dice_p:.3f}  T {l1:.3f}  "
+                f"step {run.step:6d}  loss {total:.3f}  bce {bce:.3f}  dice B {dice_b:.3f} P {dice_p:.3f}  T {l1:.3f}  "
                 f"{rate:.1f} crops/s  {len(pool)} pictures  {(budget_s - now_s) / 60:.1f} min left"
             )
-            recent, shown_s, shown_step = [], now_s, step
+            recent, shown_s, shown_step = [], now_s, run.step
         if spent_s >= next_save_s:
             next_save_s += config.checkpoint_minutes * 60
-            save(config, net, average, optimizer, step, spent_s, len(pool), validation, report)
-    return save(config, net, average, optimizer, step, spent_s, len(pool), validation, report)
+            run.spent_s, run.pictures = spent_s, len(pool)
+            save(run, config, validation, report)
+    run.spent_s, run.pictures = spent_s, len(pool)
+    return save(run, config, validation, report)
+
+
+@dataclass
+class Run:
+    """What a training has come to. pictures: how many were generated; None: as many as lie in its folder.
+
+    begun_from: what the manifest said of the weights that it began with, empty where it began with none.
+    """
+
+    net: DBNet
+    average: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer
+    begun_from: dict[str, Any]
+    step: int = 0
+    spent_s: float = 0.0
+    pictures: int | None = None
+
+
+def begin(config: Config, device: torch.device, start_from: Path | None) -> Run:
+    """From the checkpoint, from exported weights, or from nothing. Raises WeightsError for weights of another kind."""
+    net, begun_from = DBNet(config.backbone), dict[str, Any]()
+    checkpoint = config.folder / "checkpoint.pt"
+    if start_from is not None and not checkpoint.exists():
+        entry, state = weights.load_net(config.name, start_from)
+        if entry["kind"] != "detector" or entry["parameters"] != {"backbone": config.backbone}:
+            raise WeightsError(f"{config.name} in {start_from} is no detector with the backbone {config.backbone}.")
+        net.load_state_dict(state)
+        begun_from = {name: entry[name] for name in ("sha256", "figures", "recipe", "begun_from") if name in entry}
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        parameter_groups(net, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99)
+    )
+    average = {name: value.detach().clone().float() for name, value in net.state_dict().items()}
+    if not checkpoint.exists():
+        return Run(net, average, optimizer, begun_from)
+    saved = torch.load(checkpoint, map_location=device, weights_only=True)
+    net.load_state_dict(saved.pop("net"))
+    optimizer.load_state_dict(saved.pop("optimizer"))
+    return Run(net, optimizer=optimizer, **saved)
 
 
 def scenes(config: Config, seed: int) -> Iterator[Scene]:
@@ -208,70 +235,31 @@ def follow(average: dict[str, Tensor], net: nn.Module, decay: float) -> None:
         average[name].lerp_(value.float(), 1 - decay)
 
 
-def save(
-    config: Config,
-    net: DBNet,
-    average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    spent_s: float,
-    pictures: int,
-    validation: list[Scene],
-    report: Callable[[str], None],
-) -> dict[str, float]:
+def save(run: Run, config: Config, validation: list[Scene], report: Callable[[str], None]) -> dict[str, float]:
     """Checkpoint, validate the averaged weights, draw them at work, and export them."""
-    state: dict[str, Any] = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
-    state |= {"step": step, "spent_s": spent_s, "pictures": pictures}
+    state: dict[str, Any] = {field.name: getattr(run, field.name) for field in dataclasses.fields(run)}
+    state |= {"net": run.net.state_dict(), "optimizer": run.optimizer.state_dict()}
     partial = config.folder / "checkpoint.tmp"
     torch.save(state, partial)
     partial.replace(config.folder / "checkpoint.pt")
 
     judged = DBNet(config.backbone)
-    judged.load_state_dict({name: value.to(net.state_dict()[name].dtype) for name, value in average.items()})
-    figures = validate(judged.fuse(), validation, config, config.folder / f"seen-{step:06d}.jpg")
+    judged.load_state_dict({name: run.average[name].to(value.dtype) for name, value in judged.state_dict().items()})
+    figures = validate(
+        judged.fuse(),
+        validation,
+        config.folder / f"seen-{run.step:06d}.jpg",
+        binarise=config.binarise,
+        shown_score=config.score,
+        unclip=config.unclip,
+        shrink=config.shrink,
+    )
     report("validation  " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-    export(config, average, figures | {"steps": step, "minutes": round(spent_s / 60, 1)})
+    export(run, config, figures | {"steps": run.step, "minutes": round(run.spent_s / 60, 1)})
     return figures
 
 
-@torch.no_grad()
-def validate(net: DBNet, pictures: list[Scene], config: Config, sheet: Path) -> dict[str, float]:
-    """Precision, recall and F at IoU 0.5 over generated pictures, at the score that gives the best F.
-
-    ``sheet`` shows the first six pictures with their boxes at ``config.score``, each beside its P.
-    """
-    tallies = [Tally() for _ in SCORES]
-    shown: list[np.ndarray] = []
-    for scene in pictures:
-        height, width = scene.picture.shape[:2]
-        margins = ((0, -height % SIZE_MULTIPLE), (0, -width % SIZE_MULTIPLE), (0, 0))
-        padded = np.pad(scene.picture, margins)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bool(computes_bf16("cpu"))):
-            p_HW = net(normalise(padded)[None].contiguous(memory_format=torch.channels_last))[0].numpy()
-        boxes = find_boxes(p_HW, binarise=config.binarise, score=SCORES[0], unclip=config.unclip, shrink=config.shrink)
-        for row, least in enumerate(SCORES):
-            found = [quad * net.stride for quad, score in boxes if score >= least]
-            tallies[row] += by_iou(found, scene.quads, heights(scene.quads) >= SMALLEST_PX)
-        if len(shown) < 6:
-            shown.append(
-                picture_of(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= config.score])
-            )
-    cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR))
-    best = max(range(len(SCORES)), key=lambda row: tallies[row].f)
-    tally = tallies[best]
-    return {"P": tally.precision, "R": tally.recall, "F": tally.f, "score": SCORES[best]}
-
-
-def picture_of(picture: np.ndarray, p_HW: np.ndarray, found: list[np.ndarray]) -> np.ndarray:
-    """The picture with its boxes beside its probability map."""
-    drawn = picture.copy()
-    cv2.polylines(drawn, [q.round().astype(np.int32) for q in found], True, (255, 0, 0), 2)
-    heat = cv2.resize((p_HW * 255).astype(np.uint8), (picture.shape[1], picture.shape[0]))
-    pair = np.hstack([drawn, cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB)])
-    return cv2.resize(pair, (960, 360), interpolation=cv2.INTER_AREA)
-
-
-def export(config: Config, state: dict[str, Tensor], figures: dict[str, float]) -> None:
+def export(run: Run, config: Config, figures: dict[str, float]) -> None:
     """The averaged weights as fp16 under ``config.name``, with what is needed to use them."""
     entry = {
         "kind": "detector",
@@ -294,8 +282,14 @@ def export(config: Config, state: dict[str, Tensor], figures: dict[str, float]) 
         "licence": "Apache-2.0",
         "figures": figures,
     }
-    weights.save(config.name, state, entry, config.weights)
+    if run.begun_from:
+        entry["begun_from"] = run.begun_from
+    weights.save(config.name, run.average, entry, config.weights)
 
 
 if __name__ == "__main__":
-    main(load_config(Path(sys.argv[1])), lambda line: print(line, flush=True))
+    parser = argparse.ArgumentParser(description="Train a text detector.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--start-from", type=Path, help="folder of exported weights to begin with")
+    options = parser.parse_args()
+    main(load_config(options.config), lambda line: print(line, flush=True), start_from=options.start_from)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from stream_ocr import weights
 from stream_ocr.detection.dbnet import DBNet
-from stream_ocr.errors import SettingsError
+from stream_ocr.errors import SettingsError, WeightsError
 from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.train_detector import Config, load_config, main, parameter_groups, schedule
 
@@ -28,7 +29,7 @@ def tiny(folder: Path, minutes: float) -> Config:
 def test_a_short_run_exports_loadable_weights_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     lines: list[str] = []
     figures = main(tiny(tmp_path, 0.001), lines.append)
-    assert set(figures) == {"P", "R", "F", "score"}
+    assert set(figures) == {"P", "R", "F", "F_iou", "score"}
     entry, state = weights.load_net("tiny", tmp_path / "weights")
     assert entry["kind"] == "detector"
     assert entry["preprocessing"]["shrink"] == 0.6
@@ -42,6 +43,24 @@ def test_a_short_run_exports_loadable_weights_and_goes_on_from_its_checkpoint(tm
     assert second["step"] > first["step"]
     assert second["spent_s"] > first["spent_s"]
     assert list((tmp_path / "run").glob("seen-*.jpg"))
+
+
+def test_a_run_begins_with_exported_weights_and_with_the_pictures_in_its_folder(tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = tiny(tmp_path, 0.001)
+    main(first, lines.append)
+    begun, before = weights.load_net("tiny", tmp_path / "weights")
+    further = replace(first, weights=tmp_path / "further", learning_rate=1e-9)
+    (first.folder / "checkpoint.pt").unlink()
+    lines.clear()
+    main(further, lines.append, start_from=tmp_path / "weights")
+    entry, after = weights.load_net("tiny", tmp_path / "further")
+    assert lines[0].startswith("4 pictures, 0 s")
+    assert entry["begun_from"]["sha256"] == begun["sha256"]
+    torch.testing.assert_close(after["probability.out.weight"], before["probability.out.weight"], atol=1e-3, rtol=0)
+
+    with pytest.raises(WeightsError, match=r"no detector with the backbone resnet18"):
+        main(replace(further, backbone="resnet18", folder=tmp_path / "other"), start_from=tmp_path / "weights")
 
 
 def test_the_configuration_that_ships_is_valid() -> None:

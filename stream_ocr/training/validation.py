@@ -1,0 +1,70 @@
+"""How well a detector in training finds the lines of generated pictures."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from stream_ocr.detection.boxes import find_boxes
+from stream_ocr.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
+from stream_ocr.engines import computes_bf16
+from stream_ocr.training.matching import Tally, by_deteval, by_iou, heights
+from stream_ocr.training.scenes import Scene
+
+SMALLEST_PX = 7.0
+"""Lower lines are neither learned nor counted."""
+
+SCORES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+"""Box scores that validation chooses from."""
+
+_SHOWN = 6
+
+
+@torch.no_grad()
+def validate(
+    net: DBNet,
+    pictures: list[Scene],
+    sheet: Path,
+    *,
+    binarise: float,
+    shown_score: float,
+    unclip: float,
+    shrink: float,
+) -> dict[str, float]:
+    """Precision, recall and F by DetEval, and F at IoU 0.5, at the score that gives the best sum of both F.
+
+    ``sheet`` shows the first pictures with their boxes from ``shown_score`` on, each beside its P.
+    """
+    tallies = [(Tally(), Tally()) for _ in SCORES]
+    shown: list[np.ndarray] = []
+    for scene in pictures:
+        height, width = scene.picture.shape[:2]
+        margins = ((0, -height % SIZE_MULTIPLE), (0, -width % SIZE_MULTIPLE), (0, 0))
+        padded = np.pad(scene.picture, margins)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bool(computes_bf16("cpu"))):
+            p_HW = net(normalise(padded)[None].contiguous(memory_format=torch.channels_last))[0].numpy()
+        boxes = find_boxes(p_HW, binarise=binarise, score=SCORES[0], unclip=unclip, shrink=shrink)
+        cares = heights(scene.quads) >= SMALLEST_PX
+        for row, least in enumerate(SCORES):
+            found = [quad * net.stride for quad, score in boxes if score >= least]
+            deteval, iou = tallies[row]
+            tallies[row] = (
+                deteval + by_deteval(found, scene.quads, cares),
+                iou + by_iou(found, scene.quads, cares),
+            )
+        if len(shown) < _SHOWN:
+            shown.append(_seen(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= shown_score]))
+    cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR))
+    best = max(range(len(SCORES)), key=lambda row: tallies[row][0].f + tallies[row][1].f)
+    deteval, iou = tallies[best]
+    return {"P": deteval.precision, "R": deteval.recall, "F": deteval.f, "F_iou": iou.f, "score": SCORES[best]}
+
+
+def _seen(picture: np.ndarray, p_HW: np.ndarray, found: list[np.ndarray]) -> np.ndarray:
+    """The picture with its boxes beside its probability map."""
+    drawn = picture.copy()
+    cv2.polylines(drawn, [q.round().astype(np.int32) for q in found], True, (255, 0, 0), 2)
+    heat = cv2.resize((p_HW * 255).astype(np.uint8), (picture.shape[1], picture.shape[0]))
+    pair = np.hstack([drawn, cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB)])
+    return cv2.resize(pair, (960, 360), interpolation=cv2.INTER_AREA)
