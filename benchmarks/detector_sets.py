@@ -1,6 +1,6 @@
 """Labelled pictures for ``stream-ocr eval detector``: generated ones, and stills of clips with truth files.
 
-python benchmarks/detector_sets.py scenes OUT [--count 200] [--words FILE] [--backgrounds FOLDER]
+python benchmarks/detector_sets.py scenes OUT [--count 200] [--words FILE] [--backgrounds FOLDER] [--real-words TAR…]
 python benchmarks/detector_sets.py clips OUT TRUTH.json… [--every 0.5]
 
 Each writes PNG pictures and ``truth.json`` (see docs/measuring.md) into OUT. Truth files of clips have the form of
@@ -10,7 +10,7 @@ Each writes PNG pictures and ``truth.json`` (see docs/measuring.md) into OUT. Tr
 import argparse
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,17 @@ from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.scenes import Scenes
+from stream_ocr.training.words import RealWords
 
 Picture = tuple[str, np.ndarray, list[np.ndarray], list[str], list[np.ndarray]]
 """Name, (H, W, 3) RGB, quads, their texts, and places that need not be found."""
 
 
-def generated(count: int, words: Path | None, backgrounds: Path | None) -> Iterator[Picture]:
+def generated(count: int, words: Path | None, backgrounds: Path | None, archives: Sequence[Path]) -> Iterator[Picture]:
     rng = random.Random(20_000_003)  # a seed that no training uses
-    scenes = Scenes(find_fonts(), Corpus(words, rng), Backgrounds(backgrounds, rng, procedural=0.14), rng)
+    grounds = Backgrounds(backgrounds, rng, procedural=0.14)
+    real = RealWords(archives, rng, kept_aside=True) if archives else None
+    scenes = Scenes(find_fonts(), Corpus(words, rng), grounds, rng, real)
     for i in range(count):
         scene = scenes.make()
         yield f"scene-{i:04d}", scene.picture, list(scene.quads), [], []
@@ -81,11 +84,12 @@ if __name__ == "__main__":
     scenes_parser.add_argument("--count", type=int, default=200)
     scenes_parser.add_argument("--words", type=Path)
     scenes_parser.add_argument("--backgrounds", type=Path)
+    scenes_parser.add_argument("--real-words", type=Path, nargs="*", default=[], metavar="TAR")
     clips_parser.add_argument("out", type=Path)
     clips_parser.add_argument("truths", type=Path, nargs="+", metavar="TRUTH.json")
     clips_parser.add_argument("--every", type=float, default=0.5, help="seconds between stills")
     options = parser.parse_args()
     if options.kind == "scenes":
-        write(generated(options.count, options.words, options.backgrounds), options.out)
+        write(generated(options.count, options.words, options.backgrounds, options.real_words), options.out)
     else:
         write((p for truth in options.truths for p in stills(truth, options.every)), options.out)

@@ -1,7 +1,9 @@
 """What light, lens, sensor and codec do to a picture before anyone reads it."""
 
 import random
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 
@@ -32,7 +34,14 @@ def capture(picture: np.ndarray, rng: random.Random, noise: np.random.Generator)
     if rng.random() < 0.3:
         picture = 255 * (np.clip(picture, 0, 255) / 255) ** rng.uniform(0.6, 1.7)
     pixels = np.clip(picture, 0, 255).astype(np.uint8)
-    return compressed(pixels, rng.randint(10, 40)) if rng.random() < 0.25 else pixels
+    u = rng.random()
+    if u < 0.04:
+        return combed(pixels, rng.randint(2, 8))
+    if u < 0.14:
+        return compressed(pixels, rng.randint(10, 40))
+    if u < 0.4:
+        return encoded(pixels, rng.randint(23, 40), rng)
+    return pixels
 
 
 def shade(picture: np.ndarray, rng: random.Random) -> None:
@@ -63,6 +72,37 @@ def motion(length: int, angle: float) -> np.ndarray:
 
 
 def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
-    """The picture after JPEG at that quality: blocks and lost colour as in a starved video."""
+    """The picture after JPEG at that quality: blocks and lost colour."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+
+
+def combed(picture: np.ndarray, shift: int) -> np.ndarray:
+    """Two fields of an interlaced video, between which things moved by ``shift`` pixels."""
+    woven = picture.copy()
+    woven[1::2, shift:] = picture[1::2, :-shift]
+    return woven
+
+
+def encoded(picture: np.ndarray, quality: int, rng: random.Random) -> np.ndarray:
+    """The picture as the last of a few frames of an H.264 video with that constant rate factor, under a pan.
+
+    picture: (H, W, 3) uint8 with even sides.
+    """
+    height, width = picture.shape[:2]
+    encoder = av.VideoCodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuv420p", Fraction(1, 25)
+    encoder.thread_count = 1
+    encoder.options = {"crf": str(quality), "preset": "veryfast", "tune": "zerolatency"}
+    decoder = av.VideoCodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    step_x, step_y = rng.randint(-6, 6), rng.randint(-2, 2)
+    seen = [picture]
+    for back in range(rng.randint(0, 2), -1, -1):
+        frame = av.VideoFrame.from_ndarray(np.roll(picture, (back * step_y, back * step_x), (0, 1)), format="rgb24")
+        for packet in encoder.encode(frame):
+            seen += [decoded.to_ndarray(format="rgb24") for decoded in decoder.decode(packet)]
+    for packet in encoder.encode(None):
+        seen += [decoded.to_ndarray(format="rgb24") for decoded in decoder.decode(packet)]
+    seen += [decoded.to_ndarray(format="rgb24") for decoded in decoder.decode(None)]
+    return seen[-1]

@@ -1,4 +1,4 @@
-"""What looks like text and is not: bars, windows, bricks, foliage, fences, arrows. Painted as negatives."""
+"""What looks like text and is not: bars, lattices, windows, bricks, foliage, shelves, arrows. Painted as negatives."""
 
 from collections.abc import Callable
 
@@ -11,22 +11,31 @@ Shape = Callable[[np.ndarray, np.random.Generator], None]
 def add_distractor(picture: np.ndarray, rng: np.random.Generator) -> None:
     """Blend one such texture into a part of ``picture``, (H, W, 3) float32 RGB 0–255, in place."""
     height, width = picture.shape[:2]
-    h, w = int(height * rng.uniform(0.06, 0.6)), int(width * rng.uniform(0.08, 0.6))
+    h, w = int(height * rng.uniform(0.06, 0.8)), int(width * rng.uniform(0.08, 0.95))
     top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))
     mask = np.zeros((h, w), np.uint8)
     SHAPES[int(rng.integers(len(SHAPES)))](mask, rng)
     if rng.random() < 0.5:
         turn = cv2.getRotationMatrix2D((w / 2, h / 2), rng.uniform(-30, 30), rng.uniform(0.8, 1.2))
         mask = np.asarray(cv2.warpAffine(mask, turn, (w, h)), np.uint8)
-    alpha = mask.astype(np.float32)[..., None] * (rng.uniform(0.25, 1.0) / 255)
+    if rng.random() < 0.4:
+        mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2)), np.uint8)
+    part, opacity = picture[top : top + h, left : left + w], rng.uniform(0.25, 1.0)
+    _blend(part, mask, opacity, rng)
+    if rng.random() < 0.3:
+        thick = int(rng.integers(3, 8))
+        _blend(part, cv2.dilate(mask, np.ones((thick, thick), np.uint8)) - mask, opacity, rng)
+
+
+def _blend(part: np.ndarray, mask: np.ndarray, opacity: float, rng: np.random.Generator) -> None:
+    """Towards any colour, or as often a grey."""
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0, 255))
-    part = picture[top : top + h, left : left + w]
-    part += alpha * (colour.astype(np.float32) - part)
+    part += mask.astype(np.float32)[..., None] * (opacity / 255) * (colour.astype(np.float32) - part)
 
 
 def bars(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """A bar code, a fence, a grille: upright strokes of even or uneven pitch, as dense as letters are."""
-    thick, even, x = int(rng.integers(1, 8)), rng.random() < 0.6, 0
+    """A bar code, a fence, a grille, a crossing: upright strokes of even or uneven pitch, as dense as letters are."""
+    thick, even, x = int(rng.integers(1, 8 if rng.random() < 0.7 else 20)), rng.random() < 0.6, 0
     while x < mask.shape[1]:
         stroke = thick if even else int(rng.integers(1, thick + 1))
         mask[:, x : x + stroke] = 255
@@ -36,13 +45,43 @@ def bars(mask: np.ndarray, rng: np.random.Generator) -> None:
         mask[y : y + thick] = 255
 
 
+def lattice(mask: np.ndarray, rng: np.random.Generator) -> None:
+    """A grille, a railing, scaffolding: uprights with short bars between them, level or slanted, in rows."""
+    height, width = mask.shape
+    step, thick = int(rng.integers(5, 26)), int(rng.integers(1, 4))
+    tall = step * int(rng.integers(2, 7))
+    for x in range(0, width, step):
+        cv2.line(mask, (x, 0), (x, height), 255, thick)
+    share, slant = rng.uniform(0.2, 1), step if rng.random() < 0.5 else 0
+    for y in range(int(rng.integers(tall)), height, tall):
+        for x in range(0, width, step):
+            if rng.random() < share:
+                cv2.line(mask, (x, y), (x + step, y + int(rng.integers(-slant, slant + 1))), 255, thick)
+        if rng.random() < 0.5:
+            cv2.line(mask, (0, y), (width, y), 255, thick)
+
+
+def shelf(mask: np.ndarray, rng: np.random.Generator) -> None:
+    """Upright things of uneven width and height on a common base, in rows: books, bottles, people, teeth of a comb."""
+    height, width = mask.shape
+    tall, gap = int(rng.integers(8, 60)), int(rng.integers(1, 8))
+    for base in range(tall, height + tall, int(tall * rng.uniform(1.1, 2.5))):
+        x = int(rng.integers(0, 10))
+        while x < width:
+            wide = max(1, int(tall * rng.uniform(0.1, 0.7)))
+            top = base - int(tall * rng.uniform(0.6, 1))
+            mask[max(top, 0) : base, x : x + wide] = 255
+            x += wide + int(rng.integers(1, gap + 1))
+
+
 def windows(mask: np.ndarray, rng: np.random.Generator) -> None:
     """Rows of windows, often with a frame inside: the false alarm of house fronts."""
     w, h, gap = int(rng.integers(5, 40)), int(rng.integers(6, 48)), int(rng.integers(2, 16))
-    for y in range(0, mask.shape[0], h + gap):
-        for x in range(0, mask.shape[1], w + gap):
+    apart, panes = (gap, gap % 2 == 1) if rng.random() < 0.5 else (int(w * rng.uniform(0.3, 1.6)) + 1, True)
+    for y in range(0, mask.shape[0], h + (gap if apart == gap else int(h * rng.uniform(0.3, 1.2)) + 1)):
+        for x in range(0, mask.shape[1], w + apart):
             mask[y : y + h, x : x + w] = 255
-            if w > 12 and gap % 2:
+            if w > 12 and panes:
                 mask[y : y + h, x + w // 2 : x + w // 2 + 1] = 0
                 mask[y + h // 2 : y + h // 2 + 1, x : x + w] = 0
 
@@ -105,4 +144,4 @@ def checks(mask: np.ndarray, rng: np.random.Generator) -> None:
     mask[:] = cv2.resize(bits, None, fx=cell, fy=cell, interpolation=cv2.INTER_NEAREST)[:height, :width]
 
 
-SHAPES: tuple[Shape, ...] = (bars, windows, bricks, twigs, rings, arrows, leaves, frame, checks)
+SHAPES: tuple[Shape, ...] = (bars, lattice, shelf, windows, bricks, twigs, rings, arrows, leaves, frame, checks)

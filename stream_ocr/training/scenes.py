@@ -1,4 +1,4 @@
-"""Pictures with lines of text for the detector: overlays as in video, and text in the scene.
+"""Pictures with lines of text for the detector: overlays as in video, text in the scene, words of photographs.
 
 Every block of lines (a subtitle, a clock, a score board, a sign) is laid out flat as an alpha mask with exact line
 quads, then warped by one homography onto the picture. Lines, not words, are what is to be found; gaps between the
@@ -17,12 +17,15 @@ from stream_ocr.training import camera
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.distractors import add_distractor
+from stream_ocr.training.looks import overlay_look, scene_look
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
+from stream_ocr.training.perspective import view
+from stream_ocr.training.words import RealWords, paste
 
 SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
 """(width, height) of the pictures."""
 
-TEXT_FREE = 0.12
+TEXT_FREE = 0.14
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,29 @@ class Scene:
 class Scenes:
     """Makes labelled pictures without end. Deterministic for a seeded ``rng`` (and its helpers' own)."""
 
-    def __init__(self, fonts: Sequence[Path], corpus: Corpus, backgrounds: Backgrounds, rng: random.Random) -> None:
-        self._fonts, self._corpus, self._backgrounds, self._rng = fonts, corpus, backgrounds, rng
+    def __init__(
+        self,
+        fonts: Sequence[Path],
+        corpus: Corpus,
+        backgrounds: Backgrounds,
+        rng: random.Random,
+        words: RealWords | None = None,
+    ) -> None:
+        self._fonts, self._corpus, self._backgrounds, self._rng, self._words = fonts, corpus, backgrounds, rng, words
         self._numpy = np.random.default_rng(rng.getrandbits(64))
         self._kinds: tuple[tuple[Callable[[Canvas], None], float], ...] = (
             (self._subtitle, 10),
-            (self._overlay, 20),
-            (self._clock, 10),
-            (self._score_board, 8),
+            (self._overlay, 18),
+            (self._clock, 9),
+            (self._score_board, 9),
             (self._ticker, 4),
-            (self._sign, 20),
-            (self._written, 24),
-            (self._title, 8),
-            (self._character, 8),
+            (self._sign, 18),
+            (self._written, 18),
+            (self._incidental, 16),
+            (self._poster, 6),
+            (self._title, 7),
+            (self._character, 10),
+            (self._real_words, 18 if words else 0),
         )
 
     def make(self) -> Scene:
@@ -57,7 +70,7 @@ class Scenes:
         width, height = rng.choice(SIZES)
         picture = self._backgrounds.patch(height, width).astype(np.float32)
         picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
-        for _ in range(rng.choices((0, 1, 2, 4), (55, 22, 15, 8))[0]):
+        for _ in range(rng.choices((0, 1, 2, 4), (48, 24, 18, 10))[0]):
             add_distractor(picture, self._numpy)
         canvas = Canvas(np.clip(picture, 0, 255))
         if rng.random() >= TEXT_FREE:
@@ -87,14 +100,14 @@ class Scenes:
         size = rng.uniform(8, 17) if rng.random() < 0.65 else rng.uniform(14, 36)
         texts = [self._text(size, width * 0.6, 40) for _ in range(rng.choices((1, 2, 3, 5), (55, 22, 15, 8))[0])]
         block = self._block(texts, size, gap=rng.uniform(0.25, 1.0), align=rng.choice((0, 0, 0.5, 1)))
-        self._paste(canvas, block, self._corner(canvas, block), self._overlay_look())
+        self._paste(canvas, block, self._corner(canvas, block), overlay_look(self._rng))
 
     def _clock(self, canvas: Canvas) -> None:
         rng, corpus = self._rng, self._corpus
         size = rng.uniform(8, 20) if rng.random() < 0.5 else rng.uniform(16, 60)
         make = rng.choice((corpus.clock, corpus.clock, corpus.number, corpus.date, corpus.digit, corpus.score))
         block = self._block([make()], size, gap=0, align=0)
-        self._paste(canvas, block, self._corner(canvas, block), self._overlay_look())
+        self._paste(canvas, block, self._corner(canvas, block), overlay_look(self._rng))
 
     def _score_board(self, canvas: Canvas) -> None:
         """Rows of a name and single figures in columns, each column on a plate of its own."""
@@ -108,7 +121,7 @@ class Scenes:
         blocks = [
             self._block(texts, size, gap=gap, align=0.5 if i else 0, font=font) for i, texts in enumerate(columns)
         ]
-        look = replace(self._overlay_look(), plate=rng.uniform(0.6, 1) if rng.random() < 0.8 else 0)
+        look = replace(overlay_look(self._rng), plate=rng.uniform(0.6, 1) if rng.random() < 0.8 else 0)
         x, y = self._corner(canvas, blocks[0])
         x -= blocks[0].mask.shape[1] / 2
         spacing = size * rng.choice((0, 0, 0.5, 1.5))
@@ -128,20 +141,51 @@ class Scenes:
     def _sign(self, canvas: Canvas) -> None:
         size = self._size(10, 120)
         block = self._paragraph(canvas, size)
-        self._place(canvas, block, replace(self._scene_look(), plate=self._rng.uniform(0.75, 1)), smoothest=False)
+        self._place(canvas, block, replace(scene_look(self._rng), plate=self._rng.uniform(0.75, 1)), smoothest=False)
 
     def _written(self, canvas: Canvas) -> None:
         """Straight on what is there: walls, shirts, cars."""
         size = self._size(9, 110)
-        self._place(canvas, self._paragraph(canvas, size), self._scene_look(), smoothest=self._rng.random() < 0.75)
+        self._place(canvas, self._paragraph(canvas, size), scene_look(self._rng), smoothest=self._rng.random() < 0.75)
+
+    def _incidental(self, canvas: Canvas) -> None:
+        """Small words far off, out of focus, in poor light: fronts of shops, number plates, notices."""
+        rng = self._rng
+        for _ in range(rng.randint(1, 4)):
+            size = self._size(7, 26)
+            look = replace(
+                scene_look(self._rng),
+                plate=rng.uniform(0.6, 1) if rng.random() < 0.6 else 0,
+                opacity=rng.uniform(0.5, 1),
+                blur=rng.uniform(0.5, 0.09 * size) if size > 8 and rng.random() < 0.7 else 0,
+                least_contrast=rng.uniform(18, 40),
+            )
+            texts = [self._text(size, canvas.size[0] * 0.5, 14) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
+            block = self._block(texts, size, gap=rng.uniform(0.1, 0.8), align=rng.choice((0, 0.5)))
+            self._place(canvas, block, look, smoothest=rng.random() < 0.6)
+
+    def _poster(self, canvas: Canvas) -> None:
+        """A large line, others of a half and a quarter of its size below it, close to each other."""
+        rng, width = self._rng, canvas.size[0]
+        size = self._size(28, 90)
+        sizes = [size, *(size * rng.uniform(0.2, 1) for _ in range(rng.randint(1, 4)))]
+        texts = [self._text(max(s, 8), width * 0.6, 24) for s in sizes]
+        block = self._block(texts, sizes, gap=rng.uniform(-0.05, 0.35), align=rng.choice((0, 0.5, 1)))
+        plate = rng.uniform(0.8, 1) if rng.random() < 0.6 else 0
+        self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=not plate)
+
+    def _real_words(self, canvas: Canvas) -> None:
+        assert self._words is not None
+        for _ in range(self._rng.randint(1, 4)):
+            paste(canvas, self._words.draw(), self._rng)
 
     def _title(self, canvas: Canvas) -> None:
-        """Up to the whole picture high; often half faded in."""
+        """Up to the whole picture high, lines that may touch each other; often half faded in."""
         rng, (width, height) = self._rng, canvas.size
         size = self._size(60, height * 0.7)
-        texts = [self._text(size, width * 1.3, 14) for _ in range(rng.choice((1, 1, 2)))]
-        block = self._block(texts, size, gap=rng.uniform(0.1, 0.5), align=0.5)
-        look = replace(self._scene_look(), captions=rng.random() < 0.4)
+        texts = [self._text(size, width * 1.3, 14) for _ in range(rng.choice((1, 1, 2, 2)))]
+        block = self._block(texts, size, gap=rng.uniform(-0.06, 0.3), align=0.5)
+        look = replace(scene_look(self._rng), captions=rng.random() < 0.4)
         if rng.random() < 0.35:
             look = replace(look, opacity=rng.uniform(0.25, 0.7), least_contrast=28)
         self._place(canvas, block, look, smoothest=rng.random() < 0.3)
@@ -152,31 +196,9 @@ class Scenes:
         text = rng.choice((self._corpus.digit(), str(rng.randrange(100)), rng.choice("ABCDEFGHKLMNPRSTUX")))
         block = self._block([text], self._size(9, 200), gap=0, align=0)
         plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
-        self._place(canvas, block, replace(self._scene_look(), plate=plate), smoothest=True)
+        self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=True)
 
-    # How it looks
-
-    def _overlay_look(self) -> Look:
-        rng, u = self._rng, self._rng.random()
-        faint = rng.random() < 0.15
-        return Look(
-            plate=rng.uniform(0.3, 1) if u < 0.4 else 0,
-            outline=rng.uniform(0.04, 0.12) if u > 0.7 else 0,
-            shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
-            opacity=rng.uniform(0.35, 0.8) if faint else rng.uniform(0.85, 1),
-            captions=rng.random() < 0.7,
-            least_contrast=25 if faint else 50,
-        )
-
-    def _scene_look(self) -> Look:
-        rng = self._rng
-        return Look(
-            outline=rng.uniform(0.03, 0.14) if rng.random() < 0.14 else 0,
-            shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
-            opacity=rng.uniform(0.8, 1) if rng.random() < 0.85 else rng.uniform(0.45, 0.8),
-            blur=rng.uniform(0.4, 1.3) if rng.random() < 0.2 else 0,
-            least_contrast=22 if rng.random() < 0.25 else 45,
-        )
+    # How it is laid out
 
     def _size(self, low: float, high: float) -> float:
         """Text height, log-uniform."""
@@ -192,27 +214,38 @@ class Scenes:
         texts = [self._text(size, width * 0.9, most) for _ in range(count)]
         return self._block(texts, size, gap=rng.uniform(0.2, 1.1), align=rng.choice((0, 0.5, 0.5, 1)))
 
-    def _block(self, texts: list[str], size: float, *, gap: float, align: float, font: Path | None = None) -> Block:
-        """Lines of text, ``size`` pixels high, ``gap`` text heights apart, aligned left (0) to right (1)."""
+    def _block(
+        self, texts: list[str], size: float | list[float], *, gap: float, align: float, font: Path | None = None
+    ) -> Block:
+        """Lines of text, aligned left (0) to right (1).
+
+        size: pixels high, of all or of each. gap: text heights between them; from 0 down ink touches ink.
+        """
         rng = self._rng
         font = font or rng.choice(self._fonts)
+        sizes = size if isinstance(size, list) else [size] * len(texts)
         spread = rng.uniform(0.05, 0.4) if rng.random() < 0.08 else 0.0
         wide_gaps = rng.randint(2, 5) if rng.random() < 0.08 else 1
         stretch = rng.uniform(0.7, 1.35) if rng.random() < 0.3 else 1.0
-        inks = [ink(text.replace(" ", " " * wide_gaps), font, size, spread, stretch) for text in texts]
-        pad = int(size * rng.uniform(0.15, 0.7)) + 2
+        spaced = [text.replace(" ", " " * wide_gaps) for text in texts]
+        inks = [ink(text, font, max(s, 7), spread, stretch) for text, s in zip(spaced, sizes, strict=True)]
+        pad = int(max(sizes) * rng.uniform(0.15, 0.7)) + 2
         width = max(i.shape[1] for i in inks) + 2 * pad
-        steps = [max(int(1.1 * i.shape[0]) + 2, int(size * (1 + gap))) for i in inks]
-        mask = np.zeros((sum(steps) + 2 * pad, width), np.uint8)
+        steps = [
+            max(int(1.1 * i.shape[0]) + 2, int(s * (1 + gap))) if gap > 0 else int(i.shape[0] * (1 + gap))
+            for i, s in zip(inks, sizes, strict=True)
+        ]
+        mask = np.zeros((sum(steps) + inks[-1].shape[0] + 2 * pad, width), np.uint8)
         quads, y = [], pad
         for line, step in zip(inks, steps, strict=True):
             h, w = line.shape
             x = pad + int((width - 2 * pad - w) * align)
-            mask[y : y + h, x : x + w] = line
-            margin = 0.05 * h + 0.5
+            here = mask[y : y + h, x : x + w]
+            np.maximum(here, line, out=here)
+            margin = 0.05 * h + 0.5 if gap > 0 else 0.0
             quads.append(rectangle(x - margin, y - margin, w + 2 * margin, h + 2 * margin))
             bottom, y = y + h, y + step
-        return Block(mask[: bottom + pad], np.array(quads, np.float32), size)
+        return Block(mask[: bottom + pad], np.array(quads, np.float32), max(sizes))
 
     # Where it goes
 
@@ -239,17 +272,10 @@ class Scenes:
         """Put a block somewhere in the scene, turned and in perspective; ``smoothest``: where the ground is calm."""
         rng, (width, height) = self._rng, canvas.size
         h, w = block.mask.shape
-        flat = rectangle(-w / 2, -h / 2, w, h)
-        if rng.random() < 0.55:
-            flat *= 1 + self._numpy.uniform(-1, 1, (4, 2)) * rng.uniform(0.02, 0.2)
-            flat[:, 1] += flat[:, 0] * (rng.uniform(-0.3, 0.3) if rng.random() < 0.5 else 0)
-            flat[:, 0] *= rng.uniform(0.55, 1) if rng.random() < 0.4 else 1
-        angle = np.deg2rad(rng.gauss(0, 6) if rng.random() < 0.85 else rng.uniform(-60, 60))
-        corners = flat @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        corners -= (corners.min(axis=0) + corners.max(axis=0)) / 2
+        corners = view(w, h, rng)
         reach = corners.max(axis=0)
         fit = min(1.0, (width - 8) / 2 / reach[0], (height - 8) / 2 / reach[1])
-        if block.height * fit < 8:
+        if block.height * fit < 7:
             return
         corners, reach = corners * fit, reach * fit
         spots = []

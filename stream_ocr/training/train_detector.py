@@ -34,6 +34,7 @@ from stream_ocr.training.pool import Pool
 from stream_ocr.training.scenes import Scene, Scenes
 from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate
+from stream_ocr.training.words import RealWords
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Config:
     """Everything that tells one run from another; see configs/train/detector.yaml.
 
     folder: of checkpoints, pictures and sheets. weights: where the net is exported; None: weights/ of the checkout.
-    fonts: font files; none: every Latin font of the machine.
+    fonts: font files; none: every Latin font of the machine. real_words: archives of word crops to paste, too.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Config:
     words: Path | None = None
     backgrounds: Path | None = None
     fonts: tuple[Path, ...] = ()
+    real_words: tuple[Path, ...] = ()
     procedural: float = 0.14
     first_pictures: int = 1500
     pictures_per_step: float = 1.5
@@ -87,9 +89,9 @@ def load_config(path: Path) -> Config:
     for name in ("folder", "weights", "words", "backgrounds"):
         if values.get(name) is not None:
             values[name] = Path(values[name])
-    for name in ("scales", "fonts"):
+    for name in ("scales", "fonts", "real_words"):
         if name in values:
-            values[name] = tuple(Path(v) if name == "fonts" else v for v in values[name])
+            values[name] = tuple(v if name == "scales" else Path(v) for v in values[name])
     return Config(**values)
 
 
@@ -198,7 +200,8 @@ def scenes(config: Config, seed: int) -> Iterator[Scene]:
     """Pictures without end."""
     rng = random.Random(seed)
     backgrounds = Backgrounds(config.backgrounds, rng, procedural=config.procedural)
-    maker = Scenes(config.fonts or find_fonts(), Corpus(config.words, rng), backgrounds, rng)
+    words = RealWords(config.real_words, rng) if config.real_words else None
+    maker = Scenes(config.fonts or find_fonts(), Corpus(config.words, rng), backgrounds, rng, words)
     while True:
         yield maker.make()
 

@@ -1,4 +1,6 @@
+import io
 import random
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -7,12 +9,14 @@ import pytest
 
 from stream_ocr.geometry import rectangle
 from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.camera import capture, motion
+from stream_ocr.training.camera import capture, combed, encoded, motion
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.distractors import SHAPES, add_distractor
 from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
+from stream_ocr.training.perspective import turned, view
 from stream_ocr.training.scenes import TEXT_FREE, Scene, Scenes
+from stream_ocr.training.words import RealWords, paste
 
 
 def some_scenes(seed: int, count: int) -> list[Scene]:
@@ -112,6 +116,67 @@ def test_the_camera_keeps_size_and_motion_keeps_light() -> None:
         assert taken.dtype == np.uint8
     for length in range(3, 11):
         assert motion(length, 37).sum() == pytest.approx(1)
+
+
+def test_a_video_codec_takes_detail_and_no_place(scenes: list[Scene]) -> None:
+    picture = scenes[0].picture
+    for quality, most in ((18, 4.0), (38, 20.0)):
+        decoded = encoded(picture, quality, random.Random(quality))
+        assert decoded.shape == picture.shape
+        assert decoded.dtype == np.uint8
+        assert 0 < np.abs(decoded.astype(int) - picture).mean() < most
+    moved = np.roll(picture, 3, axis=1)
+    assert (
+        np.abs(encoded(picture, 18, random.Random(1)).astype(int) - moved).mean()
+        > np.abs(encoded(picture, 18, random.Random(1)).astype(int) - picture).mean()
+    )
+
+
+def test_fields_of_an_interlaced_picture_are_apart() -> None:
+    picture = np.zeros((8, 20, 3), np.uint8)
+    picture[:, 10] = 255
+    woven = combed(picture, 4)
+    assert (woven[::2, 10] == 255).all()
+    assert (woven[1::2, 14] == 255).all()
+    assert (woven[1::2, 10] == 0).all()
+
+
+def test_a_plane_that_turns_away_shrinks_at_its_far_end() -> None:
+    straight = turned(200, 50, yaw=0, pitch=0, roll=0, distance=2)
+    np.testing.assert_allclose(straight, rectangle(-100, -25, 200, 50))
+    left, right = (
+        lambda quad: np.linalg.norm(quad[3] - quad[0]),
+        lambda quad: np.linalg.norm(quad[2] - quad[1]),
+    )
+    away = turned(200, 50, yaw=-0.8, pitch=0, roll=0, distance=2)
+    assert right(away) < 50 < left(away)
+    assert np.ptp(away[:, 0]) < 200
+    for seed in range(200):
+        quad = view(200, 50, random.Random(seed))
+        assert cv2.contourArea(quad.astype(np.float32), oriented=True) > 0
+        np.testing.assert_allclose(quad.min(axis=0), -quad.max(axis=0), atol=1e-6)
+
+
+def test_words_of_photographs_are_pasted_where_the_quad_says(tmp_path: Path) -> None:
+    archive = tmp_path / "words.tar"
+    rng = np.random.default_rng(0)
+    with tarfile.open(archive, "w") as tar:
+        for i in range(40):
+            _, data = cv2.imencode(".png", np.full((24, 70, 3), (0, 0, 200), np.uint8))
+            member = tarfile.TarInfo(f"{i:02d}.png")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data.tobytes()))
+    words = RealWords([archive], random.Random(0))
+    kept = RealWords([archive], random.Random(0), kept_aside=True)
+    assert len(words) + len(kept) == 40
+    assert 0 < len(kept) < len(words)
+
+    for seed in range(12):
+        canvas = Canvas(rng.uniform(0, 60, (200, 300, 3)).astype(np.float32))
+        paste(canvas, words.draw(), random.Random(seed))
+        inside = cv2.fillConvexPoly(np.zeros((200, 300), np.uint8), canvas.quads[0].round().astype(np.int32), 1)
+        assert np.median(canvas.picture[inside > 0], axis=0) == pytest.approx([200, 0, 0], abs=2)
+        assert canvas.taken.any()
 
 
 def test_photographs_of_the_shared_data_can_be_grounds() -> None:

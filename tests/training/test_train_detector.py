@@ -63,10 +63,12 @@ def test_a_run_begins_with_exported_weights_and_with_the_pictures_in_its_folder(
         main(replace(further, backbone="resnet18", folder=tmp_path / "other"), start_from=tmp_path / "weights")
 
 
-def test_the_configuration_that_ships_is_valid() -> None:
-    config = load_config(Path(__file__).parents[2] / "configs/train/detector.yaml")
+@pytest.mark.parametrize("name", ["detector", "detector-further"])
+def test_the_configurations_that_ship_are_valid(name: str) -> None:
+    config = load_config(Path(__file__).parents[2] / f"configs/train/{name}.yaml")
     assert config.backbone == "small"
     assert config.scales == (0.4, 1.6)
+    assert all(isinstance(archive, Path) for archive in config.real_words)
 
 
 def test_mistakes_in_a_configuration_are_named(tmp_path: Path) -> None:
