@@ -13,22 +13,34 @@ from stream_ocr.geometry import unflat
 from stream_ocr.models import load_detector
 from stream_ocr.settings import Settings
 
+Corners = list[tuple[float, float]]
+
 
 class Found(msgspec.Struct, frozen=True):
-    """The lines of text in one picture; quads are four [x, y], clockwise from the top left as the text is read."""
+    """The lines of text in one picture; quads are four [x, y], clockwise from the top left as the text is read.
+
+    polygons: the same lines by their outlines, where they were asked for, in an order of their own.
+    """
 
     image: str
-    quads: list[list[tuple[float, float]]]
+    quads: list[Corners]
     scores: list[float]
+    polygons: list[Corners] | msgspec.UnsetType = msgspec.UNSET
 
 
-def detect(images: Iterable[Path], settings: Settings) -> Iterator[Found]:
+def detect(images: Iterable[Path], settings: Settings, *, outlines: bool = False) -> Iterator[Found]:
     """What the detector finds in each picture. Raises SourceError for a file that is none."""
     detector = load_detector(settings)
     for image in images:
-        (regions,) = detector.detect([frame_of(load(image))])
-        quads = [[(round(x, 2), round(y, 2)) for x, y in unflat(region.quad).tolist()] for region in regions]
-        yield Found(str(image), quads, [round(region.score, 4) for region in regions])
+        frame = frame_of(load(image))
+        (regions,) = detector.detect([frame])
+        quads, scores = [_corners(unflat(region.quad)) for region in regions], [round(r.score, 4) for r in regions]
+        polygons = [_corners(polygon) for polygon in detector.outlines(frame)] if outlines else msgspec.UNSET
+        yield Found(str(image), quads, scores, polygons)
+
+
+def _corners(points: np.ndarray) -> Corners:
+    return [(round(x, 2), round(y, 2)) for x, y in points.tolist()]
 
 
 def load(image: Path) -> np.ndarray:
@@ -55,8 +67,7 @@ def frame_of(picture: np.ndarray) -> Frame:
 def draw(found: Found, folder: Path) -> Path:
     """Write the picture with its lines drawn in. Raises SinkError when that is impossible."""
     picture = load(Path(found.image))
-    for quad in found.quads:
-        corners = np.array(quad).round().astype(np.int32)
+    for corners in [np.array(outline).round().astype(np.int32) for outline in found.polygons or found.quads]:
         cv2.polylines(picture, [corners], isClosed=True, color=(60, 60, 250), thickness=2)
         cv2.circle(picture, tuple(int(v) for v in corners[0]), 3, (60, 220, 60), -1)
     target = folder / f"{Path(found.image).stem}.png"

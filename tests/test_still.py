@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from stream_ocr import still
 from stream_ocr.errors import SourceError
 from stream_ocr.settings import Settings
+from stream_ocr.training.matching import iou
 
 OWN = Settings.load(overrides=["models=own"])
 
@@ -37,6 +38,13 @@ def test_found_is_one_json_object_an_image(sign: Path) -> None:
 
     (found,) = still.detect([sign], OWN)
     assert set(json.loads(msgspec.json.encode(found))) == {"image", "quads", "scores"}
+
+
+def test_outlines_come_along_when_they_are_asked_for(sign: Path, tmp_path: Path) -> None:
+    (found,) = still.detect([sign], OWN, outlines=True)
+    assert len(found.polygons) == len(found.quads) == 1
+    assert iou(np.array(found.polygons[0]), np.array(found.quads[0])) > 0.7
+    assert still.draw(found, tmp_path).name == "sign.png"
 
 
 def test_a_drawn_picture_has_the_size_of_the_original(sign: Path, tmp_path: Path) -> None:

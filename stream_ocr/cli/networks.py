@@ -79,6 +79,7 @@ def detect(
     images: Annotated[list[Path], typer.Argument(help="Pictures.", metavar="IMAGE…", readable=False)],
     json_: Annotated[Path | None, typer.Option("--json", help="One JSON object an image to this file.")] = None,
     draw: Annotated[Path | None, typer.Option(help="Pictures with the lines drawn in, into this folder.")] = None,
+    polygons: Annotated[bool, typer.Option("--polygons", help="Outlines, too, which follow curved text.")] = False,
     config: Config = None,
     set_: Set = None,
 ) -> None:
@@ -88,7 +89,7 @@ def detect(
     from stream_ocr import still
 
     lines = []
-    for found in still.detect(images, load(config, set_)):
+    for found in still.detect(images, load(config, set_), outlines=polygons):
         lines.append(msgspec.json.encode(found) + b"\n")
         if draw is not None:
             draw.mkdir(parents=True, exist_ok=True)

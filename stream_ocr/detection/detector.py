@@ -4,14 +4,14 @@ A frame is laid into the top left of a canvas whose sides are multiples of 32. E
 canvas, and networks see few different shapes. Its planes are scaled first and converted to RGB at the small size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
 
-from stream_ocr.detection.boxes import find_boxes
+from stream_ocr.detection.boxes import find_boxes, find_polygons
 from stream_ocr.engines import Engine
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import bounds, extent, flat
@@ -122,14 +122,26 @@ class Detector:
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         """The regions of each frame in reading order, in pixels of that frame."""
-        layouts = [lay_out(frame.size, self.long_side) for frame in frames]
         found: list[list[Region]] = [[] for _ in frames]
+        for i, p_HW, layout in self._maps(frames):
+            found[i] = self._regions(p_HW, layout)
+        return found
+
+    def outlines(self, frame: Frame) -> list[np.ndarray]:
+        """What ``detect`` finds, surest first, as polygons (K, 2) in pixels of the frame: they follow curved text."""
+        ((_, p_HW, layout),) = self._maps([frame])
+        polygons, scale = self._search(find_polygons, p_HW, layout)
+        grown = [np.clip(polygon * scale, 0, layout.source) for polygon, _ in polygons]
+        return [polygon for polygon in grown if self._fits(_extent(polygon), layout)]
+
+    def _maps(self, frames: Sequence[Frame]) -> Iterator[tuple[int, np.ndarray, Layout]]:
+        """Index, probability map of the canvas and layout of each frame."""
+        layouts = [lay_out(frame.size, self.long_side) for frame in frames]
         for batch in self._batches(layouts):
             x_BCHW = np.stack([self._input(frames[i], layouts[i]) for i in batch])
             p = self.engine.run(x_BCHW)
             for i, p_HW in zip(batch, p.reshape(len(batch), *p.shape[-2:]), strict=True):
-                found[i] = self._regions(p_HW, layouts[i])
-        return found
+                yield i, p_HW, layouts[i]
 
     def _batches(self, layouts: Sequence[Layout]) -> Iterator[list[int]]:
         """Indices of frames that share a canvas."""
@@ -150,9 +162,20 @@ class Detector:
         return canvas
 
     def _regions(self, p_HW: np.ndarray, layout: Layout) -> list[Region]:
+        boxes, scale = self._search(find_boxes, p_HW, layout)
+        if not boxes:
+            return []
+        quads_N42 = np.clip(np.stack([quad for quad, _ in boxes]) * scale, 0, layout.source)
+        lines = [i for i, quad in enumerate(quads_N42) if self._fits(min(extent(quad)), layout)]
+        return [Region(flat(quads_N42[i]), boxes[i][1]) for i in in_reading_order(quads_N42, lines)]
+
+    def _search(
+        self, find: Callable[..., list[tuple[np.ndarray, float]]], p_HW: np.ndarray, layout: Layout
+    ) -> tuple[list[tuple[np.ndarray, float]], np.ndarray]:
+        """What is found in the part of the map that shows the picture, and from its pixels to those of the frame."""
         stride = layout.canvas[0] / p_HW.shape[1]
         width, height = (int(np.ceil(side / stride)) for side in layout.picture)
-        boxes = find_boxes(
+        found = find(
             p_HW[:height, :width],
             binarise=self.binarise,
             score=self.score,
@@ -160,13 +183,17 @@ class Detector:
             max_boxes=self.max_boxes,
             shrink=self.shrink,
         )
-        if not boxes:
-            return []
-        scale = stride * np.array(layout.source) / np.array(layout.picture)
-        quads_N42 = np.clip(np.stack([quad for quad, _ in boxes]) * scale, 0, layout.source)
+        return found, stride * np.array(layout.source) / np.array(layout.picture)
+
+    def _fits(self, height_px: float, layout: Layout) -> bool:
+        """Whether a line of this height is neither too low to read nor too high to be one."""
         most = max(TALLEST * min(layout.source), TALLEST_PX * layout.source[0] / layout.picture[0])
-        lines = [i for i, quad in enumerate(quads_N42) if self.min_height_px <= min(extent(quad)) <= most]
-        return [Region(flat(quads_N42[i]), boxes[i][1]) for i in in_reading_order(quads_N42, lines)]
+        return bool(self.min_height_px <= height_px <= most)
+
+
+def _extent(polygon: np.ndarray) -> float:
+    """The shorter side of the smallest rectangle round a polygon."""
+    return float(min(cv2.minAreaRect(polygon.astype(np.float32))[1]))
 
 
 def in_reading_order(quads_N42: np.ndarray, chosen: Sequence[int]) -> list[int]:

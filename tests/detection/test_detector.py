@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 
@@ -167,3 +168,19 @@ def test_a_net_of_our_own_from_end_to_end() -> None:
     for left, top, right, bottom in boxes_of(first):
         assert 0 <= left < right <= 640
         assert 0 <= top < bottom <= 360
+
+
+def test_outlines_follow_curved_text() -> None:
+    curved = frame((640, 360))
+    cv2.ellipse(curved.y, (320, 330), (200, 200), 0, 215, 325, 235, 30)
+    (polygon,) = detector().outlines(curved)
+    (region,) = detector().detect([curved])[0]
+    area = cv2.contourArea(polygon.astype(np.float32))
+    assert area == pytest.approx((curved.y > 200).sum(), rel=0.1)
+    assert area < 0.6 * cv2.contourArea(unflat(region.quad).astype(np.float32))
+    assert cv2.pointPolygonTest(polygon.astype(np.float32), (320.0, 130.0), measureDist=False) > 0
+    assert cv2.pointPolygonTest(polygon.astype(np.float32), (320.0, 200.0), measureDist=False) < 0
+
+
+def test_outlines_of_specks_are_dropped_as_their_boxes_are() -> None:
+    assert detector(min_height_px=20).outlines(frame((640, 360), [(100, 100, 200, 112)])) == []
