@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -38,20 +38,29 @@ class View(Protocol):
         ...
 
 
-def run(pipeline: LivePipeline, view: View) -> int:
-    """Watch the cameras until a signal; the exit code.
+def run(pipeline: LivePipeline, view: View, page: View | None = None) -> int:
+    """Watch the cameras until a signal; the exit code. page: entered once everything runs.
 
     The first SIGINT or SIGTERM drains, a second one ends at once; SIGHUP reads the settings again.
     """
     signals = Signals()
     try:
-        with signals.caught_here(), _hanging_up(pipeline.reload), view, pipeline, signals.calling(pipeline.stop):
+        with (
+            signals.caught_here(),
+            _hanging_up(pipeline.reload),
+            view,
+            pipeline,
+            signals.calling(pipeline.stop),
+            page or nullcontext() as shown,
+        ):
             for stage in ("detect", "recognize"):
                 for what, note in pipeline.notes.get(stage, {}).items():
                     say(f"{stage}: {what} {note}")
             say(f"watching {', '.join(pipeline.cameras)}")
             for event in pipeline.events():
                 view.show(event)
+                if shown is not None:
+                    shown.show(event)
     except KeyboardInterrupt:
         return 128 + (signals.caught or signal.SIGINT)
     return 0

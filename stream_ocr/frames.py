@@ -50,6 +50,16 @@ def planes_in(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_ra
     )
 
 
+def note(frame: Frame) -> int:
+    """What has to be known to find the planes of a frame in a buffer, as a number other than 0."""
+    return frame.size[0] << 32 | frame.size[1] << 1 | frame.full_range
+
+
+def noted(buffer: memoryview, note: int) -> Frame:
+    """The frame in a buffer whose ``note`` that is."""
+    return planes_in(buffer, (note >> 32, (note & 0xFFFFFFFF) >> 1), full_range=bool(note & 1))
+
+
 def write(frame: Frame, buffer: memoryview) -> None:
     """Copy the planes of ``frame`` into ``buffer`` in the layout of ``planes_in``."""
     target = planes_in(buffer, frame.size)

@@ -157,6 +157,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
     events: tuple[TextEvent, ...]
     sources: tuple[SourceEvent, ...] = ()
     captured_ns: int = 0  # Unix time at which the last frame of these was decoded
+    places: tuple[tuple[int, Flat], ...] = ()  # where the texts that were told of are now, by track
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):

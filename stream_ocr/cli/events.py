@@ -1,6 +1,7 @@
 """Commands for those who want the events: as they come, and as they were kept."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -80,15 +81,19 @@ def dashboard(
     set_: Set = None,
 ) -> None:
     """Show events in a browser: on the video, on a timeline, as a list, with search."""
-    settings = load(config, set_)
+    serve, settings = serving(), load(config, set_)
+    serve.serve(serve.feed_of(source, key, server_key), video, settings, tell)
+
+
+def serving() -> ModuleType:
+    """What serves the page. Raises SettingsError where it is not installed."""
     try:
         from stream_ocr.dashboard import serve
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"The page needs {error.name}, which is not installed; pip install 'stream-ocr[dashboard]'."
         ) from error
-
-    serve.serve(serve.feed_of(source, key, server_key), video, settings, tell)
+    return serve
 
 
 def keys(

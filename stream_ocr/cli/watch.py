@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.options import Set, load
+from stream_ocr.cli.events import serving
+from stream_ocr.cli.options import Set, load, tell
 from stream_ocr.cli.read import Outputs
 
 
@@ -14,13 +15,17 @@ def run(
     config: Annotated[Path, typer.Argument(help="Settings as YAML that name cameras; see configs/live.yaml.")],
     output: Outputs = None,
     set_: Set = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Serve the page, too; where: the settings' group dashboard.")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Events as lines, also on a terminal.")] = False,
 ) -> None:
     """Watch cameras until Ctrl-C or SIGTERM. SIGHUP, or a change of the file, takes over other cameras."""
     from stream_ocr import board
     from stream_ocr.operation.pipeline import LivePipeline
 
-    load(config, set_)
+    settings = load(config, set_)
     pipeline = LivePipeline.load(config, output or (), set_ or ())
     view = board.Lines() if plain or not sys.stderr.isatty() else board.Board(pipeline.cameras)
-    raise typer.Exit(board.run(pipeline, view))
+    page = serving().Served(config.stem, settings, pipeline.onlook.show, tell) if dashboard else None
+    raise typer.Exit(board.run(pipeline, view, page))

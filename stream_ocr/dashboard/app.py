@@ -1,7 +1,7 @@
 """The page as a web application: its files, events as they come, search, the video. It only ever answers GET."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -27,10 +27,16 @@ from stream_ocr.spans import Span, spans
 _BEAT_S = 5.0
 _LONGEST_QUERY = 200
 
+Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
+"""``/live`` and ``/picture`` of a run, as of ``operation.onlook.Onlook.show``."""
+
 
 @dataclass(frozen=True)
 class Page:
-    """What the page shows. stream: the one that the video shows; search: finds texts, the latest first."""
+    """What the page shows. stream: the one that the video shows; search: finds texts, the latest first.
+
+    show: how cameras do and their latest pictures, where a run can be asked.
+    """
 
     title: str
     history: History
@@ -38,6 +44,7 @@ class Page:
     search: Search
     video: Path | None = None
     stream: str | None = None
+    show: Show | None = None
 
 
 def create(page: Page, *, token: str | None = None) -> Starlette:
@@ -53,7 +60,8 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
         return FileResponse(Path(str(root.joinpath("look.css"))))
 
     async def about(_request: Request) -> Response:
-        return JSONResponse({"title": page.title, "video": page.video is not None, "stream": page.stream})
+        given = {"video": page.video is not None, "cameras": page.show is not None}
+        return JSONResponse({"title": page.title, "stream": page.stream, **given})
 
     async def events(request: Request) -> Response:
         place = Place.parse(request.headers.get("last-event-id") or request.query_params.get("after", ""))
@@ -74,6 +82,12 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
             return PlainTextResponse("There is no picture of it.\n", 404)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
+    def shown(request: Request) -> Response:
+        answer = page.show(f"/{request.path_params['what']}", request.query_params) if page.show else None
+        if answer is None:
+            return PlainTextResponse("There is nothing to be seen.\n", 404)
+        return Response(answer[1], media_type=answer[0])
+
     async def video(_request: Request) -> Response:
         return FileResponse(page.video) if page.video else PlainTextResponse("There is no video.\n", 404)
 
@@ -84,6 +98,7 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
             Route("/api/events", events),
             Route("/api/search", search),
             Route("/api/thumbnail", thumbnail),
+            Route("/api/shown/{what}", shown),
             Route("/video", video),
             Route("/static/look.css", look),
             Mount("/static", StaticFiles(directory=static)),

@@ -1,4 +1,4 @@
-"""``stream-ocr dashboard``: the page at an address, until Ctrl-C."""
+"""The page at an address: ``stream-ocr dashboard`` until Ctrl-C, or as a part of ``stream-ocr run``."""
 
 import ipaddress
 import secrets
@@ -6,15 +6,19 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Self
 
 import uvicorn
 
-from stream_ocr.dashboard.app import Page, create
+from stream_ocr.dashboard.app import Page, Show, create
+from stream_ocr.dashboard.beside import Beside
 from stream_ocr.dashboard.feeds import Feed, LogFeed, Running, SocketFeed
 from stream_ocr.dashboard.history import History
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.events import read_log
+from stream_ocr.events import Event, read_log
 from stream_ocr.settings import Dashboard, Settings
 from stream_ocr.sinks.base import reason
 from stream_ocr.sources.files import open_file
@@ -28,11 +32,44 @@ def serve(feed: Feed, video: Path | None, settings: Settings, say: Callable[[str
     history = History()
     search = in_store(settings.store.path) if settings.store.path else in_history(history)
     stream = _stream_of(video, feed, settings) if video else None
-    page = Page(video.name if video else feed.name, history, settings, search, video, stream)
+    beside = settings.operation.listen if isinstance(feed, SocketFeed) and video is None else None
+    show = Beside(beside).show if beside else None
+    page = Page(video.name if video else feed.name, history, settings, search, video, stream, show)
     token = token_for(settings.dashboard)
     with listen(settings.dashboard) as listener, Running(feed, history), suppress(KeyboardInterrupt):
         say(f"{address(listener, token)} shows {page.title}; Ctrl-C ends it.")
         server(page, token).run(sockets=[listener])
+
+
+class Served:
+    """The page of a run, served by a thread while this is entered."""
+
+    def __init__(self, title: str, settings: Settings, look: Show, say: Callable[[str], None]) -> None:
+        """look: at the run. Raises SettingsError and SinkError."""
+        self._history = History()
+        token = token_for(settings.dashboard)
+        store = settings.store.path  # which the run makes, later
+        search = in_history(self._history) if store is None else lambda wanted: in_store(store)(wanted)
+        self._server = server(Page(title, self._history, settings, search, show=look), token)
+        self._listener = listen(settings.dashboard)
+        self._thread = Thread(target=self._server.run, args=([self._listener],), name="page", daemon=True)
+        self._say, self.address = say, address(self._listener, token)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._say(f"{self.address} shows it")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._listener.close()
+
+    def show(self, event: Event) -> None:
+        """Something has happened."""
+        self._history.add([event])
 
 
 def feed_of(source: str, key: Path | None = None, server_key: Path | None = None) -> Feed:

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from stream_ocr.events import SourceEvent, TextEvent
+from stream_ocr.geometry import Flat
 from stream_ocr.messages import Published
 
 _RECENT_S = 5.0
@@ -21,6 +22,7 @@ class Camera:
     events: Counter[str] = field(default_factory=Counter)  # by kind
     dropped: Counter[str] = field(default_factory=Counter)  # pictures by why
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=_TEXTS))
+    places: tuple[tuple[int, Flat], ...] = ()  # where its texts are, by track
     latency_s: float | None = None  # from the decoding of a picture to its last event
     _heard_s: float | None = None
     _progress: deque[tuple[float, int]] = field(default_factory=deque)
@@ -47,6 +49,7 @@ class Camera:
             return
         self._heard_s = now
         self._progress.append((now, message.frames))
+        self.places = message.places
         while self._progress[0][0] < now - _RECENT_S:
             self._progress.popleft()
         for event in message.events:

@@ -18,6 +18,7 @@ from stream_ocr.messages import Published, StreamClosed
 from stream_ocr.operation.cameras import Camera
 from stream_ocr.operation.instance import Instance
 from stream_ocr.operation.metrics import Metrics
+from stream_ocr.operation.onlook import Onlook
 from stream_ocr.operation.server import Answer, StatusServer
 from stream_ocr.operation.systemd import Notifier
 from stream_ocr.runtime import topology
@@ -43,7 +44,7 @@ class LivePipeline:
                 ...
 
     ``events`` must be iterated, in the thread that entered the pipeline: that is what watches the workers. cameras:
-    what is known of each. ledger: what the workers have counted.
+    what is known of each. ledger: what the workers have counted. onlook: its pictures, for whoever looks.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LivePipeline:
         self.cameras = {name: Camera() for name in settings.sources}
         self._notifier = Notifier()
         self._metrics = Metrics(self)
+        self.onlook = Onlook(self)
         self._asked_to_reload = False
         self._looked_s, self._seen = time.monotonic(), _version(config)
         self._open = ExitStack()
@@ -110,7 +112,7 @@ class LivePipeline:
             opened.enter_context(self._supervisor)
             if listen := self._settings.operation.listen:
                 answers = {"/healthz": self._health, "/readyz": self._readiness, "/metrics": self._all_metrics}
-                opened.enter_context(StatusServer(listen, answers))
+                opened.enter_context(StatusServer(listen, answers, self.onlook.show))
             self._open = opened.pop_all()
         self._notifier.ready()
         return self

@@ -1,37 +1,54 @@
-"""/healthz, /readyz and /metrics over HTTP, from a thread of the supervisor's process."""
+"""/healthz, /readyz, /metrics, and for onlookers of this machine more, from a thread of the supervisor's process."""
 
+import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qsl
 
 from stream_ocr.errors import SettingsError
 from stream_ocr.operation.metrics import CONTENT_TYPE
 
 Answer = tuple[HTTPStatus, bytes]
+Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
+"""Path and query to content type and body; None: there is nothing there."""
+
 _PATIENCE_S = 5.0
+_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
 class StatusServer:
     """Answers while it is entered. Raises SettingsError when the address cannot be had."""
 
-    def __init__(self, listen: str, answers: dict[str, Callable[[], Answer]]) -> None:
-        """listen: HOST:PORT. answers: by path."""
+    def __init__(self, listen: str, answers: dict[str, Callable[[], Answer]], show: Show = lambda *_: None) -> None:
+        """listen: HOST:PORT. answers: by path. show: answers the other paths, though only to this machine."""
         host, _, port = listen.rpartition(":")
 
         class Handler(BaseHTTPRequestHandler):
             timeout = _PATIENCE_S
 
             def do_GET(self) -> None:
-                answer = answers.get(self.path.partition("?")[0])
-                status, body = answer() if answer else (HTTPStatus.NOT_FOUND, b"not found\n")
+                path, _, query = self.path.partition("?")
+                kind = CONTENT_TYPE
+                if answer := answers.get(path):
+                    status, body = answer()
+                elif self._is_near() and (shown := show(path, dict(parse_qsl(query)))):
+                    status, (kind, body) = HTTPStatus.OK, shown
+                else:
+                    status, body = HTTPStatus.NOT_FOUND, b"not found\n"
                 self.send_response(status)
-                self.send_header("Content-Type", CONTENT_TYPE)
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _is_near(self) -> bool:
+                """Whether a program of this machine asks, and no page of others that gave this machine a name."""
+                named = self.headers.get("Host", "").rpartition(":")[0]
+                return named in _NAMES and ipaddress.ip_address(self.client_address[0]).is_loopback
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as above
                 """Nobody wants a line each time that somebody asks."""

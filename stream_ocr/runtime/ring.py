@@ -9,6 +9,9 @@ by the stage that gives it back. A slot is free while both are the same. Nothing
 leaves the ring sound. (Aligned 64-bit words are written whole; the socket that carries the reference orders the
 pixels before it.) Generations count the fillings of the whole ring, and so say in which order slots were filled; by
 that order ``settle`` finds the slots whose references were lost with a process (docs/decisions/0007).
+
+A third word, ``note``, says what a slot holds, for onlookers who have no reference: it is 0 while the slot is written,
+so that what ``peek`` copies is whole.
 """
 
 import fcntl
@@ -18,7 +21,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from typing import Self, TypeVar
 
 from stream_ocr.errors import SlotError, WorkerError
 from stream_ocr.messages import SlotRef
@@ -27,7 +30,10 @@ _HEAD = struct.Struct("=8sQQ")  # magic, slots, bytes of a slot
 _MAGIC = b"ocr-ring"
 _LINE = 64  # bytes of a cache line: the words of both sides lie apart
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.002
+_WORDS = 3  # of each slot
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL if hasattr(fcntl, "F_SEAL_SEAL") else 0
+
+Seen = TypeVar("Seen")
 
 
 def shared_memory(name: str, size: int) -> int:
@@ -53,9 +59,9 @@ class Ring:
             raise SlotError(f"This is no ring of slots: {bytes(magic)!r}, {len(memory)} bytes.")
         self._memory, self._fd, self._waiting = memory, fd, waiting
         self._bytes = memoryview(memory)
-        words = self._bytes[_LINE : _LINE + 2 * _words_bytes(self.slots)].cast("Q")
-        self._generation = words[: self.slots]
-        self._released = words[len(words) // 2 :][: self.slots]
+        words = self._bytes[_LINE : _LINE + _WORDS * _words_bytes(self.slots)].cast("Q")
+        apart = len(words) // _WORDS
+        self._generation, self._released, self._note = (words[n * apart :][: self.slots] for n in range(_WORDS))
         self._claimed: set[int] = set()
 
     @classmethod
@@ -107,13 +113,18 @@ class Ring:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         self._claimed.add(slot)
+        self._note[slot] = 0
         return slot, self._slot(slot)
 
-    def commit(self, slot: int) -> SlotRef:
-        """Hand a claimed slot on, once its bytes are written. Raises SlotError when it was not claimed here."""
+    def commit(self, slot: int, note: int = 0) -> SlotRef:
+        """Hand a claimed slot on, once its bytes are written. Raises SlotError when it was not claimed here.
+
+        note: what ``peek`` tells of it; 0 hides it from there.
+        """
         if slot not in self._claimed:
             raise SlotError(f"Slot {slot} was committed without a claim.")
         self._claimed.discard(slot)
+        self._note[slot] = note
         self._generation[slot] = generation = self.filled + 1
         return SlotRef(slot, generation)
 
@@ -126,6 +137,19 @@ class Ring:
         if not self.holds(ref):
             raise SlotError(f"Slot {ref.slot} no longer holds generation {ref.generation}; it was given back before.")
         return self._slot(ref.slot)
+
+    def peek(self, copy: Callable[[int, memoryview], Seen]) -> Seen | None:
+        """What ``copy`` makes of the note and the bytes of the slot that was filled last, also when it was given back.
+
+        For onlookers; nobody waits for them. None when there is nothing, or when it was written over each time.
+        """
+        for slot in sorted(range(self.slots), key=self._generation.__getitem__, reverse=True):
+            before = self._generation[slot], self._note[slot]
+            if before[1]:
+                seen = copy(before[1], self._slot(slot))
+                if before == (self._generation[slot], self._note[slot]):
+                    return seen
+        return None
 
     def release(self, ref: SlotRef) -> None:
         """Give a slot back to its writer. A slot that holds something newer is left alone.
@@ -154,7 +178,7 @@ class Ring:
 
     def close(self) -> None:
         """Close the descriptor. The memory goes with the last view of a slot."""
-        for view in (self._generation, self._released, self._bytes):
+        for view in (self._generation, self._released, self._note, self._bytes):
             view.release()
         with suppress(BufferError):  # a slot is still looked at
             self._memory.close()
@@ -188,7 +212,7 @@ def _pages(size: int) -> int:
 
 
 def _first_slot(slots: int) -> int:
-    return _pages(_LINE + 2 * _words_bytes(slots))
+    return _pages(_LINE + _WORDS * _words_bytes(slots))
 
 
 def _size(slots: int, slot_bytes: int) -> int:

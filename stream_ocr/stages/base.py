@@ -42,8 +42,8 @@ class Slots(Protocol):
         """A free slot and its bytes, once there is one; None when the time is over."""
         ...
 
-    def commit(self, slot: int) -> SlotRef:
-        """Hand a claimed slot on, once its bytes are written."""
+    def commit(self, slot: int, note: int = 0) -> SlotRef:
+        """Hand a claimed slot on, once its bytes are written. note: what it holds, for onlookers."""
         ...
 
     def view(self, ref: SlotRef) -> memoryview:

@@ -107,7 +107,8 @@ class PublishStage:
             stream.frames += 1
             if events or time_s - stream.last_progress_s >= _PROGRESS_S:
                 stream.last_progress_s = time_s
-                yield Published(name, stream.frames, time_s, texts, sources, message.stamp.captured_ns)
+                places = tuple((t, told.latest.quad) for t, told in stream.tracks.items() if told.said is not None)
+                yield Published(name, stream.frames, time_s, texts, sources, message.stamp.captured_ns, places)
         elif isinstance(message, SourceChanged):
             frames = self._streams.setdefault(message.stream, _Stream()).frames
             yield Published(message.stream, frames, message.start_s, (), sources)

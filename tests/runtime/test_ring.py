@@ -172,3 +172,52 @@ def test_settling_gives_back_what_is_still_out_and_nothing_else(ring: Ring) -> N
     assert newer.slot == refs[1].slot
     ring.release(refs[1])  # a late reference does no harm where the slot was filled again
     assert bytes(ring.view(newer)[:3]) == b"new"
+
+
+def test_an_onlooker_sees_the_latest_that_has_a_note(ring: Ring) -> None:
+    assert ring.peek(lambda note, data: (note, bytes(data))) is None
+    for note, content in ((7, b"old"), (9, b"new")):
+        claim = ring.claim(timeout_s=0)
+        assert claim is not None
+        claim[1][:3] = content
+        ref = ring.commit(claim[0], note)
+        last = ref
+    ring.release(last)
+    other = Ring.attach(os.dup(ring.fd))
+    assert other.peek(lambda note, data: (note, bytes(data[:3]))) == (9, b"new")
+    assert ring.claim(timeout_s=0) == (last.slot, ring._slot(last.slot))  # it is being written over
+    assert other.peek(lambda note, data: (note, bytes(data[:3]))) == (7, b"old")
+    other.close()
+
+
+def test_what_an_onlooker_sees_is_whole() -> None:
+    ring = Ring.create(slots=2, slot_bytes=200_000)
+    done = threading.Event()
+
+    def write() -> None:
+        n = 0
+        while not done.is_set():
+            n += 1
+            claim = ring.claim(timeout_s=1)
+            assert claim is not None
+            pixels = np.frombuffer(claim[1], np.uint8)
+            pixels[:100_000] = n % 251
+            time.sleep(0)  # the reader may come between
+            pixels[100_000:] = n % 251
+            ring.release(ring.commit(claim[0], n))
+            time.sleep(0.0005)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while ring.filled < 2:
+        time.sleep(0)
+    whole, end_s = [], time.monotonic() + 20
+    while len({note for note, _ in whole}) < 20 and time.monotonic() < end_s:
+        if (found := ring.peek(lambda note, data: (note, np.frombuffer(data, np.uint8).copy()))) is not None:
+            whole.append(found)
+        time.sleep(0)
+    done.set()
+    writer.join()
+    ring.close()
+    assert len({note for note, _ in whole}) == 20
+    assert all((pixels == note % 251).all() for note, pixels in whole)

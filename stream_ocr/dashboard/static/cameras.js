@@ -2,9 +2,13 @@
 
 import { Boxes } from "./boxes.js";
 import { element, oneLine, read } from "./format.js";
+import { placeAt } from "./model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const QUIET_S = 60;
+const GAP_PX = 12;
+const UNDER_PX = 38; // the line below a picture
+const LEAST_PX = 150;
 
 export class Cameras {
   constructor(root, model, { onPick, choose }) {
@@ -15,8 +19,9 @@ export class Cameras {
     this.tiles = new Map();
     this.picked = null;
     this.dirty = new Set();
-    this.pictures = null;
+    this.pictures = null; // what watches the pictures of tiles, where there are any
     setInterval(() => this.#age(), 1000);
+    new ResizeObserver(() => this.#arrange()).observe(root);
   }
 
   /** A stream has news. */
@@ -31,8 +36,17 @@ export class Cameras {
     });
   }
 
+  /** How the cameras of the run do, by name. */
+  told(cameras) {
+    for (const [name, camera] of Object.entries(cameras)) {
+      this.#tile(name).live = camera;
+      this.touch(name);
+    }
+  }
+
   forget() {
     this.tiles.clear();
+    this.pictures?.forget();
     this.root.replaceChildren();
     this.picked = null;
   }
@@ -44,19 +58,34 @@ export class Cameras {
     svg.classList.add("boxes");
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-hidden", "true");
-    const picture = element("img", { alt: "", hidden: true });
-    const frame = element("div", { className: "frame written" }, picture, svg);
+    const picture = element("img", { alt: "" });
+    const frame = element("div", { className: "frame" }, picture, svg);
     const state = element("span", { className: "state" });
     const button = element("button", { type: "button", ariaPressed: "false" }, read(oneLine(name, 60)), state);
     button.addEventListener("click", () => this.#pick(name));
     const root = element("article", { className: "tile" }, frame, button);
-    tile = { root, frame, picture, state, button, boxes: new Boxes(svg, { written: true, choose: this.choose }) };
+    tile = { root, frame, picture, state, button, boxes: new Boxes(svg, { choose: this.choose }) };
     this.tiles.set(name, tile);
     const after = [...this.tiles.keys()].sort().indexOf(name);
     this.root.insertBefore(root, this.root.children[after] ?? null);
     this.pictures?.watch(name, tile);
-    this.root.dataset.many = this.tiles.size > 9 ? "many" : this.tiles.size > 4 ? "some" : "few";
+    this.#arrange();
     return tile;
+  }
+
+  /** As few columns as show all tiles at once, if they do then. */
+  #arrange() {
+    const width = this.root.clientWidth;
+    const height = matchMedia("(min-width: 901px)").matches ? this.root.clientHeight : innerHeight * 0.6;
+    const most = Math.max(Math.floor(width / LEAST_PX), 1);
+    const fits = (columns) => {
+      const picture = ((width - (columns - 1) * GAP_PX) / columns) * (9 / 16);
+      return Math.ceil(this.tiles.size / columns) * (picture + UNDER_PX + GAP_PX) - GAP_PX <= height;
+    };
+    let columns = 1;
+    while (columns < most && !fits(columns)) columns++;
+    if (!fits(columns)) columns = Math.max(Math.floor(most * 0.6), Math.min(most, 2));
+    this.root.style.setProperty("--columns", columns);
   }
 
   #pick(name) {
@@ -70,34 +99,48 @@ export class Cameras {
 
   #draw(name) {
     const stream = this.model.streams.get(name);
-    if (!stream) return;
     const tile = this.#tile(name);
-    if (stream.size) {
-      tile.frame.style.aspectRatio = `${stream.size[0]} / ${stream.size[1]}`;
+    const pictured = Boolean(tile.picture.naturalWidth);
+    const size = stream?.size ?? (pictured ? [tile.picture.naturalWidth, tile.picture.naturalHeight] : null);
+    if (size) tile.frame.style.aspectRatio = `${size[0]} / ${size[1]}`;
+    if (stream?.size) {
       const now = Date.now() / 1000;
-      tile.boxes.show([...stream.live.values()], Infinity, stream.size, (span) => now - span.seen);
+      tile.frame.classList.toggle("written", !pictured);
+      tile.boxes.written = !pictured;
+      const place = (span) => tile.places?.get(span.track) ?? placeAt(span, Infinity);
+      tile.boxes.show([...stream.live.values()], place, stream.size, (span) => now - span.seen);
     }
     this.#said(tile, stream);
   }
 
   #said(tile, stream) {
     const now = Date.now() / 1000;
-    const seen = stream.latest?.seen ?? null;
+    const seen = stream?.latest?.seen ?? null;
     const age = seen === null ? null : Math.max(now - seen, 0);
-    const down = stream.state === "down";
-    tile.root.dataset.state = down ? "down" : age !== null && age > QUIET_S ? "quiet" : "up";
-    const said = down ? (stream.reason ?? "down") : age === null ? "no text yet" : age < 2 ? "now" : ago(age);
-    if (tile.state.textContent !== said) tile.state.textContent = said;
+    const state = tile.live?.state ?? stream?.state;
+    tile.root.dataset.state = state === "down" ? "down" : age !== null && age > QUIET_S ? "quiet" : "up";
+    let said = age === null ? "no text yet" : age < 2 ? "now" : ago(age);
+    if (state === "down") said = tile.live?.reason ?? stream?.reason ?? "down";
+    else if (tile.live) said = doing(tile.live);
+    if (tile.state.textContent !== said) tile.state.textContent = tile.state.title = said;
   }
 
   #age() {
     for (const [name, tile] of this.tiles) {
       const stream = this.model.streams.get(name);
-      if (!stream) continue;
       this.#said(tile, stream);
-      if (stream.live.size) this.touch(name);
+      if (stream?.live.size) this.touch(name);
     }
   }
+}
+
+/** What a camera of a run does. */
+function doing({ state, fps, age_s: age, dropped }) {
+  if (state !== "up") return state;
+  const said = [`${fps.toFixed(1)} fps`];
+  if (age > 3) said.push(ago(age));
+  if (dropped) said.push(`${dropped} dropped`);
+  return said.join(" · ");
 }
 
 function ago(seconds) {

@@ -4,6 +4,7 @@ import { Cameras } from "./cameras.js";
 import { connect } from "./connection.js";
 import { clock, daytime, element, oneLine, read } from "./format.js";
 import { List } from "./list.js";
+import { Live } from "./live.js";
 import { Model } from "./model.js";
 import { Screen } from "./screen.js";
 import { Search } from "./search.js";
@@ -30,6 +31,15 @@ const screen = about.video ? new Screen($("screen"), model, { onTime, choose }) 
 const cameras = about.video ? null : new Cameras($("cameras"), model, { onPick: (name) => filterStream(name ?? ""), choose });
 if (screen) screen.open(about.stream);
 else $("cameras").hidden = false;
+if (cameras && about.cameras) {
+  cameras.pictures = new Live({
+    onState(state) {
+      if (state) cameras.told(state.cameras);
+      showHealth(state);
+    },
+    onPicture: (name) => cameras.touch(name),
+  });
+}
 $("pause").hidden = Boolean(screen);
 document.body.dataset.mode = screen ? "video" : "cameras";
 
@@ -140,6 +150,33 @@ function showPause() {
   const waiting = model.events.length - unfiltered;
   $("pause").ariaPressed = String(shown.paused);
   $("pause").textContent = shown.paused ? (waiting ? `Go on (${waiting} new)` : "Go on") : "Pause";
+}
+
+/** How the run does, at a glance. */
+function showHealth(state) {
+  $("health").hidden = !state;
+  if (!state) return;
+  const all = Object.values(state.cameras);
+  const stages = Object.values(state.stages);
+  const sum = (what) => all.reduce((total, camera) => total + camera[what], 0);
+  const share = (part, whole) => (sum(whole) ? `${((100 * sum(part)) / sum(whole)).toFixed(1)} %` : "–");
+  const up = all.filter((camera) => camera.state === "up").length;
+  const detect = state.stages.detect?.batch;
+  const restarts = stages.reduce((total, stage) => total + stage.restarts, 0);
+  const facts = [
+    ["cameras", `${up} of ${all.length} up`, up < all.length],
+    ["pictures", `${sum("fps").toFixed(0)} /s`],
+    ["dropped", sum("dropped").toLocaleString("en"), sum("dropped") > 0],
+    ["detected", share("detector_frames", "frames"), false, "Pictures that the detector saw, of all"],
+    ["read", share("crops_read", "boxes"), false, "Crops that were read, of all text boxes seen"],
+    ["batch", detect ? detect.toFixed(1) : "–", false, "Pictures that the detector takes at once"],
+    ["restarts", `${restarts}`, restarts > 0 || stages.some((stage) => !stage.up)],
+  ];
+  $("health").replaceChildren(
+    ...facts.map(([name, value, bad, title = ""]) =>
+      element("div", { title, className: bad ? "bad" : "" }, element("dt", { textContent: name }), element("dd", { textContent: value })),
+    ),
+  );
 }
 
 function showStreams() {
@@ -311,4 +348,4 @@ addEventListener("keydown", (event) => {
 });
 
 // What tests and curious people look at; nothing else uses it.
-globalThis.streamOcr = { model, timeline, screen };
+globalThis.streamOcr = { model, timeline, screen, cameras };

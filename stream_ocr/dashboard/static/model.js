@@ -84,13 +84,16 @@ export class Model {
   }
 
   #axis(event, stream) {
+    if (event.kind.startsWith("source.")) {
+      this.live = true; // files have no such events
+      return Date.parse(event.start_utc ?? event.emitted_utc) / 1000;
+    }
     if (event.clock === "rtcp" || event.clock === "arrival" || stream.shift) {
       this.live = true;
       if (event.start_utc) stream.shift = Date.parse(event.start_utc) / 1000 - event.start;
       else stream.shift ??= Date.parse(event.emitted_utc) / 1000 - event.start;
     }
-    if (event.start !== null && event.start !== undefined) return event.start + (stream.shift ?? 0);
-    return event.emitted_utc && this.live ? Date.parse(event.emitted_utc) / 1000 : Math.max(this.last, 0);
+    return event.start + (stream.shift ?? 0);
   }
 
   #span(event, stream, kind) {

@@ -2,6 +2,7 @@
 
 import { Boxes } from "./boxes.js";
 import { clock } from "./format.js";
+import { placeAt } from "./model.js";
 
 export class Screen {
   constructor(root, model, { onTime, choose }) {
@@ -75,7 +76,8 @@ export class Screen {
     const name = this.stream ?? this.model.streams.keys().next().value;
     const stream = this.model.streams.get(name);
     if (!stream?.size) return this.boxes.clear();
-    this.boxes.show(this.model.at(name, this.time), this.time, stream.size, (span) => this.time - span.start);
+    const place = (span) => placeAt(span, this.time);
+    this.boxes.show(this.model.at(name, this.time), place, stream.size, (span) => this.time - span.start);
   }
 
   #each() {

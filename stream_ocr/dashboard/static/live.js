@@ -1,0 +1,73 @@
+// How the cameras of a run do, and their latest pictures. Nothing is asked for while nobody looks.
+
+const EVERY_MS = 1000;
+const LATER_MS = 5000; // where no run answers
+
+export class Live {
+  /** onState(state): as of /api/shown/live, or null where no run answers; onPicture(name): another one is shown. */
+  constructor({ onState, onPicture }) {
+    Object.assign(this, { onState, onPicture });
+    this.tiles = new Map();
+    this.inSight = new Set();
+    this.sight = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) this.inSight[isIntersecting ? "add" : "delete"](target);
+    });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#ask());
+    this.#ask();
+  }
+
+  /** Keeps the picture of a tile up to date while it is in sight. */
+  watch(name, tile) {
+    this.tiles.set(name, tile);
+    this.sight.observe(tile.frame);
+  }
+
+  forget() {
+    this.sight.disconnect();
+    this.tiles.clear();
+    this.inSight.clear();
+  }
+
+  async #ask() {
+    clearTimeout(this.timer);
+    if (document.hidden) return;
+    let state = null;
+    try {
+      const answer = await fetch("api/shown/live");
+      if (answer.ok) state = await answer.json();
+    } catch {
+      // the server is gone; the connection says so
+    }
+    this.onState(state);
+    for (const [name, tile] of state ? this.tiles : []) this.#show(name, tile, state.cameras[name]);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#ask(), state ? EVERY_MS : LATER_MS);
+  }
+
+  async #show(name, tile, camera) {
+    if (!camera) return;
+    const places = new Map(camera.places.map(([track, flat]) => [track, corners(flat)]));
+    if (camera.picture && camera.picture !== tile.number && this.inSight.has(tile.frame) && !tile.loading) {
+      tile.loading = true;
+      const width = Math.ceil(tile.frame.clientWidth * devicePixelRatio);
+      const picture = new Image();
+      picture.alt = "";
+      picture.src = `api/shown/picture?${new URLSearchParams({ stream: name, width, n: camera.picture })}`;
+      try {
+        await picture.decode();
+        tile.picture.replaceWith(picture);
+        tile.picture = picture;
+        tile.number = camera.picture;
+      } catch {
+        // there is none yet, or the run is gone
+      }
+      tile.loading = false;
+    }
+    tile.places = places;
+    this.onPicture(name);
+  }
+}
+
+function corners(flat) {
+  return [0, 2, 4, 6].map((n) => [flat[n], flat[n + 1]]);
+}

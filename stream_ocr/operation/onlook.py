@@ -1,0 +1,121 @@
+"""What onlookers see of a run: how each camera does, and its latest picture. Nothing is done before somebody asks."""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from stream_ocr import frames
+from stream_ocr.frames import Frame
+from stream_ocr.operation.cameras import Camera
+from stream_ocr.runtime.ledger import Ledger
+from stream_ocr.runtime.ring import Ring
+from stream_ocr.stages.base import frame_ring
+from stream_ocr.thumbnails import colours, jpeg
+
+WIDTHS_PX = (320, 640, 1280)
+_KEPT_S = 0.4  # for so long a picture is given to everybody who asks
+
+
+class Run(Protocol):
+    """What is looked at."""
+
+    @property
+    def cameras(self) -> Mapping[str, Camera]: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def restarts(self) -> Mapping[str, int]: ...
+
+    @property
+    def pids(self) -> Mapping[str, int]: ...
+
+    @property
+    def rings(self) -> Mapping[str, Ring]: ...
+
+
+class Onlook:
+    """Looks at a run, from any thread."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = Lock()
+        self._kept: dict[tuple[str, int], tuple[float, bytes]] = {}
+
+    def show(self, path: str, query: Mapping[str, str]) -> tuple[str, bytes] | None:
+        """Content type and body of ``/live``, or of ``/picture?stream=NAME&width=PIXELS``; None for all else."""
+        if path == "/live":
+            return "application/json", json.dumps(self.state()).encode()
+        if path == "/picture":
+            width = query.get("width", "")
+            data = self.picture(query.get("stream", ""), int(width) if width.isdecimal() else WIDTHS_PX[-1])
+            return ("image/jpeg", data) if data else None
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """How everything does, as JSON can say it."""
+        run, rings = self._run, self._run.rings
+        cameras = {name: self._camera(name, camera, rings) for name, camera in list(run.cameras.items())}
+        stages = {}
+        for name, restarts in run.restarts.items():
+            counted = run.ledger.of_worker(name)
+            batch = counted["messages"] / counted["batches"] if counted["batches"] else None
+            stages[name] = {"up": name in run.pids, "restarts": restarts, "batch": batch}
+        return {"cameras": cameras, "stages": stages}
+
+    def picture(self, stream: str, width_px: int) -> bytes | None:
+        """The latest picture of a camera as a JPEG, some such width; None where there is none."""
+        if stream not in self._run.cameras:
+            return None
+        key = stream, next((each for each in WIDTHS_PX if each >= width_px), WIDTHS_PX[-1])
+        with self._lock:
+            now = time.monotonic()
+            kept = self._kept.get(key)
+            if kept is not None and now - kept[0] <= _KEPT_S:
+                return kept[1]
+            if (frame := self._frame(stream, key[1])) is not None:
+                kept = self._kept[key] = now, jpeg(colours(frame))
+            return None if kept is None else kept[1]
+
+    def _frame(self, stream: str, width_px: int) -> Frame | None:
+        with suppress(ValueError):  # its camera has just been taken out of the settings
+            if ring := self._run.rings.get(frame_ring(stream)):
+                return ring.peek(lambda note, data: _smaller(frames.noted(data, note), width_px))
+        return None
+
+    def _camera(self, name: str, camera: Camera, rings: Mapping[str, Ring]) -> dict[str, Any]:
+        counted = self._run.ledger.counts(name)
+        told = {what: counted[what] for what in ("frames", "detector_frames", "boxes", "crops_read")}
+        filled = 0
+        with suppress(ValueError, KeyError):  # as above
+            filled = rings[frame_ring(name)].filled
+        return {
+            "state": camera.state,
+            "reason": camera.reason,
+            "fps": round(camera.fps, 1),
+            "age_s": camera.age_s,
+            "dropped": sum(camera.dropped.values()),
+            "picture": filled,  # another number: another picture
+            "places": camera.places,
+            **told,
+        }
+
+
+def _smaller(frame: Frame, width_px: int) -> Frame:
+    """A copy of a frame, no wider than that; of even size."""
+    width, height = frame.size
+    scale = min(1.0, width_px / width)
+    half = max(round(width * scale / 2), 1), max(round(height * scale / 2), 1)
+
+    def scaled(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+
+    luma = scaled(frame.y, (2 * half[0], 2 * half[1]))
+    return Frame(luma, scaled(frame.u, half), scaled(frame.v, half), frame.full_range)
