@@ -8,7 +8,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: kills help install demo test lint check docs wheel clean
+.PHONY: cameras soak latency kills help install demo test lint check docs wheel clean
 
 help:
 	@echo "make demo     render a clip, read it, show what comes of it"
@@ -17,6 +17,8 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make check    lint and test"
 	@echo "make docs     write docs/events.md, the schemas and configs/default.yaml from the code"
+	@echo "make soak     three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
+	@echo "make latency  one camera: from its picture to the event"
 	@echo "make kills    kill the publisher of events fifty times: each event must come exactly once"
 	@echo "make wheel    build the package, weights included, into dist/"
 
@@ -41,8 +43,16 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 demo: install
 	$(VENV)/bin/stream-ocr demo
 
-test: install
+test: install cameras
 	$(PYTHON) -m pytest
+
+# GStreamer's RTSP server, for the cameras of the tests. Where it may not be installed their tests are skipped.
+cameras:
+	@/usr/bin/python3 tests/rtsp_camera/camera.py --check 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+				$$(cat tests/rtsp_camera/packages); \
+		fi; } || echo "tests with cameras will be skipped"
 
 lint: install
 	$(VENV)/bin/ruff check .
@@ -57,6 +67,12 @@ docs: install
 
 wheel: install
 	$(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
+
+soak: install
+	$(PYTHON) benchmarks/soak.py --minutes $(or $(MINUTES),60) --out benchmarks/results/soak.json
+
+latency: install
+	$(PYTHON) benchmarks/latency.py --out benchmarks/results/latency.json
 
 kills: install
 	$(PYTHON) benchmarks/subscribe.py kills --rounds 50

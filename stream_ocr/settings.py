@@ -167,7 +167,7 @@ class Settings(Section):
     store: Store = Field(Store(), description="Where events are kept; see docs/subscribe.md.")
     socket: Socket = Field(Socket(), description="Where other programs get events; see docs/subscribe.md.")
     live: Live = Field(Live(), description="How sources that never end are kept.")
-    operation: Operation = Field(Operation(), description="How a run of cameras is operated; see docs/operations.md.")
+    operation: Operation = Field(Operation(), description="How a run of cameras is operated; see docs/cameras.md.")
     sources: dict[SourceName, Source] = Field({}, description="Cameras by name; see docs/cameras.md.")
     sinks: Outputs = Field((), description="Where events go besides; see docs/sinks.md.")
     rules: Rules = Field((), description="Which events go to sinks that are named in a rule; all others get all.")

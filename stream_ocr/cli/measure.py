@@ -2,15 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from stream_ocr import telemetry
 from stream_ocr.cli.options import Set, tell
 from stream_ocr.settings import Settings
 
 
+class _ClipsFirst(TyperGroup):
+    """``bench`` alone is ``bench clips``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args[:1] in (["live"], ["clips"]) else ["clips", *args])
+
+
+benchmarks = typer.Typer(cls=_ClipsFirst, help="Measure speed and accuracy on clips, or the latency of cameras.")
+
+
+@benchmarks.command("clips")
 def bench(
     clips: Annotated[
         list[str] | None, typer.Argument(help="Video files, or names of clips that are made; all of them by default.")
@@ -25,13 +37,33 @@ def bench(
     codec: Annotated[str, typer.Option(help="libx264, libx265, libvpx-vp9, libvpx or mpeg4.")] = "libx264",
     set_: Set = None,
 ) -> None:
-    """Measure speed, memory and accuracy next to others, on any videos or on clips made here."""
+    """Measure speed, memory and accuracy next to others, on any videos or on clips made here.
+
+    The latency of cameras is measured by `stream-ocr bench live`.
+    """
     from stream_ocr import bench as benchmark
 
     telemetry.configure(Settings.load(overrides=set_ or ()))
     make = benchmark.Make.parse(folder, size, seconds, codec)
     results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), tell=tell)
     benchmark.show(results)
+    if output is not None:
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+@benchmarks.command("live")
+def bench_live(
+    config: Annotated[Path, typer.Argument(help="Settings as YAML that name cameras; see configs/live.yaml.")],
+    seconds: Annotated[float, typer.Option(help="How long to watch them.")] = 60.0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The results as JSON to this file.")] = None,
+    set_: Set = None,
+) -> None:
+    """Measure the time from what cameras see to its event, by the cameras' own clocks (RTCP)."""
+    from stream_ocr.bench import live
+
+    telemetry.configure(Settings.load(config, set_ or ()))
+    results = live.measure(config, set_ or (), seconds)
+    live.show(results)
     if output is not None:
         output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

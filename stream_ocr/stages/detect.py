@@ -20,9 +20,14 @@ class DetectStage:
         """frames: the ring of each stream. detector: one to use instead of the settings' own."""
         self._settings, self._frames, self._given = settings, frames, detector
         self._looks: dict[str, int] = {}
+        self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._detector = self._given or models.load_detector(self._settings)
+        if self._given is None:
+            self._detector = models.load_detector(self._settings)
+            self.notes = {"network": f"{self._settings.models}, {self._detector.engine.picked}"}
+        else:
+            self._detector = self._given
         return self
 
     def __exit__(

@@ -27,9 +27,14 @@ class RecognizeStage:
         self._settings, self._crops, self._given = settings, crops, recognizer
         self._fusions: dict[_Key, Fusion] = {}
         self._read: dict[str, int] = {}
+        self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._recognizer = self._given or models.load_recognizer(self._settings)
+        if self._given is None:
+            self._recognizer = models.load_recognizer(self._settings)
+            self.notes = {"network": f"{self._settings.models}, {self._recognizer.engine.picked}"}
+        else:
+            self._recognizer = self._given
         self._transcribe = of_sources(self._settings, self._recognizer.charset)
         return self
 

@@ -6,9 +6,12 @@ Time-outs are short here, so that the tests are; the bounds are those of the def
 import contextlib
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -549,3 +552,43 @@ def test_changes_behind_a_mask_are_worth_nothing(clip):
     with Watcher({"path": str(clip), "masks": [everything]}) as watcher:
         watcher.until(lambda: isinstance(watcher.said[-1][1], StreamClosed) if watcher.said else False, 20)
     assert {frame.look for frame in watcher.frames} == {"skip"}
+
+
+def test_a_camera_that_speaks_tls(camera, clip, tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-days", "2", "-keyout", str(key), "-out", str(certificate)]
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject], capture_output=True)
+    assert made.returncode == 0, made.stderr
+    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
+    with Watcher({"url": camera(clip, certificate=str(certificate)).url}) as watcher:
+        watcher.comes_up()
+        watcher.shows(10)
+    assert watcher.rises()
+
+
+def test_a_stream_over_http_is_played_at_its_own_speed_again_and_again(clip, tmp_path):
+    """As HLS: a list of pieces, which ends; then it is connected to anew."""
+    options = {"hls_time": "1"}
+    with av.open(str(clip)) as given, av.open(str(tmp_path / "live.m3u8"), "w", format="hls", options=options) as made:
+        copy = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                made.mux(packet)
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+        with Watcher({"url": f"http://127.0.0.1:{server.server_address[1]}/live.m3u8"}) as watcher:
+            watcher.comes_up()
+            began_s = time.monotonic()
+            watcher.shows(60, limit_s=20)
+            assert time.monotonic() - began_s > 1.5
+            watcher.comes_up(2, limit_s=20)
+        server.shutdown()
+    assert watcher.rises()
+    assert {frame.stamp.clock for frame in watcher.frames} == {"arrival"}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        """Not to standard error."""

@@ -1,0 +1,54 @@
+"""How long does it take from the picture of a camera to the event?
+
+    python benchmarks/latency.py [--seconds 60] [--clips surveillance,subtitles] [--set NAME=VALUE] [--out FILE]
+
+Plays clips, one after the other, on the RTSP camera of the tests at 1280×720 and 25 pictures a second, and watches it
+with ``stream-ocr bench live``. The camera runs on the same machine, so that its clock is ours.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from stream_ocr import telemetry
+from stream_ocr.bench import live
+from stream_ocr.settings import Settings
+from stream_ocr.sources import clips
+from stream_ocr.sources.synthetic import render
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from rtsp_camera.handle import Camera, missing_for_cameras
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--seconds", type=float, default=60.0)
+    arguments.add_argument("--clips", default="surveillance,subtitles")
+    arguments.add_argument("--set", action="append", default=["models=own", "device=cpu"])
+    arguments.add_argument("--out", type=Path)
+    given = arguments.parse_args()
+    if missing := missing_for_cameras():
+        sys.exit(missing)
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "live.yaml")
+        for name in given.clips.split(","):
+            clip = Path(folder, f"{name}.mp4")
+            render(clips.scene(name, (1280, 720), 30.0), clip, gop=50)
+            camera = Camera(clip)
+            told = {"sources": {name: {"url": camera.url}}, "operation": {"listen": None}}
+            config.write_text(yaml.safe_dump(told), encoding="utf-8")
+            telemetry.configure(Settings.load(config, given.set))
+            results[name] = live.measure(config, given.set, given.seconds)
+            camera.kill()
+            live.show(results[name])
+    if given.out:
+        given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
