@@ -75,6 +75,13 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
             "may be missing from a replay; null where there is no store."
         ),
     ] = None
+    overlay: Annotated[
+        bool,
+        Meta(
+            description="Whether the text belongs to the channel and not to the scene: a logo, a watermark, a clock. "
+            "Known after a while only, and then said by an `updated` or `changed`; true from there on."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         # Rounded here, once, so that an event equals its own JSON.

@@ -83,3 +83,16 @@ def reading_order(corners: np.ndarray, *, upright_ratio: float = 2.5) -> np.ndar
     first = np.argmax(np.where(turned, along, flattest), axis=-1)
     order = (first[..., None] + np.arange(4)) % 4
     return np.take_along_axis(around, order[..., None], axis=-2)
+
+
+def beyond(quad: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The end of a line ``quad`` that lies beyond the line ``other``, on the side on which more of it does; all of it
+    where nothing does."""
+    along = quad[1] - quad[0]
+    length = max(float(np.linalg.norm(along)), 1e-9)
+    start, end = np.sort((other - quad[0]) @ along / length**2)[[0, -1]].clip(0, 1)
+    first, last = (0.0, start) if start > 1 - end else (end, 1.0)
+    if last <= first:
+        return quad
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    return np.array([quad[0] + first * top, quad[0] + last * top, quad[3] + last * bottom, quad[3] + first * bottom])

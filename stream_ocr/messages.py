@@ -99,6 +99,8 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
     start_quad: Flat  # where it stood in that frame
     end_s: float | None
     crop: CropRef | None  # only where a reading is wanted
+    hidden_s: float | None = None  # first frame in which it was out of sight, while it may still come back
+    overlay: bool = False  # it belongs to the channel, not to the scene
 
 
 class Tracks(msgspec.Struct, frozen=True, array_like=True, tag="tracks"):
@@ -122,6 +124,8 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     confidence: float
     characters: tuple[float, ...]  # confidence of each character of text
     looks: int  # crops that were read for it
+    hidden_s: float | None = None  # this and the next as of the track
+    overlay: bool = False
 
 
 class Readings(msgspec.Struct, frozen=True, array_like=True, tag="readings"):

@@ -12,7 +12,7 @@ from stream_ocr.events import SourceEvent, TextEvent, identity, parse, polygon, 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
     *("schema", "id", "seq", "kind", "stream", "track", "text", "confidence", "characters", "start", "end"),
-    *("start_utc", "end_utc", "clock", "polygon", "size", "previous", "emitted_utc", "durable"),
+    *("start_utc", "end_utc", "clock", "polygon", "size", "previous", "emitted_utc", "durable", "overlay"),
 ]
 
 

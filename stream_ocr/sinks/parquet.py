@@ -63,6 +63,6 @@ def _schema(arrow: Any) -> Any:
         "characters": arrow.list_(number),
         "polygon": arrow.list_(arrow.list_(number)),
         "size": arrow.list_(arrow.int32()),
-        "durable": arrow.bool_(),
+        **dict.fromkeys(("durable", "overlay"), arrow.bool_()),
     }
     return arrow.schema([(field.name, types.get(field.name, text)) for field in msgspec.structs.fields(TextEvent)])

@@ -25,10 +25,12 @@ from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots
-from stream_ocr.stages.verdict import verdict
+from stream_ocr.stages.verdict import is_rest, ticks, verdict
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
+_WIPING_S = 0.5  # a rest of a text that stays for longer is a text of its own
+_TICKS = 3  # figures that changed so often are a display
 _LONE, _SHORT, _GLIMPSED = 0.97, 0.8, 0.75
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SOURCE_KINDS: Mapping[str, SourceKind] = {"up": "source.up", "down": "source.down", "gap": "source.gap"}
@@ -40,6 +42,9 @@ class _Told:
 
     latest: Reading
     said: Reading | None = None
+    cut_s: float | None = None  # since when only a rest of what was said is to be seen
+    ticks: int = 0
+    overlay: bool = False
 
 
 @dataclass(slots=True)
@@ -126,30 +131,40 @@ class PublishStage:
         if told is None:
             told = stream.tracks[reading.track] = _Told(reading)
         if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
-            yield from self._say(message, told, told.latest)  # the last chance of the view before
+            yield from self._say(message, told, told.latest, reading.start_s)  # the last chance of the view before
         told.latest = reading
         if self._sure(reading) or reading.end_s is not None:
-            yield from self._say(message, told, reading)
+            known = (reading.end_s, reading.hidden_s, message.stamp.time_s)
+            yield from self._say(message, told, reading, next(time_s for time_s in known if time_s is not None))
+        if reading.overlay and not told.overlay and told.said is not None:
+            told.overlay = True
+            yield self._event(message, "updated", told, told.said.text, reading)
         if reading.end_s is not None:
             del stream.tracks[reading.track]
             if told.said is not None:
-                yield self._event(message, "ended", told.said, None, reading)
+                end_s = reading.end_s if told.cut_s is None else told.cut_s
+                yield self._event(message, "ended", told, None, structs.replace(reading, end_s=end_s))
 
     def _sure(self, reading: Reading) -> bool:
         return reading.looks > 0 and (reading.confidence >= _CLEAR or reading.looks >= 2)
 
-    def _say(self, message: Readings, told: _Told, reading: Reading) -> Iterator[TextEvent]:
-        """Say what a reading adds to what was said of its track, if anything."""
+    def _say(self, message: Readings, told: _Told, reading: Reading, until_s: float) -> Iterator[TextEvent]:
+        """Say what a reading, which held until then, adds to what was said of its track, if anything."""
         said = told.said
         if not self._worth_saying(reading):
+            return
+        if said is not None and is_rest(said, reading) and until_s - reading.start_s < _WIPING_S:
+            told.cut_s = reading.start_s if told.cut_s is None else told.cut_s
             return
         kind: Kind | Literal["nothing"] = "appeared" if said is None else verdict(said, reading)
         if kind == "nothing":
             return
-        told.said = reading
+        told.said, told.cut_s = reading, None
+        told.ticks += said is not None and kind == "changed" and ticks(said, reading)
+        told.overlay |= told.ticks >= _TICKS
         if said is not None and kind == "updated" and said.start_s < reading.start_s:
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-        yield self._event(message, kind, told.said, said.text if said else None, reading)
+        yield self._event(message, kind, told, said.text if said else None, reading)
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
@@ -170,8 +185,9 @@ class PublishStage:
         temperature = self._settings.recognition.temperature
         return reading.characters if temperature is None else calibrated(reading.characters, temperature)
 
-    def _event(self, message: Readings, kind: Kind, said: Reading, previous: str | None, now: Reading) -> TextEvent:
-        stamp, name = message.stamp, message.stamp.stream
+    def _event(self, message: Readings, kind: Kind, told: _Told, previous: str | None, now: Reading) -> TextEvent:
+        stamp, name, said = message.stamp, message.stamp.stream, told.said
+        assert said is not None, "only what has been said is told of"
         end_s = now.end_s if kind == "ended" else None
         characters = self._calibrated(said)
         return TextEvent(
@@ -193,6 +209,7 @@ class PublishStage:
             previous=previous,
             emitted_utc=datetime.now(UTC),
             durable=self._journal.durable,
+            overlay=told.overlay,
         )
 
     def _source_event(self, change: SourceChanged) -> SourceEvent:

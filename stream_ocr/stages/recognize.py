@@ -120,6 +120,8 @@ class RecognizeStage:
             best.confidence,
             best.characters,
             len(fusion),
+            track.hidden_s,
+            track.overlay,
         )
 
     def _forget(self, message: Tracks) -> None:

@@ -193,6 +193,8 @@ def _track(text: Text, crop: CropRef | None) -> Track:
         flat(text.start_quad),
         text.shown_until_s if text.ended else None,
         crop,
+        None if text.ended else text.shown_until_s,
+        text.stay.is_overlay,
     )
 
 

@@ -1,5 +1,6 @@
 """What a reading adds to what has been said of its text."""
 
+import re
 from typing import Literal
 
 from stream_ocr.messages import Reading
@@ -7,6 +8,7 @@ from stream_ocr.recognition.likeness import may_be_one
 
 Verdict = Literal["nothing", "updated", "changed"]
 
+_FIGURES = re.compile(r"\d+")
 _SURER = 0.02
 _LESS_SURE = 0.1  # a longer text may be read with so much less confidence
 _UNFOLDING_S = 0.75
@@ -26,6 +28,22 @@ def verdict(said: Reading, new: Reading) -> Verdict:
     if not may_be_one((new.text, new.characters), (said.text, said.characters)):
         return "changed"
     return "updated" if _surer(said, new) else "nothing"
+
+
+def ticks(said: Reading, new: Reading) -> bool:
+    """Whether only the figures have changed, as on a clock, a counter or a score board."""
+    return (
+        new.text != said.text
+        and any(map(str.isdigit, new.text))
+        and _FIGURES.sub("0", new.text) == _FIGURES.sub("0", said.text)
+    )
+
+
+def is_rest(said: Reading, new: Reading) -> bool:
+    """Whether ``new`` is what one end of a text still shows, while the other is taken away or covered."""
+    words, words_said = "".join(new.text.split()), "".join(said.text.split())
+    cut = len(words) < len(words_said) and (words_said.startswith(words) or words_said.endswith(words))
+    return cut and new.start_s > said.start_s
 
 
 def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> bool:

@@ -17,7 +17,7 @@ _MAX_HEIGHT = 720
 _SAME_SCORE = 0.5
 _SAME_GAIN = 0.5
 _SAME_RESIDUAL = 0.5
-_UNKNOWN_REACH, _KNOWN_REACH = 20, 6  # pixels of the view to search, before and once the velocity is known
+UNKNOWN_REACH, _KNOWN_REACH = 20, 6  # pixels of the view to search, before and once the velocity is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,34 @@ class History:
         while time_s - self._frames[0][0] > self._length_s:
             self._frames.popleft()
 
+    @property
+    def since_s(self) -> float:
+        """Time of the first frame that is remembered."""
+        return self._frames[0][0]
+
+    @property
+    def now_s(self) -> float:
+        """Time of the last frame."""
+        return self._frames[-1][0]
+
     def first_sight(
-        self, quad: np.ndarray, template: np.ndarray, noise: np.ndarray, within_s: float = float("inf")
+        self,
+        quad: np.ndarray,
+        template: np.ndarray,
+        noise: np.ndarray,
+        within_s: float = float("inf"),
+        reach: int = UNKNOWN_REACH,
     ) -> FirstSight:
         """Since when the text that now stands in ``quad`` has been there, at most ``within_s`` ago.
 
-        template, noise: its view and what each pixel of it usually differs by, as in ``appearance``.
+        template, noise: its view and what each pixel of it usually differs by, as in ``appearance``. reach: pixels of
+        the view in which it is searched in the frame before.
         """
         now_s, picture = self._frames[-1]
         place = quad * self._scale
         pixels = float(np.linalg.norm(place[3] - place[0])) / HEIGHT
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
-        reach = _UNKNOWN_REACH
         whole = inside(place, (picture.shape[1], picture.shape[0]))
         for time_s, earlier in list(self._frames)[-2::-1]:
             if now_s - time_s > within_s:
@@ -81,7 +96,7 @@ class History:
                     break
                 step = step + np.array(match.shift) * pixels @ axes
                 moved = moved + step
-                picture, reach = earlier, _KNOWN_REACH
+                picture, reach = earlier, min(reach, _KNOWN_REACH)
             else:
                 step = np.zeros(2)
             first_s = time_s

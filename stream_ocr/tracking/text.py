@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from stream_ocr.geometry import bounds, extent, inside
+from stream_ocr.geometry import beyond, bounds, extent, grown, inside
 from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, reframed, residuals, view_size
-from stream_ocr.tracking.history import History
+from stream_ocr.tracking.history import FirstSight, History
 from stream_ocr.tracking.kalman import BoxFilter
+from stream_ocr.tracking.scenes import Stay
 
 _KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight, and that brings it back
 _KEEP_GAIN = 0.5  # of its full contrast; less is faded
@@ -14,13 +15,17 @@ _CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behin
 _SETTLED = 0.03
 _NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
 _LONGER = 0.15  # of the length, from which a box shows more or less of the text
-_LETTER = 0.45  # heights: so much more, seen again, is a letter
+_LETTER = 0.3  # heights: so much more, seen again, is a letter
 _LONGER_LOOKS, _SHORTER_LOOKS = 2, 3
 _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
 _STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
 _STILL = 0.95
+_BACK_S = 0.1  # what comes with a text that is back may be noticed so much later
 _OVER = 0.15  # heights by which a box is larger than its letters
+_BESIDE = 0.7  # heights
+_PATIENCE = 5  # times as long for a text beside which something moves: it may be being written
+_COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 _SAME = 8  # grey levels by which no pixel differs where a picture only flickers
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
 
@@ -50,10 +55,15 @@ class Text:
         self.start_quad = self.end_quad = quad
         self.first_hit_s = time_s
         self.hits = 1
+        self.joined_s: float | None = None  # when the detector found it and others as one, the last time it looked
         self.drifts = 0  # how often it has come to look different little by little
         self._centre = quad.mean(axis=0)
         self.shown_until_s: float | None = None
         self.ended = False
+        self.stay = Stay(quad, time_s, 0)
+        self.grows = False  # there was more of it to be seen at each look
+        self._stirred_s = time_s  # when something moved there for the last time
+        self._away: tuple[float, float] | None = None  # when it was out of sight the last time
         self._begin(quad, luma)
 
     @property
@@ -69,6 +79,15 @@ class Text:
     def settled(self) -> bool:
         """Whether it looks as it did in the frame before."""
         return self.in_sight and not self._changing
+
+    def is_whole(self, time_s: float, confirm_s: float) -> bool:
+        """Whether it can be taken for a text that stays, all of which is to be seen: found twice, or at rest."""
+        age_s = time_s - self.first_hit_s
+        if self.cut and age_s < _COMING_IN_S:
+            return False
+        if self.hits >= 2 or age_s >= _PATIENCE * confirm_s:
+            return True
+        return not self.grows and min(age_s, time_s - self._stirred_s) >= confirm_s
 
     def quad(self) -> np.ndarray:
         """Where it is now, (4, 2) in pixels of the frame."""
@@ -94,22 +113,37 @@ class Text:
         """The detector found it again, or parts of it."""
         self.hits += 1
 
-    def hit(self, quad: np.ndarray, luma: np.ndarray) -> None:
-        """The detector found it again, at ``quad``."""
+    def hit(self, quad: np.ndarray, luma: np.ndarray, history: History) -> bool:
+        """The detector found it again, at ``quad``; False when that proves to be a text that came while it was away.
+
+        history: up to the present frame, ``luma``.
+        """
         self.supported()
+        self.joined_s = None
         framed = self.quad()
         (before, height), after = extent(framed), extent(quad)[0]
         margin = _LONGER * before + 2 * MARGIN * height / HEIGHT
         self._shorter = self._shorter + 1 if after < before - margin and not self._leaves(luma) else 0
         self._longer = self._longer + 1 if after > before + _LETTER * height else 0
-        if self.cut and not self.confirmed:
-            self._begin(quad, luma)
-        elif after > before + margin or self._longer >= _LONGER_LOOKS or self._shorter >= _SHORTER_LOOKS:
-            self._begin(quad, luma)  # there is more of it to be seen than before, or less
-            self.view += 1
-        elif not self._shorter and not self._longer and np.abs(quad - framed).max() > _SHAKE * height:
+        if not self.confirmed and (self.cut or self._longer):
+            self._begin(quad, luma)  # it is still coming in, or being written
+            self.first_hit_s, self.hits, self.grows = history.now_s, 1, True
+        elif after > before + margin or self._longer or self._shorter >= _SHORTER_LOOKS:
+            since = self._since(quad, luma, history)
+            if (
+                since is not None
+                and self._away is not None
+                and self._away[0] <= since.time_s <= self._away[1] + _BACK_S
+            ):
+                self.vanish(self._away[0])
+                return False
+            sure = after > before + margin or self._longer != 1 or (self._calm and since is not None)
+            if sure:
+                self._extend(quad, luma, since)
+        elif not self._shorter and np.abs(quad - framed).max() > _SHAKE * height:
             self._filter.detected(quad)
             self._reframe(framed)
+        return True
 
     def replace_by(self, other: "Text") -> None:
         """Go on as ``other``, which took this text's place."""
@@ -136,7 +170,7 @@ class Text:
     def observe(self, luma: np.ndarray, time_s: float) -> None:
         """Look for it in the next frame."""
         match = self._find(luma)
-        self._seen = None
+        self._seen, self._stirred_s = None, time_s
         needed = _KEEP_SCORE if self.in_sight else _REGAIN_SCORE
         if match.score < needed or match.gain < _KEEP_GAIN:
             if self.in_sight:
@@ -149,7 +183,8 @@ class Text:
             self._filter.seen_at(self._place_of(match))
             self._changing = []
             return
-        self.shown_until_s = None
+        if self.shown_until_s is not None:
+            self._away, self.shown_until_s = (self.shown_until_s, time_s), None
         self._filter.seen_at(self._place_of(match))
         self._remember(luma)
         before, self._last = self._last, match.view
@@ -173,14 +208,37 @@ class Text:
         if self._changing:
             self._change(self._changing[-1][1], time_s, settled=True)
 
+    @property
+    def _calm(self) -> bool:
+        """Whether what is behind it does not move."""
+        return float(self._noise.mean()) <= _FIRST_NOISE
+
+    def _since(self, quad: np.ndarray, luma: np.ndarray, history: History) -> FirstSight | None:
+        """When there began to be more of it, or less; None where there was from its beginning, or that is forgotten."""
+        place = beyond(quad, self.quad())
+        view = look_at(luma, place, view_size(place))
+        tolerance = np.full_like(view, _LEAST_NOISE + _NOISES * _FIRST_NOISE)
+        sight = history.first_sight(place, view, tolerance, reach=_REACHES[True][0])  # there may be the like beside it
+        if sight.time_s <= max(self.start_s, history.since_s):
+            return None
+        return FirstSight(sight.time_s, quad + (sight.quad - place).mean(axis=0), sight.velocity)
+
+    def _extend(self, quad: np.ndarray, luma: np.ndarray, since: FirstSight | None) -> None:
+        """There is more of it to be seen than before, or less. since: when that began, if not with the text."""
+        self._begin(quad, luma)
+        self.view += 1
+        if since is not None:
+            self.start_s, self.start_quad = since.time_s, since.quad
+
     def _leaves(self, luma: np.ndarray) -> bool:
         """Whether the edge of the picture cuts off a text that was whole."""
         quad = self.quad()
         return not self.cut and not inside(quad, (luma.shape[1], luma.shape[0]), -_OVER * extent(quad)[1])
 
     def _remember(self, luma: np.ndarray) -> None:
-        """Keep the pixels round it, as they are in this frame."""
-        left, top, right, bottom = (int(v) for v in bounds(self.quad()))
+        """Keep the pixels round it, as they are in this frame; those beside it, too, while it may be growing."""
+        place = self.quad() if self.confirmed else grown(self.quad(), _BESIDE)
+        left, top, right, bottom = (int(v) for v in bounds(place))
         rows, columns = slice(max(top, 0), max(bottom + 1, 0)), slice(max(left, 0), max(right + 1, 0))
         pixels = luma[rows, columns]
         self._seen = (rows, columns, pixels.copy()) if pixels.size else None

@@ -9,6 +9,7 @@ from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import Region
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.matching import affinity, assign, covered
+from stream_ocr.tracking.scenes import Scenes, Stay
 from stream_ocr.tracking.text import Text
 
 
@@ -25,7 +26,6 @@ _SAME_LINE = 0.3
 _PART = 0.7
 _HIGHER = 1.8
 _GLANCE_S = 0.15
-_COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 
 
 class Tracker:
@@ -35,6 +35,7 @@ class Tracker:
         self._lifetimes = lifetimes
         self._texts: list[Text] = []
         self._history = History()
+        self._scenes = Scenes()
         self._luma: np.ndarray | None = None
         self._time_s: float | None = None
         self.next_id = first_id
@@ -79,6 +80,10 @@ class Tracker:
         """Take in what the detector found in the present frame."""
         if self._luma is None:
             return
+        self._scenes.see(self._luma)
+        for text in self.in_view:
+            if text.in_sight:
+                text.stay.see(text.quad(), time_s, self._scenes.passed)
         quads = [unflat(region.quad) for region in regions]
         visible = [text for text in self._texts if text.in_sight]
         free = set(range(len(quads)))
@@ -88,9 +93,15 @@ class Tracker:
                 text.supported()
                 free -= parts
                 visible = [other for other in visible if other is not text]
+        for j in sorted(free):
+            joined = _parts(quads[j], visible)
+            if len(joined) > 1:
+                self._join(joined, quads[j], time_s)
+                free.discard(j)
+                visible = [other for other in visible if other not in joined]
         left = sorted(free)
         for i, j in assign([text.quad() for text in visible], [quads[j] for j in left], least=_SAME_LINE):
-            visible[i].hit(quads[left[j]], self._luma)
+            self._hit(visible[i], quads[left[j]], time_s)
             free.discard(left[j])
         for j in sorted(free):
             self._take_in(quads[j], regions[j].score, time_s)
@@ -107,6 +118,24 @@ class Tracker:
         self._luma = None
         return ended
 
+    def _hit(self, text: Text, quad: np.ndarray, time_s: float) -> None:
+        """The detector found a text again, at ``quad``, or one that came in its stead."""
+        assert self._luma is not None
+        if not text.hit(quad, self._luma, self._history):
+            self._texts.append(Text(quad, self._luma, time_s))
+
+    def _join(self, parts: Sequence[Text], quad: np.ndarray, time_s: float) -> None:
+        """The detector has found several texts as one line. If it says so twice, they are one, and have been since."""
+        first, *others = sorted(parts, key=lambda text: (not text.confirmed, text.id))
+        if others[0].confirmed and first.joined_s is None:
+            for text in parts:
+                text.supported()
+                text.joined_s = time_s
+            return
+        for text in others:
+            text.vanish(time_s if text.joined_s is None else text.joined_s)
+        self._hit(first, quad, time_s)
+
     def _take_in(self, quad: np.ndarray, score: float, time_s: float) -> None:
         """What to make of a region that continues no text: more of one, a part of one, or a new one."""
         luma = self._luma
@@ -114,11 +143,8 @@ class Tracker:
         visible = [text for text in self._texts if text.in_sight]
         if any(covered(quad, text.quad()) > _PART for text in visible):
             return
-        parts = [text for text in visible if covered(text.quad(), quad) > _PART and not _towers(quad, text.quad())]
-        if parts:
-            parts[0].hit(quad, luma)
-            for text in parts[1:]:
-                text.vanish(time_s)
+        if parts := _parts(quad, visible):
+            self._hit(parts[0], quad, time_s)
         elif score >= self._lifetimes.start_score and not self._fading(quad):
             text = Text(quad, luma, time_s)
             text.trace_back(self._history, within_s=_GLANCE_S)
@@ -126,7 +152,11 @@ class Tracker:
 
     def _place_taken(self, text: Text) -> bool:
         """Whether another text stands where this one was last seen."""
-        return any(other.in_sight and affinity(text.quad(), other.quad()) > _SAME_LINE for other in self._texts)
+        place = text.quad()
+        return any(
+            other.in_sight and (affinity(place, other.quad()) > _SAME_LINE or covered(place, other.quad()) > _PART)
+            for other in self._texts
+        )
 
     def _fading(self, quad: np.ndarray) -> bool:
         """Whether a region is what is left of a text that has faded out of sight."""
@@ -138,15 +168,13 @@ class Tracker:
 
     def _confirm(self, time_s: float) -> None:
         for text in [text for text in self._texts if not text.confirmed and text.settled]:
-            age_s = time_s - text.first_hit_s
-            if text.hits < 2 and age_s < self._lifetimes.confirm_s:
-                continue
-            if text.cut and age_s < _COMING_IN_S:
+            if not text.is_whole(time_s, self._lifetimes.confirm_s):
                 continue
             text.trace_back(self._history)
             before = self._predecessor(text)
             if before is None:
                 text.id = self.next_id
+                text.stay = Stay(text.quad(), text.start_s, self._scenes.passed)
                 self.next_id += 1
             else:
                 before.replace_by(text)
@@ -173,6 +201,11 @@ class Tracker:
                 if text.confirmed:
                     ended.append(text)
         return ended
+
+
+def _parts(quad: np.ndarray, texts: Sequence[Text]) -> list[Text]:
+    """The texts that a region shows more of."""
+    return [text for text in texts if covered(text.quad(), quad) > _PART and not _towers(quad, text.quad())]
 
 
 def _towers(quad: np.ndarray, other: np.ndarray) -> bool:

@@ -26,9 +26,7 @@ def test_every_tick_of_a_clock_is_told_once_at_its_frame(sheet, play, background
         ("Score A", "Score B"),
     ],
 )
-def test_one_letter_that_changes_makes_another_text(sheet, play, fails, before, after) -> None:
-    at = ("libx264", "180p-libvpx-vp9", "270p-libvpx-vp9")
-    fails("the letter that is added is not read", *(f"{each}-Chapter 1-Chapter 11" for each in at))
+def test_one_letter_that_changes_makes_another_text(sheet, play, before, after) -> None:
     texts = (sheet.text(text, a, b, (60, 150), 26) for text, a, b in ((before, 0.2, 1.48), (after, 1.48, 2.6)))
     played = play(sheet.scene(*texts, duration_s=3.0, background="static"))
     played.is_exact()
@@ -36,8 +34,7 @@ def test_one_letter_that_changes_makes_another_text(sheet, play, fails, before, 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.2])
 @pytest.mark.parametrize("background", ["moving"])
-def test_one_subtitle_after_the_other(sheet, play, fails, pause_s, background) -> None:
-    fails("Chapter 1 and the Chapter 11 after it are one text, or change late", "270p", "360p", "moving-0.2")
+def test_one_subtitle_after_the_other(sheet, play, pause_s, background) -> None:
     said = ("Chapter 1", "Chapter 11", "Good morning to you")
     texts = (
         sheet.text(text, 0.2 + n * 1.0, 1.2 + n * 1.0 - pause_s, (320, 290), anchor="middle")

@@ -19,8 +19,7 @@ def test_a_fade_is_one_text_from_when_it_can_be_read(sheet, play, fails, in_s, o
     assert 3.4 - CLEAR * out_s - FRAME_S <= end_s <= 3.4 - FAINT * out_s + FRAME_S
 
 
-def test_a_wipe_is_one_text_from_when_it_is_whole(sheet, play, fails) -> None:
-    fails("parts of it are published as texts")
+def test_a_wipe_is_one_text_from_when_it_is_whole(sheet, play) -> None:
     text = sheet.text("A day by the sea", 0.4, 3.2, (320, 150), 36, anchor="middle", wipe_in_s=0.8, wipe_out_s=0.6)
     played = play(sheet.scene(text, duration_s=3.6, background="static"))
     played.has_no_parts()

@@ -150,10 +150,43 @@ def test_other_pixels_with_another_text_are_a_change() -> None:
 )
 def test_texts_that_nearly_agree_stay_apart(before: str, after: str) -> None:
     for one, other in ((before, after), (after, before)):
-        events = publish(reading(one), reading(other, view=1, start_s=1.0))
+        events = publish(reading(one), *[reading(other, view=1, start_s=0.04)] * 15)
         assert said(events) == [("appeared", one), ("changed", other)]
         assert events[1].previous == one
-        assert events[1].start == 1.0
+        assert events[1].start == 0.04
+
+
+@pytest.mark.parametrize("rest", ["by the sea", "A day by"])
+def test_what_is_left_of_a_text_that_is_wiped_out_is_no_text(rest: str) -> None:
+    whole, left = reading("A day by the sea"), reading(rest, view=1, start_s=0.04)
+    hidden = structs.replace(left, hidden_s=0.2)
+    events = publish(whole, *[left] * 4, *[hidden] * 20, structs.replace(left, end_s=0.2))
+    assert said(events) == [("appeared", "A day by the sea"), ("ended", "A day by the sea")]
+    assert events[1].end == 0.04, "when it was cut"
+
+
+def test_a_shorter_text_that_stays_is_another_one() -> None:
+    whole, shorter = reading("PLATFORM 77"), reading("PLATFORM 7", view=1, start_s=0.04)
+    events = publish(whole, *[shorter] * 20, structs.replace(shorter, end_s=0.84))
+    assert said(events) == [("appeared", "PLATFORM 77"), ("changed", "PLATFORM 7"), ("ended", "PLATFORM 7")]
+
+
+def test_an_overlay_is_said_to_be_one_as_soon_as_that_is_known() -> None:
+    logo = reading("NEWS 24")
+    known = structs.replace(logo, overlay=True)
+    events = publish(*[logo] * 3, *[known] * 3, structs.replace(known, end_s=0.2))
+    assert [(event.kind, event.overlay) for event in events] == [
+        ("appeared", False),
+        ("updated", True),
+        ("ended", True),
+    ]
+
+
+def test_figures_that_go_on_changing_are_a_display() -> None:
+    events = publish(*(reading(f"12:00:0{n}", view=n, start_s=n * 0.04) for n in range(6)))
+    assert [event.overlay for event in events] == [False, False, False, True, True, True]
+    others = publish(*(reading(f"GATE {letter}", view=n, start_s=n * 0.04) for n, letter in enumerate("ABCDEF")))
+    assert not any(event.overlay for event in others)
 
 
 @pytest.mark.parametrize(
