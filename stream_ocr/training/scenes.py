@@ -59,7 +59,7 @@ class Scenes:
             (self._written, 18),
             (self._incidental, 16),
             (self._poster, 6),
-            (self._title, 7),
+            (self._title, 9),
             (self._character, 10),
             (self._real_words, 18 if words else 0),
         )
@@ -170,7 +170,7 @@ class Scenes:
         size = self._size(28, 90)
         sizes = [size, *(size * rng.uniform(0.2, 1) for _ in range(rng.randint(1, 4)))]
         texts = [self._text(max(s, 8), width * 0.6, 24) for s in sizes]
-        block = self._block(texts, sizes, gap=rng.uniform(-0.05, 0.35), align=rng.choice((0, 0.5, 1)))
+        block = self._block(texts, sizes, gap=self._little(), align=rng.choice((0, 0.5, 1)))
         plate = rng.uniform(0.8, 1) if rng.random() < 0.6 else 0
         self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=not plate)
 
@@ -184,7 +184,7 @@ class Scenes:
         rng, (width, height) = self._rng, canvas.size
         size = self._size(60, height * 0.7)
         texts = [self._text(size, width * 1.3, 14) for _ in range(rng.choice((1, 1, 2, 2)))]
-        block = self._block(texts, size, gap=rng.uniform(-0.06, 0.3), align=0.5)
+        block = self._block(texts, size, gap=self._little(), align=0.5)
         look = replace(scene_look(self._rng), captions=rng.random() < 0.4)
         if rng.random() < 0.35:
             look = replace(look, opacity=rng.uniform(0.25, 0.7), least_contrast=28)
@@ -203,6 +203,10 @@ class Scenes:
     def _size(self, low: float, high: float) -> float:
         """Text height, log-uniform."""
         return float(low * (high / low) ** self._rng.random())
+
+    def _little(self) -> float:
+        """A gap between lines that are close to each other, or touch."""
+        return self._rng.uniform(0, 0.35) if self._rng.random() < 0.6 else self._rng.uniform(-0.1, 0)
 
     def _text(self, size: float, width: float, most: int) -> str:
         return self._corpus.line(max(2, min(most, int(width / (size * 0.55)))))

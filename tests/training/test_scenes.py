@@ -54,13 +54,13 @@ def test_the_mix_has_text_free_pictures_small_lines_and_large_ones(scenes: list[
     assert 2 < len(heights) / len(scenes) < 12
 
 
-def test_lines_do_not_lie_on_each_other(scenes: list[Scene]) -> None:
+def test_lines_touch_at_most(scenes: list[Scene]) -> None:
     for scene in scenes:
         count = np.zeros(scene.picture.shape[:2], np.uint8)
         for quad in scene.quads:
             count += cv2.fillConvexPoly(np.zeros_like(count), quad.round().astype(np.int32), 1)
         if count.any():
-            assert (count > 1).sum() < 0.05 * (count > 0).sum()
+            assert (count > 1).sum() < 0.07 * (count > 0).sum()
 
 
 def test_the_same_seed_gives_the_same_pictures() -> None:
