@@ -35,9 +35,9 @@ def train(
 ) -> None:
     """Train a network of our own."""
     if net is Net.detector:
-        from stream_ocr.training import train_detector
+        from stream_ocr.training import detector_config, train_detector
 
-        train_detector.main(train_detector.load_config(config), typer.echo, start_from=start_from)
+        train_detector.main(detector_config.load_config(config), typer.echo, start_from=start_from)
     else:
         from stream_ocr.training import train_recognizer
 

@@ -19,15 +19,15 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
 
 from stream_ocr import weights
-from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, Backbone, DBNet, normalise
+from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
 from stream_ocr.engines import computes_bf16
-from stream_ocr.errors import SettingsError, WeightsError
+from stream_ocr.errors import WeightsError
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
+from stream_ocr.training.detector_config import Config, load_config
 from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
 from stream_ocr.training.pool import Pool
@@ -36,63 +36,10 @@ from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate
 from stream_ocr.training.words import RealWords
 
-
-@dataclass(frozen=True)
-class Config:
-    """Everything that tells one run from another; see configs/train/detector.yaml.
-
-    folder: of checkpoints, pictures and sheets. weights: where the net is exported; None: weights/ of the checkout.
-    fonts: font files; none: every Latin font of the machine. real_words: archives of word crops to paste, too.
-    """
-
-    name: str
-    folder: Path
-    minutes: float
-    weights: Path | None = None
-    backbone: Backbone = "small"
-    threads: int = 1
-    device: str = "cpu"
-    seed: int = 1
-    words: Path | None = None
-    backgrounds: Path | None = None
-    fonts: tuple[Path, ...] = ()
-    real_words: tuple[Path, ...] = ()
-    procedural: float = 0.14
-    first_pictures: int = 1500
-    pictures_per_step: float = 1.5
-    pool: int = 8000
-    crop: int = 384
-    scales: tuple[float, float] = (0.4, 1.6)
-    batch: int = 8
-    shrink: float = 0.6
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
-    warm_up_steps: int = 60
-    clip: float = 5.0
-    average: float = 0.998
-    checkpoint_minutes: float = 2.0
-    validation_pictures: int = 40
-    binarise: float = 0.3
-    score: float = 0.6
-    unclip: float = 1.1
-
-
-def load_config(path: Path) -> Config:
-    """The run that a YAML file describes. Raises SettingsError for unknown or missing names."""
-    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    fields = {f.name: f for f in dataclasses.fields(Config)}
-    unknown = sorted(values.keys() - fields.keys())
-    missing = sorted(n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in values)
-    if unknown or missing:
-        known = ", ".join(fields)
-        raise SettingsError(f"{path} has unknown names {unknown} and lacks {missing}; the known ones are {known}.")
-    for name in ("folder", "weights", "words", "backgrounds"):
-        if values.get(name) is not None:
-            values[name] = Path(values[name])
-    for name in ("scales", "fonts", "real_words"):
-        if name in values:
-            values[name] = tuple(v if name == "scales" else Path(v) for v in values[name])
-    return Config(**values)
+_DATA = (
+    "generated pictures: Latin fonts of Debian, the word list of MJSynth (MIT), photographs of BSDS500 and ImageNet "
+    "samples (research data sets) as grounds"
+)
 
 
 def main(config: Config, report: Callable[[str], None] = print, *, start_from: Path | None = None) -> dict[str, float]:
@@ -264,6 +211,7 @@ def save(run: Run, config: Config, validation: list[Scene], report: Callable[[st
 
 def export(run: Run, config: Config, figures: dict[str, float]) -> None:
     """The averaged weights as fp16 under ``config.name``, with what is needed to use them."""
+    archives = [path.stem for path in config.real_words]
     entry = {
         "kind": "detector",
         "architecture": "dbnet",
@@ -280,9 +228,8 @@ def export(run: Run, config: Config, figures: dict[str, float]) -> None:
             "unclip": config.unclip,
         },
         "recipe": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
-        "data": "generated pictures only: Latin fonts of Debian, the word list of MJSynth (MIT), "
-        "photographs of BSDS500 and ImageNet samples (research data sets) as grounds",
-        "licence": "Apache-2.0",
+        "data": _DATA + ("; word crops (research data sets) of " + ", ".join(archives) if archives else ""),
+        "licence": "Apache-2.0 for the weights; the data behind them are under their own terms",
         "figures": figures,
     }
     if run.begun_from:

@@ -7,8 +7,9 @@ import torch
 from stream_ocr import weights
 from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import SettingsError, WeightsError
+from stream_ocr.training.detector_config import Config, load_config
 from stream_ocr.training.fonts import BUILT_IN
-from stream_ocr.training.train_detector import Config, load_config, main, parameter_groups, schedule
+from stream_ocr.training.train_detector import main, parameter_groups, schedule
 
 
 def tiny(folder: Path, minutes: float) -> Config:
@@ -33,6 +34,7 @@ def test_a_short_run_exports_loadable_weights_and_goes_on_from_its_checkpoint(tm
     entry, state = weights.load_net("tiny", tmp_path / "weights")
     assert entry["kind"] == "detector"
     assert entry["preprocessing"]["shrink"] == 0.6
+    assert "word crops" not in entry["data"]
     DBNet(**entry["parameters"]).load_state_dict(state)
 
     first = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
