@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -21,6 +21,12 @@ from stream_ocr.sinks.console import printable, row
 from stream_ocr.terminal import Signals, say
 
 _EVERY_S = 0.5
+_COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+    ("state", "left", 8),
+    ("fps", "right", 4),
+    ("age", "right", 6),
+    ("lost", "right", 5),
+)
 _STYLES = {"up": "green", "down": "red", "starting": "yellow", "closed": "dim"}
 
 
@@ -120,10 +126,10 @@ class Board:
 
 def table(cameras: Mapping[str, Camera]) -> Table:
     """A row for each camera."""
-    shown = Table(box=None, pad_edge=False, header_style="dim")
-    for title, justify in (("camera", "left"), ("state", "left"), ("fps", "right"), ("age", "right")):
-        shown.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    shown.add_column("lost", justify="right", no_wrap=True)
+    shown = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    shown.add_column("camera", no_wrap=True, min_width=max(map(len, list(cameras)), default=0))
+    for title, justify, width in _COLUMNS:
+        shown.add_column(title, justify=justify, no_wrap=True, min_width=width)
     shown.add_column("latest texts", no_wrap=True, overflow="ellipsis", ratio=1)
     for name, camera in list(cameras.items()):
         age_s = camera.age_s

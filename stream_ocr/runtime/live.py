@@ -156,6 +156,9 @@ class LiveSupervisor(Supervisor):
         worker.popen.kill()
         del self._crew.workers[name]
         self._starting.pop(name, None)
+        if self._drained_at_s is not None and worker.process.input is None:  # it was told to go, perhaps too early
+            self._gone[name] = worker, self._watched_s
+            return
         due_s = self._restarts[name].failed(self._watched_s)
         self._gone[name] = worker, due_s
         log.error(f"the {trouble}", worker=name, again_in_s=round(due_s - self._watched_s, 2))

@@ -340,3 +340,17 @@ def test_a_file_and_a_camera_give_the_same_texts_also_while_another_camera_is_de
     for found in (alone, beside):
         assert [text for text, _ in found] == [text for text, _ in wanted]
         assert [start_s for _, start_s in found] == pytest.approx([start_s for _, start_s in wanted], abs=1.1 * FRAME_S)
+
+
+@pytest.mark.slow
+def test_the_latency_of_cameras_is_measured(camera, signs, start, tmp_path):
+    told = {"models": "own", "device": "cpu", "sources": {"gate": {"url": camera(signs).url}}}
+    (tmp_path / "run" / "live.yaml").write_text(yaml.safe_dump({**told, "operation": {"listen": None}}))
+    program = start("bench", "live", "live.yaml", "--seconds", "14", "-o", "latency.json")
+    shown, _ = program.communicate(timeout=100)
+    assert program.returncode == 0, (tmp_path / "stderr").read_text()
+    assert "gate" in shown
+    found = json.loads((tmp_path / "run" / "latency.json").read_text())["cameras"]["gate"]
+    assert found["size"] == [640, 360]
+    assert 0 < found["detector_frames"] < found["frames"]
+    assert found["from_picture_ms"]["p50"] - found["beyond_steady_ms"]["p50"] == pytest.approx(200)

@@ -212,3 +212,12 @@ def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
         assert time.monotonic() - start < 10
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
     assert (tmp_path / "log").read_text().endswith("closed\n")
+
+
+def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        Run(supervisor).stop()  # they have been started, and cannot have begun
+        assert supervisor.restarts["decode/a"] == supervisor.restarts["decode/b"] == 0
+    assert "killed by signal" not in "".join(capfd.readouterr())
+    assert " down " not in (tmp_path / "log").read_text()

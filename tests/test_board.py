@@ -1,0 +1,25 @@
+"""The table of cameras."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from stream_ocr.board import table
+from stream_ocr.operation.cameras import Camera
+
+
+def test_a_long_reason_leaves_the_other_columns_as_they_are() -> None:
+    gate, yard = Camera(), Camera()
+    gate.state, gate.reason = "down", "10.0.0.7:554 refuses the user or the password; check the address. " * 3
+    yard.state = "up"
+    yard.texts.extend(["PLATFORM", "\x1b[31m12:34"])
+    yard.dropped["stale"] = 12345
+    console = Console(file=StringIO(), width=80, color_system=None)
+    console.print(table({"gate": gate, "a-longer-name": yard}))
+    head, first, second = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert head.split() == ["camera", "state", "fps", "age", "lost", "latest", "texts"]
+    assert first.split()[:3] == ["gate", "down", "0.0"]
+    assert "10.0.0.7:554 refuses" in first
+    assert second.split()[:4] == ["a-longer-name", "up", "0.0", "12345"]
+    assert "PLATFORM" in second
+    assert "\x1b" not in second
