@@ -1,7 +1,7 @@
 """The journal: where an event gets its number, is committed, and only then published."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -15,6 +15,8 @@ from stream_ocr.store.retention import Limits
 from stream_ocr.store.writer import StoreWriter
 
 E = TypeVar("E", bound=Event)
+
+_NO_CROPS: Mapping[str, bytes] = {}
 
 
 class Journal(Protocol):
@@ -35,8 +37,11 @@ class Journal(Protocol):
         """The next ``seq`` of a stream."""
         ...
 
-    def commit(self, events: Sequence[E]) -> Sequence[E]:
-        """Make events facts; the same events, marked where they could not be kept."""
+    def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = ..., /) -> Sequence[E]:
+        """Make events facts; the same events, marked where they could not be kept.
+
+        crops: pictures of texts, WebP, by the id of their event.
+        """
         ...
 
     def close_stream(self, stream: str) -> None:
@@ -65,7 +70,7 @@ class Numbers:
         self._next[stream] += 1
         return seq
 
-    def commit(self, events: Sequence[E]) -> Sequence[E]:
+    def commit(self, events: Sequence[E], _crops: Mapping[str, bytes] = _NO_CROPS, /) -> Sequence[E]:
         return events
 
     def close_stream(self, stream: str) -> None:
@@ -110,10 +115,10 @@ class StoredJournal:
         self._given[stream] = seq
         return seq
 
-    def commit(self, events: Sequence[E]) -> Sequence[E]:
+    def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = _NO_CROPS, /) -> Sequence[E]:
         if not events:
             return events
-        lines = self._store.append(events)
+        lines = self._store.append(events, crops)
         if lines is None:
             events = [msgspec.structs.replace(event, durable=False) for event in events]
         if self._publisher is not None:

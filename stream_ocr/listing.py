@@ -17,18 +17,22 @@ from stream_ocr.client.follower import Since
 from stream_ocr.errors import StreamOcrError, SubscribeError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.sinks.console import clock, printable, row
+from stream_ocr.sinks.jsonl import tame
 from stream_ocr.store.reader import Query, StoreReader
 
 _SILENT_S = 3.0
 _AROUND = 40  # characters shown on either side of what was found
 _MEDIA = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
+_UNSAFE = re.compile(r"[^\w.-]|^\.")  # in the name of a file
+
 Line = Callable[[Event], str]
 
 
 def as_json(event: Event) -> str:
-    """One line of JSON."""
-    return event.to_json().decode()
+    """One line of JSON; on a terminal it cannot act there."""
+    line = event.to_json()
+    return (tame(line) if sys.stdout.isatty() else line).decode()
 
 
 def as_row(event: Event) -> str:
@@ -56,13 +60,18 @@ def follow(
                 silent_s = float("inf")
 
 
-def search(path: Path, query: Query, *, json: bool) -> int:
-    """Write what is found, the latest first; how much that is. Raises StoreError."""
+def search(path: Path, query: Query, *, json: bool, crops: Path | None = None) -> int:
+    """Write what is found, the latest first; how much that is. Raises StoreError.
+
+    crops: a folder that gets the pictures which the texts were read from, as STREAM-SEQ.webp.
+    """
     found = 0
     with StoreReader(path) as store, _until_nobody_listens():
         for event in store.search(query):
             _write(as_json(event) if json else _found(event, query))
             found += 1
+            if crops is not None and (crop := store.crop(event.stream, event.seq)) is not None:
+                _save(crops / f"{_UNSAFE.sub('_', event.stream)}-{event.seq}.webp", crop)
     return found
 
 
@@ -91,6 +100,14 @@ def query(text: str, *, streams: list[str], from_: str | None, to: str | None, f
         fuzzy=fuzzy,
         limit=limit,
     )
+
+
+def _save(path: Path, picture: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+    except OSError as error:
+        raise StreamOcrError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _write(line: str) -> None:

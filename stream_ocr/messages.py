@@ -126,6 +126,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     looks: int  # crops that were read for it
     hidden_s: float | None = None  # this and the next as of the track
     overlay: bool = False
+    crop: bytes | None = None  # WebP of the look behind the text, told once, and only where crops are kept
 
 
 class Readings(msgspec.Struct, frozen=True, array_like=True, tag="readings"):

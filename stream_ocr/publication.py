@@ -24,6 +24,15 @@ class Store(Section):
     when_full: Literal["refuse", "forget_oldest"] = Field(
         "refuse", description="On a full disk: publish events without keeping them, or forget the oldest ones instead."
     )
+    crops: bool = Field(
+        False, description="Whether the picture that a text was read from is kept, too, as evidence: some kB each."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if self.crops and self.path is None:
+            raise ValueError("store.crops needs a store to keep them in; set store.path, too")
+        return self
 
 
 class Socket(Section):

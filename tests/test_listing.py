@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -80,6 +81,18 @@ def test_search_within_limits(run, store, arguments, seqs):
     assert [json.loads(line)["seq"] for line in found] == seqs
 
 
+def test_search_brings_the_pictures_that_texts_were_read_from(run, tmp_path):
+    writer = StoreWriter(tmp_path / "events.db")
+    writer.open()
+    for stream in ("gate", "../hall 2"):
+        event = published_event(0, "EXIT", stream=stream, id=f"of {stream}")
+        writer.append([event, published_event(1, "EXIT", stream=stream)], {event.id: stream.encode()})
+    writer.close()
+    run("search", "exit", "--store", tmp_path / "events.db", "--crops", tmp_path / "found")
+    crops = {path.name: path.read_text() for path in (tmp_path / "found").iterdir()}
+    assert crops == {"gate-0.webp": "gate", "_._hall_2-0.webp": "../hall 2"}
+
+
 def test_search_that_finds_nothing_says_so(run, store):
     assert run("search", "nothing", "--set", f"store.path={store}", check=1).stderr == "nothing was found\n"
     assert "There is no store" in run("search", "x", "--store", f"{store}.none", check=1).stderr
@@ -91,6 +104,20 @@ def test_what_a_camera_saw_cannot_act_on_the_terminal(run, store):
     assert "\x1b" not in found
     assert "\u202e" not in found
     assert found.endswith("GATE\\u{1b}[2J\\u{202e}4\\u{a}X\n")
+
+
+def test_nor_as_json(store):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "stream_ocr.cli", "search", "gate", "--store", store, "--json", "--limit", "1"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while more := os.read(ours, 65536):
+                shown += more
+    os.close(ours)
+    assert "\u202e" not in shown.decode()
+    assert json.loads(shown)["text"] == HOSTILE
 
 
 def test_a_store_is_exported_like_a_log(run, store, tmp_path):

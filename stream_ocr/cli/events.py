@@ -54,6 +54,9 @@ def search(
     to: Annotated[str | None, typer.Option(help="As --from; up to there.")] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Forgive a misread letter in every four.")] = False,
     limit: Annotated[int, typer.Option(help="So many at most, the latest first.")] = 50,
+    crops: Annotated[
+        Path | None, typer.Option(help="A folder for the pictures of what is found, where store.crops keeps them.")
+    ] = None,
     json_: Json = False,
     config: Config = None,
     set_: Set = None,
@@ -65,7 +68,7 @@ def search(
     if path is None:
         raise typer.BadParameter("name the store, or set store.path", param_hint="--store")
     sought = listing.query(text, streams=stream or [], from_=from_, to=to, fuzzy=fuzzy, limit=limit)
-    if not listing.search(path, sought, json=json_):
+    if not listing.search(path, sought, json=json_, crops=crops):
         tell("nothing was found")
         raise typer.Exit(1)
 

@@ -45,6 +45,7 @@ class _Told:
     cut_s: float | None = None  # since when only a rest of what was said is to be seen
     ticks: int = 0
     overlay: bool = False
+    crop: bytes | None = None  # of this view
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class PublishStage:
     def __init__(self, settings: Settings, sinks: Sinks, journal: Journal | None = None) -> None:
         self._settings, self._sinks, self._journal = settings, sinks, journal or Numbers()
         self._streams: dict[str, _Stream] = {}
+        self._crops: dict[str, bytes] = {}  # by id of the event, until it is committed
 
     def __enter__(self) -> Self:
         with ExitStack() as entered:
@@ -80,7 +82,8 @@ class PublishStage:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Published`` whenever there is news, and now and then when there is none."""
         heard = [(message, list(self._events(message))) for message in batch]
-        committed = iter(self._journal.commit([event for _, events in heard for event in events]))
+        committed = iter(self._journal.commit([event for _, events in heard for event in events], self._crops))
+        self._crops = {}
         for message, events in heard:
             yield from self._publish(message, list(islice(committed, len(events))))
 
@@ -132,6 +135,7 @@ class PublishStage:
             told = stream.tracks[reading.track] = _Told(reading)
         if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
             yield from self._say(message, told, told.latest, reading.start_s)  # the last chance of the view before
+        told.crop = reading.crop or (told.crop if reading.view == told.latest.view else None)
         told.latest = reading
         if self._sure(reading) or reading.end_s is not None:
             known = (reading.end_s, reading.hidden_s, message.stamp.time_s)
@@ -164,7 +168,10 @@ class PublishStage:
         told.overlay |= told.ticks >= _TICKS
         if said is not None and kind == "updated" and said.start_s < reading.start_s:
             told.said = structs.replace(reading, start_s=said.start_s, start_quad=said.start_quad)
-        yield self._event(message, kind, told, said.text if said else None, reading)
+        event = self._event(message, kind, told, said.text if said else None, reading)
+        if told.crop is not None:
+            self._crops[event.id] = told.crop
+        yield event
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events

@@ -1,6 +1,6 @@
 """Recognise: what the texts say, the looks at one text fused into one reading."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.recognition.transcription import of_sources
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, Slots
+from stream_ocr.stages.evidence import Evidence
 
 _Key = tuple[str, int, int]  # stream, track, view
 
@@ -26,6 +27,7 @@ class RecognizeStage:
         """recognizer: one to use instead of the settings' own."""
         self._settings, self._crops, self._given = settings, crops, recognizer
         self._fusions: dict[_Key, Fusion] = {}
+        self._evidence: dict[_Key, Evidence] = {}
         self._read: dict[str, int] = {}
         self.notes: dict[str, str] = {}
 
@@ -61,7 +63,7 @@ class RecognizeStage:
             yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
-        self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != closed.stream}
+        self._keep(lambda key: key[0] != closed.stream)
         yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
 
     @property
@@ -77,19 +79,22 @@ class RecognizeStage:
     def _look(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
         stream = message.stamp.stream
-        wanted: list[tuple[Fusion, float, np.ndarray]] = []
+        wanted: list[tuple[_Key, float, np.ndarray]] = []
         for track in message.tracks:
             if track.crop is None:
                 continue
-            fusion = self._fusions.setdefault((stream, track.id, track.view), Fusion())
+            key = stream, track.id, track.view
             height = extent(unflat(track.quad))[1]
-            if fusion.wants(height):
-                wanted.append((fusion, height, self._crop(track.crop)))
+            if self._fusions.setdefault(key, Fusion()).wants(height):
+                wanted.append((key, height, self._crop(track.crop)))
         if wanted:
             self._read[stream] = self._read.get(stream, 0) + len(wanted)
             looks = self._recognizer.read([crop for _, _, crop in wanted], self._transcribe.get(stream))
-            for (fusion, height, _), look in zip(wanted, looks, strict=True):
-                fusion.add(believed(look), height)
+            for (key, height, crop), look in zip(wanted, looks, strict=True):
+                fusion, seen = self._fusions[key], believed(look)
+                fusion.add(seen, height)
+                if self._settings.store.crops:
+                    self._evidence.setdefault(key, Evidence()).add(crop, seen.text, fusion.best.text)
         self._give_back(message)
 
     def _crop(self, ref: CropRef) -> np.ndarray:
@@ -107,7 +112,8 @@ class RecognizeStage:
         self._forget(message)
 
     def _tell(self, message: Tracks, track: Track) -> Reading:
-        fusion = self._fusions.get((message.stamp.stream, track.id, track.view), Fusion())
+        key = message.stamp.stream, track.id, track.view
+        fusion, evidence = self._fusions.get(key, Fusion()), self._evidence.get(key)
         best = fusion.best
         return Reading(
             track.id,
@@ -122,13 +128,18 @@ class RecognizeStage:
             len(fusion),
             track.hidden_s,
             track.overlay,
+            evidence.take() if evidence else None,
         )
 
     def _forget(self, message: Tracks) -> None:
         """Drop what belongs to earlier views and to texts that have ended."""
         stream = message.stamp.stream
         live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
-        self._fusions = {key: fusion for key, fusion in self._fusions.items() if key[0] != stream or key in live}
+        self._keep(lambda key: key[0] != stream or key in live)
+
+    def _keep(self, wanted: Callable[[_Key], bool]) -> None:
+        self._fusions = {key: fusion for key, fusion in self._fusions.items() if wanted(key)}
+        self._evidence = {key: evidence for key, evidence in self._evidence.items() if wanted(key)}
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> RecognizeStage:

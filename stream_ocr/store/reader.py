@@ -155,6 +155,15 @@ class StoreReader:
             yield from (parse(json) for _, json in rows)
             last = rows[-1][0]
 
+    def crop(self, stream: str, seq: int) -> bytes | None:
+        """The picture (WebP) that an event's text was read from, where crops are kept."""
+        row = self._db.execute(
+            "SELECT webp FROM crops WHERE event = (SELECT id FROM events WHERE seq = ? AND stream = "
+            "(SELECT id FROM streams WHERE name = ?))",
+            (seq, stream),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def search(self, query: Query) -> Iterator[TextEvent]:
         """Events that brought a text with ``query.text`` in it, whatever its case, the latest first."""
         # Trigrams find three letters and more; shorter texts are looked for one row after the other.

@@ -78,6 +78,8 @@ def _save(damaged: Path, path: Path) -> int:
                     if not added:
                         break
                     saved += 1
+            for row in _readable(old, "SELECT event, webp FROM crops"):
+                new.execute("INSERT OR IGNORE INTO crops VALUES (?, ?)", row)
             new.execute(
                 "UPDATE streams SET next = max(next, "
                 "(SELECT ifnull(max(seq), -1) + 1 FROM events WHERE stream = streams.id))"

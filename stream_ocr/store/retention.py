@@ -118,5 +118,6 @@ def _forget(db: sqlite3.Connection, last: int) -> int:
             "SELECT 'delete', id, text FROM events WHERE id <= ? AND text IS NOT NULL",
             (ids[-1],),
         )
+        db.execute("DELETE FROM crops WHERE event <= ?", (ids[-1],))
         db.execute("DELETE FROM events WHERE id <= ?", (ids[-1],))
     return len(ids)

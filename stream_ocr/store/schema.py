@@ -1,7 +1,8 @@
 """What a store is made of: one SQLite file in WAL mode.
 
-``events`` in the order in which they were committed, ``words`` to find texts in them, ``visible`` with the latest
-event of every text that is in sight, ``streams`` with the ``seq`` that comes next, which outlives its events.
+``events`` in the order in which they were committed, ``words`` to find texts in them, ``crops`` with the pictures that
+they were read from, ``visible`` with the latest event of every text that is in sight, ``streams`` with the ``seq`` that
+comes next, which outlives its events.
 """
 
 import sqlite3
@@ -10,7 +11,7 @@ from pathlib import Path
 from stream_ocr.errors import StoreError
 
 APPLICATION = 0x73746F63  # "stoc"
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -26,6 +27,7 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_by_seq ON events (stream, seq);
 CREATE INDEX events_by_time ON events (utc_us);
+CREATE TABLE crops (event INTEGER PRIMARY KEY REFERENCES events, webp BLOB NOT NULL);
 CREATE TABLE visible (
     stream INTEGER NOT NULL REFERENCES streams, track INTEGER NOT NULL, json BLOB NOT NULL,
     PRIMARY KEY (stream, track)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,7 @@ _RETRY_S = 1.0
 _BUSY_S = 5.0
 _WAITING = 10_000  # events
 _CHECKPOINT_PAGES = 2000
+_NO_CROPS: Mapping[str, bytes] = {}
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 log = structlog.get_logger(__name__)
@@ -113,10 +114,11 @@ class StoreWriter:
         """The ``seq`` that follows all that were committed or given to ``append``."""
         return self._stream(stream).next
 
-    def append(self, events: Sequence[Event]) -> list[bytes] | None:
+    def append(self, events: Sequence[Event], crops: Mapping[str, bytes] = _NO_CROPS) -> list[bytes] | None:
         """Commit events in one transaction, after those that wait; as they are kept.
 
-        None: they could not be committed; they wait, marked as not durable.
+        crops: pictures of texts, WebP, by the id of their event.
+        None: they could not be committed; they wait, marked as not durable, and without their crops.
         """
         for event in events:
             self._stream(event.stream).next = event.seq + 1
@@ -125,7 +127,7 @@ class StoreWriter:
             return None
         group = [*self._waiting, *events]
         try:
-            lines = self._commit_or_make_room(group)
+            lines = self._commit_or_make_room(group, crops)
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(error)
             self._wait(events)
@@ -189,22 +191,22 @@ class StoreWriter:
     def _stream(self, name: str) -> _Stream:
         return self._streams.setdefault(name, _Stream(0, 0))
 
-    def _commit_or_make_room(self, events: Sequence[Event]) -> list[bytes]:
+    def _commit_or_make_room(self, events: Sequence[Event], crops: Mapping[str, bytes]) -> list[bytes]:
         if self._db is None:
             self._connect()
         try:
-            return self._commit(events)
+            return self._commit(events, crops)
         except sqlite3.Error as error:
             if not self._makes_room(error):
                 raise
-        return self._commit(events)
+        return self._commit(events, crops)
 
-    def _commit(self, events: Sequence[Event]) -> list[bytes]:
+    def _commit(self, events: Sequence[Event], crops: Mapping[str, bytes]) -> list[bytes]:
         db = self._db
         assert db is not None, "append() before open()"
         db.execute("BEGIN IMMEDIATE")
         try:
-            lines = self._insert(db, events)
+            lines = self._insert(db, events, crops)
             self._retention.tend(db, len(events))
             db.execute("COMMIT")
         except BaseException:
@@ -215,12 +217,12 @@ class StoreWriter:
             raise
         return lines
 
-    def _insert(self, db: sqlite3.Connection, events: Sequence[Event]) -> list[bytes]:
+    def _insert(self, db: sqlite3.Connection, events: Sequence[Event], crops: Mapping[str, bytes]) -> list[bytes]:
         names = {event.stream for event in events}
         for name in names:
             self._streams[name].id = self._streams[name].id or _stream_id(db, name)
         (last,) = db.execute("SELECT ifnull(max(id), 0) FROM events").fetchone()
-        rows, words = [], []
+        rows, words, pictures = [], [], []
         seen: dict[tuple[int, int], bytes | None] = {}  # the latest event of each text; None: gone
         for id_, event in enumerate(events, last + 1):
             stream, json = self._streams[event.stream].id, event.to_json()
@@ -231,10 +233,13 @@ class StoreWriter:
                 if not ended:
                     text = event.text
                     words.append((id_, text))
+            if event.id in crops:
+                pictures.append((id_, crops[event.id]))
             utc_us = microseconds(event.emitted_utc) if event.emitted_utc else time.time_ns() // 1000
             rows.append((id_, stream, event.seq, utc_us, event.start, text, json))
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
+        db.executemany("INSERT INTO crops VALUES (?, ?)", pictures)
         shown = [(*key, json) for key, json in seen.items() if json is not None]
         db.executemany("INSERT OR REPLACE INTO visible VALUES (?, ?, ?)", shown)
         gone = [key for key, json in seen.items() if json is None]

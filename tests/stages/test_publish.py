@@ -383,6 +383,28 @@ def test_changes_of_a_source_are_events_and_counted_with_the_others() -> None:
     assert closed.reason == "interrupted"
 
 
+def test_the_picture_that_a_text_was_read_from_is_kept_with_its_event(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db", "store.crops=true"])
+    frames = [
+        structs.replace(reading("GATE 4"), crop=b"gate"),
+        reading("GATE 4"),
+        structs.replace(reading("EXIT", view=1, start_s=0.08), crop=b"exit"),
+        reading("EXIT", view=2, start_s=0.12),
+        reading("GATE 5", view=3, start_s=0.16),
+        reading("GATE 5", view=3, start_s=0.16, end_s=0.24),
+    ]
+    with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:
+        list(stage.process(list(messages([[frame] for frame in frames]))))
+    with StoreReader(tmp_path / "events.db") as store:
+        kept = [(event.kind, event.text, store.crop(event.stream, event.seq)) for event in store.events()]
+    assert kept == [
+        ("appeared", "GATE 4", b"gate"),
+        ("changed", "EXIT", b"exit"),
+        ("changed", "GATE 5", None),
+        ("ended", "GATE 5", None),
+    ]
+
+
 def test_numbers_go_on_where_the_store_stands(tmp_path) -> None:
     settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
     frames = [reading("GATE 4"), reading("GATE 4", end_s=0.04)]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,10 +41,10 @@ class Listed:
 class Reader:
     """A stage, its ring, and messages for it."""
 
-    def __init__(self, confidence: float = 0.8) -> None:
+    def __init__(self, confidence: float = 0.8, *settings: str) -> None:
         self.crops = Ring.anonymous(8, 4096)
         self.recognizer = Listed(confidence)
-        self.stage = RecognizeStage(Settings.load(), self.crops, self.recognizer)
+        self.stage = RecognizeStage(Settings.load(None, settings), self.crops, self.recognizer)
         self._seq = count()
 
     def track(
@@ -123,6 +125,19 @@ def test_looks_are_fused(reader: Reader) -> None:
     told = [reader.read(reader.track(text))[0] for text in ("GATE A", "GATE 4", "GATE 4")]
     assert [reading.text for reading in told] == ["GATE A", "GATE A", "GATE 4"]
     assert [reading.looks for reading in told] == [1, 2, 3]
+
+
+def test_the_picture_behind_a_text_is_told_once_where_it_is_wanted(reader: Reader, tmp_path: Path) -> None:
+    assert reader.read(reader.track("GATE 4"))[0].crop is None
+    keeping = Reader(0.8, f"store.path={tmp_path}/events.db", "store.crops=true")
+    with keeping.stage:
+        shown = [keeping.read(keeping.track(text))[0].crop for text in ("GATE A", None, "GATE 4", "GATE 4")]
+        assert [crop is not None for crop in shown] == [True, False, False, True], "not of a look that was outvoted"
+        assert keeping.read(keeping.track("12:01", view=1))[0].crop is not None
+    for crop, text in ((shown[0], "GATE A"), (shown[3], "GATE 4")):
+        pixels = cv2.imdecode(np.frombuffer(crop or b"", np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert pixels.shape == (32, 30)
+        assert np.abs(pixels.astype(int) - TEXTS.index(text)).max() <= 3
 
 
 def test_a_nearer_look_counts_for_more(reader: Reader) -> None:

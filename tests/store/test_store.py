@@ -178,6 +178,21 @@ def test_old_events_are_forgotten_and_no_longer_found(path):
         assert seqs(reader.replay("gate", -1, limit=1).events) == [10]
 
 
+def test_crops_are_kept_with_their_events_and_forgotten_with_them(path):
+    writer = StoreWriter(path, limits=Limits(days=1))
+    writer.open()
+    old = published_event(0, "OLD", emitted_utc=datetime.now(UTC) - timedelta(days=2))
+    new = [published_event(seq, "NEW") for seq in range(1, 5)]
+    writer.append([old], {old.id: b"old"})
+    writer.append(new, {new[1].id: b"new"})
+    for seq in range(5, 250):
+        writer.append([published_event(seq, "LATER")])
+    writer.close()
+    with StoreReader(path) as reader:
+        assert [reader.crop("gate", seq) for seq in range(4)] == [None, None, b"new", None]
+        assert reader.crop("hall", 2) is None
+
+
 def test_a_store_does_not_grow_beyond_its_limit(path):
     writer = StoreWriter(path, limits=Limits(megabytes=4))
     writer.open()
