@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stream_ocr.section import Section
 
-_ENDPOINT = re.compile(r"tcp://(\[[^\]]+\]|[^\s:/]+):\d{1,5}|ipc://\S+")
+_ENDPOINT = re.compile(r"tcp://(\[[^\]]+\]|[^\s:/]+):(?P<port>\d{1,5})|ipc://\S+")
 _LOCAL = re.compile(r"ipc://|tcp://(127\.[0-9.]+|localhost|\[::1\]):")
 
 
@@ -55,8 +55,13 @@ class Socket(Section):
     @field_validator("events", "requests")
     @classmethod
     def _is_endpoint(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        if endpoint is None:
+            return None
+        found = _ENDPOINT.fullmatch(endpoint)
+        if found is None:
             raise ValueError("an endpoint looks like tcp://127.0.0.1:5560 or ipc:///run/stream-ocr/events")
+        if found["port"] is not None and not 1 <= int(found["port"]) <= 65_534:  # one more for the requests
+            raise ValueError(f"{found['port']} is no port; choose one from 1 to 65534")
         return endpoint
 
     @model_validator(mode="after")

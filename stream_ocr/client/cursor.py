@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ class _Place(msgspec.Struct):
 class Cursor:
     """The last ``seq`` of each stream that was dealt with. Without a path it is kept in memory only.
 
-    found: whether there was a place to go on from.
+    found: whether there was a place to go on from; not so after a run that never learned where things stand.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -28,16 +29,14 @@ class Cursor:
         self._place = _Place("", {})
         self._saved_s = 0.0
         self._changed = False
-        self.found = False
         if path is not None:
             try:
                 self._place = msgspec.json.decode(path.read_bytes(), type=_Place)
-                self.found = True
             except FileNotFoundError:
-                self._write()
-                self.found = False
+                self._write()  # one that cannot be written is told of at once
             except (OSError, msgspec.DecodeError) as error:
                 raise SubscribeError(f"{path} is no cursor: {error}; remove it to begin anew.") from error
+        self.found = bool(self._place.store)
 
     @property
     def store(self) -> str:
@@ -49,11 +48,11 @@ class Cursor:
         """The last ``seq`` by stream."""
         return self._place.streams
 
-    def move(self, store: str, stream: str, seq: int) -> None:
-        """An event was dealt with. Raises SubscribeError when that cannot be written down."""
+    def move(self, store: str, places: Mapping[str, int]) -> None:
+        """All up to these places was dealt with. Raises SubscribeError when that cannot be written down."""
         if store != self._place.store:
             self._place = _Place(store, {})
-        self._place.streams[stream] = seq
+        self._place.streams.update(places)
         self._changed = True
         if time.monotonic() - self._saved_s >= _SAVE_S:
             self.save()

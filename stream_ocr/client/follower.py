@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -44,6 +44,16 @@ class _Head(msgspec.Struct):
     kind: str
 
 
+class Ready(NamedTuple):
+    """Something to deal with, and the place of each stream once that is done; None: no place to go on from yet.
+
+    event: None where there is nothing to hand over, or of a kind that this version does not know.
+    """
+
+    event: Event | None
+    places: Mapping[str, int] | None
+
+
 @dataclass(slots=True)
 class _Stream:
     last: int
@@ -62,7 +72,7 @@ class _Asked:
 class Follower:
     """Events in, events out.
 
-    ready: (stream, seq, event) to be handed over; the event is None where this version does not know its kind.
+    ready: what is to be dealt with, in order.
     missing: events that are no longer kept anywhere.
     """
 
@@ -76,7 +86,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """places: where to go on, by stream, with the ``store`` that it belongs to; ``since`` counts without it."""
-        self.ready: deque[tuple[str, int, Event | None]] = deque()
+        self.ready: deque[Ready] = deque()
         self.missing = 0
         self.store = store
         self.joined = False
@@ -164,13 +174,12 @@ class Follower:
                 stream = self._streams.setdefault(name, _Stream(last if begins_here else self._new))
                 stream.known = max(stream.known, last)
         if isinstance(reply, SnapshotReply):
-            for data in reply.events:
-                head, event = _read(bytes(data))
-                self.ready.append((head.stream, head.seq, event))
+            self.ready.extend(Ready(_read(bytes(data))[1], None) for data in reply.events)
         if reply.next is not None:
             self._ask_to_join(reply.next)
             return
         self.joined = True
+        self.ready.append(Ready(None, {name: stream.last for name, stream in self._streams.items()}))
         self._new = self._new if isinstance(self._since, int) else -1  # what begins from now on is new from its start
         while self._before:
             head, event = self._before.popleft()
@@ -213,7 +222,7 @@ class Follower:
             self._hand_over(name, stream, stream.last + 1)
 
     def _hand_over(self, name: str, stream: _Stream, seq: int) -> None:
-        self.ready.append((name, seq, stream.held.pop(seq)))
+        self.ready.append(Ready(stream.held.pop(seq), {name: seq}))
         stream.last = seq
 
     def _know(self, store: str) -> None:

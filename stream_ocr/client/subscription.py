@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ _TURN = 1000  # messages taken at a time
 _LOOK_S = 0.25  # how often what waits for an answer is looked at
 _DEAD_MS = 15_000
 _BACKLOG = 10_000
+_NONSENSE = (msgspec.DecodeError, RecursionError)
 
 
 def subscribe(
@@ -75,7 +76,7 @@ class Subscription:
     ) -> None:
         _check(since)
         self._kinds, self._text, self._cursor = kinds, text, cursor
-        self._done: tuple[str, int] | None = None
+        self._done: Mapping[str, int] | None = None
         self._heard_s: float | None = None
         places = cursor.streams if cursor.found else None
         self._follower = Follower(since, places, store=cursor.store, streams=streams)
@@ -192,8 +193,7 @@ class Subscription:
         """The next event that is ready and wanted."""
         self._deal_with_last()
         while self._follower.ready:
-            stream, seq, event = self._follower.ready.popleft()
-            self._done = stream, seq
+            event, self._done = self._follower.ready.popleft()
             if event is not None and self._wants(event):
                 return event
             self._deal_with_last()
@@ -201,7 +201,7 @@ class Subscription:
 
     def _deal_with_last(self) -> None:
         if self._done is not None:
-            self._cursor.move(self._follower.store, *self._done)
+            self._cursor.move(self._follower.store, self._done)
             self._done = None
 
     def _wants(self, event: Event) -> bool:
@@ -222,7 +222,7 @@ class Subscription:
         for frames in _received(self._requests):
             try:
                 self._follower.take_reply(protocol.decode_reply(frames[-1]))
-            except msgspec.DecodeError:
+            except _NONSENSE:
                 continue
         for frames in _received(self._events):
             self._heard_s = time.monotonic()
@@ -231,7 +231,7 @@ class Subscription:
                     self._follower.take_heartbeat(protocol.decode_heartbeat(frames[-1]))
                 else:
                     self._follower.take_event(frames[-1])
-            except msgspec.DecodeError:
+            except _NONSENSE:
                 continue
 
 

@@ -18,6 +18,7 @@ PAGE_EVENTS = 1000
 PAGE_BYTES = 512 * 1024
 _TRIGRAM = 3
 _BUSY_S = 5.0
+_LATEST = 2**62
 
 
 class Range(NamedTuple):
@@ -173,20 +174,22 @@ class StoreReader:
         else:
             fuzzy, parts = None, [query.text]
         where, values = _conditions(query)
+        first, last = self._ids(query)
         limit = -1 if fuzzy else query.limit
         if all(len(part) >= _TRIGRAM for part in parts):
             match = " OR ".join('"' + part.replace('"', '""') + '"' for part in parts)
             rows = self._db.execute(
                 "SELECT events.json, events.text FROM words JOIN events ON events.id = words.rowid "
-                f"WHERE words MATCH ? {where} ORDER BY words.rowid DESC LIMIT ?",
-                (match, *values, limit),
+                f"WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? {where} ORDER BY words.rowid DESC LIMIT ?",
+                (match, first, last, *values, limit),
             )
         else:
             likes = " OR ".join("text LIKE ? ESCAPE '\\'" for _ in parts)
             patterns = ["%" + re.sub(r"([%_\\])", r"\\\1", part) + "%" for part in parts]
             rows = self._db.execute(
-                f"SELECT json, text FROM events WHERE ({likes}) {where} ORDER BY id DESC LIMIT ?",
-                (*patterns, *values, limit),
+                f"SELECT json, text FROM events WHERE ({likes}) AND id BETWEEN ? AND ? {where} "
+                "ORDER BY id DESC LIMIT ?",
+                (*patterns, first, last, *values, limit),
             )
         found = 0
         for json, text in rows:
@@ -195,6 +198,25 @@ class StoreReader:
                 found += 1
                 if found == query.limit:
                     return
+
+    def _ids(self, query: Query) -> tuple[int, int]:
+        """Between which ids all events of these streams and times lie: a search need not look at others."""
+        bounds: list[tuple[int, int]] = [(0, _LATEST)]
+        if query.since is not None or query.until is not None:
+            since = 0 if query.since is None else microseconds(query.since)
+            until = _LATEST if query.until is None else microseconds(query.until)
+            bounds += self._db.execute(
+                "SELECT ifnull(min(id), 0), ifnull(max(id), -1) FROM events WHERE utc_us >= ? AND utc_us < ?",
+                (since, until),
+            )
+        if query.streams:  # within a stream ids grow with seq
+            one = "SELECT id FROM events WHERE stream = streams.id ORDER BY seq"
+            bounds += self._db.execute(
+                f"SELECT ifnull(min(({one} LIMIT 1)), 0), ifnull(max(({one} DESC LIMIT 1)), -1) "
+                f"FROM streams WHERE name IN ({', '.join('?' * len(query.streams))})",
+                query.streams,
+            )
+        return max(first for first, _ in bounds), min(last for _, last in bounds)
 
     def _moment(self) -> "_Moment":
         return _Moment(self._db)

@@ -130,6 +130,12 @@ def test_others_than_this_machine_need_keys_unless_said_otherwise(endpoint):
     assert Settings.load(None, [*given, "socket.keys=keys"]).socket.events == endpoint
 
 
+@pytest.mark.parametrize("port", [0, 65535, 99999])
+def test_a_port_that_there_is_not_is_refused(port):
+    with pytest.raises(SettingsError, match=f"{port} is no port"):
+        Settings.load(None, ["store.path=a.db", f"socket.events=tcp://127.0.0.1:{port}"])
+
+
 def test_a_socket_needs_a_store():
     with pytest.raises(SettingsError, match="needs a store"):
         Settings.load(None, ["socket.events=tcp://127.0.0.1:5560"])

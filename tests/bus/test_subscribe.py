@@ -124,6 +124,30 @@ def test_a_cursor_goes_on_where_it_stood(settings, endpoint, commit, tmp_path):
             assert subscription.receive(1.2) is None
 
 
+@pytest.mark.parametrize("before", [["A"], []])
+def test_a_cursor_knows_where_it_joined_though_nothing_came(journal, endpoint, commit, tmp_path, before):
+    cursor = tmp_path / "place"
+    commit(journal, *before)
+    with subscribe(endpoint, cursor=cursor) as subscription:
+        while not subscription.joined:
+            subscription.wait(0.1)
+        assert subscription.receive(0) is None
+    commit(journal, "B")
+    with subscribe(endpoint, cursor=cursor) as subscription:
+        assert texts(take(subscription, 1)) == ["B"]
+
+
+def test_a_cursor_goes_back_for_no_snapshot(journal, endpoint, commit, tmp_path):
+    commit(journal, "A", "B", "C")
+    for track, text in enumerate(["D", "E"]):
+        commit(journal, text, track=10 + track)
+    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "place") as subscription:
+        assert texts(take(subscription, 3)) == ["C", "D", "E"]
+    commit(journal, "F")
+    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "place") as subscription:
+        assert texts(take(subscription, 1)) == ["F"]
+
+
 def test_what_a_subscriber_missed_while_the_publisher_was_away(settings, endpoint, commit):
     with subscribe(endpoint, since="start") as subscription:
         for names in (["A", "B"], ["C"], ["D", "E"]):

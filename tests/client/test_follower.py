@@ -36,6 +36,7 @@ def joined(since="now", last=None, clock=None, **more):
     (request,) = follower.requests()
     assert isinstance(request, StreamsRequest)
     follower.take_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9} if last is None else last))
+    assert follower.ready.popleft().event is None  # where things stand
     return follower
 
 
@@ -56,7 +57,7 @@ def answer(follower, request, *seqs, through, last):
 
 
 def ready(follower):
-    seqs = [seq for _, seq, _ in follower.ready]
+    seqs = [entry.event.seq for entry in follower.ready if entry.event is not None]
     follower.ready.clear()
     return seqs
 
@@ -181,7 +182,14 @@ def test_a_snapshot_on_two_pages():
         assert follower.joined == (following is None)
     publish(follower, 9, 10)
     publish(follower, 10, stream="hall")
-    assert [(name, seq) for name, seq, _ in follower.ready] == [("gate", 7), ("hall", 7), ("gate", 10), ("hall", 10)]
+    told = [(entry.event and (entry.event.stream, entry.event.seq), entry.places) for entry in follower.ready]
+    assert told == [
+        (("gate", 7), None),
+        (("hall", 7), None),
+        (None, {"gate": 9, "hall": 9}),
+        (("gate", 10), {"gate": 10}),
+        (("hall", 10), {"hall": 10}),
+    ], "one who is killed before all that is in sight was dealt with begins with it again"
 
 
 def test_only_streams_that_are_wanted_are_asked_for():
@@ -218,4 +226,5 @@ def test_a_kind_that_is_not_known_yet_makes_no_gap():
     follower = joined()
     follower.take_event(b'{"schema":1,"seq":10,"kind":"translated","stream":"gate"}')
     publish(follower, 11)
-    assert [(seq, event is None) for _, seq, event in follower.ready] == [(10, True), (11, False)]
+    told = [(entry.places, entry.event is None) for entry in follower.ready]
+    assert told == [({"gate": 10}, True), ({"gate": 11}, False)]

@@ -144,6 +144,9 @@ def test_search_in_streams_and_times(store, path):
     assert found(path, "gate", until=start + timedelta(hours=1)) == ["gate 0"]
     assert found(path, "gate", since_s=1.0, until_s=3.0) == ["gate 2", "gate 1"]
     assert found(path, "g", since_s=1.0, until_s=2.0) == ["gate 1"]
+    store.append([published_event(4, "gate again", emitted_utc=start)])  # the clock was put back
+    assert found(path, "gate", until=start + timedelta(hours=1)) == ["gate again", "gate 0"]
+    assert found(path, "gate", streams=["gate"], since=start + timedelta(hours=3)) == ["gate 3"]
 
 
 def test_misread_letters_are_forgiven_when_asked(store, path):
