@@ -221,3 +221,18 @@ def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.
         assert supervisor.restarts["decode/a"] == supervisor.restarts["decode/b"] == 0
     assert "killed by signal" not in "".join(capfd.readouterr())
     assert " down " not in (tmp_path / "log").read_text()
+
+
+def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
+    """One sends whenever a slot is free, the other now and then; what follows is too slow for the first."""
+    topology = five(
+        {"a": {"frames": 10**9}, "b": {"frames": 10**9, "pause_s": 0.05}}, tmp_path / "log", track={"pause_s": 0.01}
+    )
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        before = run.frames("a"), run.frames("b")
+        run.more("b", 40)
+        of_a, of_b = run.frames("a") - before[0], run.frames("b") - before[1]
+        assert of_b < of_a < 20 * of_b, "it is five times as many where both get what they want"
+        run.stop()
