@@ -70,7 +70,7 @@ export class Boxes {
       label.setAttribute("textLength", Math.max(right - left, 4));
       label.setAttribute("lengthAdjust", "spacingAndGlyphs");
     } else {
-      label.style.display = bottom - top < 1.15 * height ? "none" : ""; // it would hide what is beside it
+      label.style.display = bottom - top < 1.5 * height ? "none" : ""; // it would hide what is beside it
       const above = top > 1.6 * height;
       label.setAttribute("x", Math.max(left, 2));
       label.removeAttribute("textLength");

@@ -7,8 +7,8 @@ import { placeAt } from "./model.js";
 const SVG = "http://www.w3.org/2000/svg";
 const QUIET_S = 60;
 const GAP_PX = 12;
-const UNDER_PX = 38; // the line below a picture
-const LEAST_PX = 150;
+const UNDER_PX = 42; // the line below a picture
+const LEAST_PX = 160;
 
 export class Cameras {
   constructor(root, model, { onPick, choose }) {
@@ -73,18 +73,21 @@ export class Cameras {
     return tile;
   }
 
-  /** As few columns as show all tiles at once, if they do then. */
+  /** Tiles as large as they can be while all are in sight; small ones that scroll where there are too many. */
   #arrange() {
     const width = this.root.clientWidth;
     const height = matchMedia("(min-width: 901px)").matches ? this.root.clientHeight : innerHeight * 0.6;
-    const most = Math.max(Math.floor(width / LEAST_PX), 1);
-    const fits = (columns) => {
-      const picture = ((width - (columns - 1) * GAP_PX) / columns) * (9 / 16);
-      return Math.ceil(this.tiles.size / columns) * (picture + UNDER_PX + GAP_PX) - GAP_PX <= height;
-    };
-    let columns = 1;
-    while (columns < most && !fits(columns)) columns++;
-    if (!fits(columns)) columns = Math.max(Math.floor(most * 0.6), Math.min(most, 2));
+    const most = Math.max(Math.floor((width + GAP_PX) / (LEAST_PX + GAP_PX)), 1);
+    let [columns, tile] = [most, 0];
+    for (let each = 1; each <= most; each++) {
+      const rows = Math.ceil(this.tiles.size / each);
+      const wide = (width - (each - 1) * GAP_PX) / each;
+      const high = (height - (rows - 1) * GAP_PX) / rows - UNDER_PX;
+      const fitting = Math.floor(Math.min(wide, (high * 16) / 9));
+      if (fitting > tile) [columns, tile] = [each, fitting];
+    }
+    if (tile < LEAST_PX) [columns, tile] = [most, Math.floor((width - (most - 1) * GAP_PX) / most)];
+    this.root.style.gridTemplateColumns = `repeat(${columns}, minmax(0, ${tile}px))`;
     this.root.style.setProperty("--columns", columns);
   }
 

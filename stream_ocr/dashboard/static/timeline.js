@@ -110,7 +110,8 @@ export class Timeline {
   }
 
   get #gutter() {
-    return this.root.clientWidth < 560 ? 84 : this.model.streams.size > 1 ? 232 : 168;
+    const several = this.model.streams.size > 1;
+    return this.root.clientWidth < 560 ? (several ? 128 : 84) : several ? 232 : 168;
   }
 
   #bounds() {
