@@ -49,7 +49,7 @@ class Spans:
         match event.kind:
             case "appeared" | "changed":
                 if before is not None:
-                    yield replace(before, end=event.start, last=event.polygon)
+                    yield replace(before, end=event.start, last=_carried(before.last, event.polygon))
                 self._live[key] = _span(event)
             case "updated":
                 known = before or _span(event)
@@ -84,6 +84,20 @@ def of_video(events: Sequence[Event], video: Path) -> list[Event]:
     if len(streams) > 1:
         raise SourceError(f"The events are of {', '.join(streams)}, and not of {video.name}; name one of those videos.")
     return list(events)
+
+
+def _carried(polygon: Polygon, successor: Polygon) -> Polygon:
+    """Where a text has come to when another takes its place: of its own size, and aligned as that one is.
+
+    What they have in common, a side or the middle, is what moved least.
+    """
+    moves = []
+    for axis in (0, 1):
+        old, new = ([corner[axis] for corner in each] for each in (polygon, successor))
+        low, high = min(new) - min(old), max(new) - max(old)
+        moves.append(min(low, (low + high) / 2, high, key=abs))
+    a, b, c, d = ((x + moves[0], y + moves[1]) for x, y in polygon)
+    return a, b, c, d
 
 
 def _span(event: TextEvent) -> Span:

@@ -1,4 +1,5 @@
 import pytest
+from msgspec import structs
 
 from stream_ocr.events import SourceEvent, TextEvent
 from stream_ocr.spans import spans
@@ -39,6 +40,20 @@ def test_a_change_ends_one_span_and_starts_the_next():
         [event("appeared", 1, "09:00", 0.0), event("changed", 1, "09:01", 1.0), event("ended", 1, "09:01", 1.0, 2.0)]
     )
     assert [(span.text, span.start, span.end) for span in found] == [("09:00", 0.0, 1.0), ("09:01", 1.0, 2.0)]
+
+
+@pytest.mark.parametrize("x", [0.0, -10.0, -20.0], ids=["left", "middle", "right"])
+def test_a_text_keeps_its_size_and_place_when_a_longer_one_takes_its_place(x):
+    longer = ((x, 0.0), (x + 30, 0.0), (x + 30, 5.0), (x, 5.0))
+    first, _ = spans(
+        [event("appeared", 1, "GATE", 0.0), structs.replace(event("changed", 1, "GATES", 1.0), polygon=longer)]
+    )
+    assert first.polygon_at(0.9) == square(0)
+
+
+def test_a_text_that_moves_has_come_to_where_the_next_takes_its_place():
+    first, _ = spans([event("appeared", 1, "09:00", 0.0), event("changed", 1, "09:01", 1.0, x=20)])
+    assert first.polygon_at(0.5) == square(10)
 
 
 def test_tracks_of_two_streams_are_not_mixed_up():

@@ -63,7 +63,7 @@ export class Model {
       before.confidence = event.confidence;
       this.#end(stream, before, event.end, event.polygon);
     } else {
-      if (before) this.#end(stream, before, event.start, event.polygon);
+      if (before) this.#end(stream, before, event.start, carried(before.final, event.polygon));
       const span = this.#span(event, stream, event.kind === "changed" ? "changed" : "new");
       if (event.kind === "ended") this.#end(stream, span, event.end, event.polygon);
       else stream.live.set(event.track, span);
@@ -125,6 +125,17 @@ export class Model {
     span.final = polygon;
     stream.live.delete(span.track);
   }
+}
+
+/** Where a text has come to when another takes its place: of its own size, aligned as that one is (see spans.py). */
+function carried(polygon, successor) {
+  const move = [0, 1].map((axis) => {
+    const [old, other] = [polygon, successor].map((each) => each.map((corner) => corner[axis]));
+    const low = Math.min(...other) - Math.min(...old);
+    const high = Math.max(...other) - Math.max(...old);
+    return [low, (low + high) / 2, high].reduce((a, b) => (Math.abs(b) < Math.abs(a) ? b : a));
+  });
+  return polygon.map(([x, y]) => [x + move[0], y + move[1]]);
 }
 
 /** Where a span is at a media time, on the straight way from its first to its last place. */
