@@ -8,7 +8,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: cameras soak latency kills help install demo test lint check docs wheel clean
+.PHONY: cameras soak latency kills help install demo test lint check docs screenshots wheel clean
 
 help:
 	@echo "make demo     render a clip, read it, show what comes of it"
@@ -20,6 +20,7 @@ help:
 	@echo "make soak     three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
 	@echo "make latency  one camera: from its picture to the event"
 	@echo "make kills    kill the publisher of events fifty times: each event must come exactly once"
+	@echo "make screenshots  take the pictures of docs/see.md anew (some minutes; needs Chromium)"
 	@echo "make wheel    build the package, weights included, into dist/"
 
 install: $(VENV)/.installed
@@ -64,6 +65,9 @@ check: lint test
 docs: install
 	$(PYTHON) -m stream_ocr.reference docs
 	env -u STREAM_OCR_DEBUG $(VENV)/bin/stream-ocr config > configs/default.yaml
+
+screenshots: install
+	$(PYTHON) docs/screenshots.py
 
 wheel: install
 	$(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .

@@ -127,7 +127,9 @@ def test_what_is_not_in_the_frame_has_no_box(watch):
 def test_the_timeline_jumps(watch):
     opened = watch()
     page = opened.page
-    x, y = page.evaluate("streamOcr.timeline.placeOf(streamOcr.model.spans.find(s => s.text === 'The train is late'))")
+    place = "streamOcr.timeline.placeOf(streamOcr.model.spans.find(s => s.text === 'The train is late'))"
+    opened.until(place)
+    x, y = page.evaluate(place)
     page.mouse.click(x, y)
     opened.until("!streamOcr.screen.video.seeking && streamOcr.screen.time > 0")
     assert page.evaluate("streamOcr.screen.time") == pytest.approx(SCENE.start_s + 2.0, abs=0.002)
