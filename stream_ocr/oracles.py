@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr.geometry import flat, rectangle, unflat
-from stream_ocr.messages import Detections, FrameRef, Message, Region, StreamClosed, Tracks
+from stream_ocr.geometry import extent, flat, rectangle, unflat
+from stream_ocr.messages import Detections, FrameRef, Message, Region, StreamClosed, Track, Tracks
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import Decoded, Transcribe, decoded
 from stream_ocr.recognition.recognizer import Recognizer
@@ -29,6 +29,7 @@ Disturb = Callable[[int, Sequence[Line]], Iterable[tuple[Line, float]]]
 """What a detector finds of these lines at its nth look: lines with their scores."""
 
 _SCORE = 0.9
+_WIDER = 1.3
 _FAINT, _CLEAR = 0.3, 0.5  # opacity from which a text is found, and from which it is read well
 
 
@@ -99,15 +100,20 @@ class OracleRecognizer:
                 for number, track in enumerate(cropped):
                     assert track.crop is not None
                     self._crops.view(track.crop.slot)[0] = number
-                self._reader.known = [self._read(track.quad, message.stamp.time_s) for track in cropped]
+                self._reader.known = [self._read(track, message.stamp.time_s) for track in cropped]
             yield from self._stage.process([message])
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         return self._stage.close(closed)
 
-    def _read(self, quad: Sequence[float], time_s: float) -> Decoded:
-        """The letters whose middle lies in a quad."""
-        (left, top), (right, bottom) = unflat(quad).min(axis=0), unflat(quad).max(axis=0)
+    def _read(self, track: Track, time_s: float) -> Decoded:
+        """The letters whose middle lies in the quad of a track; all of a line whose crop shows more than that."""
+        corners = unflat(track.quad)
+        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+        if _shows_more(track) and isinstance(self._world, Scene):
+            lines = ((text.seen(time_s - self._world.start_s), text) for text in self._world.texts)
+            whole = [t.string(time_s) for line, t in lines if line and top <= line.box[1] + line.box[3] / 2 <= bottom]
+            return decoded(whole[0], [1.0] * len(whole[0]))
         parts = []
         for line in seen(self._world, time_s):
             if top <= line.box[1] + line.box[3] / 2 <= bottom:
@@ -117,6 +123,13 @@ class OracleRecognizer:
         text = " ".join(part.text for part in parts)
         sure = min((1.0 if part.opacity >= _CLEAR else 0.7 for part in parts), default=0.0)
         return decoded(text, [sure] * len(text))
+
+
+def _shows_more(track: Track) -> bool:
+    """Whether a crop has been put together of more than stands in its frame, as of a ticker."""
+    assert track.crop is not None
+    width, height = extent(unflat(track.quad))
+    return track.crop.width / track.crop.height > _WIDER * width / height
 
 
 class _Reader(Recognizer):

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_ocr import models
 from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat, grown
+from stream_ocr.geometry import extent, flat, grown, rectangle
 from stream_ocr.messages import (
     CropRef,
     Detections,
@@ -24,9 +24,9 @@ from stream_ocr.messages import (
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, FrameRings, Slots
 from stream_ocr.tracking.appearance import rectify
+from stream_ocr.tracking.crawl import Message as TickerMessage
 from stream_ocr.tracking.gate import ReadingGate
-from stream_ocr.tracking.text import Text
-from stream_ocr.tracking.tracker import Lifetimes, Tracker
+from stream_ocr.tracking.tracker import Followed, Lifetimes, Tracker
 
 MOST_CROPS = 48
 """Crops of one frame. Fewer than the ring has slots: they are given back only after the frame has been sent on."""
@@ -116,7 +116,7 @@ class TrackStage:
             yield self._end_all(stream, stream.last.end_s)
             stream.epoch, stream.size = ref.stamp.epoch, ref.size
         time_s = ref.stamp.time_s
-        ended: list[Text] = []
+        ended: list[Followed] = []
         if ref.damaged:
             stream.tracker.coast(time_s)
         else:
@@ -150,7 +150,7 @@ class TrackStage:
         ring.release(ref.slot)
         return luma
 
-    def _crops_of(self, stream: _Stream, live: Sequence[Text], time_s: float) -> dict[int, CropRef]:
+    def _crops_of(self, stream: _Stream, live: Sequence[Followed], time_s: float) -> dict[int, CropRef]:
         """Crops of the texts that are to be read now, by track; what is too much for one frame waits for the next."""
         crops: dict[int, CropRef] = {}
         for text in live:
@@ -158,22 +158,28 @@ class TrackStage:
                 break
             quad = text.quad()
             if text.settled and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
-                crops[text.id] = self._cut(stream.tracker, quad)
+                crops[text.id] = self._cut(stream.tracker, text)
         return crops
 
-    def _bury(self, stream: _Stream, ended: Sequence[Text]) -> tuple[Track, ...]:
+    def _bury(self, stream: _Stream, ended: Sequence[Followed]) -> tuple[Track, ...]:
+        """A message of a ticker that was broken off has not been read before."""
+        tracks = []
         for text in ended:
+            unread = isinstance(text, TickerMessage) and not stream.gate.knows(text.id)
+            tracks.append(_track(text, self._cut(stream.tracker, text) if unread else None))
             stream.gate.forget(text.id)
-        return tuple(_track(text, None) for text in ended)
+        return tuple(tracks)
 
     def _end_all(self, stream: _Stream, end_s: float) -> Tracks:
         return Tracks(stream.last, stream.size, self._bury(stream, stream.tracker.close(end_s)))
 
-    def _cut(self, tracker: Tracker, quad: np.ndarray) -> CropRef:
+    def _cut(self, tracker: Tracker, text: Followed) -> CropRef:
         """Rectify a text into the crop ring."""
-        luma = tracker.luma
-        assert luma is not None, "a settled text has been seen"
-        quad = grown(quad, self._settings.recognition.margin or 0.0)
+        if isinstance(text, TickerMessage):
+            luma, quad = text.picture, rectangle(0, 0, text.picture.shape[1], text.picture.shape[0])
+        else:
+            assert tracker.luma is not None, "a settled text has been seen"
+            luma, quad = tracker.luma, grown(text.quad(), self._settings.recognition.margin or 0.0)
         widest, height = self._crop_size
         across, tall = extent(quad)
         width = int(np.clip(round(height * across / max(tall, 1e-6)), 8, widest))
@@ -184,7 +190,7 @@ class TrackStage:
         return CropRef(self._crops.commit(claim[0]), width, height)
 
 
-def _track(text: Text, crop: CropRef | None) -> Track:
+def _track(text: Followed, crop: CropRef | None) -> Track:
     return Track(
         text.id,
         flat(text.end_quad if text.ended else text.quad()),

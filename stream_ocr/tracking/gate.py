@@ -57,6 +57,10 @@ class ReadingGate:
             return True
         return False
 
+    def knows(self, track: int) -> bool:
+        """Whether the text has been read."""
+        return track in self._looks
+
     def forget(self, track: int) -> None:
         """The text is gone."""
         self._looks.pop(track, None)

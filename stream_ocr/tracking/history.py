@@ -55,6 +55,19 @@ class History:
             self._frames.popleft()
 
     @property
+    def scale(self) -> float:
+        """Of the pictures, against the frames."""
+        return self._scale
+
+    def pictures(self) -> list[tuple[float, np.ndarray]]:
+        """Those that are remembered with their times, without repetitions."""
+        kept: list[tuple[float, np.ndarray]] = []
+        for time_s, picture in self._frames:
+            if not kept or kept[-1][1] is not picture:
+                kept.append((time_s, picture))
+        return kept
+
+    @property
     def since_s(self) -> float:
         """Time of the first frame that is remembered."""
         return self._frames[0][0]

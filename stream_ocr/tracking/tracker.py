@@ -7,10 +7,14 @@ import numpy as np
 
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import Region
+from stream_ocr.tracking.crawl import Message
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.matching import affinity, assign, covered
 from stream_ocr.tracking.scenes import Scenes, Stay
 from stream_ocr.tracking.text import Text
+from stream_ocr.tracking.ticker import Tickers
+
+Followed = Text | Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Tracker:
         self._texts: list[Text] = []
         self._history = History()
         self._scenes = Scenes()
+        self._tickers = Tickers()
         self._luma: np.ndarray | None = None
         self._time_s: float | None = None
         self.next_id = first_id
@@ -46,11 +51,15 @@ class Tracker:
         return self._luma
 
     @property
-    def in_view(self) -> list[Text]:
-        """Confirmed texts that live, out of sight for a moment or not."""
+    def in_view(self) -> list[Followed]:
+        """Confirmed texts that live, out of sight for a moment or not, and messages of tickers."""
+        return [*self._confirmed, *self._tickers.messages]
+
+    @property
+    def _confirmed(self) -> list[Text]:
         return [text for text in self._texts if text.confirmed]
 
-    def advance(self, time_s: float, luma: np.ndarray | None) -> list[Text]:
+    def advance(self, time_s: float, luma: np.ndarray | None) -> list[Followed]:
         """Follow all texts into the next frame (None: the same picture). Returns those that have ended.
 
         luma: (H, W) uint8, kept without a copy.
@@ -68,7 +77,7 @@ class Tracker:
             if text.in_sight or not self._place_taken(text):
                 text.observe(luma, time_s)
         self._confirm(time_s)
-        return self._bury(time_s)
+        return [*self._bury(time_s), *self._crawl(time_s, luma)]
 
     def coast(self, time_s: float) -> None:
         """Pass over a frame whose pixels are not to be trusted."""
@@ -81,12 +90,14 @@ class Tracker:
         if self._luma is None:
             return
         self._scenes.see(self._luma)
-        for text in self.in_view:
+        for text in self._confirmed:
             if text.in_sight:
                 text.stay.see(text.quad(), time_s, self._scenes.passed)
         quads = [unflat(region.quad) for region in regions]
+        if self._tickers.detected(quads, self._luma, self._history):
+            self._give_way(time_s)
         visible = [text for text in self._texts if text.in_sight]
-        free = set(range(len(quads)))
+        free = {j for j, quad in enumerate(quads) if not self._tickers.hold(quad)}
         for text in visible:
             parts = {j for j in free if covered(quads[j], text.quad()) > _PART}
             if len(parts) > 1:  # the detector has cut the line into words
@@ -107,16 +118,39 @@ class Tracker:
             self._take_in(quads[j], regions[j].score, time_s)
         self._confirm(time_s)
 
-    def close(self, end_s: float) -> list[Text]:
+    def close(self, end_s: float) -> list[Followed]:
         """End every text; those in sight at ``end_s``."""
-        ended = self.in_view
+        ended = self._confirmed
         for text in ended:
             text.vanish(end_s)
             text.ended = True
         self._texts = []
+        messages = self._identified(self._tickers.close(end_s, self._scenes.passed))
+        self._tickers = Tickers()
         self._history.clear()
         self._luma = None
-        return ended
+        return [*ended, *messages]
+
+    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[Message]:
+        """Follow the tickers. Returns the messages that have ended."""
+        ended = [] if luma is None else self._tickers.advance(luma, time_s, self._scenes.passed)
+        self._identified(self._tickers.messages)
+        return self._identified(ended)
+
+    def _identified(self, messages: list[Message]) -> list[Message]:
+        for message in messages:
+            message.id = message.id or self._new_id()
+        return messages
+
+    def _new_id(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1
+
+    def _give_way(self, time_s: float) -> None:
+        """What is seen in the window of a ticker is part of its messages, and no text."""
+        for text in self._texts:
+            if self._tickers.hold(text.quad()):
+                text.vanish(time_s)
 
     def _hit(self, text: Text, quad: np.ndarray, time_s: float) -> None:
         """The detector found a text again, at ``quad``, or one that came in its stead."""
@@ -153,7 +187,7 @@ class Tracker:
     def _place_taken(self, text: Text) -> bool:
         """Whether another text stands where this one was last seen."""
         place = text.quad()
-        return any(
+        return self._tickers.hold(place) or any(
             other.in_sight and (affinity(place, other.quad()) > _SAME_LINE or covered(place, other.quad()) > _PART)
             for other in self._texts
         )
@@ -173,9 +207,8 @@ class Tracker:
             text.trace_back(self._history)
             before = self._predecessor(text)
             if before is None:
-                text.id = self.next_id
+                text.id = self._new_id()
                 text.stay = Stay(text.quad(), text.start_s, self._scenes.passed)
-                self.next_id += 1
             else:
                 before.replace_by(text)
                 self._texts.remove(text)
