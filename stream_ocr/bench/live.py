@@ -22,14 +22,15 @@ _NEWS = ("appeared", "changed")
 
 
 @dataclass
-class _Heard:
-    """What came from one camera. Seconds from the first picture of each text to its event."""
+class Heard:
+    """What came from one camera. ``late_s``: from the first picture of each text to its event."""
 
     late_s: list[float] = field(default_factory=list)
     unclocked: int = 0  # news of which the camera has not said when it was
     size: tuple[int, int] = (0, 0)
 
     def hear(self, event: TextEvent, now_s: float) -> None:
+        """Take in an event that came at a Unix time."""
         self.size = event.size
         if event.clock == "rtcp" and event.start_utc is not None:
             self.late_s.append(now_s - event.start_utc.timestamp())
@@ -44,7 +45,7 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
     and WorkerError.
     """
     steady_s = Settings.load(config, overrides).tracking.confirm_s
-    heard: defaultdict[str, _Heard] = defaultdict(_Heard)
+    heard: defaultdict[str, Heard] = defaultdict(Heard)
     load_before = os.getloadavg()[0]
     with LivePipeline.load(config, overrides=overrides) as pipeline:
         timer = threading.Timer(seconds, pipeline.stop)
@@ -63,7 +64,7 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
                 "detector_frames": pipeline.ledger.counts(name)["detector_frames"],
                 "frames": pipeline.ledger.counts(name)["frames"],
                 "without_clock": of.unclocked,
-                **_figures(of.late_s, steady_s),
+                **figures(of.late_s, steady_s),
             }
             for name, of in sorted(heard.items())
         }
@@ -91,7 +92,8 @@ def show(results: dict[str, Any]) -> None:
     Console(highlight=False).print(table)
 
 
-def _figures(late_s: Sequence[float], steady_s: float) -> dict[str, Any]:
+def figures(late_s: Sequence[float], steady_s: float) -> dict[str, Any]:
+    """Percentiles from the first picture, and from when a text had been there for ``steady_s``; milliseconds."""
     return {
         "events": len(late_s),
         "from_picture_ms": _spread(late_s),

@@ -32,10 +32,10 @@ class Tally:
         self._batches += messages > 0
         self._messages += messages
 
-    def tell(self, stage: object) -> None:
+    def tell(self, stage: object, *, every_s: float = _EVERY_S) -> None:
         """Tell it all, when the last time is long enough ago."""
         now = time.monotonic()
-        if now - self._told_s < _EVERY_S:
+        if now - self._told_s < every_s:
             return
         self._told_s = now
         if self._batches:

@@ -209,6 +209,7 @@ class Worker:
                     if isinstance(message, FrameRef):
                         seen_s = message.stamp.time_s if last is None else seen_s[0], message.stamp.end_s
                     last = message
+                self._tally.tell(source, every_s=0.0)
         except SourceError as error:
             if isinstance(last, StreamClosed):
                 raise
