@@ -1,12 +1,9 @@
 """The page as a web application: its files, events as they come, search, the video. It only ever answers GET."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,42 +13,21 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from stream_ocr import thumbnails
 from stream_ocr.dashboard.guard import Guard
 from stream_ocr.dashboard.history import History, Place
-from stream_ocr.dashboard.searching import Search
-from stream_ocr.errors import SourceError
-from stream_ocr.settings import Settings
-from stream_ocr.spans import Span, spans
+from stream_ocr.dashboard.page import Page
+from stream_ocr.dashboard.pictures import Pictures
+from stream_ocr.dashboard.searching import Found
 
 _BEAT_S = 5.0
 _LONGEST_QUERY = 200
-
-Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
-"""``/live`` and ``/picture`` of a run, as of ``operation.onlook.Onlook.show``."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the page shows. stream: the one that the video shows; search: finds texts, the latest first.
-
-    show: how cameras do and their latest pictures, where a run can be asked.
-    """
-
-    title: str
-    history: History
-    settings: Settings
-    search: Search
-    video: Path | None = None
-    stream: str | None = None
-    show: Show | None = None
 
 
 def create(page: Page, *, token: str | None = None) -> Starlette:
     """The application. token: as of ``Guard``."""
     root = files("stream_ocr")
     static = Path(str(root.joinpath("dashboard", "static")))
-    pictures = _Pictures(page)
+    pictures = Pictures(page)
 
     async def index(_request: Request) -> Response:
         return FileResponse(static / "index.html")
@@ -70,23 +46,7 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
     def search(request: Request) -> Response:
         wanted = request.query_params.get("q", "")[:_LONGEST_QUERY].strip()
         found = page.search(wanted) if wanted else ()
-        return JSONResponse([_result(span) for span in found])
-
-    def thumbnail(request: Request) -> Response:
-        try:
-            key = request.query_params["stream"], int(request.query_params["track"])
-            data = pictures.of(*key, float(request.query_params["start"]))
-        except (KeyError, ValueError):
-            return PlainTextResponse("Name stream, track and start.\n", 400)
-        if data is None:
-            return PlainTextResponse("There is no picture of it.\n", 404)
-        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-    def shown(request: Request) -> Response:
-        answer = page.show(f"/{request.path_params['what']}", request.query_params) if page.show else None
-        if answer is None:
-            return PlainTextResponse("There is nothing to be seen.\n", 404)
-        return Response(answer[1], media_type=answer[0])
+        return JSONResponse([_result(each) for each in found])
 
     async def video(_request: Request) -> Response:
         return FileResponse(page.video) if page.video else PlainTextResponse("There is no video.\n", 404)
@@ -97,8 +57,9 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
             Route("/api/about", about),
             Route("/api/events", events),
             Route("/api/search", search),
-            Route("/api/thumbnail", thumbnail),
-            Route("/api/shown/{what}", shown),
+            Route("/api/thumbnail", pictures.thumbnail),
+            Route("/api/evidence", pictures.evidence),
+            Route("/api/shown/{what}", pictures.shown),
             Route("/video", video),
             Route("/static/look.css", look),
             Mount("/static", StaticFiles(directory=static)),
@@ -125,7 +86,8 @@ async def _told(history: History, place: Place) -> AsyncIterator[bytes]:
                 yield b"event: beat\ndata: {}\n\n"
 
 
-def _result(span: Span) -> dict[str, Any]:
+def _result(found: Found) -> dict[str, Any]:
+    span = found.span
     return {
         "stream": span.stream,
         "track": span.track,
@@ -133,30 +95,5 @@ def _result(span: Span) -> dict[str, Any]:
         "confidence": span.confidence,
         "start": span.start,
         "end": span.end,
+        "evidence": found.evidence,
     }
-
-
-class _Pictures:
-    """Small pictures of texts out of the video, one at a time, the latest kept."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self._lock = Lock()
-        self._made = lru_cache(maxsize=512)(self._make)
-
-    def of(self, stream: str, track: int, start: float) -> bytes | None:
-        """A JPEG, or None where there is none to be had."""
-        if self._page.video is None:
-            return None
-        with self._lock:
-            return self._made(stream, track, start)
-
-    def _make(self, stream: str, track: int, start: float) -> bytes | None:
-        assert self._page.video is not None
-        for span in spans(self._page.history.events()):
-            if (span.stream, span.track) == (stream, track) and abs(span.start - start) < 1e-6:
-                try:
-                    return thumbnails.of_span(self._page.video, span, self._page.settings.decode)
-                except SourceError:
-                    return None
-        return None

@@ -1,6 +1,7 @@
 """Search: among the events that the page remembers, or in a store, which has them all."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,15 +13,24 @@ from stream_ocr.store.reader import Query, StoreReader
 MOST = 100
 _PAGES = 3  # of a stream that are looked through for the end of a text
 
-Search = Callable[[str], Sequence[Span]]
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text. evidence: ``seq`` of the event with the picture that it was read from, where that is kept."""
+
+    span: Span
+    evidence: int | None = None
+
+
+Search = Callable[[str], Sequence[Found]]
 
 
 def in_history(history: History) -> Search:
     """Search whatever the case; the latest first."""
 
-    def search(wanted: str) -> Sequence[Span]:
+    def search(wanted: str) -> Sequence[Found]:
         folded = wanted.casefold()
-        found = (span for span in reversed(spans(history.events())) if folded in span.text.casefold())
+        found = (Found(span) for span in reversed(spans(history.events())) if folded in span.text.casefold())
         return list(islice(found, MOST))
 
     return search
@@ -30,15 +40,26 @@ def in_store(path: Path) -> Search:
     """As ``in_history``, in a store that may be written meanwhile. Raises StoreError where there is none."""
     StoreReader(path).close()
 
-    def search(wanted: str) -> Sequence[Span]:
+    def search(wanted: str) -> Sequence[Found]:
         with StoreReader(path) as reader:
-            found: dict[tuple[str, int, float], Span] = {}
+            events: dict[tuple[str, int, float], list[TextEvent]] = {}
             for event in reader.search(Query(wanted, limit=MOST)):
-                if (key := (event.stream, event.track, event.start)) not in found:
-                    found[key] = _span(reader, event)
-            return list(found.values())
+                events.setdefault((event.stream, event.track, event.start), []).append(event)
+            return [
+                Found(_span(reader, latest), _evidence(reader, [latest, *rest])) for latest, *rest in events.values()
+            ]
 
     return search
+
+
+def crop_in(path: Path, stream: str, seq: int) -> bytes | None:
+    """The picture (WebP) that an event's text was read from, where a store has it. Raises StoreError."""
+    with StoreReader(path) as reader:
+        return reader.crop(stream, seq)
+
+
+def _evidence(reader: StoreReader, events: Sequence[TextEvent]) -> int | None:
+    return next((event.seq for event in events if reader.crop(event.stream, event.seq) is not None), None)
 
 
 def _span(reader: StoreReader, event: TextEvent) -> Span:

@@ -12,10 +12,11 @@ from typing import Self
 
 import uvicorn
 
-from stream_ocr.dashboard.app import Page, Show, create
+from stream_ocr.dashboard.app import create
 from stream_ocr.dashboard.beside import Beside
 from stream_ocr.dashboard.feeds import Feed, LogFeed, Running, SocketFeed
 from stream_ocr.dashboard.history import History
+from stream_ocr.dashboard.page import Page, Show
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.errors import SettingsError, SinkError
 from stream_ocr.events import Event, read_log

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from stream_ocr.dashboard import serve as serving
-from stream_ocr.dashboard.app import Page
 from stream_ocr.dashboard.feeds import Running
 from stream_ocr.dashboard.history import History
+from stream_ocr.dashboard.page import Page
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.journal import StoredJournal, open_journal
@@ -147,7 +147,8 @@ def serve() -> Iterator[Callable[..., str]]:
             store: Path | None = None,
         ) -> str:
             history, feed = History(), serving.feed_of(str(source))
-            page = Page(feed.name, history, Settings(), in_store(store) if store else in_history(history), video)
+            settings = Settings.load(None, [f"store.path={store}"] if store else [])
+            page = Page(feed.name, history, settings, in_store(store) if store else in_history(history), video)
             listener = stack.enter_context(serving.listen(Dashboard(port=0)))
             stack.enter_context(Running(feed, history))
             server = serving.server(page, token)

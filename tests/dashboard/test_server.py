@@ -194,7 +194,8 @@ def test_events_that_are_published_are_told_and_found(serve, journal, endpoint, 
 
     long_ago = datetime.now(UTC) - timedelta(hours=3)
     list(journal.commit([told("STILL THERE", track=7, start=1.0, emitted_utc=long_ago)]))
-    list(journal.commit([told("GONE", track=8, start=2.0, emitted_utc=long_ago)]))
+    gone = told("GONE", track=8, start=2.0, emitted_utc=long_ago)
+    list(journal.commit([gone], {gone.id: b"picture"}))
     list(journal.commit([told("GONE", track=8, kind="ended", start=2.0, end=3.0, emitted_utc=long_ago)]))
     list(journal.commit([told("GATE 4", track=9, start=4.0)]))
     address = serve(endpoint, store=tmp_path / "events.db")
@@ -203,7 +204,12 @@ def test_events_that_are_published_are_told_and_found(serve, journal, endpoint, 
         found = [event["text"] for kind, _, events in messages(address, 2) if kind == "events" for event in events]
     assert found == ["STILL THERE", "GATE 4"]
     (span,) = json.loads(get(address, "api/search?q=gone")[2])
-    assert (span["text"], span["start"], span["end"]) == ("GONE", 2.0, 3.0)
+    assert (span["text"], span["start"], span["end"], span["evidence"]) == ("GONE", 2.0, 3.0, gone.seq)
+    status, headers, picture = get(address, f"api/evidence?stream=gate&seq={gone.seq}")
+    assert (status, headers["content-type"], picture) == (200, "image/webp", b"picture")
+    for query in ("stream=gate&seq=0", "stream=hall&seq=1", "stream=gate&seq=-1", "seq=" + 40 * "9", ""):
+        assert get(address, f"api/evidence?{query}")[0] == 404
+    assert json.loads(get(address, "api/search?q=still")[2])[0]["evidence"] is None
 
 
 def test_what_is_no_endpoint_is_told_at_the_start():

@@ -37,12 +37,18 @@ export class Search {
     this.results.replaceChildren(...found.map((span) => this.#row(span)));
   }
 
+  /** What it looked like: out of the video, or as it was kept when it was read. */
+  #picture({ stream, track, start, evidence }) {
+    if (this.pictures) return `api/thumbnail?${new URLSearchParams({ stream, track, start })}`;
+    return evidence === null ? null : `api/evidence?${new URLSearchParams({ stream, seq: evidence })}`;
+  }
+
   #row(span) {
     const when = `${clock(span.start)} – ${span.end === null ? "" : clock(span.end)}`;
     const button = element("button", { type: "button" });
-    if (this.pictures) {
-      const source = new URLSearchParams({ stream: span.stream, track: span.track, start: span.start });
-      const picture = element("img", { alt: "", loading: "lazy", src: `api/thumbnail?${source}` });
+    const source = this.#picture(span);
+    if (source) {
+      const picture = element("img", { alt: "", loading: "lazy", src: source });
       picture.addEventListener("error", () => picture.remove());
       button.append(picture);
     }
