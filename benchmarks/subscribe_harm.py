@@ -109,7 +109,7 @@ def heard(opened: Any, endpoint: str, processes: Sequence[psutil.Process], other
     for client in clients:
         assert client.stdout is not None
         client.stdout.readline()
-    commits, rss = [], [0.0, 0.0]
+    commits, rss, before = [], [0.0, 0.0], [_cpu_s(process) for process in processes]
     for n in range(2000):
         due = time.perf_counter() + 0.01
         made = [event(opened.number("gate"), "THE END" if n == 1999 else "")]
@@ -132,7 +132,14 @@ def heard(opened: Any, endpoint: str, processes: Sequence[psutil.Process], other
         "clients": len(told),
         "publisher": round(rss[0], 1),
         "bus": round(rss[1], 1),
+        "publisher_cpu_s": round(_cpu_s(processes[0]) - before[0], 2),
+        "bus_cpu_s": round(_cpu_s(processes[1]) - before[1], 2),
     }
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 class Deadly(Publisher):

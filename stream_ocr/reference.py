@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from stream_ocr.bus import protocol
-from stream_ocr.bus.peers import MAX_REQUESTS_PER_S, MAX_SUBSCRIPTIONS, MAX_TOPIC_BYTES
+from stream_ocr.bus.peers import MAX_REQUESTS_PER_S, MAX_SUBSCRIBED_BYTES, MAX_SUBSCRIPTIONS, MAX_TOPIC_BYTES
 from stream_ocr.events import CONFIDENCE_DIGITS, PIXEL_DIGITS, SCHEMA, TIME_DIGITS, SourceEvent, TextEvent
 from stream_ocr.store.reader import PAGE_BYTES, PAGE_EVENTS
 
@@ -247,6 +247,7 @@ says, a reply as its question. A message that begins with a brace is JSON, which
 | {MAX_TOPIC_BYTES} bytes of a topic | the connection is closed |
 | {MAX_REQUESTS_PER_S} questions a second of one connection | it is closed |
 | {MAX_SUBSCRIPTIONS} subscriptions of one connection at a time | it is closed |
+| {MAX_SUBSCRIBED_BYTES // 1024} KiB of their topics | it is closed |
 | `socket.max_peers` connections | a further one is closed |
 | `socket.backlog` events that wait for one subscriber | later ones are dropped for it; it sees the gap and asks |
 | {PAGE_EVENTS} events or {PAGE_BYTES // 1024} KiB of a replay | the next page is asked for |

@@ -15,7 +15,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 MAX_SUBSCRIPTIONS = 1000  # of one peer at a time
-MAX_TOPIC_BYTES = 1024
+MAX_SUBSCRIBED_BYTES = 32 * 1024  # of the topics of one peer; libzmq takes some forty bytes of memory for each
+MAX_TOPIC_BYTES = 512
 MAX_REQUESTS_PER_S = 200
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class _Peer:
     subscriptions: int = 0
+    subscribed_bytes: int = 0
     requests: int = 0
     second: int = field(default_factory=lambda: int(time.monotonic()))
 
@@ -65,8 +67,11 @@ class Peers:
         peer = self._peers.setdefault(fd, _Peer())
         if message[:1] not in (b"\0", b"\1") or len(message) > MAX_TOPIC_BYTES:
             return self.refuse(fd, "no subscription")
-        peer.subscriptions += 1 if message[0] else -1
-        return peer.subscriptions <= MAX_SUBSCRIPTIONS or self.refuse(fd, "too many subscriptions")
+        sign = 1 if message[0] else -1
+        peer.subscriptions += sign
+        peer.subscribed_bytes += sign * len(message)
+        few = peer.subscriptions <= MAX_SUBSCRIPTIONS and peer.subscribed_bytes <= MAX_SUBSCRIBED_BYTES
+        return few or self.refuse(fd, "too many subscriptions")
 
     def asks(self, frame: zmq.Frame) -> bool:
         """Whether a request comes not too soon after too many others."""

@@ -17,6 +17,8 @@ MAX_PACKET_BYTES = 64 * 1024
 _RESTART_S = 5.0
 _END_S = 5.0
 _BUFFER_BYTES = 4 * 2**20
+# One who floods the bus with subscriptions left it 40 to 70 MiB larger, with this 5 to 15 (glibc).
+_FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +105,7 @@ class Publisher:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     pass_fds=[theirs.fileno()],
-                    env=os.environ,
+                    env=os.environ | _FRUGAL,
                 )
             except OSError as error:
                 ours.close()

@@ -35,6 +35,7 @@ _FILES = 4096
 _BIND_S = 5.0
 _LINGER_MS = 1000
 _DEAD_MS = 15_000  # a peer that does not answer a ping for so long is gone
+_SUBSCRIBING_BYTES = 8192  # that the system takes in from a peer before it is counted, and hung up on where need be
 _TURN = 64  # messages of one sort before the others get their turn
 _MOST_BEHIND = 20_000  # events that are made up for by the bus itself; subscribers ask for older ones
 
@@ -72,6 +73,7 @@ class Bus:
                 self._socket(context, zmq.XPUB, backlog=self._spec.backlog, incoming=2, most_bytes=MAX_TOPIC_BYTES)
             )
             self._events.setsockopt(zmq.XPUB_VERBOSER, 1)
+            self._events.rcvbuf = _SUBSCRIBING_BYTES
             self._requests = opening.enter_context(
                 self._socket(context, zmq.ROUTER, backlog=8, incoming=_TURN, most_bytes=protocol.MAX_REQUEST_BYTES)
             )
