@@ -95,5 +95,6 @@ def _result(found: Found) -> dict[str, Any]:
         "confidence": span.confidence,
         "start": span.start,
         "end": span.end,
+        "start_utc": found.utc and found.utc.isoformat(),
         "evidence": found.evidence,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -16,9 +17,13 @@ _PAGES = 3  # of a stream that are looked through for the end of a text
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A text. evidence: ``seq`` of the event with the picture that it was read from, where that is kept."""
+    """A text. utc: of its start, where that is known.
+
+    evidence: ``seq`` of the event with the picture that it was read from, where that is kept.
+    """
 
     span: Span
+    utc: datetime | None = None
     evidence: int | None = None
 
 
@@ -46,7 +51,8 @@ def in_store(path: Path) -> Search:
             for event in reader.search(Query(wanted, limit=MOST)):
                 events.setdefault((event.stream, event.track, event.start), []).append(event)
             return [
-                Found(_span(reader, latest), _evidence(reader, [latest, *rest])) for latest, *rest in events.values()
+                Found(_span(reader, latest), latest.start_utc, _evidence(reader, [latest, *rest]))
+                for latest, *rest in events.values()
             ]
 
     return search

@@ -300,7 +300,7 @@ def test_a_page_outlives_its_server(browse, start, log):
     log.add(log.text("appeared", "AFTER", 2.0, track=2))
     start(log.path, port=int(program.address.rsplit(":", 1)[1].strip("/")))
     opened.until("document.querySelector('#connection').dataset.state === 'connected'")
-    opened.until("streamOcr.model.events.length === 2")
+    opened.until("document.querySelectorAll('#list li:not([hidden])').length === 2")
     assert sorted(rows(page)) == ["AFTER", "BEFORE"]
     assert page.evaluate("same"), "the page was loaded anew"
 

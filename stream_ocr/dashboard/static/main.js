@@ -70,7 +70,7 @@ $("pause").onclick = () => {
 };
 
 // Search.
-const search = new Search({ query: $("query"), said: $("found"), results: $("results"), pictures: about.video, choose: chooseFound });
+const search = new Search({ query: $("query"), said: $("found"), results: $("results"), pictures: about.video, choose: chooseFound, when: whenFound });
 for (const tab of [$("tab-events"), $("tab-search")]) tab.onclick = () => openTab(tab);
 $("tab-events").parentElement.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
@@ -238,9 +238,23 @@ function chooseFound(found) {
   const span = spans.find((each) => each.track === found.track && Math.abs(each.start - found.start) < 1e-6);
   if (span) choose(span);
   else {
-    showDetail({ ...found, from: found.start });
+    showDetail({ ...found, from: fromFound(found) });
     screen?.seek(found.start);
   }
+}
+
+/** Where what was found begins on the axis. */
+function fromFound(found) {
+  if (found.start_utc) return Date.parse(found.start_utc) / 1000;
+  return found.start + (model.streams.get(found.stream)?.shift ?? 0);
+}
+
+function whenFound(found) {
+  if (!model.live) return `${clock(found.start)} – ${clock(found.end)}`;
+  const from = fromFound(found);
+  const date = new Date(from * 1000);
+  const said = `${daytime(from)}${found.end > found.start ? ` – ${daytime(from + found.end - found.start)}` : ""}`;
+  return date.toDateString() === new Date().toDateString() ? said : `${date.toLocaleDateString()} ${said}`;
 }
 
 function jump(span, time) {

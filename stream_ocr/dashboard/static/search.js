@@ -1,12 +1,13 @@
 // Search over everything that was kept, by the server.
 
-import { clock, element, oneLine, read } from "./format.js";
+import { element, oneLine, read } from "./format.js";
 
 const WAIT_MS = 200;
 
 export class Search {
-  constructor({ query, said, results, pictures, choose }) {
-    Object.assign(this, { query, said, results, pictures, choose });
+  /** pictures: whether there is a video to take them from; when(found): its times in words. */
+  constructor({ query, said, results, pictures, choose, when }) {
+    Object.assign(this, { query, said, results, pictures, choose, when });
     this.asked = 0;
     query.addEventListener("input", () => {
       clearTimeout(this.timer);
@@ -44,7 +45,6 @@ export class Search {
   }
 
   #row(span) {
-    const when = `${clock(span.start)} – ${span.end === null ? "" : clock(span.end)}`;
     const button = element("button", { type: "button" });
     const source = this.#picture(span);
     if (source) {
@@ -52,7 +52,7 @@ export class Search {
       picture.addEventListener("error", () => picture.remove());
       button.append(picture);
     }
-    const facts = element("small", {}, element("time", { textContent: when }), read(` ${oneLine(span.stream, 60)}`));
+    const facts = element("small", {}, element("time", { textContent: this.when(span) }), read(` ${oneLine(span.stream, 60)}`));
     button.append(read(oneLine(span.text)), facts);
     button.addEventListener("click", () => this.choose(span));
     return element("li", {}, button);

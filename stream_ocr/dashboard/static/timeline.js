@@ -197,7 +197,7 @@ export class Timeline {
       pen.clip();
       pen.font = `12.5px ${this.font}`;
       pen.textBaseline = "middle";
-      const newGroup = several && (index === 0 || this.rows[index - 1].stream !== row.stream);
+      const newGroup = several && (index === first || this.rows[index - 1].stream !== row.stream);
       let left = 12;
       if (several) {
         pen.fillStyle = this.colours.soft;
