@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MOST = 0xFFFF
+WRAP_MS = 1 << 31
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -50,14 +53,25 @@ def planes_in(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_ra
     )
 
 
-def note(frame: Frame) -> int:
-    """What has to be known to find the planes of a frame in a buffer, as a number other than 0."""
-    return frame.size[0] << 32 | frame.size[1] << 1 | frame.full_range
+def note(frame: Frame, time_s: float) -> int:
+    """What has to be known of a frame in a buffer, in 64 bits; 0 for a frame that is too large for that.
+
+    time_s: media time; it begins anew every 24 days.
+    """
+    width, height = frame.size
+    if max(width, height) > _MOST:
+        return 0
+    return width << 48 | height << 32 | frame.full_range << 31 | round(time_s * 1000) % WRAP_MS
 
 
 def noted(buffer: memoryview, note: int) -> Frame:
     """The frame in a buffer whose ``note`` that is."""
-    return planes_in(buffer, (note >> 32, (note & 0xFFFFFFFF) >> 1), full_range=bool(note & 1))
+    return planes_in(buffer, (note >> 48, note >> 32 & _MOST), full_range=bool(note >> 31 & 1))
+
+
+def noted_ms(note: int) -> int:
+    """Media time, up to ``WRAP_MS``."""
+    return note % WRAP_MS
 
 
 def write(frame: Frame, buffer: memoryview) -> None:

@@ -23,6 +23,7 @@ class Camera:
     dropped: Counter[str] = field(default_factory=Counter)  # pictures by why
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=_TEXTS))
     places: tuple[tuple[int, Flat], ...] = ()  # where its texts are, by track
+    places_s: float = 0.0  # and at which media time
     latency_s: float | None = None  # from the decoding of a picture to its last event
     _heard_s: float | None = None
     _progress: deque[tuple[float, int]] = field(default_factory=deque)
@@ -49,7 +50,7 @@ class Camera:
             return
         self._heard_s = now
         self._progress.append((now, message.frames))
-        self.places = message.places
+        self.places, self.places_s = message.places, message.time_s
         while self._progress[0][0] < now - _RECENT_S:
             self._progress.popleft()
         for event in message.events:

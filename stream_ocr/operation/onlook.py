@@ -20,6 +20,7 @@ from stream_ocr.thumbnails import colours, jpeg
 
 WIDTHS_PX = (320, 640, 1280)
 _KEPT_S = 0.4  # for so long a picture is given to everybody who asks
+_MOST_AHEAD_MS = 5000
 
 
 class Run(Protocol):
@@ -93,9 +94,10 @@ class Onlook:
     def _camera(self, name: str, camera: Camera, rings: Mapping[str, Ring]) -> dict[str, Any]:
         counted = self._run.ledger.counts(name)
         told = {what: counted[what] for what in ("frames", "detector_frames", "boxes", "crops_read")}
-        filled = 0
+        filled, ahead_s = 0, 0.0
         with suppress(ValueError, KeyError):  # as above
             filled = rings[frame_ring(name)].filled
+            ahead_s = rings[frame_ring(name)].peek(lambda note, _: _ahead_s(note, camera.places_s)) or 0.0
         return {
             "state": camera.state,
             "reason": camera.reason,
@@ -104,8 +106,15 @@ class Onlook:
             "dropped": sum(camera.dropped.values()),
             "picture": filled,  # another number: another picture
             "places": camera.places,
+            "places_s": camera.places_s,
+            "ahead_s": ahead_s,  # of the picture: how much newer it is than the places
             **told,
         }
+
+
+def _ahead_s(note: int, time_s: float) -> float:
+    ahead_ms = (frames.noted_ms(note) - round(time_s * 1000)) % frames.WRAP_MS
+    return ahead_ms / 1000 if ahead_ms < _MOST_AHEAD_MS else 0.0
 
 
 def _smaller(frame: Frame, width_px: int) -> Frame:

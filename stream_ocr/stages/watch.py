@@ -151,7 +151,7 @@ class WatchStage:
         slot = None
         if claim is not None:  # filled only now: nothing may be sent between that and the reference (see Marker)
             frames.write(picture.frame, claim[1])
-            slot = self._slots.commit(claim[0], frames.note(picture.frame))
+            slot = self._slots.commit(claim[0], frames.note(picture.frame, stamp.time_s))
         yield FrameRef(stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut)
         self._last = stamp
 

@@ -33,15 +33,16 @@ class Run:
         self.pids = {"detect": 7}
         self.rings = {"frames/gate": self.ring, "frames/dark": Ring.anonymous(2, 1 << 20)}
 
-    def show(self, yuv: tuple[int, int, int], size: tuple[int, int] = (642, 361), *, full_range: bool = False) -> None:
+    def show(self, yuv: tuple[int, int, int], *, full_range: bool = False, time_s: float = 0.0) -> None:
         """Send a picture of one colour through all stages."""
+        size = (642, 361)
         shapes = size[::-1], *[frames.chroma_size(size)[::-1]] * 2
         y, u, v = (np.full(shape, value, np.uint8) for shape, value in zip(shapes, yuv, strict=True))
         claim = self.ring.claim(timeout_s=0)
         assert claim is not None
         frame = Frame(y, u, v, full_range)
         frames.write(frame, claim[1])
-        self.ring.release(self.ring.commit(claim[0], frames.note(frame)))
+        self.ring.release(self.ring.commit(claim[0], frames.note(frame, time_s)))
 
 
 @pytest.fixture
@@ -98,6 +99,15 @@ def test_how_everything_does(run: Run) -> None:
     assert state["cameras"]["gate"]["picture"] > state["cameras"]["dark"]["picture"] == 0
     assert state["cameras"]["dark"]["state"] == "starting"
     assert state["stages"] == {"detect": {"up": True, "restarts": 1, "batch": None}}
+
+
+@pytest.mark.parametrize(
+    ("picture_s", "places_s", "ahead_s"), [(2.5, 2.1, 0.4), (2.0, 2.1, 0.0), (5e6, 5e6 - 0.25, 0.25)]
+)
+def test_how_much_newer_the_picture_is_than_the_places(run: Run, picture_s, places_s, ahead_s) -> None:
+    run.show(GREEN, time_s=picture_s)
+    run.cameras["gate"].hear(Published("gate", 10, places_s, (), (), 1))
+    assert Onlook(run).state()["cameras"]["gate"]["ahead_s"] == pytest.approx(ahead_s)
 
 
 def ask(port: int, path: str, host: str) -> tuple[int, str, bytes]:

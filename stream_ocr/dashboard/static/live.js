@@ -46,7 +46,11 @@ export class Live {
 
   async #show(name, tile, camera) {
     if (!camera) return;
-    const places = new Map(camera.places.map(([track, flat]) => [track, corners(flat)]));
+    if (tile.told?.places_s !== camera.places_s) {
+      tile.motion = motion(tile.told, camera);
+      tile.told = camera;
+    }
+    const places = new Map(camera.places.map(([track, flat]) => [track, ahead(flat, tile.motion.get(track), camera.ahead_s)]));
     if (camera.picture && camera.picture !== tile.number && this.inSight.has(tile.frame) && !tile.loading) {
       tile.loading = true;
       const width = Math.ceil(tile.frame.clientWidth * devicePixelRatio);
@@ -68,6 +72,16 @@ export class Live {
   }
 }
 
-function corners(flat) {
-  return [0, 2, 4, 6].map((n) => [flat[n], flat[n + 1]]);
+/** How fast texts move, [x, y] in pixels a second by track, since they were told of before. */
+function motion(before, now) {
+  const known = new Map(before?.places);
+  const seconds = now.places_s - (before?.places_s ?? 0);
+  const speed = (old, flat, axis) => [0, 2, 4, 6].reduce((sum, n) => sum + flat[n + axis] - old[n + axis], 0) / 4 / seconds;
+  const moving = now.places.filter(([track]) => known.has(track) && seconds > 0);
+  return new Map(moving.map(([track, flat]) => [track, [0, 1].map((axis) => speed(known.get(track), flat, axis))]));
+}
+
+/** The corners of a text in a picture that is so much newer than its place. */
+function ahead(flat, [x, y] = [0, 0], seconds = 0) {
+  return [0, 2, 4, 6].map((n) => [flat[n] + x * seconds, flat[n + 1] + y * seconds]);
 }
