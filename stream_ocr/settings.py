@@ -106,7 +106,7 @@ class Recognition(Vocabulary):
 
 class Events(Section):
     min_confidence: float = Field(
-        0.6,
+        0.75,
         ge=0,
         le=1,
         description="Texts whose characters are read with less confidence, in the geometric mean, are not reported.",
