@@ -97,7 +97,7 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, line: bytes | str) -> Self:
-        """The event in a line. Raises msgspec.ValidationError or DecodeError when it is none."""
+        """The event in a line. Raises one of UNREADABLE when it is none."""
         return msgspec.json.decode(line, type=cls)
 
 
@@ -124,6 +124,9 @@ class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 Event = TextEvent | SourceEvent
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not what they should be; msgspec gives wrong UTF-8 a name of its own."""
+
 _set = msgspec.structs.force_setattr
 _encoder = msgspec.json.Encoder()
 
@@ -137,7 +140,7 @@ class _Head(msgspec.Struct):
 
 
 def parse(line: bytes | str) -> Event:
-    """The event of either sort in a line. Raises msgspec.DecodeError when it is none."""
+    """The event of either sort in a line. Raises one of UNREADABLE when it is none."""
     head = msgspec.json.decode(line, type=_Head)
     of: type[Event] = SourceEvent if head.kind.startswith("source.") else TextEvent
     return msgspec.json.decode(line, type=of)
@@ -170,7 +173,7 @@ def read_log(path: Path) -> Iterator[Event]:
                 continue
             try:
                 yield parse(line)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 if line.endswith(b"\n"):
                     raise SourceError(f"Line {number} of {path} is no event: {error}.") from error
                 import structlog  # not needed by a subscriber, and slow to import

@@ -108,7 +108,7 @@ def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path):
     assert list(read_log(log)) == [event()]
 
 
-@pytest.mark.parametrize("line", [b"not json\n", b"{}\n", b"\xff\xfe\n"])
+@pytest.mark.parametrize("line", [b"not json\n", b"{}\n", b"\xff\xfe\n", b'{"kind":"\xff"}\n'])
 def test_a_line_that_is_no_event_is_named(tmp_path, line):
     log = tmp_path / "events.jsonl"
     log.write_bytes(event().to_json() + b"\n" + line)

@@ -10,6 +10,7 @@ import structlog
 
 from stream_ocr.bus import protocol
 from stream_ocr.errors import StoreError
+from stream_ocr.events import UNREADABLE
 from stream_ocr.store.reader import Page, StoreReader
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class Answers:
         """The answer to a request, whatever it says."""
         try:
             request = protocol.decode_request(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return protocol.ErrorReply(id=0, reason=f"This is no request: {error}.")
         try:
             match request:

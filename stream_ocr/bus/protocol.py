@@ -18,6 +18,8 @@ MAX_REQUEST_BYTES = 16 * 1024
 MAX_REPLY_BYTES = 64 * 2**20
 MAX_STREAMS = 1000  # of a list; more come on further pages
 
+_MOST = 2**53  # what every language takes for an integer
+
 Format = Literal["json", "msgpack"]
 Utc = Annotated[datetime, Meta(tz=True)]
 Raw = msgspec.Raw
@@ -40,7 +42,7 @@ class StreamsRequest(
 ):
     """Which streams are there, and how far are they?"""
 
-    id: Annotated[int, Meta(description="Chosen by who asks; the reply has the same.")] = 0
+    id: Annotated[int, Meta(description="Chosen by who asks; the reply has the same.", ge=0, le=_MOST)] = 0
     before: Annotated[
         Utc | None, Meta(description="Tell the last `seq` before this time instead: what follows is since then.")
     ] = None
@@ -52,7 +54,7 @@ class SnapshotRequest(
 ):
     """Which texts are in sight?"""
 
-    id: Annotated[int, Meta(description="As above.")] = 0
+    id: Annotated[int, Meta(description="As above.", ge=0, le=_MOST)] = 0
     streams: Annotated[
         Annotated[tuple[str, ...], Meta(max_length=MAX_STREAMS)] | None,
         Meta(description="Of these streams; null: of all."),
@@ -65,9 +67,9 @@ class ReplayRequest(
 ):
     """What happened in a stream after a ``seq``?"""
 
-    id: Annotated[int, Meta(description="As above.")] = 0
+    id: Annotated[int, Meta(description="As above.", ge=0, le=_MOST)] = 0
     stream: Annotated[str, Meta(description="Name of the stream.")]
-    after: Annotated[int, Meta(description="The last `seq` that is known; -1 for all that is kept.", ge=-1, le=2**62)]
+    after: Annotated[int, Meta(description="The last `seq` that is known; -1 for all that is kept.", ge=-1, le=_MOST)]
     limit: Annotated[int, Meta(description="So many events at most; 1000 is the most that a page holds.", ge=1)] = 1000
 
 
@@ -137,17 +139,17 @@ def form_of(data: bytes) -> Format:
 
 
 def decode_request(data: bytes) -> Request:
-    """Raises msgspec.DecodeError or RecursionError for what is no request."""
+    """Raises one of UNREADABLE for what is no request."""
     return _requests[form_of(data)].decode(data)
 
 
 def decode_reply(data: bytes) -> Reply:
-    """Raises msgspec.DecodeError for what is no reply. Its events are left as they came."""
+    """Raises one of UNREADABLE for what is no reply. Its events are left as they came."""
     return _replies[form_of(data)].decode(data)
 
 
 def decode_heartbeat(data: bytes) -> Heartbeat:
-    """Raises msgspec.DecodeError for what is no heartbeat."""
+    """Raises one of UNREADABLE for what is no heartbeat."""
     return _beats[form_of(data)].decode(data)
 
 

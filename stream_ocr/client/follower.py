@@ -102,7 +102,7 @@ class Follower:
         self._ask_to_join("")
 
     def take_event(self, data: bytes) -> None:
-        """An event as it was published. Raises msgspec.DecodeError for what is none."""
+        """An event as it was published. Raises one of UNREADABLE for what is none."""
         head, event = _read(data)
         if not self.joined:
             self._before.append((head, event))

@@ -8,20 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 import zmq
 
 from stream_ocr.bus import keys, protocol
 from stream_ocr.client.cursor import Cursor
 from stream_ocr.client.follower import Follower, Since
 from stream_ocr.errors import SubscribeError
-from stream_ocr.events import Event, TextEvent
+from stream_ocr.events import UNREADABLE, Event, TextEvent
 
 _TURN = 1000  # messages taken at a time
 _LOOK_S = 0.25  # how often what waits for an answer is looked at
 _DEAD_MS = 15_000
 _BACKLOG = 10_000
-_NONSENSE = (msgspec.DecodeError, RecursionError)
 
 
 def subscribe(
@@ -222,7 +220,7 @@ class Subscription:
         for frames in _received(self._requests):
             try:
                 self._follower.take_reply(protocol.decode_reply(frames[-1]))
-            except _NONSENSE:
+            except UNREADABLE:
                 continue
         for frames in _received(self._events):
             self._heard_s = time.monotonic()
@@ -231,7 +229,7 @@ class Subscription:
                     self._follower.take_heartbeat(protocol.decode_heartbeat(frames[-1]))
                 else:
                     self._follower.take_event(frames[-1])
-            except _NONSENSE:
+            except UNREADABLE:
                 continue
 
 

@@ -12,13 +12,12 @@ from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-import msgspec
 import structlog
 
 from stream_ocr.client import Subscription, subscribe
 from stream_ocr.dashboard.history import History
 from stream_ocr.errors import SourceError
-from stream_ocr.events import Event, parse
+from stream_ocr.events import UNREADABLE, Event, parse
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +88,7 @@ class LogFeed:
             try:
                 if line.strip():
                     yield parse(line)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 log.warning("line is no event", path=str(self.path), line=self._lines, reason=str(error))
 
 

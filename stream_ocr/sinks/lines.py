@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from stream_ocr.errors import SinkError
+from stream_ocr.events import UNREADABLE
 
 log = structlog.get_logger(__name__)
 _STEP_BYTES = 1 << 16
@@ -63,7 +64,7 @@ class LineFile:
             return size
         try:
             msgspec.json.decode(os.pread(self._fd, size - end, end))
-        except msgspec.DecodeError:
+        except UNREADABLE:
             os.ftruncate(self._fd, end)
             log.warning("last line was cut off and is removed", path=str(self.path), bytes=size - end)
             return end

@@ -17,7 +17,7 @@ import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
 from stream_ocr.errors import SinkError
-from stream_ocr.events import Event, Polygon, TextEvent, parse
+from stream_ocr.events import UNREADABLE, Event, Polygon, TextEvent, parse
 from stream_ocr.outputs import Mqtt
 from stream_ocr.settings import secret
 from stream_ocr.sinks.base import reason
@@ -82,7 +82,7 @@ class MqttDelivery:
                 return Outcome("later", "interrupted")
         try:
             events = [parse(line) for line in lines]
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             return Outcome("refused", f"what waits in the spool is no event: {error}")
         waiting = {self._publish(self._topic(event), line) for event, line in zip(events, lines, strict=True)}
         if self._settings.retain:

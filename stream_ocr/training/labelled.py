@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from stream_ocr.errors import SourceError
+from stream_ocr.events import UNREADABLE
 from stream_ocr.geometry import rectangle
 
 DO_NOT_CARE = "###"
@@ -66,7 +67,7 @@ def _json(path: Path) -> Iterator[Labelled]:
         )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise SourceError(f"{path} is no list of pictures with their quads ({error}).") from error
     for truth in truths:
         if truth.texts and len(truth.texts) != len(truth.quads):

@@ -12,7 +12,8 @@ import psutil
 import pytest
 import zmq
 
-from stream_ocr.bus import keys
+from stream_ocr.bus import keys, protocol
+from stream_ocr.bus.answers import Answers
 from stream_ocr.bus.protocol import BEAT_TOPIC, requests_endpoint
 from stream_ocr.client import subscribe
 from stream_ocr.errors import SettingsError, SinkError, SubscribeError
@@ -27,6 +28,13 @@ def context():
     with zmq.Context() as context:
         yield context
         context.destroy(linger=0)
+
+
+@pytest.fixture
+def store(tmp_path, commit):
+    with open_journal(Settings.load(None, [f"store.path={tmp_path}/asked.db"])) as journal:
+        commit(journal, "GATE 1", "EXIT")
+    return tmp_path / "asked.db"
 
 
 @pytest.fixture
@@ -91,6 +99,9 @@ NO_QUESTIONS = [
     b"\x81" * 10_000,
     b"\xff\x00" * 100,
     b"\x80\x04\x95",
+    b'{"ask":"streams","after":"\xff\xfe"}',
+    b'{"ask":"streams","id":99999999999999999999999}',
+    b'{"ask":"replay","stream":"\\ud800","after":0}',
 ]
 
 
@@ -99,6 +110,30 @@ def test_what_is_no_question_is_answered_so(journal, ask):
         reply = ask(body)
         decode = json.loads if reply.startswith(b"{") else msgspec.msgpack.decode
         assert decode(reply)["reply"] == "error"
+
+
+def test_whatever_is_asked_there_is_an_answer(store):
+    """Questions that are nearly right, by the thousand, straight to where they are answered."""
+    rng = random.Random(7)
+    questions = [
+        b'{"ask":"replay","id":1,"stream":"gate","after":-1,"limit":10}',
+        b'{"ask":"snapshot","id":2,"streams":["gate","hall"],"after":"a"}',
+        b'{"ask":"streams","id":3,"before":"2026-01-01T00:00:00Z","after":""}',
+    ]
+    answers = Answers(store)
+    for _ in range(20_000):
+        question = rng.choice(questions)
+        if rng.random() < 0.5:
+            question = protocol.as_msgpack(question)
+        for _ in range(rng.randint(1, 4)):
+            at, harm = (
+                rng.randrange(len(question)),
+                bytes([rng.choice([0, 9, 34, 92, 128, 192, 255, rng.randrange(256)])]),
+            )
+            question = question[:at] + harm * rng.randint(0, 2) + question[at + rng.randint(0, 3) :] or b" "
+        for form in ("json", "msgpack"):
+            protocol.decode_reply(protocol.encode(answers.reply(question), form))
+    answers.close()
 
 
 def test_streams_are_told_in_pages(journal, commit, ask):
