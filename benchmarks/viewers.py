@@ -84,7 +84,9 @@ class Phase:
 def summary(phases: list[tuple[int, Phase]]) -> dict[str, float]:
     pairs = [(without, looked_at) for (_, without), (_, looked_at) in zip(phases[::2], phases[1::2], strict=True)]
     ratios = [looked_at.detector_frames / without.detector_frames for without, looked_at in pairs]
+    without_all, with_all = (sum(phase.detector_frames for phase in each) for each in zip(*pairs, strict=True))
     return {
+        "throughput_ratio_of_means": round(with_all / without_all, 3),
         "throughput_ratio_median": round(statistics.median(ratios), 3),
         "throughput_ratio_least": round(min(ratios), 3),
         "throughput_ratio_most": round(max(ratios), 3),

@@ -89,6 +89,23 @@ def browse(chromium: Any) -> Iterator[Callable[..., Opened]]:
         assert made.errors == []
 
 
+@pytest.fixture
+def axe() -> Callable[[Any], list[tuple[str, list[str]]]]:
+    """What axe-core finds serious in a page: (rule, elements). The page has to let scripts in."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="needs axe: pip install axe-playwright-python"
+    )
+
+    def serious(page: Any) -> list[tuple[str, list[str]]]:
+        return [
+            (each["id"], [node["html"][:120] for node in each["nodes"]])
+            for each in axe.Axe().run(page).response["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+    return serious
+
+
 @dataclass
 class Program:
     """``stream-ocr dashboard`` as a process."""

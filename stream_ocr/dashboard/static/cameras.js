@@ -38,6 +38,13 @@ export class Cameras {
 
   /** How the cameras of the run do, by name. */
   told(cameras) {
+    for (const [name, tile] of this.tiles) {
+      if (!tile.live || name in cameras) continue;
+      tile.root.remove(); // it was taken out of the settings
+      this.tiles.delete(name);
+      this.pictures?.leave(name, tile);
+      this.#arrange();
+    }
     for (const [name, camera] of Object.entries(cameras)) {
       this.#tile(name).live = camera;
       this.touch(name);

@@ -22,6 +22,12 @@ export class Live {
     this.sight.observe(tile.frame);
   }
 
+  leave(name, tile) {
+    this.tiles.delete(name);
+    this.inSight.delete(tile.frame);
+    this.sight.unobserve(tile.frame);
+  }
+
   forget() {
     this.sight.disconnect();
     this.tiles.clear();
