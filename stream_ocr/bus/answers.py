@@ -11,6 +11,7 @@ import structlog
 from stream_ocr.bus import protocol
 from stream_ocr.errors import StoreError
 from stream_ocr.events import UNREADABLE
+from stream_ocr.store.place import Place
 from stream_ocr.store.reader import Page, StoreReader
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ class Answers:
         self.store = ""
         self._path = path
         self._opened: StoreReader | None = None
+        self._place: Place | None = None
         self._broken = False
 
     def close(self) -> None:
@@ -102,8 +104,10 @@ class Answers:
 
     def _reader(self) -> StoreReader:
         """Raises StoreError and sqlite3.Error while the store cannot be read."""
+        if self._opened is not None and self._place is not None and self._place.is_lost:
+            self.close()
         if self._opened is None:
-            self._opened = StoreReader(self._path)
+            self._opened, self._place = StoreReader(self._path), Place(self._path)
             self.store = self._opened.id
             self._broken = False
         return self._opened

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from stream_ocr.client import subscribe
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import SourceEvent
 from stream_ocr.journal import open_journal
+from stream_ocr.store.reader import StoreReader
 
 WAIT_S = 20.0
 
@@ -199,6 +201,29 @@ def test_an_async_subscriber(journal, endpoint, commit):
 
     commit(journal, "A", "B")
     assert asyncio.run(asyncio.wait_for(main(), WAIT_S)) == ["A", "B", "C"]
+
+
+def test_a_store_that_is_removed_meanwhile_is_begun_anew(journal, endpoint, commit, tmp_path):
+    with subscribe(endpoint, since="start") as subscription:
+        commit(journal, "A")
+        got = take(subscription, 1)
+        (tmp_path / "events.db").unlink()
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "events.db").exists() and time.monotonic() < deadline:
+            commit(journal, "B")
+            time.sleep(0.1)
+        while not all(event.durable for event in commit(journal, "C")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        commit(journal, "D")
+        while got[-1].text != "D":
+            got += take(subscription, 1)
+    with StoreReader(tmp_path / "events.db") as store:
+        kept = list(store.events())
+    assert kept[-1].text == "D"
+    assert [event.seq for event in kept] == list(range(kept[0].seq, got[-1].seq + 1)), "numbers go on"
+    assert {event.durable for event in kept} == {True, False}
+    seqs = [event.seq for event in got]
+    assert sorted(set(seqs)) == list(range(seqs[-1] + 1))
 
 
 def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_path):
