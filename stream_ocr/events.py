@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,7 @@ Point = tuple[float, float]
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
 SourceKind = Literal["source.up", "source.down", "source.gap"]
+KINDS: frozenset[str] = frozenset((*get_args(Kind), *get_args(SourceKind)))
 Clock = Literal["rtcp", "arrival", "file"]
 Utc = Annotated[datetime, Meta(tz=True)]
 

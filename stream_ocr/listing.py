@@ -56,7 +56,7 @@ def follow(
                 _write(line(event)) if program is None else _hand_over(program, event)
                 left = None if left is None else left - 1
             elif not subscription.connected and time.monotonic() > silent_s:
-                sys.stderr.write(f"nothing is heard from {endpoint} yet; waiting\n")
+                sys.stderr.write(f"nothing is heard from {endpoint} yet; waiting (are keys needed there?)\n")
                 silent_s = float("inf")
 
 
@@ -67,6 +67,7 @@ def search(path: Path, query: Query, *, json: bool, crops: Path | None = None) -
     """
     found = 0
     with StoreReader(path) as store, _until_nobody_listens():
+        store.require(query.streams)
         for event in store.search(query):
             _write(as_json(event) if json else _found(event, query))
             found += 1

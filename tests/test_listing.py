@@ -96,6 +96,10 @@ def test_search_brings_the_pictures_that_texts_were_read_from(run, tmp_path):
 def test_search_that_finds_nothing_says_so(run, store):
     assert run("search", "nothing", "--set", f"store.path={store}", check=1).stderr == "nothing was found\n"
     assert "There is no store" in run("search", "x", "--store", f"{store}.none", check=1).stderr
+    assert (
+        "has no stream 'roof'; it has: gate, hall"
+        in run("search", "x", "--store", store, "--stream", "roof", check=1).stderr
+    )
     assert "is no time" in run("search", "x", "--store", store, "--from", "noon", check=1).stderr
 
 
@@ -187,7 +191,10 @@ def test_subscribe_says_when_nobody_is_there(endpoint):
     program = [sys.executable, "-m", "stream_ocr.cli", "subscribe", endpoint]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(program, stderr=subprocess.PIPE, env=environment) as following:
-        assert following.stderr.readline() == f"nothing is heard from {endpoint} yet; waiting\n".encode()
+        assert (
+            following.stderr.readline()
+            == f"nothing is heard from {endpoint} yet; waiting (are keys needed there?)\n".encode()
+        )
         following.send_signal(signal.SIGINT)
         assert following.wait(20) == 0
         following.stderr.close()

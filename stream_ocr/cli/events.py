@@ -53,7 +53,7 @@ def search(
     from_: Annotated[str | None, typer.Option("--from", help="2026-11-21T14:00, or media time: 83.5, 1:23.5.")] = None,
     to: Annotated[str | None, typer.Option(help="As --from; up to there.")] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Forgive a misread letter in every four.")] = False,
-    limit: Annotated[int, typer.Option(help="So many at most, the latest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most, the latest first.")] = 50,
     crops: Annotated[
         Path | None, typer.Option(help="A folder for the pictures of what is found, where store.crops keeps them.")
     ] = None,

@@ -14,7 +14,7 @@ from stream_ocr.bus import keys, protocol
 from stream_ocr.client.cursor import Cursor
 from stream_ocr.client.follower import Follower, Since
 from stream_ocr.errors import SubscribeError
-from stream_ocr.events import UNREADABLE, Event, TextEvent
+from stream_ocr.events import KINDS, UNREADABLE, Event, TextEvent
 
 _TURN = 1000  # messages taken at a time
 _LOOK_S = 0.25  # how often what waits for an answer is looked at
@@ -72,7 +72,7 @@ class Subscription:
         cursor: Cursor,
         keys: tuple[Path, Path] | None,
     ) -> None:
-        _check(since)
+        _check(since, kinds)
         self._kinds, self._text, self._cursor = kinds, text, cursor
         self._done: Mapping[str, int] | None = None
         self._heard_s: float | None = None
@@ -241,7 +241,9 @@ def _received(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
             return
 
 
-def _check(since: Any) -> None:
+def _check(since: Any, kinds: frozenset[str] | None) -> None:
+    if unknown := sorted((kinds or frozenset()) - KINDS):
+        raise SubscribeError(f"There are no events of kind {unknown[0]!r}; there are {', '.join(sorted(KINDS))}.")
     if isinstance(since, str) and since not in ("now", "start", "snapshot"):
         raise SubscribeError(f'since is {since!r}; use "now", "start", "snapshot", a seq or a time.')
     if getattr(since, "tzinfo", since) is None:

@@ -100,6 +100,13 @@ class StoreReader:
         )
         return {name: Range(following if first is None else first, following - 1) for name, first, following in rows}
 
+    def require(self, names: Sequence[str]) -> None:
+        """Raises StoreError for a stream that there is not."""
+        streams = self.streams()
+        for name in names:
+            if name not in streams:
+                raise StoreError(f"{self._path} has no stream {name!r}; it has: {', '.join(streams) or 'none'}.")
+
     def lasts(self) -> dict[str, int]:
         """``seq`` of the last event of every stream."""
         return {name: following - 1 for name, following in self._db.execute("SELECT name, next FROM streams")}

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stream_ocr.errors import SourceError
 from stream_ocr.events import Event, read_log
 from stream_ocr.store.reader import StoreReader
 
@@ -16,9 +15,7 @@ def recorded(path: Path, streams: Sequence[str] = ()) -> Iterator[Event]:
         yield from (event for event in read_log(path) if not streams or event.stream in streams)
         return
     with StoreReader(path) as store:
-        unknown = set(streams) - set(store.streams())
-        if unknown:
-            raise SourceError(f"{path} has no stream {sorted(unknown)[0]!r}; it has: {', '.join(store.streams())}.")
+        store.require(streams)
         yield from store.events(streams)
 
 

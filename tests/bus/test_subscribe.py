@@ -246,6 +246,7 @@ def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_pat
         ({"text": "("}, "no regular expression"),
         ({"since": "yesterday"}, 'use "now"'),
         ({"since": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"kinds": "gone"}, "There are no events of kind 'gone'; there are appeared, changed"),
         ({"key": "a.key_secret"}, "go together"),
         ({"key": "/none/a.key_secret", "server_key": "/none/server.key"}, "cannot be read"),
         ({"cursor": "/none/place"}, "cannot be written"),
