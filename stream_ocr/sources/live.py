@@ -6,6 +6,7 @@ reason; then it is tried again after a pause that grows, by chance a little long
 not come back at the same moment.
 """
 
+import gc
 import logging
 import random
 import threading
@@ -96,6 +97,7 @@ class LiveSource:
             self._up_since_s, self._busy_since_s = None, time.monotonic()
             loss = self._until_lost(quick=failures % 2 == 0)
             self._busy_since_s = None
+            gc.collect()  # errors and their tracebacks are cycles, and hold the pictures of the connection
             if self._stop.is_set():
                 return
             healthy = self._up_since_s is not None and time.monotonic() - self._up_since_s > _HEALTHY_S
@@ -119,7 +121,7 @@ class LiveSource:
                     feed.corrupt = 0
                     self._show(shot)
         except SourceError as error:
-            return error
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - whatever a source does, it is tried again
             return UnreachableError(f"{self._name} cannot be read ({type(error).__name__}).")
         return SourceError("The file has ended.")

@@ -4,6 +4,7 @@ Time-outs are short here, so that the tests are; the bounds are those of the def
 """
 
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 from stream_ocr.frames import planes_in
 from stream_ocr.messages import FrameRef, Message, SourceChanged, StreamClosed
@@ -168,8 +170,17 @@ def test_a_camera_that_dies_is_noticed_at_once_and_taken_back_when_it_returns(ca
     assert (up.kind, up.epoch, up.utc_ns is not None) == ("up", 1, True)
 
 
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """What lies in cycles stays unless somebody asks for its collection."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_a_camera_that_freezes_is_noticed(camera, clip, transport):
+def test_a_camera_that_freezes_is_noticed(camera, clip, transport, without_collector):
     gate = camera(clip)
     with Watcher({"url": gate.url, "transport": transport}) as watcher:
         watcher.comes_up()
@@ -181,6 +192,8 @@ def test_a_camera_that_freezes_is_noticed(camera, clip, transport):
         assert "did not answer for 0.5 s" in down.reason
         gate.thaw()
         watcher.comes_up(2, limit_s=LIVE["longest_retry_s"] + 4)
+        open_ones = [thing for thing in gc.get_objects() if isinstance(thing, InputContainer)]
+        assert len(open_ones) == 1, "the connection before is gone, with its decoder and pictures"
     assert watcher.rises()
 
 
