@@ -24,6 +24,7 @@ _REQUESTS: Mapping[str, tuple[Struct, Struct]] = {
     "streams": (protocol.StreamsRequest, protocol.StreamsReply),
     "snapshot": (protocol.SnapshotRequest, protocol.SnapshotReply),
     "replay": (protocol.ReplayRequest, protocol.ReplayReply),
+    "crop": (protocol.CropRequest, protocol.CropReply),
 }
 _MESSAGES: Sequence[Struct] = (
     protocol.Heartbeat,

@@ -1,6 +1,7 @@
 """What the bus knows of the store: what to publish, and what to answer."""
 
 import sqlite3
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,10 @@ class Answers:
                         through=page.through,
                         last=page.last,
                     )
+                case protocol.CropRequest():
+                    crop = self._reader().crop(request.stream, request.seq)
+                    webp = None if crop is None else b64encode(crop).decode()
+                    return protocol.CropReply(id=request.id, store=self.store, webp=webp)
         except (sqlite3.Error, StoreError) as error:
             self.close()
             return protocol.ErrorReply(id=request.id, reason=f"The store cannot be read: {error}.")

@@ -109,6 +109,13 @@ def present(socket: zmq.Socket[bytes], key: Path, server: Path) -> None:
     socket.curve_serverkey = load(server).public
 
 
+def shown(key: str | Path | None, server_key: str | Path | None) -> tuple[Path, Path] | None:
+    """What ``present`` is to show, if anything. Raises SubscribeError for one without the other."""
+    if (key is None) != (server_key is None):
+        raise SubscribeError("key and server_key go together: our secret key, and the public one of the server.")
+    return None if key is None or server_key is None else (Path(key), Path(server_key))
+
+
 @contextmanager
 def _private() -> Iterator[None]:
     before = os.umask(0o077)

@@ -73,7 +73,15 @@ class ReplayRequest(
     limit: Annotated[int, Meta(description="So many events at most; 1000 is the most that a page holds.", ge=1)] = 1000
 
 
-Request = StreamsRequest | SnapshotRequest | ReplayRequest
+class CropRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask", tag="crop", forbid_unknown_fields=True):
+    """What picture was the text of an event read from?"""
+
+    id: Annotated[int, Meta(description="As above.", ge=0, le=_MOST)] = 0
+    stream: Annotated[str, Meta(description="Stream of the event.")]
+    seq: Annotated[int, Meta(description="Its number.", ge=0, le=_MOST)]
+
+
+Request = StreamsRequest | SnapshotRequest | ReplayRequest | CropRequest
 
 
 class StreamsReply(msgspec.Struct, frozen=True, kw_only=True, tag_field="reply", tag="streams"):
@@ -106,6 +114,14 @@ class ReplayReply(msgspec.Struct, frozen=True, kw_only=True, tag_field="reply", 
     last: Annotated[int, Meta(description="The last `seq`; ask again while `through` is less.")]
 
 
+class CropReply(msgspec.Struct, frozen=True, kw_only=True, tag_field="reply", tag="crop"):
+    """A picture."""
+
+    id: Annotated[int, Meta(description="Of the request.")]
+    store: Annotated[str, Meta(description="As in a heartbeat.")]
+    webp: Annotated[str | None, Meta(description="WebP in base64; null where none is kept, as without `store.crops`.")]
+
+
 class ErrorReply(msgspec.Struct, frozen=True, kw_only=True, tag_field="reply", tag="error"):
     """The request could not be answered."""
 
@@ -113,7 +129,7 @@ class ErrorReply(msgspec.Struct, frozen=True, kw_only=True, tag_field="reply", t
     reason: Annotated[str, Meta(description="Why, in a sentence.")]
 
 
-Reply = StreamsReply | SnapshotReply | ReplayReply | ErrorReply
+Reply = StreamsReply | SnapshotReply | ReplayReply | CropReply | ErrorReply
 
 
 def topic(stream: str, kind: str) -> bytes:

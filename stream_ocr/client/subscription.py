@@ -53,7 +53,7 @@ def subscribe(
         text=_pattern(text),
         since=since,
         cursor=Cursor(None if cursor is None else Path(cursor)),
-        keys=_keys(key, server_key),
+        keys=keys.shown(key, server_key),
     )
 
 
@@ -259,9 +259,3 @@ def _pattern(text: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
         return re.compile(text) if text is not None else None
     except re.error as error:
         raise SubscribeError(f"text is {text!r}, which is no regular expression: {error}.") from error
-
-
-def _keys(key: str | Path | None, server_key: str | Path | None) -> tuple[Path, Path] | None:
-    if (key is None) != (server_key is None):
-        raise SubscribeError("key and server_key go together: our secret key, and the public one of the server.")
-    return None if key is None or server_key is None else (Path(key), Path(server_key))

@@ -90,6 +90,7 @@ def test_what_passes_over_the_sockets_is_as_written(journal, endpoint, commit):
             ({"ask": "streams"}, "Streams"),
             ({"ask": "snapshot", "streams": ["gate"]}, "Snapshot"),
             ({"ask": "replay", "stream": "gate", "after": -1}, "Replay"),
+            ({"ask": "crop", "stream": "gate", "seq": 0}, "Crop"),
         ):
             check(json.dumps({"id": 7} | question).encode(), f"{name}Request")
             requests.send_json({"id": 7} | question)

@@ -118,6 +118,7 @@ def test_whatever_is_asked_there_is_an_answer(store):
     questions = [
         b'{"ask":"replay","id":1,"stream":"gate","after":-1,"limit":10}',
         b'{"ask":"snapshot","id":2,"streams":["gate","hall"],"after":"a"}',
+        b'{"ask":"crop","id":4,"stream":"gate","seq":0}',
         b'{"ask":"streams","id":3,"before":"2026-01-01T00:00:00Z","after":""}',
     ]
     answers = Answers(store)

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream_ocr.client import subscribe
+from stream_ocr.bus import keys
+from stream_ocr.client import crop, subscribe
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import SourceEvent
 from stream_ocr.journal import open_journal
 from stream_ocr.store.reader import StoreReader
+from stream_ocr.testing import published_event
 
 WAIT_S = 20.0
 
@@ -201,6 +203,19 @@ def test_an_async_subscriber(journal, endpoint, commit):
 
     commit(journal, "A", "B")
     assert asyncio.run(asyncio.wait_for(main(), WAIT_S)) == ["A", "B", "C"]
+
+
+def test_the_picture_behind_an_event(settings, endpoint, tmp_path):
+    for name in ("server", "alice"):
+        keys.make(tmp_path / "keys", name)
+    shown = {"key": tmp_path / "keys" / "alice.key_secret", "server_key": tmp_path / "keys" / "server.key"}
+    with open_journal(settings(f"socket.keys={tmp_path}/keys")) as journal:
+        first, second = published_event(0), published_event(1)
+        journal.commit([first, second], {first.id: b"a picture"})
+        assert crop(first, endpoint, **shown) == b"a picture"
+        assert crop(second, endpoint, **shown) is None
+        with pytest.raises(SubscribeError, match="does not answer; are keys needed there"):
+            crop(first, endpoint, timeout_s=0.5)
 
 
 def test_a_store_that_is_removed_meanwhile_is_begun_anew(journal, endpoint, commit, tmp_path):
