@@ -21,6 +21,8 @@ _STEP = 4  # cells overlap by half, so that no change is cut in two by their bor
 _TILE = 8  # steps along the side of a tile
 _NOISE_GAIN = 0.55  # levels of threshold for each level of noise
 _NOISE_LIMIT = 9.0  # what is louder than this is not noise
+_FEW = 0.1  # of the cells: more are no flicker of a codec
+_OF_CONTRAST = 0.2  # codecs take such liberties with strong edges at each key frame: 0.13 and less was seen
 _CUT_SHARE = 0.5  # of the picture
 _CUT_LEVELS = 10
 _CUT_LIKENESS = 0.7  # correlation of the two pictures: a pan, a flash or a fade keeps it high, a cut does not
@@ -43,10 +45,11 @@ class ChangeMap:
     """Compares the luma of each frame with that of the last one that was processed.
 
     A cell of ``cell`` × ``cell`` pixels has changed when the root mean square difference of its pixels exceeds
-    ``threshold`` grey levels and a share of the noise. The noise is the 75th percentile of that same measure in
-    that same frame, over every fourth cell both ways: text covers less than a quarter of a picture, while sensor
-    noise, the flicker of a codec at key frames or a change of light are everywhere. It is limited, so that a moving
-    camera does not make the map blind, and needs no history. ``cell`` may be 8, 16 or 32; 16 suits pictures of 4K.
+    ``threshold`` grey levels and a share of the noise, and a fifth of the contrast that was there. The noise is the
+    75th percentile of that same measure in that same frame, over every fourth cell both ways: text covers less than a
+    quarter of a picture, while sensor noise, the flicker of a codec at key frames or a change of light are everywhere.
+    It is limited, so that a moving camera does not make the map blind, and needs no history. ``cell`` may be 8, 16 or
+    32; 16 suits pictures of 4K.
     """
 
     def __init__(self, cell: int = 8, threshold: float = 7.0) -> None:
@@ -56,6 +59,7 @@ class ChangeMap:
         self._halvings = cell.bit_length() - 4
         self._threshold = threshold
         self._reference: np.ndarray | None = None
+        self._contrasts: np.ndarray | None = None  # of the reference, for each cell
         self._previous: np.ndarray | None = None
         self._onset = Onset()
 
@@ -71,13 +75,29 @@ class ChangeMap:
         energy = _halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
         noise = min(float(np.percentile(cells[::4, ::4], 75)), _NOISE_LIMIT)
-        mask = _tiles(cells > self._threshold + _NOISE_GAIN * noise)
+        changed = cells > self._threshold + _NOISE_GAIN * noise
+        if changed.any() and float(changed.mean()) < _FEW:
+            changed &= cells > _OF_CONTRAST * self._contrast()
+        mask = _tiles(changed)
         return Change(mask, float(mask.mean()), cut, sudden)
 
     def processed(self, frame: Frame) -> None:
         """Make a frame the one that the next ones are compared with."""
         luma = _halved(frame.y, self._halvings)
         self._reference = luma.copy() if luma is frame.y else luma
+        self._contrasts = None
+
+    def _contrast(self) -> np.ndarray:
+        """The greatest standard deviation in and round each cell of the reference, (rows, columns) float32."""
+        if self._contrasts is None:
+            assert self._reference is not None
+            small = _halved(self._reference, 1).astype(np.float32)
+            size = (self._reference.shape[1] // _STEP, self._reference.shape[0] // _STEP)
+            mean, square = (cv2.blur(plane, (_STEP, _STEP)) for plane in (small, small * small))
+            deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+            around = cv2.dilate(deviation, np.ones((2 * _STEP + 1, 2 * _STEP + 1), dtype=np.uint8))
+            self._contrasts = cv2.resize(around, size, interpolation=cv2.INTER_NEAREST)
+        return self._contrasts
 
     def _cut(self, luma: np.ndarray) -> bool:
         """Whether the picture became another one since the last call."""

@@ -13,7 +13,7 @@ _KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight
 _KEEP_GAIN = 0.5  # of its full contrast; less is faded
 _CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behind outlined letters leaves 0.02
 _SETTLED = 0.03
-_NOISES, _LEAST_NOISE, _FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
+_NOISES, _LEAST_NOISE, _FIRST_NOISE, _CALM = 2.5, 4.0, 4.0, 6.0  # grey levels
 _LONGER = 0.15  # of the length, from which a box shows more or less of the text
 _LETTER = 0.3  # heights: so much more, seen again, is a letter
 _LONGER_LOOKS, _SHORTER_LOOKS = 2, 3
@@ -211,7 +211,7 @@ class Text:
     @property
     def _calm(self) -> bool:
         """Whether what is behind it does not move."""
-        return float(self._noise.mean()) <= _FIRST_NOISE
+        return float(self._noise.mean()) <= _CALM
 
     def _since(self, quad: np.ndarray, luma: np.ndarray, history: History) -> FirstSight | None:
         """When there began to be more of it, or less; None where there was from its beginning, or that is forgotten."""

@@ -1,0 +1,171 @@
+"""How well a recogniser reads subtitles: lines over film, in several fonts, through x264 at CRF 28.
+
+python benchmarks/lines.py [--models own] [--lines 400] [--fonts FILE]… [-o OUT.json]
+
+One frame in a quarter of a second of film is read, cut out as the detector would, with a little more on every side.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import av
+import numpy as np
+
+from stream_ocr import models
+from stream_ocr.geometry import grown, rectangle
+from stream_ocr.settings import Settings
+from stream_ocr.sources import scenery
+from stream_ocr.sources.rendering import encode
+from stream_ocr.sources.synthetic import Scene, Text, pictures
+from stream_ocr.tracking.appearance import rectify
+
+SIZE, LINE_S, FPS, CRF = (1280, 720), 0.25, 12, 28
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "to",
+    "and",
+    "in",
+    "it",
+    "is",
+    "was",
+    "that",
+    "he",
+    "she",
+    "we",
+    "you",
+    "they",
+    "not",
+    "no",
+    "yes",
+    "but",
+    "so",
+    "there",
+    "here",
+    "what",
+    "when",
+    "who",
+    "never",
+    "always",
+    "good",
+    "morning",
+    "evening",
+    "night",
+    "friend",
+    "train",
+    "harbour",
+    "mother",
+    "brother",
+    "question",
+    "answer",
+    "nothing",
+    "something",
+    "people",
+    "water",
+    "letter",
+    "window",
+    "garden",
+    "mountain",
+    "yesterday",
+    "tomorrow",
+    "together",
+    "perhaps",
+    "because",
+    "before",
+    "after",
+    "again",
+    "remember",
+    "believe",
+    "understand",
+    "waiting",
+    "listening",
+    "quickly",
+    "slowly",
+    "Anna",
+    "David",
+    "Rome",
+    "Paris",
+    "don't",
+    "it's",
+    "I'm",
+    "7",
+    "12",
+    "1984",
+    "half",
+    "past",
+    "nine",
+]
+
+
+def sentences(count: int, rng: np.random.Generator) -> Iterator[str]:
+    for _ in range(count):
+        words = list(rng.choice(WORDS, rng.integers(2, 8)))
+        words[0] = words[0][0].upper() + words[0][1:]
+        yield " ".join(words) + str(rng.choice([".", "?", "!", "", ","]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default="own")
+    parser.add_argument("--lines", type=int, default=400)
+    parser.add_argument("--fonts", nargs="*", default=[None], help="font files; Pillow's own where none is named")
+    parser.add_argument("-o", "--output", type=Path)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    texts = [
+        Text(said, n * LINE_S, (n + 1) * LINE_S, (640, rng.uniform(80, 600)), "middle", int(rng.integers(26, 52)),
+             font=str(rng.choice(arguments.fonts)) if arguments.fonts != [None] else None)
+        for n, said in enumerate(sentences(arguments.lines, rng))
+    ]  # fmt: skip
+    scene = Scene(texts=tuple(texts), duration_s=len(texts) * LINE_S, size=SIZE, fps=FPS, background=scenery.film())
+    settings = Settings.load(overrides=[f"models={arguments.models}", "threads=1"])
+    settings = models.resolve(settings)
+    recognizer = models.load_recognizer(settings)
+    (widest, height), margin = models.crop_size(settings), settings.recognition.margin or 0.0
+    exact = places = right = 0
+    wrong: list[tuple[str, str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.mp4"
+        encode(pictures(scene), path, SIZE, FPS, crf=CRF)
+        with av.open(str(path)) as container:
+            for n, frame in enumerate(container.decode(video=0)):
+                if n % 3 != 1:
+                    continue
+                text = texts[n // 3]
+                box = rectangle(*text.box(n / FPS))
+                quad = grown(box, margin + 0.1)
+                across, tall = (np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0]))
+                crop = rectify(
+                    frame.to_ndarray(format="gray"), quad, int(np.clip(height * across / tall, 8, widest)), height
+                )
+                said, read = str(text.text), recognizer.read([crop])[0].text
+                exact += read == said
+                spaces, kept = said.count(" "), spaces_kept(said, read)
+                places, right = places + max(spaces, read.count(" ")), right + kept
+                if read != said:
+                    wrong.append((said, read))
+    result = {
+        "models": arguments.models,
+        "lines": len(texts),
+        "exact": round(exact / len(texts), 4),
+        "spaces": round(right / max(places, 1), 4),
+        "examples": wrong[:12],
+    }
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def spaces_kept(said: str, read: str) -> int:
+    """Spaces that stand between the same letters in both."""
+    blocks = SequenceMatcher(None, said, read, autojunk=False).get_matching_blocks()
+    return sum(said[block.a : block.a + block.size].count(" ") for block in blocks)
+
+
+if __name__ == "__main__":
+    main()
