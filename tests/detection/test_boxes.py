@@ -1,5 +1,3 @@
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -77,20 +75,12 @@ def test_ten_thousand_specks_are_bounded() -> None:
     p_HW = np.zeros((400, 400), np.float32)
     for y, x in ((y, x) for y in range(3) for x in range(3)):
         p_HW[y::4, x::4] = 0.9
-    started = time.process_time()
     assert len(find_boxes(p_HW, max_boxes=300)) == 300
-    assert time.process_time() - started < 1.0
 
 
-def test_fifty_lines_take_little_time() -> None:
+def test_fifty_lines_are_fifty_boxes() -> None:
     lines = [rectangle(30 + 240 * (i % 5), 20 + 70 * (i // 5), 150, 28) for i in range(50)]
-    p_HW = kernels_of(*lines, size=(1280, 736))
-    spent = []
-    for _ in range(5):
-        started = time.process_time()
-        assert len(find_boxes(p_HW)) == 50
-        spent.append(time.process_time() - started)
-    assert min(spent) < 0.01  # about 0.7 ms; the bound leaves room for slow machines
+    assert len(find_boxes(kernels_of(*lines, size=(1280, 736)))) == 50
 
 
 def test_polygons_follow_a_bend() -> None:
