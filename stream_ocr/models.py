@@ -42,6 +42,9 @@ OWN_SCORES = (0.5, 0.65)
 ONNX_SCORES = (0.4, 0.6)
 """Scores from which a region may continue a track, and from which it may start one."""
 
+OWN_UNCLIP = 0.9
+"""Of boxes that are followed and read; the manifest's is that of still pictures, whose labels leave more room."""
+
 OWN_MARGIN, ONNX_MARGIN = 0.06, 0.28
 """Boxes fit their text closely, for the tracker's sake; recognisers were trained with some room."""
 
@@ -76,8 +79,9 @@ def resolve(settings: Settings) -> Settings:
     """The settings with what depends on the models filled in, so that every process knows the same numbers."""
     own = settings.detection.onnx is None and choose(settings.models).name == "own"
     continues, starts = OWN_SCORES if own else ONNX_SCORES
+    detection = {"score": continues, "unclip": OWN_UNCLIP} if own else {"score": continues}
     sections = {
-        "detection": _filled(settings.detection, score=continues),
+        "detection": _filled(settings.detection, **detection),
         "tracking": _filled(settings.tracking, start_score=starts),
         "recognition": _filled(
             settings.recognition, margin=OWN_MARGIN if own else ONNX_MARGIN, temperature=_temperature(settings)
