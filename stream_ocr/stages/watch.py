@@ -25,7 +25,7 @@ _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
 _LOG_S = 10.0  # between two lines of the log about dropped pictures; events tell of every gap
 _HANG_S = 10.0  # beyond all time-outs
-_BUSY, _EASY = 0.5, 0.25  # share of the slots that are taken, or of the age at which pictures are stale
+_BUSY, _EASY = 0.75, 0.5  # share of the slots that are taken, or of half the age at which pictures are stale
 _STEP, _MOST = 1.5, 8.0
 _SLOWER_AFTER_S, _FASTER_AFTER_S = 0.5, 3.0
 
@@ -167,7 +167,7 @@ class WatchStage:
     def _feel(self, arrived_s: float) -> None:
         """Ask the detector more seldom when slots run out, or pictures have to wait."""
         now_s = time.monotonic()
-        late = (now_s - arrived_s) / self._settings.live.stale_s
+        late = 2 * (now_s - arrived_s) / self._settings.live.stale_s
         before = self._relief.stretch
         if self._relief.feel(max(late, self._slots.in_use / self._slots.slots), now_s):
             stretch = self._relief.stretch
