@@ -54,6 +54,14 @@ class Engine(Protocol):
         ...
 
 
+def import_onnxruntime() -> Any:
+    """ONNX Runtime, which is not to tell its makers about this machine, as it does by default from 1.31 on."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def pick_device(
     setting: Literal["auto", "cpu", "cuda"] = "auto",
     *,
@@ -108,8 +116,7 @@ def _no_cuda(runtime: Runtime) -> str:
         import torch
 
         return "" if torch.cuda.is_available() else f"torch {torch.__version__} sees no CUDA device"
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return f"onnxruntime {onnxruntime.__version__} comes without CUDA (onnxruntime-gpu has it)"
     return ""
@@ -195,8 +202,7 @@ class OnnxEngine:
     """
 
     def __init__(self, path: Path, picked: Picked) -> None:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         self.picked = picked
         providers = ["CUDAExecutionProvider"] if picked.device == "cuda" else []
         try:
@@ -249,9 +255,7 @@ def _known(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
 
 
 def _session_options(threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = import_onnxruntime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

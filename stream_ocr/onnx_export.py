@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     height and width may be any. Into the folder of the weights itself it writes what reads on CPUs
     (``models.pick_own``), and notes the checksums. Raises WeightsError.
     """
+    if find_spec("onnx") is None:
+        raise WeightsError("To export to ONNX takes onnx, which is not installed; pip install 'stream-ocr[export]'.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,8 +1,14 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from stream_ocr import weights
 from stream_ocr.engines import TorchEngine, fold_batch_norms, pick_device, usable_cores
 from stream_ocr.errors import DeviceError
 
@@ -78,3 +84,14 @@ def test_a_batch_that_is_too_large_is_scarce_memory_and_the_next_one_is_run() ->
     with pytest.raises(MemoryError, match="allocate"):
         engine.run(np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1, 3, 1 << 20, 1 << 20), (0, 0, 0, 0)))
     assert engine.run(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 1, 16, 16)
+
+
+def test_onnx_runtime_keeps_no_record_for_its_makers(tmp_path: Path) -> None:
+    path = weights.onnx_file("recognizer-small")
+    code = f"""if True:
+        from pathlib import Path
+        from stream_ocr.engines import OnnxEngine, pick_device
+        OnnxEngine(Path({str(path)!r}), pick_device("cpu", runtime="onnx"))
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == [], "its telemetry begins with a file for the session"

@@ -19,6 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
+from stream_ocr.engines import import_onnxruntime
 from stream_ocr.events import Kind, TextEvent, identity, polygon
 from stream_ocr.geometry import flat
 
@@ -63,6 +64,7 @@ def join(samples: Iterable[tuple[float, Sequence[Found]]]) -> Iterator[tuple[Joi
 
 def main(file: str, events: str) -> None:
     """Read a file; events go to a log, what was done to standard output."""
+    import_onnxruntime()  # which it uses, too
     from rapidocr import RapidOCR
 
     engine = RapidOCR()
