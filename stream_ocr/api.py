@@ -18,13 +18,6 @@ from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sink, Sinks, configured, open_sinks
-from stream_ocr.stages.base import Stage
-from stream_ocr.stages.chain import Chain
-from stream_ocr.stages.decode import DecodeStage
-from stream_ocr.stages.detect import DetectStage
-from stream_ocr.stages.publish import PublishStage
-from stream_ocr.stages.recognize import RecognizeStage
-from stream_ocr.stages.track import TrackStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +69,17 @@ def read(
     """The events of a video file, lazily, in this process.
 
     stream: what the events call the file; its name by default. sinks: get the events, beside those of the settings.
-    Raises SourceError when the file cannot be read or
-    breaks off, after the events of what came before.
+    Raises SourceError when the file cannot be read or breaks off, after the events of what came before.
     """
+    # Here and not above: a program that leaves the stages to workers starts a second earlier without them.
+    from stream_ocr.stages.base import Stage
+    from stream_ocr.stages.chain import Chain
+    from stream_ocr.stages.decode import DecodeStage
+    from stream_ocr.stages.detect import DetectStage
+    from stream_ocr.stages.publish import PublishStage
+    from stream_ocr.stages.recognize import RecognizeStage
+    from stream_ocr.stages.track import TrackStage
+
     path = Path(path)
     name = stream or path.name
     settings = models.resolve(settings or Settings.load())
