@@ -140,3 +140,19 @@ def test_a_crop_of_the_greatest_width_is_one_piece() -> None:
     for recognizer in (reader(), own()):
         widest = noise(recognizer.crop_height, recognizer.max_width, seed=3)
         assert len(list(split(widest, recognizer.fit.longest))) == 1
+
+
+class NearlySpaced:
+    """An engine that says a, then perhaps a space, then b."""
+
+    picked = Picked("onnx", "cpu", "fp32", 1, "for tests")
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        a, perhaps, b = [0.1, 0.0, 0.9, 0.0], [0.7, 0.3, 0.0, 0.0], [0.1, 0.0, 0.0, 0.9]
+        return np.broadcast_to(np.float32([a, perhaps, b]), (len(x), 3, 4))
+
+
+@pytest.mark.parametrize(("space", "text"), [(1.0, "ab"), (4.0, "a b")])
+def test_a_network_that_loses_spaces_can_be_helped(space: float, text: str) -> None:
+    recognizer = Recognizer(NearlySpaced(), Padded(48, (128,)), Charset(" ab"), max_batch=1, space=space)
+    assert recognizer.read([bars(1)])[0].text == text
