@@ -80,3 +80,10 @@ def write(frame: Frame, buffer: memoryview) -> None:
     np.copyto(target.y, frame.y)
     np.copyto(target.u, frame.u)
     np.copyto(target.v, frame.v)
+
+
+def likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two planes of one shape, -1 to 1; 0 when one of them is flat."""
+    a, b = one.astype(np.float32) - one.mean(), other.astype(np.float32) - other.mean()
+    power = float(np.sqrt(np.vdot(a, a) * np.vdot(b, b)))
+    return float(np.vdot(a, b)) / power if power > one.size else 0.0

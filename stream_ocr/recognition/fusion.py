@@ -8,6 +8,7 @@ expected to change the result is not read at all.
 from dataclasses import dataclass, field
 
 from stream_ocr.recognition.ctc import NOTHING, Decoded
+from stream_ocr.recognition.likeness import without_spaces
 
 _CERTAIN = 0.98
 _AGREED = 0.9
@@ -28,12 +29,12 @@ class Fusion:
         """The text with most votes, in its look with most spaces, then the clearest; empty when nothing was read."""
         votes: dict[str, float] = {}
         for look, height in self._looks:
-            words = _words(look)
+            words = without_spaces(look.text)
             votes[words] = votes.get(words, 0.0) + (look.confidence * height) ** 2
         if not votes:
             return NOTHING
         best = max(votes, key=lambda words: votes[words])
-        alike = [look for look, _ in self._looks if _words(look) == best]
+        alike = [look for look, _ in self._looks if without_spaces(look.text) == best]
         return max(alike, key=lambda look: (look.text.count(" "), look.confidence))
 
     def wants(self, height: float) -> bool:
@@ -41,14 +42,9 @@ class Fusion:
         if not self._looks or height > _NEARER * max(seen for _, seen in self._looks):
             return True
         best = self.best
-        votes = [look for look, _ in self._looks if _words(look) == _words(best)]
+        votes = [look for look, _ in self._looks if without_spaces(look.text) == without_spaces(best.text)]
         return best.confidence < _CERTAIN and (len(votes) < 2 or best.confidence < _AGREED)
 
     def add(self, look: Decoded, height: float) -> None:
         """Take in one more reading, of text that was ``height`` pixels high in its frame."""
         self._looks.append((look, height))
-
-
-def _words(look: Decoded) -> str:
-    """Its text without spaces: they are lost more often than invented, and no reason to disagree."""
-    return "".join(look.text.split())

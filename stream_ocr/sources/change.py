@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.frames import Frame
+from stream_ocr.frames import Frame, likeness
 from stream_ocr.sources.onset import Onset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
@@ -23,6 +23,7 @@ _NOISE_GAIN = 0.55  # levels of threshold for each level of noise
 _NOISE_LIMIT = 9.0  # what is louder than this is not noise
 _FEW = 0.01  # of the cells: more are no flicker of a codec, and need not be looked at again
 _OF_CONTRAST = 0.2  # codecs take such liberties with strong edges at each key frame: 0.13 and less was seen
+_HIGHEST = 480  # rows, from which half the resolution is enough to see what appears
 _CUT_SHARE = 0.5  # of the picture
 _CUT_LEVELS = 10
 _CUT_LIKENESS = 0.7  # correlation of the two pictures: a pan, a flash or a fade keeps it high, a cut does not
@@ -66,7 +67,8 @@ class ChangeMap:
     def changed(self, frame: Frame) -> Change:
         """Compare a frame. Everything has changed while there is nothing of that size to compare it with."""
         luma = _halved(frame.y, self._halvings)
-        cut, sudden = self._cut(luma), self._onset.sudden(luma)
+        half = _halved(luma, 1)
+        cut, sudden = self._cut(half), self._onset.sudden(luma if luma.shape[0] < _HIGHEST else half)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = np.ones((-(-frame.y.shape[0] // self.tile), -(-frame.y.shape[1] // self.tile)), dtype=bool)
             return Change(mask, 1.0, cut=True, sudden=True)
@@ -99,14 +101,14 @@ class ChangeMap:
             self._contrasts = cv2.resize(around, size, interpolation=cv2.INTER_NEAREST)
         return self._contrasts
 
-    def _cut(self, luma: np.ndarray) -> bool:
+    def _cut(self, half: np.ndarray) -> bool:
         """Whether the picture became another one since the last call."""
-        previous, self._previous = self._previous, _halved(luma, 3)
+        previous, self._previous = self._previous, _halved(half, 2)
         if previous is None or previous.shape != self._previous.shape:
             return True
         if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
             return False
-        return _likeness(previous, self._previous) < _CUT_LIKENESS
+        return likeness(previous, self._previous) < _CUT_LIKENESS
 
 
 def _halved(plane: np.ndarray, times: int) -> np.ndarray:
@@ -123,10 +125,3 @@ def _tiles(cells: np.ndarray) -> np.ndarray:
     padded = np.zeros((rows * _TILE, columns * _TILE), dtype=np.uint8)
     padded[: cells.shape[0], : cells.shape[1]] = cells * np.uint8(255)
     return cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA) > 0
-
-
-def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of two planes, -1 to 1; 0 when one of them is flat."""
-    a, b = one.astype(np.float32) - one.mean(), other.astype(np.float32) - other.mean()
-    power = float(np.sqrt(np.vdot(a, a) * np.vdot(b, b)))
-    return float(np.vdot(a, b)) / power if power > one.size else 0.0

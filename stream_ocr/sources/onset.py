@@ -8,7 +8,6 @@ once, and may look seldom otherwise: what comes without such a sign is still see
 import cv2
 import numpy as np
 
-_HIGHEST = 480  # rows, from which half the resolution is enough
 _TILE = 16
 _MORE, _TIMES = 3.0, 1.5  # grey levels of mean edge strength, and times what was there
 _FADE = 0.2  # of the memory of a tile a frame: what flickers appears once
@@ -21,9 +20,7 @@ class Onset:
         self._before: np.ndarray | None = None
 
     def sudden(self, luma: np.ndarray) -> bool:
-        """Whether two neighbouring tiles have more edges than they had. luma: (H, W) uint8."""
-        if luma.shape[0] >= _HIGHEST:
-            luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        """Whether two neighbouring tiles have more edges than they had. luma: (H, W) uint8, of a few hundred rows."""
         rises = cv2.Laplacian(luma, cv2.CV_8U)  # saturates at 0: one side of each edge is enough
         tiles = max(luma.shape[1] // _TILE, 1), max(luma.shape[0] // _TILE, 1)
         edges = cv2.resize(rises, tiles, interpolation=cv2.INTER_AREA).astype(np.float32)

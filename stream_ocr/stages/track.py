@@ -24,7 +24,7 @@ from stream_ocr.messages import (
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import CROPS, FrameRings, Slots
 from stream_ocr.tracking.appearance import rectify
-from stream_ocr.tracking.crawl import Message as TickerMessage
+from stream_ocr.tracking.crawl import Headline
 from stream_ocr.tracking.gate import ReadingGate
 from stream_ocr.tracking.tracker import Followed, Lifetimes, Tracker
 
@@ -165,7 +165,7 @@ class TrackStage:
         """A message of a ticker that was broken off has not been read before."""
         tracks = []
         for text in ended:
-            unread = isinstance(text, TickerMessage) and not stream.gate.knows(text.id)
+            unread = isinstance(text, Headline) and not stream.gate.knows(text.id)
             tracks.append(_track(text, self._cut(stream.tracker, text) if unread else None))
             stream.gate.forget(text.id)
         return tuple(tracks)
@@ -175,7 +175,7 @@ class TrackStage:
 
     def _cut(self, tracker: Tracker, text: Followed) -> CropRef:
         """Rectify a text into the crop ring."""
-        if isinstance(text, TickerMessage):
+        if isinstance(text, Headline):
             luma, quad = text.picture, rectangle(0, 0, text.picture.shape[1], text.picture.shape[0])
         else:
             assert tracker.luma is not None, "a settled text has been seen"

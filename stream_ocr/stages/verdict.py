@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from stream_ocr.messages import Reading
-from stream_ocr.recognition.likeness import may_be_one
+from stream_ocr.recognition.likeness import may_be_one, without_spaces
 
 Verdict = Literal["nothing", "updated", "changed"]
 
@@ -16,8 +16,8 @@ _UNFOLDING_S = 0.75
 
 def verdict(said: Reading, new: Reading) -> Verdict:
     """Whether ``new`` reads the same text better, or another one; both have a text."""
-    words, words_said = "".join(new.text.split()), "".join(said.text.split())
-    if words == words_said:  # spaces are lost more often than invented
+    words, words_said = without_spaces(new.text), without_spaces(said.text)
+    if words == words_said:
         return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
     if new.view == said.view:
         return "updated"  # all looks at these pixels have been weighed
@@ -41,7 +41,7 @@ def ticks(said: Reading, new: Reading) -> bool:
 
 def is_rest(said: Reading, new: Reading) -> bool:
     """Whether ``new`` is what one end of a text still shows, while the other is taken away or covered."""
-    words, words_said = "".join(new.text.split()), "".join(said.text.split())
+    words, words_said = without_spaces(new.text), without_spaces(said.text)
     cut = len(words) < len(words_said) and (words_said.startswith(words) or words_said.endswith(words))
     return cut and new.start_s > said.start_s
 

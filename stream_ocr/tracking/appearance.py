@@ -101,17 +101,22 @@ def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -
     """Find ``template`` again near ``quad``, at most ``reach`` pixels of the view away."""
     height, width = template.shape
     view = look_at(luma, quad, (width, height), reach)
-    scores = cv2.matchTemplate(view, template, cv2.TM_CCOEFF_NORMED)
-    np.nan_to_num(scores, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    scores = correlations(view, template)
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
     found = view[y : y + height, x : x + width]
     energy = float(np.sum(template * template))
     gain = float(np.sum(found * template)) / energy if energy > 0 else 0.0
-    shift = x - reach + _between(scores[y], x), y - reach + _between(scores[:, x], y)
+    shift = x - reach + between(scores[y], x), y - reach + between(scores[:, x], y)
     return Match(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
 
 
-def _between(scores: np.ndarray, peak: int) -> float:
+def correlations(picture: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """How much a part looks like each place of a picture: -1 to 1, and 0 where either is flat. Returns (h, w)."""
+    scores = cv2.matchTemplate(picture, part, cv2.TM_CCOEFF_NORMED)
+    return np.asarray(np.nan_to_num(scores, copy=False, nan=0.0, posinf=0.0, neginf=0.0))
+
+
+def between(scores: np.ndarray, peak: int) -> float:
     """Where the top of a parabola through the peak and its neighbours lies, -0.5 to 0.5 from the peak.
 
     Without the fraction a text at rest would creep: half a pixel a frame is never noticed, and the template follows.

@@ -6,10 +6,10 @@ column, until a gap ends the message; that one long picture is read, once.
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from stream_ocr.geometry import rectangle
+from stream_ocr.tracking.appearance import correlations
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.motion import ALIKE, INSET, Box, crawling, shift_between
 from stream_ocr.tracking.scenes import Stay
@@ -26,8 +26,8 @@ _BEFORE_S = 10.0  # for so long it is taken to have crawled before it was notice
 
 
 @dataclass
-class Message:
-    """One message of a ticker. To those who follow texts it is a text, but its picture is no part of any frame."""
+class Headline:
+    """A message of a ticker. To those who follow texts it is a text, but its picture is no part of any frame."""
 
     window: Box
     picture: np.ndarray  # (H, W) uint8
@@ -82,7 +82,7 @@ class Crawl:
         self._strip = luma[top:bottom, left : right - INSET].copy()
         self._begin = left  # content coordinate of the left end of the strip
         self._moved = [(time_s - _BEFORE_S, -speed * _BEFORE_S), (time_s, 0.0)]
-        self.messages: list[Message] = []
+        self.messages: list[Headline] = []
         self.stopped = False
 
     @property
@@ -149,7 +149,7 @@ class Crawl:
             first = max(round(filled - self.shift), 0)
             self._strip = np.hstack([self._strip, luma[top:bottom, first : first + fresh]])
 
-    def _carry(self, message: Message, luma: np.ndarray, time_s: float) -> None:
+    def _carry(self, message: Headline, luma: np.ndarray, time_s: float) -> None:
         """Move a message on; it ends when its last letters are not to be seen where they should be."""
         left, top, right, bottom = self.box
         end, wide = message.ends_at - self.shift, message.tail.shape[1]
@@ -196,7 +196,7 @@ class Crawl:
         if last - first < self.height / 2:
             return
         place = rectangle(self.box[0], self.box[1], self.box[2] - self.box[0], self.height)
-        self.messages.append(Message(self.box, picture, tail, start_s, end, place, Stay(place, start_s, passed)))
+        self.messages.append(Headline(self.box, picture, tail, start_s, end, place, Stay(place, start_s, passed)))
 
     def _drop(self, columns: int) -> None:
         """Forget the left end of the strip, and when what was left of it came in."""
@@ -211,4 +211,4 @@ def _likeness(picture: np.ndarray, part: np.ndarray) -> float:
     """The best correlation of a part anywhere in a picture; 0 where it does not fit in."""
     if any(a < b for a, b in zip(picture.shape, part.shape, strict=True)):
         return 0.0
-    return float(np.nan_to_num(cv2.matchTemplate(picture, part, cv2.TM_CCOEFF_NORMED), posinf=0.0, neginf=0.0).max())
+    return float(correlations(picture, part).max())

@@ -1,8 +1,8 @@
 """Whether what stands in a box crawls to the left, as the messages of a ticker do."""
 
-import cv2
 import numpy as np
 
+from stream_ocr.tracking.appearance import between, correlations
 from stream_ocr.tracking.history import History
 
 Box = tuple[int, int, int, int]
@@ -56,14 +56,9 @@ def shift_between(before: np.ndarray, after: np.ndarray, box: Box, reach: int) -
     if right - left <= 2 * reach or bottom - top < 4:
         return 0.0, 0.0
     part = before[top + 1 : bottom - 1, left + reach : right - INSET]
-    scores = cv2.matchTemplate(after[top + 1 : bottom - 1, left : right - INSET], part, cv2.TM_CCOEFF_NORMED)[0]
-    scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
+    scores = correlations(after[top + 1 : bottom - 1, left : right - INSET], part)[0]
     x = int(np.argmax(scores))
-    between = 0.0
-    if 0 < x < len(scores) - 1:
-        bend = scores[x - 1] - 2 * scores[x] + scores[x + 1]
-        between = 0.5 * float(scores[x - 1] - scores[x + 1]) / float(bend) if bend < -1e-9 else 0.0
-    return reach - x - between, float(scores[x])
+    return reach - x - between(scores, x), float(scores[x])
 
 
 def _pans(before: np.ndarray, after: np.ndarray, box: Box, moved: float, reach: int) -> bool:

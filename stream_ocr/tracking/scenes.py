@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 
+from stream_ocr.frames import likeness
 from stream_ocr.geometry import extent
 
 _SIZE = (32, 18)
 _LIKE = 0.6  # correlation below which the picture has become another one
+_FLAT = 1.0  # grey levels of deviation
 _LASTS_S = 10.0  # longer than subtitles stand
 _OUTLIVED = 2  # pictures
 
@@ -20,14 +22,12 @@ class Scenes:
 
     def see(self, luma: np.ndarray) -> None:
         """luma: (H, W) uint8, a few times a second."""
-        small = cv2.resize(luma, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        small -= small.mean()
-        if self._picture is not None:
-            power = float(np.sqrt(np.vdot(small, small) * np.vdot(self._picture, self._picture)))
-            if power < small.size or float(np.vdot(small, self._picture)) > _LIKE * power:
-                return
-            self.passed += 1
-        self._picture = small
+        small = cv2.resize(luma, _SIZE, interpolation=cv2.INTER_AREA)
+        if float(small.std()) < _FLAT:  # between two scenes, and none
+            return
+        if self._picture is None or likeness(small, self._picture) <= _LIKE:
+            self.passed += self._picture is not None
+            self._picture = small
 
 
 class Stay:

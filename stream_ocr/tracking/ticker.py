@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream_ocr.geometry import bounds, extent
-from stream_ocr.tracking.crawl import Crawl, Message
+from stream_ocr.tracking.crawl import Crawl, Headline
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.motion import Box, crawling
 
@@ -19,7 +19,7 @@ class Tickers:
         self._boxes: list[Box] = []
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[Headline]:
         """Those that are complete and still to be seen."""
         return [message for crawl in self._crawls for message in crawl.messages if not message.ended]
 
@@ -27,7 +27,7 @@ class Tickers:
         """Whether a line stands in one of the windows."""
         return any(crawl.holds(_box(quad)) for crawl in self._crawls)
 
-    def advance(self, luma: np.ndarray, time_s: float, passed: int) -> list[Message]:
+    def advance(self, luma: np.ndarray, time_s: float, passed: int) -> list[Headline]:
         """Follow the next frame. Returns the messages that have ended."""
         for crawl in list(self._crawls):
             if crawl.advance(luma, time_s):
@@ -51,13 +51,13 @@ class Tickers:
         self._boxes = boxes
         return len(self._crawls) > known
 
-    def close(self, time_s: float, passed: int) -> list[Message]:
+    def close(self, time_s: float, passed: int) -> list[Headline]:
         """End all. Returns the messages that were still to be seen, or coming in."""
         for crawl in self._crawls:
             crawl.stop(time_s, passed)
         return self._bury()
 
-    def _bury(self) -> list[Message]:
+    def _bury(self) -> list[Headline]:
         over = [message for message in self.messages if not message.in_sight]
         for message in over:
             message.ended = True

@@ -7,14 +7,14 @@ import numpy as np
 
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import Region
-from stream_ocr.tracking.crawl import Message
+from stream_ocr.tracking.crawl import Headline
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.matching import affinity, assign, covered
 from stream_ocr.tracking.scenes import Scenes, Stay
 from stream_ocr.tracking.text import Text
 from stream_ocr.tracking.ticker import Tickers
 
-Followed = Text | Message
+Followed = Text | Headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +131,13 @@ class Tracker:
         self._luma = None
         return [*ended, *messages]
 
-    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[Message]:
+    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[Headline]:
         """Follow the tickers. Returns the messages that have ended."""
         ended = [] if luma is None else self._tickers.advance(luma, time_s, self._scenes.passed)
         self._identified(self._tickers.messages)
         return self._identified(ended)
 
-    def _identified(self, messages: list[Message]) -> list[Message]:
+    def _identified(self, messages: list[Headline]) -> list[Headline]:
         for message in messages:
             message.id = message.id or self._new_id()
         return messages

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.geometry import rectangle
-from stream_ocr.tracking.crawl import Message
+from stream_ocr.tracking.crawl import Headline
 from stream_ocr.tracking.history import History
 from stream_ocr.tracking.ticker import Tickers
 
@@ -44,7 +44,7 @@ def box(n: int, *, stops_at: int = 10**6) -> np.ndarray:
     return rectangle(start, TOP, max(min(RIGHT, RIGHT - min(n, stops_at) * SPEED + 900) - start, 1), BOTTOM - TOP)
 
 
-def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, Tickers, list[Message]]]:
+def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, Tickers, list[Headline]]]:
     tickers, history = Tickers(), History()
     stops = {"stops_at": how["stops_at"]} if "stops_at" in how else {}
     for n in range(frames):
@@ -76,7 +76,7 @@ def test_a_message_is_put_together_of_all_that_came_in() -> None:
 
 
 def test_what_comes_to_rest_is_given_back_with_what_was_seen_of_it() -> None:
-    ended: list[Message] = []
+    ended: list[Headline] = []
     held: list[bool] = []
     for n, tickers, over in followed(120, stops_at=60):
         ended += over
