@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shutil
 import threading
 from datetime import UTC, date, datetime
@@ -28,6 +29,8 @@ class RotatingJsonlSink:
     def __init__(self, settings: JsonlFile) -> None:
         self.name = settings.label
         self._settings, self._path = settings, settings.path
+        stem, suffix = re.escape(self._path.stem), re.escape(self._path.suffix)
+        self._put_aside = re.compile(rf"{stem}\.(\d{{4}}-\d\d-\d\d)\.(\d{{4,}}){suffix}(?:\.gz)?")
         self._file: LineFile | None = None
         self._day = date.min
         self._beside: threading.Thread | None = None
@@ -37,8 +40,9 @@ class RotatingJsonlSink:
         refuse_directory(self._path)
         try:
             self._begin()
-            for part in self._path.parent.glob(f"{self._path.stem}.*{self._path.suffix}.gz.part"):
-                part.unlink()  # of a run that was killed
+            for part in self._path.parent.glob("*.gz.part"):
+                if self._put_aside.fullmatch(part.name.removesuffix(".part")):
+                    part.unlink()  # of a run that was killed
         except OSError as error:
             raise SinkError(f"{self._path} cannot be written: {reason(error)}.") from error
         self._tidy()
@@ -80,14 +84,13 @@ class RotatingJsonlSink:
 
     def _free_name(self) -> Path:
         """Numbers of a day go up, so that names sort by age."""
-        taken = [int(path.name.split(".")[-3 if path.suffix == ".gz" else -2]) for path in self._aside(str(self._day))]
-        number = max(taken, default=0) + 1
+        number = max((number for day, number, _ in self._aside() if day == str(self._day)), default=0) + 1
         return self._path.with_name(f"{self._path.stem}.{self._day}.{number:04d}{self._path.suffix}")
 
-    def _aside(self, day: str = "????-??-??") -> list[Path]:
-        """Files that were put aside, the oldest first."""
-        name = f"{self._path.stem}.{day}.[0-9][0-9][0-9][0-9]*{self._path.suffix}"
-        return sorted([*self._path.parent.glob(name), *self._path.parent.glob(f"{name}.gz")])
+    def _aside(self) -> list[tuple[str, int, Path]]:
+        """Day, number and path of the files that were put aside, the oldest first."""
+        found = ((self._put_aside.fullmatch(path.name), path) for path in self._path.parent.iterdir())
+        return sorted((name[1], int(name[2]), path) for name, path in found if name is not None)
 
     def _tidy(self) -> None:
         """Compress and remove what is due, in a thread: neither may hold up an event."""
@@ -101,10 +104,10 @@ class RotatingJsonlSink:
     def _tidy_up(self) -> None:
         try:
             if self._settings.keep is not None:
-                for path in self._aside()[: -self._settings.keep]:
+                for _, _, path in self._aside()[: -self._settings.keep]:
                     path.unlink()
             if self._settings.compress == "gzip":
-                for path in self._aside():
+                for _, _, path in self._aside():
                     if path.suffix != ".gz":
                         _compress(path)
         except OSError as error:

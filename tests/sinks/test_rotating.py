@@ -75,6 +75,32 @@ def test_only_the_newest_files_are_kept(tmp_path):
     assert left == list(range(left[0], 101))
 
 
+@pytest.mark.parametrize("compress", ["none", "gzip"])
+@pytest.mark.parametrize("name", ["cam[1].jsonl", "cam*.jsonl", "events", "a.b.jsonl"])
+def test_a_file_may_have_any_name(tmp_path, name, compress):
+    settings = JsonlFile(type="jsonl", path=tmp_path / name, max_bytes=2000, compress=compress)
+    with Sinks([RotatingJsonlSink(settings)]) as sinks:
+        for seq in range(100):
+            sinks.write(text_event(seq))
+    assert sinks.lost == {}
+    aside = sorted(path for path in tmp_path.iterdir() if path.name != name)
+    assert len(aside) > 10
+    assert all((path.suffix == ".gz") == (compress == "gzip") for path in aside)
+    data = [gzip.decompress(path.read_bytes()) if compress == "gzip" else path.read_bytes() for path in aside]
+    lines = b"".join([*data, (tmp_path / name).read_bytes()]).splitlines()
+    assert [parse(line).seq for line in lines] == list(range(100))
+
+
+def test_files_of_another_sink_are_left_alone(tmp_path):
+    theirs = tmp_path / "events.2026-01-01.0001.jsonl"
+    theirs.write_bytes(b"{}\n")
+    settings = JsonlFile(type="jsonl", path=tmp_path / "events", max_bytes=2000, keep=1)
+    with Sinks([RotatingJsonlSink(settings)]) as sinks:
+        for seq in range(30):
+            sinks.write(text_event(seq))
+    assert theirs.read_bytes() == b"{}\n"
+
+
 def test_a_torn_last_line_is_repaired_and_told(tmp_path):
     write(tmp_path, [0, 1])
     with (tmp_path / "events.jsonl").open("ab") as file:
