@@ -1,13 +1,14 @@
 """Settings of live sources: where each one is, what of its picture counts, and when."""
 
 import os
-import re
-from datetime import datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from stream_ocr.hours import Hours, within
+from stream_ocr.outlines import holds
 from stream_ocr.section import Section
 from stream_ocr.urls import SourceUrl
 from stream_ocr.vocabulary import Vocabulary
@@ -15,7 +16,6 @@ from stream_ocr.vocabulary import Vocabulary
 Share = Annotated[float, Field(ge=0, le=1)]
 Outline = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
 SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
-Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
 class Source(Vocabulary):
@@ -77,12 +77,12 @@ class Source(Vocabulary):
 
     def counts(self, point: tuple[float, float]) -> bool:
         """Whether text at a point, in shares of the width and height, is looked at."""
-        wanted = not self.regions or any(_inside(point, outline) for outline in self.regions)
-        return wanted and not any(_inside(point, outline) for outline in self.masks)
+        wanted = not self.regions or any(holds(outline, point) for outline in self.regions)
+        return wanted and not any(holds(outline, point) for outline in self.masks)
 
     def is_active(self, now: datetime) -> bool:
         """Whether it is to be read at a time of this machine."""
-        return not self.active or any(_within(hours, now.time()) for hours in self.active)
+        return not self.active or any(within(hours, now.time()) for hours in self.active)
 
 
 class Live(Section):
@@ -94,19 +94,3 @@ class Live(Section):
     stale_s: float = Field(1.0, gt=0, description="Pictures that waited for so long are dropped, and that is said.")
     retry_s: float = Field(0.25, gt=0, description="Pause before the first new attempt; it doubles with each.")
     longest_retry_s: float = Field(30.0, gt=0, description="Longest pause, and the one after a wrong password or path.")
-
-
-def _within(hours: str, now: time) -> bool:
-    start, end = (int(h) * 60 + int(m) for h, m in re.findall(r"(\d\d):(\d\d)", hours))
-    minute = now.hour * 60 + now.minute
-    return start <= minute < end if start < end else minute >= start or minute < end
-
-
-def _inside(point: tuple[float, float], outline: Outline) -> bool:
-    """Whether a ray from the point to the right crosses the outline an odd number of times."""
-    x, y = point
-    inside = False
-    for (x0, y0), (x1, y1) in zip(outline, outline[1:] + outline[:1], strict=True):
-        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
-            inside = not inside
-    return inside

@@ -4,7 +4,6 @@ Secrets are never settings. A setting says where one is: ``env:NAME`` or ``file:
 """
 
 from collections.abc import Sequence
-from datetime import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from stream_ocr.events import Kind, SourceKind
+from stream_ocr.hours import Hours
+from stream_ocr.outlines import Point
 from stream_ocr.section import Section
 
 _MIB = 1 << 20
@@ -70,15 +71,6 @@ def _pattern(value: str | None) -> str | None:
     return value
 
 
-def _hours(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            clock_times(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is no span of the day; write it as in 06:00-22:30") from None
-    return value
-
-
 def _zone(value: str | None) -> str | None:
     if value is not None:
         try:
@@ -88,16 +80,7 @@ def _zone(value: str | None) -> str | None:
     return value
 
 
-def clock_times(hours: str) -> tuple[time, time]:
-    """The two ends of ``06:00-22:30``. Raises ValueError."""
-    first, dash, last = hours.partition("-")
-    if not dash:
-        raise ValueError(hours)
-    return time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
-
-
 Secret = Annotated[str, AfterValidator(_place_of_secret)]
-Point = tuple[float, float]
 
 
 class _Output(Section):
@@ -204,9 +187,7 @@ class Match(Section):
     region: tuple[Point, ...] | None = Field(
         None, min_length=3, description="Polygon, in pixels of the source frame, that holds the middle of the text."
     )
-    hours: Annotated[str | None, AfterValidator(_hours)] = Field(
-        None, description="Span of the day, as in 06:00-22:30; it may pass midnight."
-    )
+    hours: Hours | None = Field(None, description="Span of the day, as in 06:00-22:30; it may pass midnight.")
     zone: Annotated[str | None, AfterValidator(_zone)] = Field(
         None, description="Time zone of the hours; null: the machine's."
     )

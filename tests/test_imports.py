@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
-    {"errors", "geometry", "frames", "clock", "section", "urls"},
+    {"errors", "geometry", "frames", "clock", "section", "urls", "hours", "outlines"},
     {"vocabulary", "events"},
     {"feeds"},
     {"outputs", "publication"},

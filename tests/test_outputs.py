@@ -81,6 +81,7 @@ def test_a_list_can_be_given_on_the_command_line():
         (f"{LOG}}}", "{match: {regex: '('}, sinks: [a.jsonl]}", "'(' is no regular expression of RE2"),
         (f"{LOG}}}", "{match: {regex: '(?=a)'}, sinks: [a.jsonl]}", "is no regular expression of RE2"),
         (f"{LOG}}}", "{match: {hours: '6-25'}, sinks: [a.jsonl]}", "'6-25' is no span of the day"),
+        (f"{LOG}}}", "{match: {hours: '06:00+02:00-22:00'}, sinks: [a.jsonl]}", "is no span of the day"),
         (f"{LOG}}}", "{match: {zone: Mars/Base}, sinks: [a.jsonl]}", "'Mars/Base' is no time zone"),
         (f"{LOG}}}", "{match: {zone: ../../etc}, sinks: [a.jsonl]}", "is no time zone"),
         (f"{LOG}}}", "{match: {region: [[0, 0], [1, 1]]}, sinks: [a.jsonl]}", "rules.0.match.region"),

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from stream_ocr.events import Event, Polygon, TextEvent
-from stream_ocr.outputs import Match, Point, Rule, clock_times
+from stream_ocr.hours import within
+from stream_ocr.outlines import Point, holds
+from stream_ocr.outputs import Match, Rule
 from stream_ocr.sinks.base import Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
@@ -68,20 +70,19 @@ class Matcher:
         self._match = match
         self._regex = _compiled(match.regex)
         self._watch = Watch(match.watch, match.distance) if match.watch else None
-        self._hours = clock_times(match.hours) if match.hours else None
         self._zone = ZoneInfo(match.zone) if match.zone else None
 
     def matches(self, event: Event) -> bool:
         """Whether the event is like that."""
         if self._match.stream is not None and not fnmatchcase(event.stream, self._match.stream):
             return False
-        if self._hours is not None and not self._within_hours(event):
+        if self._match.hours is not None and not within(self._match.hours, self._time_of(event)):
             return False
         if self._regex is None and self._watch is None and self._match.region is None:
             return True
         if not isinstance(event, TextEvent):
             return False
-        if self._match.region is not None and not inside(middle(event.polygon), self._match.region):
+        if self._match.region is not None and not holds(self._match.region, middle(event.polygon)):
             return False
         return self._regex_found(event.text) and self._watched_found(event.text)
 
@@ -91,13 +92,10 @@ class Matcher:
     def _watched_found(self, text: str) -> bool:
         return self._watch is None or self._watch.found_in(text)
 
-    def _within_hours(self, event: Event) -> bool:
+    def _time_of(self, event: Event) -> time:
         """By the clock of the recording where that is known, or else by ours."""
-        assert self._hours is not None, "no hours are given"
-        utc = (event.start_utc if isinstance(event, TextEvent) else None) or event.emitted_utc
-        local = (utc or datetime.now().astimezone()).astimezone(self._zone).time()
-        first, last = self._hours
-        return first <= local < last if first <= last else local >= first or local < last
+        utc = event.start_utc or event.emitted_utc
+        return (utc or datetime.now().astimezone()).astimezone(self._zone).time()
 
 
 class Watch:
@@ -128,16 +126,6 @@ class Watch:
 def middle(polygon: Polygon) -> Point:
     """The mean of the corners."""
     return sum(x for x, _ in polygon) / len(polygon), sum(y for _, y in polygon) / len(polygon)
-
-
-def inside(point: Point, polygon: Sequence[Point]) -> bool:
-    """Whether a point lies in a polygon, by the even-odd rule."""
-    x, y = point
-    crossings = 0
-    for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
-        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
-            crossings += 1
-    return crossings % 2 == 1
 
 
 def _compiled(pattern: str | None) -> Any:

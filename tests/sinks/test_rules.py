@@ -85,6 +85,9 @@ def test_the_middle_of_the_text_is_in_the_region(x, y, wanted):
         ("22:00-06:00", "23:30", True),
         ("22:00-06:00", "05:59", True),
         ("22:00-06:00", "12:00", False),
+        ("18:00-24:00", "23:59", True),
+        ("18:00-24:00", "00:00", False),
+        ("08:00-08:00", "12:00", True),
     ],
 )
 def test_hours(hours, at, wanted):
@@ -98,7 +101,9 @@ def test_hours_are_those_of_the_zone_by_the_clock_that_is_known():
     assert matches(text_event(emitted_utc=noon), hours="14:00-14:01", zone="Europe/Zurich")
     late = text_event(start_utc=noon, emitted_utc=datetime(2026, 7, 1, 20, tzinfo=UTC))
     assert matches(late, hours="12:00-12:01", zone="UTC"), "when the text was there, not when it was told"
-    assert matches(text_event(), hours="00:00-23:59:59.999999"), "a clock of one's own where nothing is known"
+    down = SourceEvent(id="", seq=0, kind="source.down", stream="cam-1", start_utc=noon, emitted_utc=late.emitted_utc)
+    assert matches(down, hours="12:00-12:01", zone="UTC"), "and so for the source"
+    assert matches(text_event(), hours="00:00-24:00"), "a clock of one's own where nothing is known"
 
 
 def test_all_that_is_given_must_hold():

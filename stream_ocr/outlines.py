@@ -1,0 +1,15 @@
+"""Outlines that a user draws: what lies in them."""
+
+from collections.abc import Sequence
+
+Point = tuple[float, float]
+
+
+def holds(outline: Sequence[Point], point: Point) -> bool:
+    """Whether a point lies in a polygon: a ray from it to the right crosses the edges an odd number of times."""
+    x, y = point
+    crossings = 0
+    for (x0, y0), (x1, y1) in zip(outline, [*outline[1:], outline[0]], strict=True):
+        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
+            crossings += 1
+    return crossings % 2 == 1
