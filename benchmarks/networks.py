@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from stream_ocr.detection.boxes import find_boxes
+from stream_ocr.engines import TorchEngine, pick_device
 from stream_ocr.frames import Frame
-from stream_ocr.models import load_detector, load_recognizer
+from stream_ocr.models import OWN_DETECTOR, OWN_RECOGNIZER, load_detector, load_recognizer, own_net
 from stream_ocr.settings import Settings
 from stream_ocr.training.evaluate_recognizer import crops
 
@@ -57,12 +58,17 @@ def kernels(lines: int) -> np.ndarray:
 def main(data: Path, threads: int, out: Path | None) -> None:
     words = [crop for crop, _ in crops(data)][:300]
     results: dict[str, object] = {"threads": threads, "cpu": torch.backends.cpu.get_cpu_capability()}
-    for dtype in ("auto", "fp32"):
-        settings = Settings.load(overrides=["models=own", f"threads={threads}", f"dtype={dtype}"])
+    settings = Settings.load(overrides=["models=own", f"threads={threads}", "device=cpu", "dtype=fp32"])
+    in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)
+    for runtime in ("onnx", "torch"):
         reader, finder = load_recognizer(settings), load_detector(settings)
+        if runtime == "torch":
+            reader.engine, finder.engine = (
+                TorchEngine(own_net(n)[1], in_torch) for n in (OWN_RECOGNIZER, OWN_DETECTOR)
+            )
         singly = iter(words * 2)
         batches = iter([words[i : i + 32] for i in range(0, 288, 32)] * 2)
-        results[f"{reader.engine.picked.runtime} {reader.engine.picked.dtype} ({dtype})"] = {
+        results[f"{reader.engine.picked.runtime} {reader.engine.picked.dtype}"] = {
             "a word, one by one": median_ms(lambda r=reader, s=singly: r.read([next(s)]), len(words)),
             "32 words": median_ms(lambda r=reader, b=batches: r.read(next(b)), 9),
             "a frame of 1280×720": median_ms(lambda f=finder: f.detect([frame_720()]), 7),

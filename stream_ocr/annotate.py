@@ -131,7 +131,10 @@ class Encoder:
         if self._stream is not None:
             self._mux(None)
             self._sound.until(self._file, float("inf"))
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise SinkError(f"{self._target} cannot be written: {reason(error)}.") from error
 
     def _start(self, frame: Frame, time_base: Fraction) -> av.VideoStream:
         stream = self._file.add_stream("libx264", options={"crf": "23", "preset": "veryfast"})
@@ -147,6 +150,7 @@ class Encoder:
             for packet in self._stream.encode(picture):
                 self._file.mux(packet)
         except OSError as error:
+            self._stream = None  # and nothing is flushed after this: FFmpeg crashes where it could not write the head
             raise SinkError(f"{self._target} cannot be written: {reason(error)}.") from error
 
 

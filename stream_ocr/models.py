@@ -202,7 +202,7 @@ def own_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.M
 
 def pick_own(name: str, settings: Settings) -> Picked:
     """What one of our own networks runs on: torch where it computes in bf16 or on CUDA, or else ONNX Runtime, which is
-    1.5 to 2 times as fast in fp32 on a CPU and spares the process torch. Raises DeviceError."""
+    faster in fp32 on a CPU (``benchmarks/networks.py``) and spares the process torch. Raises DeviceError."""
     picked = _pick(settings, "torch")
     if picked.device == "cpu" and picked.dtype == "fp32" and weights.has_onnx(name):
         return _pick(settings, "onnx")
@@ -224,6 +224,14 @@ def _own_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
     defaults = {name: told[name] for name in ("binarise", "score", "unclip", "shrink")}
     normalisation = Normalisation("rgb", (mean, mean, mean), (scale, scale, scale))
     return engine, {**defaults, "long_side": OWN_LONG_SIDE, "normalisation": normalisation}
+
+
+def load_own_recognizer(name: str, where: Path | None = None) -> Recognizer:
+    """A recogniser of ours in torch and fp32, as the best path reads; where: the folder of the weights, the package's
+    own unless given. Raises WeightsError."""
+    entry, net = own_net(name, where)
+    engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
+    return Recognizer(engine, Stretched(), Charset(entry["charset"]), max_batch=32, space=OWN_SPACE)
 
 
 def _own_recognizer(settings: Settings) -> Recognizer:

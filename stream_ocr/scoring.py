@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import msgspec
+from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Event
@@ -213,7 +214,7 @@ def _character_errors(lines: Iterable[Shown], predicted: Sequence[Shown]) -> flo
         if line.hard or not found:
             continue
         want = _bare(line.text)
-        wrong += min(_distance(want, _bare(guess)) for guess in (*_guesses(line, found), "")) if want else 0
+        wrong += min(Levenshtein.distance(want, _bare(guess)) for guess in (*_guesses(line, found), "")) if want else 0
         total += len(want)
     return wrong / total if total else None
 
@@ -260,16 +261,6 @@ def _row(span: Span, time_s: float) -> tuple[float, ...]:
 
 def _bare(text: str) -> str:
     return re.sub(r"\s", "", text.casefold())
-
-
-def _distance(a: str, b: str) -> int:
-    """Levenshtein's."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1]
 
 
 def _share(part: float, whole: float, empty: float) -> float:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
+from stream_ocr.detection.detector import picture_of
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Polygon
 from stream_ocr.frames import Frame
@@ -19,8 +20,6 @@ from stream_ocr.spans import Span
 _HEIGHT_PX, _WIDTH_PX = 48, 480  # at most
 _MARGIN = 0.15  # of the height of the text, on every side
 _QUALITY = 80
-_NARROW_Y = np.rint(np.arange(256) * 219 / 255 + 16).astype(np.uint8)
-_NARROW_UV = np.rint((np.arange(256) - 128) * 224 / 255 + 128).astype(np.uint8)
 
 
 def of_spans(video: Path, spans: Iterable[Span], decode: Decode) -> Iterator[tuple[Span, bytes]]:
@@ -56,12 +55,7 @@ def of_span(video: Path, span: Span, decode: Decode) -> bytes | None:
 
 def colours(frame: Frame) -> np.ndarray:
     """A frame as (H, W, 3) uint8, blue first."""
-    height, width = frame.size[1] // 2 * 2, frame.size[0] // 2 * 2
-    y, u, v = frame.y[:height, :width], frame.u[: height // 2, : width // 2], frame.v[: height // 2, : width // 2]
-    if frame.full_range:
-        y, u, v = _NARROW_Y[y], _NARROW_UV[u], _NARROW_UV[v]
-    planes = np.concatenate([plane.ravel() for plane in (y, u, v)]).reshape(height * 3 // 2, width)
-    return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420))
+    return np.ascontiguousarray(picture_of(frame, frame.size)[..., ::-1])
 
 
 def upright(bgr: np.ndarray, polygon: Polygon) -> np.ndarray:

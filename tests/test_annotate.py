@@ -260,3 +260,10 @@ def test_boxes_lie_on_the_text(tmp_path):
                 assert np.median(changed) > 30, f"no outline of {text!r} at {time} s"
             checked += 1
     assert checked >= 10
+
+
+def test_a_full_disk_is_said(tmp_path):
+    clip, target = grey_clip(tmp_path / "clip.mp4"), tmp_path / "annotated.mp4"
+    target.symlink_to("/dev/full")
+    with pytest.raises(SinkError, match="cannot be written: No space left"):
+        annotate(clip, shown(), target, Settings())

@@ -35,8 +35,12 @@ def decoded(text: str, characters: Sequence[float]) -> Decoded:
     """A reading from the confidence of its characters."""
     if not text:
         return NOTHING
-    mean = float(np.exp(np.log(np.maximum(characters, _LEAST)).mean()))
-    return Decoded(text, mean, tuple(map(float, characters)))
+    return Decoded(text, confidence(characters), tuple(map(float, characters)))
+
+
+def confidence(characters: Sequence[float]) -> float:
+    """Of several characters together: their geometric mean."""
+    return float(np.exp(np.log(np.maximum(characters, _LEAST)).mean()))
 
 
 def greedy(p_TC: np.ndarray, charset: Charset) -> Decoded:

@@ -83,7 +83,7 @@ class Lexicon:
         word = plain.text[begin:stop]
         as_read = Decoded(word, 0.0, plain.characters[begin:stop])
         rows = self.near(word.lower())[:MOST_CANDIDATES]
-        if not len(rows) or self._words[rows[0]] == word.lower():
+        if not len(rows) or self._words[rows[0]] == word.lower() or len(word.lower()) != len(word):  # "İ" becomes two
             return as_read
         here_TC = p_TC[spans[begin - 1, 1] if begin else 0 : spans[stop, 0] if stop < len(spans) else len(p_TC)]
         p_TA = self._either_case(here_TC, self._first, self._second)

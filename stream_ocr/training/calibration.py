@@ -12,10 +12,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from stream_ocr import weights
-from stream_ocr.models import load_recognizer
+from stream_ocr.models import load_own_recognizer
 from stream_ocr.recognition.calibration import calibrated, certainty
 from stream_ocr.recognition.ctc import Decoded
-from stream_ocr.settings import Settings
 from stream_ocr.training.evaluate_recognizer import crops
 
 _RANGE = (0.3, 5.0)
@@ -37,8 +36,8 @@ def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
 
 
 def main(name: str, data: Path, folder: Path | None) -> float:
-    """Measure the weights that the settings ``models: own`` take, and write what was found beside them."""
-    reader = load_recognizer(Settings.load(overrides=["models=own"]))
+    """Measure these weights of that folder, and write what was found beside them."""
+    reader = load_own_recognizer(name, folder)
     samples = list(crops(data))
     read = reader.read([crop for crop, _ in samples])
     temperature = best_temperature([(look, text) for look, (_, text) in zip(read, samples, strict=True)])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stream_ocr.recognition.belief import believed, confidence, is_writing
-from stream_ocr.recognition.ctc import Decoded
+from stream_ocr.recognition.belief import believed, is_writing
+from stream_ocr.recognition.ctc import Decoded, confidence
 
 
 def reading(*words: tuple[str, float]) -> Decoded:

