@@ -25,7 +25,7 @@ class DetectStage:
     def __enter__(self) -> Self:
         if self._given is None:
             self._detector = models.load_detector(self._settings)
-            self.notes = {"network": f"{self._settings.models}, {self._detector.engine.picked}"}
+            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._detector.engine.picked}"}
         else:
             self._detector = self._given
         return self

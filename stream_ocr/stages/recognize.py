@@ -34,7 +34,7 @@ class RecognizeStage:
     def __enter__(self) -> Self:
         if self._given is None:
             self._recognizer = models.load_recognizer(self._settings)
-            self.notes = {"network": f"{self._settings.models}, {self._recognizer.engine.picked}"}
+            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
         else:
             self._recognizer = self._given
         self._transcribe = of_sources(self._settings, self._recognizer.charset)
