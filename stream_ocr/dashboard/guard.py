@@ -1,5 +1,7 @@
 """What stands before the page: who may see it, and what it may do in the browser."""
 
+import ipaddress
+import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
@@ -18,7 +20,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+_PORT = re.compile(r":\d+$")
 
 
 class Guard:
@@ -51,8 +53,8 @@ class Guard:
         """What to say instead of the page; None for those who may see it."""
         headers = Headers(scope=scope)
         if self._token is None:
-            host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-            return None if host in _LOOPBACK else PlainTextResponse("Ask for localhost.\n", 421)
+            host = _PORT.sub("", headers.get("host", "")).removeprefix("[").removesuffix("]")
+            return None if is_loopback(host) else PlainTextResponse("Ask for localhost.\n", 421)
         if _same(_cookie(headers), self._token):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -62,6 +64,14 @@ class Guard:
         answer = RedirectResponse(f"{scope['path']}{rest}", 303)
         answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
         return answer
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is that of this machine for itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _same(given: str, token: str) -> bool:

@@ -1,6 +1,5 @@
 """The page at an address: ``stream-ocr dashboard`` until Ctrl-C, or as a part of ``stream-ocr run``."""
 
-import ipaddress
 import secrets
 import socket
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import uvicorn
 from stream_ocr.dashboard.app import create
 from stream_ocr.dashboard.beside import Beside
 from stream_ocr.dashboard.feeds import Feed, LogFeed, Running, SocketFeed
+from stream_ocr.dashboard.guard import is_loopback
 from stream_ocr.dashboard.history import History
 from stream_ocr.dashboard.page import Page, Show
 from stream_ocr.dashboard.searching import in_history, in_store
@@ -146,14 +146,7 @@ def token_for(dashboard: Dashboard) -> str | None:
                 f" {_SHORTEST_TOKEN} or more."
             )
         return token
-    return None if _loopback(dashboard.host) else secrets.token_urlsafe(24)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return None if is_loopback(dashboard.host) else secrets.token_urlsafe(24)
 
 
 def _stream_of(video: Path, feed: Feed, settings: Settings) -> str | None:

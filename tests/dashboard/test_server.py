@@ -114,6 +114,9 @@ def test_names_that_are_not_of_this_machine_are_refused(serve, log):
     address = serve(log.path)
     assert get(address, Host="evil.example:80")[0] == 421
     assert get(address, Host="localhost")[0] == 200
+    assert (
+        get(address, Host="[::1]")[0] == get(address, Host="[::1]:80")[0] == get(address, Host="127.0.0.2:80")[0] == 200
+    )
 
 
 def test_elsewhere_a_token_is_asked_for(serve, log):
