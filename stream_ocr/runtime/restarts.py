@@ -7,6 +7,7 @@ FIRST_S, LONGEST_S = 0.25, 30.0
 JITTER = 0.2
 HEALTHY_S = 60.0  # after so long without a failure the patience begins anew
 DEGRADED_FAILURES = 5  # within HEALTHY_S
+_MOST_DOUBLED = 16  # far beyond LONGEST_S, and still a float after thousands of failures
 
 
 class Restarts:
@@ -24,7 +25,7 @@ class Restarts:
             self._in_a_row = 0
         self.count += 1
         self._recent.append(now_s)
-        delay_s = min(FIRST_S * 2.0**self._in_a_row, LONGEST_S)
+        delay_s = min(FIRST_S * 2.0 ** min(self._in_a_row, _MOST_DOUBLED), LONGEST_S)
         self._in_a_row += 1
         return now_s + delay_s * self._chance.uniform(1 - JITTER, 1 + JITTER)
 

@@ -21,6 +21,11 @@ def test_patience_doubles_from_a_quarter_second_to_half_a_minute_with_a_fifth_of
     assert len({delays(Restarts(random.Random(seed)), 1)[0] for seed in range(20)}) == 20
 
 
+def test_a_worker_that_never_comes_back_is_still_tried_after_thousands_of_failures() -> None:
+    for delay_s in delays(Restarts(), 2000)[10:]:
+        assert 24 <= delay_s <= 36
+
+
 def test_a_minute_of_health_makes_it_quick_again() -> None:
     restarts = Restarts()
     delays(restarts, 6)
