@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
 
-from stream_ocr import messages, models
+from stream_ocr import models
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.journal import open_journal
@@ -190,8 +190,7 @@ class Pipeline:
 
         Raises SourceError, after the last event, when a file broke off; WorkerError when a worker died.
         """
-        for data in self._supervisor.messages():
-            message = messages.decode(data)
+        for message in self._supervisor.messages():
             if isinstance(message, Published):
                 self._told[message.stream] = message
                 yield from message.events

@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 import structlog
 
-from stream_ocr import messages, models
+from stream_ocr import models
 from stream_ocr.errors import SettingsError, StreamOcrError
 from stream_ocr.events import Event
 from stream_ocr.messages import Published, StreamClosed
@@ -153,8 +153,7 @@ class LivePipeline:
 
     def events(self) -> Iterator[Event]:
         """What happens, as it happens, until ``stop``. Raises WorkerError when the end takes too long."""
-        for data in self._supervisor.messages():
-            message = messages.decode(data)
+        for message in self._supervisor.messages():
             if isinstance(message, Published):
                 if message.stream in self.cameras:  # and not just taken out of the settings
                     self._hear(message, self.cameras[message.stream])

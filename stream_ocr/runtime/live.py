@@ -7,8 +7,7 @@ from typing import Any, Self
 
 import structlog
 
-from stream_ocr import messages
-from stream_ocr.messages import Message, Published, SourceChanged, StreamClosed
+from stream_ocr.messages import Mark, Message, Published, SourceChanged, StreamClosed
 from stream_ocr.runtime.control import WorkerProcess
 from stream_ocr.runtime.ledger import Ledger
 from stream_ocr.runtime.mapped import Renew, SourcesChanged
@@ -116,8 +115,7 @@ class LiveSupervisor(Supervisor):
             self._leaving[name] = self._gone.pop(name)
             self._close_for(source)
 
-    def _heard(self, data: bytes) -> None:
-        message = messages.decode(data)
+    def _heard(self, message: Message | Mark) -> None:
         if isinstance(message, StreamClosed):
             self._read_until_s.pop(message.stream, None)
             self._open[message.stream] -= 1

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr.errors import WorkerError
+from stream_ocr.messages import Mark, Message
 from stream_ocr.runtime.control import WorkerProcess
 from stream_ocr.runtime.crew import Crew
 from stream_ocr.runtime.topology import OUTCOME, Topology
@@ -91,20 +92,20 @@ class Supervisor:
         """Messages received and sent by each worker."""
         return {name: worker.heart.progress for name, worker in self._crew.workers.items()}
 
-    def messages(self) -> Iterator[bytes]:
+    def messages(self) -> Iterator[Message | Mark]:
         """What the last stage sends, until every stream has closed. May be called again after an interruption.
 
         Raises WorkerError when a worker dies, fails or hangs, after the messages that it had sent before.
         """
         while self._crew.workers:
-            data = self._crew.inbox.receive_bytes(_WATCH_S)
-            if data is not None:
+            message = self._crew.inbox.receive(_WATCH_S)
+            if message is not None:
                 self._received += 1
-                self._heard(data)
-                yield data
+                self._heard(message)
+                yield message
             if not self._crew.workers:  # killed meanwhile
                 return
-            if data is None or time.monotonic() - self._watched_at >= _WATCH_S:
+            if message is None or time.monotonic() - self._watched_at >= _WATCH_S:
                 self._count_time()
                 trouble = self._watch()
                 over = self._is_over()
@@ -128,7 +129,7 @@ class Supervisor:
         """End all workers at once."""
         self._end(0.0)
 
-    def _heard(self, data: bytes) -> None:
+    def _heard(self, message: Message | Mark) -> None:
         """A message of the last stage has come."""
 
     def _watch(self) -> str | None:
@@ -181,11 +182,11 @@ class Supervisor:
         self._watched_s += min(now - self._watched_at, _LONGEST_STEP_S)
         self._watched_at = now
 
-    def _last_messages(self) -> Iterator[bytes]:
+    def _last_messages(self) -> Iterator[Message | Mark]:
         """End the run, and give what had arrived."""
         self._end_workers(_GRACE_S)
-        while (data := self._crew.inbox.receive_bytes(0.0)) is not None:
-            yield data
+        while (message := self._crew.inbox.receive(0.0)) is not None:
+            yield message
         self._end(0.0)
 
     def _end(self, grace_s: float) -> None:

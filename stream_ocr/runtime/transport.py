@@ -58,15 +58,10 @@ class Inbox:
 
     def receive(self, timeout_s: float) -> Message | Mark | None:
         """The next message, or None when none came in time. Raises msgspec.ValidationError when it is none of ours."""
-        data = self.receive_bytes(timeout_s)
-        return None if data is None else messages.decode(data)
-
-    def receive_bytes(self, timeout_s: float) -> bytes | None:
-        """The next message as it came, or None when none came in time."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                return self.socket.recv(zmq.NOBLOCK)
+                return messages.decode(self.socket.recv(zmq.NOBLOCK))
             except zmq.Again:
                 left_ms = (deadline - time.monotonic()) * 1000
                 if left_ms <= 0:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stream_ocr.messages import Message, Published, StreamClosed, decode
+from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.live import LiveSupervisor
 from stream_ocr.runtime.topology import Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE
@@ -53,7 +53,7 @@ class Run:
 
     def __init__(self, supervisor: LiveSupervisor) -> None:
         self.supervisor = supervisor
-        self.messages: list[Message] = []
+        self.messages: list[Message | Mark] = []
         self._incoming = supervisor.messages()
 
     def until(self, truth: Callable[[], object], within_s: float = LONG_S) -> None:
@@ -61,7 +61,7 @@ class Run:
         deadline = time.monotonic() + within_s
         while not truth():
             assert time.monotonic() < deadline, self.supervisor.restarts
-            self.messages.append(decode(next(self._incoming)))
+            self.messages.append(next(self._incoming))
 
     def frames(self, stream: str) -> int:
         return sum(isinstance(message, Published) and message.stream == stream for message in self.messages)
@@ -74,7 +74,7 @@ class Run:
     def stop(self) -> None:
         """Drain it."""
         self.supervisor.stop()
-        self.messages += [decode(data) for data in self._incoming]
+        self.messages += self._incoming
 
     def closings(self) -> list[tuple[str, str]]:
         return [(m.stream, m.reason) for m in self.messages if isinstance(m, StreamClosed)]

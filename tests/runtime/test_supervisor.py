@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Message, Published, StreamClosed, decode
+from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 
@@ -57,15 +57,15 @@ def five(sources: Mapping[str, Mapping[str, object]], log: Path | None = None) -
     )
 
 
-def rest(supervisor: Supervisor) -> list[Message]:
-    return [decode(data) for data in supervisor.messages()]
+def rest(supervisor: Supervisor) -> list[Message | Mark]:
+    return list(supervisor.messages())
 
 
-def published(messages: list[Message], stream: str = "a") -> list[int]:
+def published(messages: list[Message | Mark], stream: str = "a") -> list[int]:
     return [message.frames for message in messages if isinstance(message, Published) and message.stream == stream]
 
 
-def closings(messages: list[Message]) -> dict[str, StreamClosed]:
+def closings(messages: list[Message | Mark]) -> dict[str, StreamClosed]:
     return {message.stream: message for message in messages if isinstance(message, StreamClosed)}
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_stands_still_is_found() -> None:
 
 def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
     with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
-        messages = [decode(data) for data in islice(supervisor.messages(), 20)]
+        messages = list(islice(supervisor.messages(), 20))
         supervisor.stop()
         messages += rest(supervisor)
     closed = closings(messages)["a"]
