@@ -133,13 +133,13 @@ def table(cameras: Mapping[str, Camera]) -> Table:
     shown.add_column("latest texts", no_wrap=True, overflow="ellipsis", ratio=1)
     for name, camera in list(cameras.items()):
         age_s = camera.age_s
-        texts = " · ".join(map(printable, reversed(camera.texts)))
+        texts = " · ".join(map(printable, reversed(list(camera.texts))))
         shown.add_row(
             name,
             Text(camera.state, style=_STYLES.get(camera.state, "")),
             f"{camera.fps:.1f}",
             "" if age_s is None else _age(age_s),
-            str(sum(camera.dropped.values()) or ""),
+            str(sum(list(camera.dropped.values())) or ""),
             Text(texts if camera.state == "up" or not camera.reason else printable(camera.reason)),
         )
     return shown

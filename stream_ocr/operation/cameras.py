@@ -14,7 +14,10 @@ _TEXTS = 3
 
 @dataclass
 class Camera:
-    """One camera. Ages are seconds; ``texts`` are the latest ones."""
+    """One camera. Ages are seconds; ``texts`` are the latest ones.
+
+    Others than the thread that it hears in copy what they look through: ``list(camera.texts)``.
+    """
 
     state: str = "starting"  # up, down, starting
     reason: str | None = None
@@ -36,7 +39,8 @@ class Camera:
     @property
     def fps(self) -> float:
         """Pictures that came through all stages, per second, of late."""
-        recent = [entry for entry in self._progress if entry[0] > time.monotonic() - _RECENT_S]
+        since_s = time.monotonic() - _RECENT_S
+        recent = [entry for entry in list(self._progress) if entry[0] > since_s]
         if len(recent) < 2 or recent[-1][0] == recent[0][0]:
             return 0.0
         return max(recent[-1][1] - recent[0][1], 0) / (recent[-1][0] - recent[0][0])

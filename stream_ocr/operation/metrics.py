@@ -78,18 +78,18 @@ class Metrics:
         age = GaugeMetricFamily("stream_ocr_age_seconds", "Since a picture came through all stages.", labels=["stream"])
         events = CounterMetricFamily("stream_ocr_events", "Events that were published.", labels=["stream", "kind"])
         dropped = CounterMetricFamily("stream_ocr_dropped", "Pictures not looked at.", labels=["stream", "why"])
-        for name, camera in self._run.cameras.items():
+        for name, camera in list(self._run.cameras.items()):
             up.add_metric([name], float(camera.state == "up"))
             if camera.age_s is not None:
                 age.add_metric([name], camera.age_s)
-            for kind, count in camera.events.items():
+            for kind, count in list(camera.events.items()):
                 events.add_metric([name, kind], count)
-            for why, count in camera.dropped.items():
+            for why, count in list(camera.dropped.items()):
                 dropped.add_metric([name, why], count)
         yield from (up, age, events, dropped)
 
     def _of_counts(self) -> Iterator[Metric]:
-        counts = {name: self._run.ledger.counts(name) for name in self._run.cameras}
+        counts = {name: self._run.ledger.counts(name) for name in list(self._run.cameras)}
         for what, meaning in _COUNTED.items():
             family = CounterMetricFamily(f"stream_ocr_{what}", meaning, labels=["stream"])
             for name, counted in counts.items():

@@ -103,7 +103,7 @@ class Onlook:
             "reason": camera.reason,
             "fps": round(camera.fps, 1),
             "age_s": camera.age_s,
-            "dropped": sum(camera.dropped.values()),
+            "dropped": sum(list(camera.dropped.values())),
             "picture": filled,  # another number: another picture
             "places": camera.places,
             "places_s": camera.places_s,

@@ -238,13 +238,11 @@ class LivePipeline:
 
     def _readiness(self) -> Answer:
         """Whether all stages are up; cameras play no part."""
-        lacking = sorted({*self._supervisor.missing, *self._supervisor.degraded} - set(self._sources()))
+        sources = {f"decode/{name}" for name in list(self.cameras)}
+        lacking = sorted({*self._supervisor.missing, *self._supervisor.degraded} - sources)
         if not lacking:
             return HTTPStatus.OK, b"ok\n"
         return HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {', '.join(lacking)}\n".encode()
-
-    def _sources(self) -> list[str]:
-        return [f"decode/{name}" for name in self.cameras]
 
     def _all_metrics(self) -> Answer:
         return HTTPStatus.OK, self._metrics.text()

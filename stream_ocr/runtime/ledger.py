@@ -55,4 +55,4 @@ class Ledger:
         """A worker has ended, and its successor counts from 0."""
         self.read(worker)
         for key in [key for key in self._now if key[0] == worker.process.name]:
-            self._before[key].update(self._now.pop(key))
+            self._before[key] = self._before[key] + self._now.pop(key)  # anew: others may be looking through it

@@ -71,18 +71,19 @@ class LiveSupervisor(Supervisor):
     @property
     def restarts(self) -> dict[str, int]:
         """How often each worker has been replaced."""
-        return {name: restarts.count for name, restarts in self._restarts.items()}
+        return {name: restarts.count for name, restarts in list(self._restarts.items())}
 
     @property
     def degraded(self) -> list[str]:
         """Workers that fail again and again."""
-        return [name for name, restarts in self._restarts.items() if restarts.degraded(self._watched_s)]
+        restarts = list(self._restarts.items())
+        return [name for name, failures in restarts if failures.degraded(self._watched_s)]
 
     @property
     def missing(self) -> list[str]:
         """Workers that all streams need, and that are not ready."""
-        absent = {*self._gone, *self._starting}
-        return sorted(name for name in absent if self._processes[name].input is not None)
+        stages = [name for name, process in list(self._processes.items()) if process.input is not None]
+        return sorted(name for name in stages if name in self._gone or name in self._starting)
 
     @property
     def rings(self) -> Mapping[str, Ring]:

@@ -85,7 +85,7 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """Process id of each worker that runs."""
-        return {name: worker.popen.pid for name, worker in self._crew.workers.items()}
+        return {name: worker.popen.pid for name, worker in list(self._crew.workers.items())}
 
     @property
     def progress(self) -> dict[str, int]:

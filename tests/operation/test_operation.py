@@ -3,6 +3,8 @@
 import http.client
 import os
 import socket
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_ocr import board
 from stream_ocr.errors import SettingsError
 from stream_ocr.events import SourceEvent
 from stream_ocr.messages import Published
@@ -142,3 +145,41 @@ def test_frames_per_second_and_what_was_lost() -> None:
     time.sleep(0.05)
     camera.hear(Published("gate", 101, 0.0, (), (), 1))
     assert 0 < camera.fps <= 20
+
+
+@pytest.fixture
+def _threads_take_turns_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_threads_take_turns_often")
+def test_others_may_look_while_a_camera_hears() -> None:
+    ring = Ring.anonymous(4, 16)
+    run = Run(ring)
+    metrics, over = Metrics(run), threading.Event()
+
+    def hear() -> None:
+        """What comes, in reasons and cameras that are not there yet."""
+        number = 0
+        while not over.is_set():
+            number += 1
+            run.cameras = run.cameras if number % 400 else {}
+            camera = run.cameras.setdefault("gate", Camera())
+            gap = SourceEvent(id="1", seq=0, kind="source.gap", stream="gate", frames=1, reason=str(number))
+            camera.hear(Published("gate", number, 0.0, (), (gap,), 1))
+
+    hearing = threading.Thread(target=hear)
+    hearing.start()
+    try:
+        for _ in range(300):
+            for camera in list(run.cameras.values()):
+                assert camera.fps >= 0
+            board.table(run.cameras)
+            metrics.text()
+    finally:
+        over.set()
+        hearing.join()
+        ring.close()
