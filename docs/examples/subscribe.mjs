@@ -76,6 +76,8 @@ async function answers() {
   for await (const [payload] of requests) {
     const reply = JSON.parse(payload);
     if (reply.reply !== "replay") continue;
+    store ??= reply.store;
+    if (reply.store !== store) continue; // asked of one store, answered by another; heartbeats tell which one is there
     const here = stream(reply.stream);
     here.asking = false;
     for (const event of reply.events) if (event.seq > here.last) here.held.set(event.seq, event);

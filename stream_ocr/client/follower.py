@@ -48,10 +48,12 @@ class Ready(NamedTuple):
     """Something to deal with, and the place of each stream once that is done; None: no place to go on from yet.
 
     event: None where there is nothing to hand over, or of a kind that this version does not know.
+    store: of which the places are.
     """
 
     event: Event | None
     places: Mapping[str, int] | None
+    store: str
 
 
 @dataclass(slots=True)
@@ -131,8 +133,10 @@ class Follower:
         if isinstance(reply, ErrorReply):
             self._asked[reply.id] = _Asked(asked.request, self._clock() + _ASK_AGAIN_S)
             return
-        self._know(reply.store)
+        is_another = self._know(reply.store)
         match reply:
+            case ReplayReply() if is_another:  # what was asked for is a place in the old one
+                self._stream(reply.stream).known = reply.last
             case ReplayReply():
                 self._replay(reply)
             case StreamsReply() | SnapshotReply():
@@ -174,12 +178,12 @@ class Follower:
                 stream = self._streams.setdefault(name, _Stream(last if begins_here else self._new))
                 stream.known = max(stream.known, last)
         if isinstance(reply, SnapshotReply):
-            self.ready.extend(Ready(_read(bytes(data))[1], None) for data in reply.events)
+            self.ready.extend(Ready(_read(bytes(data))[1], None, self.store) for data in reply.events)
         if reply.next is not None:
             self._ask_to_join(reply.next)
             return
         self.joined = True
-        self.ready.append(Ready(None, {name: stream.last for name, stream in self._streams.items()}))
+        self.ready.append(Ready(None, {name: stream.last for name, stream in self._streams.items()}, self.store))
         self._new = self._new if isinstance(self._since, int) else -1  # what begins from now on is new from its start
         while self._before:
             head, event = self._before.popleft()
@@ -222,16 +226,19 @@ class Follower:
             self._hand_over(name, stream, stream.last + 1)
 
     def _hand_over(self, name: str, stream: _Stream, seq: int) -> None:
-        self.ready.append(Ready(stream.held.pop(seq), {name: seq}))
+        self.ready.append(Ready(stream.held.pop(seq), {name: seq}, self.store))
         stream.last = seq
 
-    def _know(self, store: str) -> None:
-        """Another store counts from 0."""
-        if store and self.store and store != self.store:
-            for stream in self._streams.values():
-                stream.last, stream.known, stream.behind = -1, -1, 0
-                stream.held.clear()
+    def _know(self, store: str) -> bool:
+        """Whether the store is another one: that counts from 0, and what the old one was asked does not matter."""
+        is_another = bool(store and self.store and store != self.store)
+        if is_another:
+            self._streams = {name: _Stream(-1) for name in self._streams}
+            self._asked = {
+                id_: asked for id_, asked in self._asked.items() if not isinstance(asked.request, ReplayRequest)
+            }
         self.store = store or self.store
+        return is_another
 
     def _wants(self, stream: str) -> bool:
         return self._wanted is None or stream in self._wanted

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ import zmq
 
 from stream_ocr.bus import keys, protocol
 from stream_ocr.client.cursor import Cursor
-from stream_ocr.client.follower import Follower, Since
+from stream_ocr.client.follower import Follower, Ready, Since
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import KINDS, UNREADABLE, Event, TextEvent
 
@@ -74,7 +74,7 @@ class Subscription:
     ) -> None:
         _check(since, kinds)
         self._kinds, self._text, self._cursor = kinds, text, cursor
-        self._done: Mapping[str, int] | None = None
+        self._done: Ready | None = None
         self._heard_s: float | None = None
         places = cursor.streams if cursor.found else None
         self._follower = Follower(since, places, store=cursor.store, streams=streams)
@@ -191,16 +191,17 @@ class Subscription:
         """The next event that is ready and wanted."""
         self._deal_with_last()
         while self._follower.ready:
-            event, self._done = self._follower.ready.popleft()
+            self._done = self._follower.ready.popleft()
+            event = self._done.event
             if event is not None and self._wants(event):
                 return event
             self._deal_with_last()
         return None
 
     def _deal_with_last(self) -> None:
-        if self._done is not None:
-            self._cursor.move(self._follower.store, self._done)
-            self._done = None
+        if self._done is not None and self._done.places is not None:
+            self._cursor.move(self._done.store, self._done.places)
+        self._done = None
 
     def _wants(self, event: Event) -> bool:
         if self._kinds is not None and event.kind not in self._kinds:

@@ -5,12 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
+import zmq
 
 from stream_ocr.bus import keys
+from stream_ocr.bus.protocol import BEAT_TOPIC, Heartbeat, ReplayReply, encode, requests_endpoint
 from stream_ocr.journal import open_journal
+from stream_ocr.testing import published_event
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -68,6 +73,47 @@ def test_node_sees_what_comes_while_it_listens_and_what_it_missed(journal, endpo
         rest = [json.loads(listening.stdout.readline())["text"] for _ in range(1000)]
         assert first + rest == ["A", "B", *(f"N{n}" for n in range(1000))]
         assert listening.wait(20) == 0
+
+
+def test_node_begins_anew_when_a_question_is_answered_by_another_store(endpoint):
+    def beat(store, last):
+        told = Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last})
+        events.send_multipart([BEAT_TOPIC, encode(told)])
+
+    def asked():
+        assert requests.poll(20_000), "nothing was asked"
+        who, question = requests.recv_multipart()
+        return who, json.loads(question)["after"]
+
+    def answer(who, store, texts, first=0):
+        lines = [published_event(seq, text).to_json() for seq, text in enumerate(texts, first)]
+        last = first + len(lines) - 1
+        told = ReplayReply(
+            id=0, store=store, stream="gate", events=[msgspec.Raw(line) for line in lines], through=last, last=last
+        )
+        requests.send_multipart([who, encode(told)])
+
+    program = [node(), str(EXAMPLES / "subscribe.mjs"), endpoint, "3"]
+    with zmq.Context() as context, context.socket(zmq.XPUB) as events, context.socket(zmq.ROUTER) as requests:
+        events.bind(endpoint)
+        requests.bind(requests_endpoint(endpoint))
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
+            assert events.poll(20_000), "nobody subscribed"
+            beat("old", 0)
+            who, after = asked()
+            assert after == -1
+            answer(who, "old", ["A"])
+            assert json.loads(listening.stdout.readline())["text"] == "A"
+            beat("old", 1)
+            who, after = asked()
+            assert after == 0
+            answer(who, "new", ["D"], first=1)  # the store was replaced before it was asked
+            beat("new", 1)
+            who, after = asked()
+            assert after == -1
+            answer(who, "new", ["C", "D"])
+            assert [json.loads(listening.stdout.readline())["text"] for _ in range(2)] == ["C", "D"]
+            assert listening.wait(20) == 0
 
 
 def test_the_line_for_the_shell(journal, endpoint, commit):

@@ -254,6 +254,29 @@ def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_pat
             assert texts(take(subscription, 1)) == ["C"]
 
 
+def test_a_place_in_the_old_store_is_none_in_another(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "place"
+    with subscribe(endpoint, since="start", cursor=cursor) as late:
+        with open_journal(settings()) as journal:
+            commit(journal, "A", "B", "C")
+            assert texts(take(late, 1)) == ["A"]
+            wait(late, 1.5)
+        for file in tmp_path.glob("events.db*"):
+            file.unlink()
+        with open_journal(settings()) as journal:
+            commit(journal, "D")
+            wait(late, 3.0)  # by then it knows of the other store
+            assert texts(take(late, 1)) == ["B"]
+    with open_journal(settings()) as journal, subscribe(endpoint, cursor=cursor) as again:
+        assert texts(take(again, 1)) == ["D"]
+
+
+def wait(subscription, timeout_s):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        subscription.wait(0.1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -49,10 +49,10 @@ def beat(follower, last, store="s"):
     follower.take_heartbeat(Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last}))
 
 
-def answer(follower, request, *seqs, through, last):
+def answer(follower, request, *seqs, through, last, store="s"):
     events = [msgspec.Raw(published_event(seq, stream=request.stream).to_json()) for seq in seqs]
     follower.take_reply(
-        ReplayReply(id=request.id, store="s", stream=request.stream, events=events, through=through, last=last)
+        ReplayReply(id=request.id, store=store, stream=request.stream, events=events, through=through, last=last)
     )
 
 
@@ -203,6 +203,41 @@ def test_another_store_begins_anew():
     beat(follower, 1, store="other")
     (request,) = follower.requests()
     assert request.after == -1
+
+
+def test_a_store_that_is_another_by_the_time_it_answers_begins_anew():
+    follower = joined()
+    beat(follower, 11)
+    (request,) = follower.requests()
+    answer(follower, request, 10, through=10, last=10, store="other")
+    assert ready(follower) == []
+    (request,) = follower.requests()
+    assert request.after == -1
+    answer(follower, request, *range(11), through=10, last=10, store="other")
+    assert ready(follower) == list(range(11))
+    assert follower.missing == 0
+
+
+def test_what_the_old_store_was_asked_is_forgotten(clock):
+    follower = joined(clock=clock)
+    beat(follower, 11)
+    (old,) = follower.requests()
+    beat(follower, 11, store="other")
+    (new,) = follower.requests()
+    assert (new.after, new.id != old.id) == (-1, True)
+    answer(follower, old, 10, 11, through=11, last=11)
+    assert ready(follower) == [], "too late"
+    clock.now = 3.0
+    assert list(follower.requests()) == [new]
+
+
+def test_what_is_ready_says_of_which_store_its_place_is():
+    follower = joined()
+    publish(follower, 10)
+    beat(follower, 0, store="other")
+    (request,) = follower.requests()
+    answer(follower, request, 0, through=0, last=0, store="other")
+    assert [(entry.store, entry.places) for entry in follower.ready] == [("s", {"gate": 10}), ("other", {"gate": 0})]
 
 
 def test_a_publisher_that_lost_its_last_events_counts_them_anew():
