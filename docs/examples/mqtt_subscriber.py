@@ -2,7 +2,8 @@
 
     python mqtt_subscriber.py BROKER [PORT]
 
-Knows at once what is in sight (the retained message ``now`` of each stream), then every event, once and in order.
+Knows at once what is in sight (the retained message ``now`` of each stream), then every event that comes while it is
+connected, once and in order.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Events of stream_ocr in Python: one line for every gate that is announced, from the beginning, after restarts, too.
+"""Events of stream_ocr in Python: one line of JSON an event, from the beginning of what is kept.
 
 python docs/examples/subscribe.py tcp://127.0.0.1:5560 [COUNT [keys/NAME.key_secret keys/server.key]]
 """

@@ -3,7 +3,7 @@
 | answer                    | what follows                                                             |
 |---------------------------|--------------------------------------------------------------------------|
 | 2xx                       | done                                                                     |
-| 408, 425, 429, 5xx, none  | the same again after a pause, the one of Retry-After where that is given |
+| 408, 425, 429, 5xx, none  | the same again after a pause, that of Retry-After up to max_pause_s      |
 | 3xx, 401, 403, 404, 405, 407 | address or credentials are wrong: events are kept, a try now and then |
 | other 4xx                 | smaller requests, until it is one event that is refused; that is given up |
 """
