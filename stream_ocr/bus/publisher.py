@@ -138,10 +138,12 @@ class Publisher:
 
 
 def _packets(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines put together, as many as a packet holds."""
+    """Lines put together, as many as a packet holds. A line that none holds is left out: the bus reads it from the store."""
     packet: list[bytes] = []
     size = 0
     for line in lines:
+        if len(line) > MAX_PACKET_BYTES:
+            continue
         if packet and size + len(line) >= MAX_PACKET_BYTES:
             yield b"\n".join(packet)
             packet, size = [], 0

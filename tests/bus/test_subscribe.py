@@ -190,6 +190,17 @@ def test_messagepack_carries_the_same(settings, endpoint, commit):
         assert take(subscription, 1) == sent
 
 
+@pytest.mark.parametrize("texts_", [("X" * 100_000,), ("A", "X" * 100_000, "B")])
+def test_an_event_that_no_packet_holds_comes_as_well(journal, endpoint, commit, texts_):
+    with joined(subscribe(endpoint)) as subscription:
+        bus = journal.bus_pid
+        sent = commit(journal, *texts_)
+        assert take(subscription, len(sent)) == sent
+        commit(journal, "AFTER")
+        assert texts(take(subscription, 1)) == ["AFTER"]
+        assert journal.bus_pid == bus
+
+
 def test_an_async_subscriber(journal, endpoint, commit):
     async def main():
         got = []
