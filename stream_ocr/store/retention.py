@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from stream_ocr.store.transaction import transaction
+
 _TEND_S = 5.0
 _TEND_EVENTS = 1000
 _STEP = 2000  # events forgotten in one transaction at most: some milliseconds
@@ -69,7 +71,7 @@ class Retention:
                 return False
             last = oldest + max((latest - oldest) // _SHARE, 1)
             forgotten = 0
-            while step := _forget(db, last):
+            while step := _forget_at_once(db, last):
                 forgotten += step
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error:
@@ -107,6 +109,11 @@ class Retention:
     def _drop_ballast(self) -> None:
         with suppress(OSError):  # a disk that is read-only
             self._ballast.unlink(missing_ok=True)
+
+
+def _forget_at_once(db: sqlite3.Connection, last: int) -> int:
+    with transaction(db):
+        return _forget(db, last)
 
 
 def _forget(db: sqlite3.Connection, last: int) -> int:

@@ -23,6 +23,7 @@ from stream_ocr.store import repair, schema
 from stream_ocr.store.place import Place
 from stream_ocr.store.reader import microseconds
 from stream_ocr.store.retention import Limits, Retention
+from stream_ocr.store.transaction import transaction
 
 Durability = Literal["full", "normal", "off"]
 WhenFull = Literal["refuse", "forget_oldest"]
@@ -209,16 +210,13 @@ class StoreWriter:
         assert db is not None, "append() before open()"
         if self._place is not None and self._place.is_lost:
             raise StoreError(f"{self._path} was removed or replaced; a new one is begun.")
-        db.execute("BEGIN IMMEDIATE")
         try:
-            lines = self._insert(db, events, crops)
-            self._retention.tend(db, len(events))
-            db.execute("COMMIT")
+            with transaction(db):
+                lines = self._insert(db, events, crops)
+                self._retention.tend(db, len(events))
         except BaseException:
             for name in {event.stream for event in events}:
                 self._streams[name].id = 0  # perhaps made in this transaction
-            if db.in_transaction:
-                db.execute("ROLLBACK")
             raise
         return lines
 

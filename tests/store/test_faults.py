@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -89,6 +90,29 @@ def test_a_wiped_head_is_a_store_that_begins_anew(tmp_path):
     writer.close()
     with StoreReader(path) as reader:
         assert reader.id != before
+
+
+KILLED_WHILE_IT_MAKES_ROOM = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from stream_ocr.store.retention import Limits, Retention
+path = Path(sys.argv[1])
+db = sqlite3.connect(path, isolation_level=None)
+retention = Retention(path, Limits())
+retention.open(db)
+db.set_trace_callback(lambda sql: sql.startswith("DELETE FROM events") and os.kill(os.getpid(), signal.SIGKILL))
+retention.make_room(db)
+"""
+
+
+def test_a_kill_while_room_is_made_leaves_every_event_findable(tmp_path):
+    path = tmp_path / "events.db"
+    filled(path, 400)
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_MAKES_ROOM, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with StoreReader(path) as reader:
+        kept = [event.seq for event in reader.events()]
+        assert sorted(event.seq for event in reader.search(Query("sign", limit=1000))) == kept == list(range(400))
 
 
 ON_A_SMALL_DISK = """
