@@ -40,7 +40,7 @@ class Answers:
     def last(self) -> dict[str, int]:
         """The last ``seq`` of every stream; none while the store cannot be read."""
         with self._unless_broken():
-            return self._reader().lasts()
+            return self._reader().streams()
         return {}
 
     def page(self, stream: str, after: int) -> Page | None:
@@ -80,23 +80,18 @@ class Answers:
             return protocol.ErrorReply(id=request.id, reason=f"The store cannot be read: {error}.")
 
     def _streams(self, request: protocol.StreamsRequest) -> protocol.StreamsReply:
-        ranges = self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS)
-        streams = {name: last for name, (_, last) in ranges.items()}
+        streams, following = self._listed(request.after)
         if request.before is not None:
             streams = {name: self._reader().before(name, request.before) for name in streams}
-        following = max(streams) if len(streams) == protocol.MAX_STREAMS else None
         return protocol.StreamsReply(id=request.id, store=self.store, streams=streams, next=following)
 
     def _snapshot(self, request: protocol.SnapshotRequest) -> protocol.SnapshotReply:
-        names = sorted(self._reader().streams(after=request.after, limit=protocol.MAX_STREAMS + 1))
-        following = names[protocol.MAX_STREAMS - 1] if len(names) > protocol.MAX_STREAMS else None
-        names = names[: protocol.MAX_STREAMS]
-        if request.streams is not None:
-            names = [name for name in names if name in set(request.streams)]
+        listed, following = self._listed(request.after)
+        wanted = listed if request.streams is None else set(request.streams)
         streams: dict[str, int] = {}
         events: list[bytes] = []
         size = 0
-        for shot in self._reader().visible(names):
+        for shot in self._reader().visible([name for name in listed if name in wanted]):
             size += sum(map(len, shot.events))
             if streams and size > protocol.MAX_REPLY_BYTES // 8:
                 following = max(streams)
@@ -106,6 +101,14 @@ class Answers:
         return protocol.SnapshotReply(
             id=request.id, store=self.store, streams=streams, events=_raw(events), next=following
         )
+
+    def _listed(self, after: str) -> tuple[dict[str, int], str | None]:
+        """The last ``seq`` of streams by name, as many as a page holds, and the last of them where more follow."""
+        streams = self._reader().streams(after=after, limit=protocol.MAX_STREAMS + 1)
+        if len(streams) <= protocol.MAX_STREAMS:
+            return streams, None
+        streams.popitem()
+        return streams, max(streams)
 
     def _reader(self) -> StoreReader:
         """Raises StoreError and sqlite3.Error while the store cannot be read."""

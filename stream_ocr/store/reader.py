@@ -21,13 +21,6 @@ _BUSY_S = 5.0
 _LATEST = 2**62
 
 
-class Range(NamedTuple):
-    """``seq`` of the first event that is kept and of the last one that was committed; none: ``last`` is -1."""
-
-    first: int
-    last: int
-
-
 class Page(NamedTuple):
     """Events of one stream in order, as JSON; ``through``: all that are kept up to this ``seq`` are told with it."""
 
@@ -91,14 +84,10 @@ class StoreReader:
         (value,) = self._db.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
         return str(value)
 
-    def streams(self, *, after: str = "", limit: int = -1) -> dict[str, Range]:
-        """All streams by name, from the one that follows ``after``."""
-        rows = self._db.execute(
-            "SELECT name, (SELECT min(seq) FROM events WHERE stream = streams.id), next FROM streams "
-            "WHERE name > ? ORDER BY name LIMIT ?",
-            (after, limit),
-        )
-        return {name: Range(following if first is None else first, following - 1) for name, first, following in rows}
+    def streams(self, *, after: str = "", limit: int = -1) -> dict[str, int]:
+        """``seq`` of the last event by stream, -1 before the first; in order, from the name that follows ``after``."""
+        rows = self._db.execute("SELECT name, next FROM streams WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
+        return {name: following - 1 for name, following in rows}
 
     def require(self, names: Sequence[str]) -> None:
         """Raises StoreError for a stream that there is not."""
@@ -106,10 +95,6 @@ class StoreReader:
         for name in names:
             if name not in streams:
                 raise StoreError(f"{self._path} has no stream {name!r}; it has: {', '.join(streams) or 'none'}.")
-
-    def lasts(self) -> dict[str, int]:
-        """``seq`` of the last event of every stream."""
-        return {name: following - 1 for name, following in self._db.execute("SELECT name, next FROM streams")}
 
     def last(self, stream: str) -> int:
         """``seq`` of the last event of a stream, -1 before the first."""

@@ -177,7 +177,7 @@ def test_old_events_are_forgotten_and_no_longer_found(path):
     assert found(path, "old sign") == []
     assert len(found(path, "new sign", limit=1000)) == 240
     with StoreReader(path) as reader:
-        assert reader.streams() == {"gate": (10, 249)}
+        assert reader.streams() == {"gate": 249}
         assert seqs(reader.replay("gate", -1, limit=1).events) == [10]
 
 
@@ -207,7 +207,7 @@ def test_a_store_does_not_grow_beyond_its_limit(path):
     assert max(sizes) < 8e6
     assert found(path, "sign 39999") == ["SIGN 39999"]
     with StoreReader(path) as reader:
-        first, last = reader.streams()["gate"]
+        (first,), last = seqs(reader.replay("gate", -1, limit=1).events), reader.streams()["gate"]
     assert last == 39_999
     assert 2000 < last - first < 10_000
 
