@@ -138,7 +138,7 @@ class Publisher:
 
 
 def _packets(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines put together, as many as a packet holds. A line that none holds is left out: the bus reads it from the store."""
+    """Lines put together, as many as a packet holds; one that is too long for any the bus reads from the store."""
     packet: list[bytes] = []
     size = 0
     for line in lines:
