@@ -57,7 +57,7 @@ class LiveSupervisor(Supervisor):
         self._starting: dict[str, float] = {}  # since when, for those that are not ready yet
         self._gone: dict[str, tuple[WorkerProcess, float]] = {}  # and when they are to be replaced
         self._leaving: dict[str, tuple[WorkerProcess, float]] = {}  # sources that were told to go, and by when
-        self._open = Counter(topology.streams)  # StreamClosed that are still to come
+        self._open = Counter[str]()  # StreamClosed that are still to come: one of each source that has begun
         self._read_until_s: dict[str, float] = {}  # media time, by stream
 
     def __enter__(self) -> Self:
@@ -96,8 +96,6 @@ class LiveSupervisor(Supervisor):
         self._adopt(settings)
         if frame_ring(stream) not in self._crew.rings:
             self._crew.add_ring(frame_ring(stream), size)
-        if process.name in self._crew.workers or process.name not in self._processes:
-            self._open[stream] += 1
         self._processes[process.name] = process
         self._restarts.setdefault(process.name, Restarts())
         if process.name in self._crew.workers:
@@ -108,13 +106,11 @@ class LiveSupervisor(Supervisor):
     def drop_source(self, name: str, settings: Mapping[str, Any]) -> None:
         """Let the worker of a source end its stream, and go."""
         self._adopt(settings)
-        source = self._processes.pop(name)
-        self._restarts.pop(name)
+        del self._processes[name], self._restarts[name]
         if name in self._crew.workers:
             self._send_away(name)
         elif name in self._gone:
             self._leaving[name] = self._gone.pop(name)
-            self._close_for(source)
 
     def _heard(self, message: Message | Mark) -> None:
         if isinstance(message, StreamClosed):
@@ -140,7 +136,7 @@ class LiveSupervisor(Supervisor):
         return self._overdue()
 
     def _is_over(self) -> bool:
-        return all(count <= 0 for count in self._open.values())
+        return not self._leaving and all(count <= 0 for count in self._open.values())
 
     def _late(self, name: str) -> str | None:
         if self._watched_s - self._starting.get(name, self._watched_s) > self._start_s:
@@ -148,8 +144,15 @@ class LiveSupervisor(Supervisor):
         return None
 
     def _begin(self, name: str) -> None:
-        self._crew.start(self._processes[name])
+        """Start a source that will close its stream, itself or by a successor of its worker."""
+        self._open[self._processes[name].arguments["stream"]] += 1
+        self._start(name)
+
+    def _start(self, name: str) -> None:
+        worker = self._crew.start(self._processes[name])
         self._starting[name] = self._watched_s
+        if self._drained_at_s is not None and worker.process.input is None:  # by a signal, meanwhile
+            worker.popen.terminate()
 
     def _dismiss(self, name: str, worker: WorkerProcess, trouble: str) -> None:
         worker.popen.kill()
@@ -168,12 +171,11 @@ class LiveSupervisor(Supervisor):
         for name, (predecessor, due_s) in list(self._gone.items()):
             if self._drained_at_s is not None and predecessor.process.input is None:
                 self._leaving[name] = self._gone.pop(name)
-                self._close_for(predecessor.process)
             elif self._watched_s >= due_s and predecessor.popen.poll() is not None:
                 del self._gone[name]
                 predecessor.end(0.0)
                 self.ledger.close(predecessor)
-                self._begin(name)
+                self._start(name)
 
     def _welcome(self, name: str, worker: WorkerProcess) -> None:
         assert worker.ready is not None
@@ -195,22 +197,21 @@ class LiveSupervisor(Supervisor):
                 worker.begin()  # and end at once
         else:
             worker.popen.kill()
-            self._close_for(worker.process)
         self._leaving[name] = worker, self._watched_s + _LEAVE_S
 
     def _see_off(self) -> None:
         """Those sources that were told to go: when they have gone, their successors begin, or their ring is dropped."""
         for name, (worker, by_s) in list(self._leaving.items()):
             trouble = worker.trouble()
-            if not worker.finished and not trouble and self._watched_s < by_s:
-                continue
-            if not worker.finished and not trouble:
+            if worker.finished:
+                worker.let_go()
+            elif self._watched_s >= by_s:
                 worker.popen.kill()
-                self._close_for(worker.process)
-            worker.let_go()
-            if worker.popen.poll() is None:
+            if trouble is None or worker.popen.poll() is None:
                 continue
             worker.end(0.0)
+            if not worker.finished:
+                self._close_for(worker.process)
             self.ledger.close(worker)
             del self._leaving[name]
             if name in self._processes and self._drained_at_s is None:

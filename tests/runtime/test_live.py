@@ -12,7 +12,7 @@ import pytest
 
 from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.live import LiveSupervisor
-from stream_ocr.runtime.topology import Topology
+from stream_ocr.runtime.topology import RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE
 
 HERE = Path(__file__).parent
@@ -236,3 +236,57 @@ def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
         of_a, of_b = run.frames("a") - before[0], run.frames("b") - before[1]
         assert of_b < of_a < 20 * of_b, "it is five times as many where both get what they want"
         run.stop()
+
+
+SLOTS = RingSize(6, 50_000_000)
+
+
+def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Path) -> None:
+    topology = five({"a": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        supervisor.set_source(topology.processes[0], SLOTS, {})
+        run.until(lambda: run.closings())
+        run.more("a")
+        run.stop()
+    assert run.closings() == [("a", "interrupted")] * 2
+    assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_OF_A_LIFE}
+
+
+def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        supervisor.set_source(topology.processes[0], SLOTS, {})
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+
+
+def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        supervisor.set_source(topology.processes[0], SLOTS, {})
+        supervisor.drop_source("decode/a", {})
+        run.until(lambda: "frames/a" not in supervisor.rings)
+        run.more("b")
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+
+
+def test_a_source_that_dies_while_it_gives_way_is_closed_for(tmp_path: Path) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        pid = supervisor.pids["decode/a"]
+        os.kill(pid, signal.SIGSTOP)
+        supervisor.set_source(topology.processes[0], SLOTS, {})
+        os.kill(pid, signal.SIGKILL)
+        run.until(lambda: ("a", "interrupted") in run.closings())
+        run.more("a")
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted")] * 2 + [("b", "interrupted")]
