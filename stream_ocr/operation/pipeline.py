@@ -69,7 +69,7 @@ class LivePipeline:
         self._notifier = Notifier()
         self._metrics = Metrics(self)
         self.onlook = Onlook(self)
-        self._asked_to_reload = False
+        self._asked_to_reload = self._stopping = False
         self._looked_s, self._seen = time.monotonic(), _version(config)
         self._open = ExitStack()
         self._origin_s = time.monotonic()
@@ -164,6 +164,7 @@ class LivePipeline:
 
     def stop(self) -> None:
         """Read no further; ``events`` still gives what is under way. Safe in a signal handler."""
+        self._stopping = True
         self._notifier.stopping()
         self._supervisor.stop()
 
@@ -197,7 +198,7 @@ class LivePipeline:
             self._looked_s = now
             seen, self._seen = self._seen, _version(self._config)
             self._asked_to_reload |= seen != self._seen
-        if self._asked_to_reload:
+        if self._asked_to_reload and not self._stopping:
             self._asked_to_reload = False
             self._reload()
 
@@ -223,7 +224,8 @@ class LivePipeline:
         for name in gone:
             self._supervisor.drop_source(f"decode/{name}", dumped)
             del self.cameras[name]
-        changed = [name for name in new.sources if _said(new, name) != _said(old, name)]
+        before = old.for_workers()["sources"]
+        changed = [name for name, said in dumped["sources"].items() if said != before.get(name)]
         for name in changed:
             self._supervisor.set_source(self._process(name), self._ring, dumped)
             self.cameras[name] = Camera()
@@ -246,11 +248,6 @@ class LivePipeline:
 
     def _all_metrics(self) -> Answer:
         return HTTPStatus.OK, self._metrics.text()
-
-
-def _said(settings: Settings, name: str) -> object:
-    """All that the settings say of a source, its address as it is."""
-    return settings.for_workers()["sources"].get(name)
 
 
 def _version(config: Path | None) -> tuple[int, int] | None:
