@@ -21,13 +21,11 @@ class Camera:
 
     state: str = "starting"  # up, down, starting
     reason: str | None = None
-    since_s: float = field(default_factory=time.monotonic)
     events: Counter[str] = field(default_factory=Counter)  # by kind
     dropped: Counter[str] = field(default_factory=Counter)  # pictures by why
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=_TEXTS))
     places: tuple[tuple[int, Flat], ...] = ()  # where its texts are, by track
     places_s: float = 0.0  # and at which media time
-    latency_s: float | None = None  # from the decoding of a picture to its last event
     _heard_s: float | None = None
     _progress: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -49,7 +47,7 @@ class Camera:
         """Take in what came out of the last stage."""
         now = time.monotonic()
         for source in message.sources:
-            self._turn(source, now)
+            self._turn(source)
         if not message.captured_ns:
             return
         self._heard_s = now
@@ -59,15 +57,14 @@ class Camera:
             self._progress.popleft()
         for event in message.events:
             self._see(event)
-            self.latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
 
-    def _turn(self, event: SourceEvent, now: float) -> None:
+    def _turn(self, event: SourceEvent) -> None:
         self.events[event.kind] += 1
         if event.kind == "source.gap":
             self.dropped[event.reason or "unknown"] += event.frames or 0
             return
         self.state = event.kind.removeprefix("source.")
-        self.reason, self.since_s = event.reason, now
+        self.reason = event.reason
 
     def _see(self, event: TextEvent) -> None:
         self.events[event.kind] += 1

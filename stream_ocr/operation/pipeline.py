@@ -174,8 +174,9 @@ class LivePipeline:
 
     def _hear(self, message: Published, camera: Camera) -> None:
         camera.hear(message)
-        if message.events and camera.latency_s is not None:
-            self._metrics.latency.labels(message.stream).observe(camera.latency_s)
+        if message.events and message.captured_ns:
+            latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
+            self._metrics.latency.labels(message.stream).observe(latency_s)
 
     def _process(self, name: str) -> Process:
         """The row of a source in the process table."""

@@ -58,11 +58,6 @@ class LiveTimeline:
         self._step = _FIRST_STEP
         self._fresh = True
 
-    @property
-    def epoch(self) -> int:
-        """Of the pictures that come now."""
-        return max(self._epoch, 0)
-
     def end_s(self, now_s: float) -> float:
         """Media time at which the last picture was taken away, as far as is known; before any, what it is now.
 
