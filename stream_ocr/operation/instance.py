@@ -27,11 +27,14 @@ class Instance:
         os.close(self._fd)
 
     def renew(self) -> None:
-        """Lock the file that has taken the place of the one before: editors write anew rather than change."""
-        if not os.path.sameopenfile(self._fd, fd := os.open(self._config, os.O_RDONLY | os.O_CLOEXEC)):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._fd, fd = fd, self._fd
-        os.close(fd)
+        """Lock the file that has taken the place of the one before: editors write anew rather than change.
+
+        Raises SettingsError when another run holds it, and OSError when there is none; the lock before is held on.
+        """
+        if os.path.samestat(os.fstat(self._fd), self._config.stat()):
+            return
+        before, self._fd = self._fd, self._lock()
+        os.close(before)
 
     def _lock(self) -> int:
         try:

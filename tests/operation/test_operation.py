@@ -40,6 +40,16 @@ def test_one_run_for_one_file(tmp_path: Path) -> None:
         first.renew()
         with pytest.raises(SettingsError, match="already"), Instance(config):
             pass
+        anew.write_text("sources: {}\n")
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        with Instance(anew):
+            anew.replace(config)
+            with pytest.raises(SettingsError, match="already"):
+                first.renew()
+        assert len(list(Path("/proc/self/fd").iterdir())) == held
+        first.renew()
+        with pytest.raises(SettingsError, match="already"), Instance(config):
+            pass
     with Instance(config):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["live.yaml"]
