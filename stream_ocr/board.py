@@ -21,6 +21,7 @@ from stream_ocr.sinks.console import printable, row
 from stream_ocr.terminal import Signals, say
 
 _EVERY_S = 0.5
+_LAST_LINES_S = 2.0
 _COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("state", "left", 8),
     ("fps", "right", 4),
@@ -101,12 +102,10 @@ class Board:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            terminal, said = opened.enter_context(_standard_error())
-            console = Console(file=open(terminal, "w", encoding="utf-8", closefd=False))
-            self._live = opened.enter_context(
+            console = opened.enter_context(_standard_error())
+            opened.enter_context(
                 Live(console=console, get_renderable=lambda: table(self._cameras), refresh_per_second=1 / _EVERY_S)
             )
-            threading.Thread(target=self._copy, args=(said,), name="board", daemon=True).start()
             self._open = opened.pop_all()
         return self
 
@@ -117,11 +116,6 @@ class Board:
 
     def show(self, event: Event) -> None:
         """The table has it."""
-
-    def _copy(self, said: int) -> None:
-        with open(said, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                self._live.console.print(Text.from_ansi(line.rstrip("\n")))
 
 
 def table(cameras: Mapping[str, Camera]) -> Table:
@@ -161,16 +155,26 @@ def _hanging_up(reload: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _standard_error() -> Iterator[tuple[int, int]]:
-    """(the terminal, what is written to standard error instead of to it); descriptors."""
+def _standard_error() -> Iterator[Console]:
+    """The terminal; what is written to standard error meanwhile is printed on it line by line."""
     sys.stderr.flush()
-    terminal = os.dup(2)
+    terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")
+    console = Console(file=terminal)
     said, write = os.pipe()
+    copying = threading.Thread(target=_copy, args=(said, console), name="board", daemon=True)
+    copying.start()
     os.dup2(write, 2)
     os.close(write)
     try:
-        yield terminal, said
+        yield console
     finally:
         sys.stderr.flush()
-        os.dup2(terminal, 2)
-        os.close(terminal)
+        os.dup2(terminal.fileno(), 2)
+        copying.join(_LAST_LINES_S)  # no longer: a process that is left over may still hold the pipe
+
+
+def _copy(said: int, console: Console) -> None:
+    """Until nobody can write any more; the console's file is then closed."""
+    with console.file, open(said, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            console.print(Text.from_ansi(line.rstrip("\n")))

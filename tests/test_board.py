@@ -1,5 +1,11 @@
 """The table of cameras."""
 
+import os
+import pty
+import re
+import subprocess
+import sys
+from contextlib import suppress
 from io import StringIO
 
 from rich.console import Console
@@ -23,3 +29,28 @@ def test_a_long_reason_leaves_the_other_columns_as_they_are() -> None:
     assert second.split()[:4] == ["a-longer-name", "up", "0.0", "12345"]
     assert "PLATFORM" in second
     assert "\x1b" not in second
+
+
+TALKATIVE = """
+import os, sys
+from stream_ocr.board import Board
+with Board({}):
+    for number in range(2000):
+        os.write(2, f"line {number}\\n".encode())
+sys.stderr.write(f"descriptors {len(os.listdir('/proc/self/fd'))}\\n")
+"""
+
+
+def test_all_that_is_said_until_the_end_comes_to_the_terminal() -> None:
+    ours, terminal = pty.openpty()
+    with (
+        os.fdopen(ours, "rb", buffering=0) as seen,
+        subprocess.Popen([sys.executable, "-c", TALKATIVE], stderr=terminal),
+    ):
+        os.close(terminal)
+        shown = bytearray()
+        with suppress(OSError):  # EIO: nobody has the terminal any more
+            while data := seen.read(65536):
+                shown += data
+    assert re.findall(r"line (\d+)", shown.decode()) == [str(number) for number in range(2000)]
+    assert shown.endswith(b"descriptors 4\r\n"), "three, and the one that counts"
