@@ -1,15 +1,12 @@
 """Metrics for Prometheus, collected from the run whenever they are asked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from stream_ocr.operation.cameras import Camera
-from stream_ocr.runtime.ledger import Ledger
-from stream_ocr.runtime.ring import Ring
+from stream_ocr.operation.run import Run
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCIES_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10)
@@ -23,28 +20,6 @@ _COUNTED = {
     "boxes": "Text boxes seen over all pictures.",
     "crops_read": "Crops that the recogniser read.",
 }
-
-
-class Run(Protocol):
-    """What metrics are made of."""
-
-    @property
-    def cameras(self) -> Mapping[str, Camera]: ...
-
-    @property
-    def ledger(self) -> Ledger: ...
-
-    @property
-    def restarts(self) -> Mapping[str, int]: ...
-
-    @property
-    def pids(self) -> Mapping[str, int]: ...
-
-    @property
-    def degraded(self) -> list[str]: ...
-
-    @property
-    def rings(self) -> Mapping[str, Ring]: ...
 
 
 class Metrics:

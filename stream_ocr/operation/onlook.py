@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from stream_ocr import frames
 from stream_ocr.frames import Frame
 from stream_ocr.operation.cameras import Camera
-from stream_ocr.runtime.ledger import Ledger
+from stream_ocr.operation.run import Run
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.stages.base import frame_ring
 from stream_ocr.thumbnails import colours, jpeg
@@ -21,25 +21,6 @@ from stream_ocr.thumbnails import colours, jpeg
 WIDTHS_PX = (320, 640, 1280)
 _KEPT_S = 0.4  # for so long a picture is given to everybody who asks
 _MOST_AHEAD_MS = 5000
-
-
-class Run(Protocol):
-    """What is looked at."""
-
-    @property
-    def cameras(self) -> Mapping[str, Camera]: ...
-
-    @property
-    def ledger(self) -> Ledger: ...
-
-    @property
-    def restarts(self) -> Mapping[str, int]: ...
-
-    @property
-    def pids(self) -> Mapping[str, int]: ...
-
-    @property
-    def rings(self) -> Mapping[str, Ring]: ...
 
 
 class Onlook:

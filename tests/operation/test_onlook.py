@@ -31,6 +31,7 @@ class Run:
         self.ledger = Ledger()
         self.restarts = {"detect": 1}
         self.pids = {"detect": 7}
+        self.degraded: list[str] = []
         self.rings = {"frames/gate": self.ring, "frames/dark": Ring.anonymous(2, 1 << 20)}
 
     def show(self, yuv: tuple[int, int, int], *, full_range: bool = False, time_s: float = 0.0) -> None:
