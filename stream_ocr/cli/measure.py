@@ -7,9 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stream_ocr import telemetry
-from stream_ocr.cli.options import Set, tell
-from stream_ocr.settings import Settings
+from stream_ocr.cli.options import Set, load, tell
 
 
 class _ClipsFirst(TyperGroup):
@@ -43,7 +41,7 @@ def bench(
     """
     from stream_ocr import bench as benchmark
 
-    telemetry.configure(Settings.load(overrides=set_ or ()))
+    load(None, set_)
     make = benchmark.Make.parse(folder, size, seconds, codec)
     results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), tell=tell)
     benchmark.show(results)
@@ -61,7 +59,7 @@ def bench_live(
     """Measure the time from what cameras see to its event, by the cameras' own clocks (RTCP)."""
     from stream_ocr.bench import live
 
-    telemetry.configure(Settings.load(config, set_ or ()))
+    load(config, set_)
     results = live.measure(config, set_ or (), seconds)
     live.show(results)
     if output is not None:

@@ -25,7 +25,7 @@ def run(
     from stream_ocr.operation.pipeline import LivePipeline
 
     settings = load(config, set_)
-    pipeline = LivePipeline.load(config, output or (), set_ or ())
+    pipeline = LivePipeline(settings, output or (), config=config, overrides=set_ or ())
     view = board.Lines() if plain or not sys.stderr.isatty() else board.Board(pipeline.cameras)
     page = serving().Served(config.stem, settings, pipeline.onlook.show, tell) if dashboard else None
     raise typer.Exit(board.run(pipeline, view, page))
