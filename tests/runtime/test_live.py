@@ -3,11 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from stream_ocr.messages import Mark, Message, Published, StreamClosed
@@ -15,22 +14,9 @@ from stream_ocr.runtime.live import LiveSupervisor
 from stream_ocr.runtime.topology import RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE
 
-HERE = Path(__file__).parent
+pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
 CAMERA = {"frames": 10**9, "pause_s": 0.01}
 LONG_S = 60.0  # on a busy machine
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(HERE)
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    before = {path.name for path in Path("/proc/self/fd").iterdir()}
-    yield
-    assert psutil.Process().children(recursive=True) == []
-    assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
 
 
 def five(sources: Mapping[str, Mapping[str, object]], log: Path, **more: Mapping[str, Any]) -> Topology:

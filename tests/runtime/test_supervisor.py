@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -17,21 +17,9 @@ from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 
+pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
 HERE = Path(__file__).parent
 FOR_EVER = {"frames": 10**9, "pause_s": 0.001}
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(HERE)
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    before = {path.name for path in Path("/proc/self/fd").iterdir()}
-    yield
-    assert psutil.Process().children(recursive=True) == []
-    assert {path.name for path in Path("/proc/self/fd").iterdir()} <= before
 
 
 def table(sources: Mapping[str, Mapping[str, object]], slots: int = 12, **stages: Mapping[str, object]) -> Topology:
