@@ -136,15 +136,22 @@ def _pixels(value: float) -> float:
     return round(float(value), PIXEL_DIGITS)
 
 
-class _Head(msgspec.Struct):
-    kind: Kind | SourceKind
+class Head(msgspec.Struct, frozen=True):
+    """What all events have, those of a kind that came after this version included."""
+
+    stream: str
+    seq: int
+    kind: str
+
+    @property
+    def sort(self) -> type[Event]:
+        """What the whole event is decoded as."""
+        return SourceEvent if self.kind.startswith("source.") else TextEvent
 
 
 def parse(line: bytes | str) -> Event:
     """The event of either sort in a line. Raises one of UNREADABLE when it is none."""
-    head = msgspec.json.decode(line, type=_Head)
-    of: type[Event] = SourceEvent if head.kind.startswith("source.") else TextEvent
-    return msgspec.json.decode(line, type=of)
+    return msgspec.json.decode(line, type=msgspec.json.decode(line, type=Head).sort)
 
 
 def identity(stream: str, *facts: Any) -> str:

@@ -12,11 +12,9 @@ from stream_ocr.bus.publisher import Publisher, Spec
 from stream_ocr.events import Event
 from stream_ocr.settings import Settings
 from stream_ocr.store.retention import Limits
-from stream_ocr.store.writer import StoreWriter
+from stream_ocr.store.writer import NO_CROPS, StoreWriter
 
 E = TypeVar("E", bound=Event)
-
-_NO_CROPS: Mapping[str, bytes] = {}
 
 
 class Journal(Protocol):
@@ -70,7 +68,7 @@ class Numbers:
         self._next[stream] += 1
         return seq
 
-    def commit(self, events: Sequence[E], _crops: Mapping[str, bytes] = _NO_CROPS, /) -> Sequence[E]:
+    def commit(self, events: Sequence[E], _crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
         return events
 
     def close_stream(self, stream: str) -> None:
@@ -115,7 +113,7 @@ class StoredJournal:
         self._given[stream] = seq
         return seq
 
-    def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = _NO_CROPS, /) -> Sequence[E]:
+    def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
         if not events:
             return events
         lines = self._store.append(events, crops)

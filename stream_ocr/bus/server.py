@@ -30,6 +30,7 @@ from stream_ocr.bus.answers import Answers
 from stream_ocr.bus.peers import MAX_TOPIC_BYTES, Peers
 from stream_ocr.bus.publisher import MAX_PACKET_BYTES, Spec
 from stream_ocr.errors import StreamOcrError
+from stream_ocr.events import Head
 
 _FILES = 4096
 _BIND_S = 5.0
@@ -42,19 +43,13 @@ _MOST_BEHIND = 20_000  # events that are made up for by the bus itself; subscrib
 log = structlog.get_logger(__name__)
 
 
-class _Head(msgspec.Struct):
-    stream: str
-    seq: int
-    kind: str
-
-
 class Bus:
     """Publisher and answerer on their sockets, with the store behind them."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._last: OrderedDict[str, int] = OrderedDict()  # of what was published, the latest stream last
-        self._head = msgspec.json.Decoder(_Head)
+        self._head = msgspec.json.Decoder(Head)
         self._opened = ExitStack()
         self._answers = Answers(Path(spec.store))
 
@@ -173,7 +168,7 @@ class Bus:
                 break
             after = page.through
 
-    def _publish(self, head: _Head, line: bytes) -> None:
+    def _publish(self, head: Head, line: bytes) -> None:
         if head.seq <= self._last.get(head.stream, -1):
             return
         self._last[head.stream] = head.seq

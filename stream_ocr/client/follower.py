@@ -27,7 +27,7 @@ from stream_ocr.bus.protocol import (
     StreamsRequest,
     form_of,
 )
-from stream_ocr.events import Event, SourceEvent, TextEvent
+from stream_ocr.events import Event, Head
 
 Since = Literal["now", "start", "snapshot"] | int | datetime
 
@@ -36,12 +36,6 @@ _ASKING = 8  # requests under way at a time
 _HELD = 10_000  # events of a stream that are held while an earlier one is asked for
 _READY = 2000  # events that are ready; so many and nothing more is asked for
 _BEATS_BEHIND = 3
-
-
-class _Head(msgspec.Struct):
-    stream: str
-    seq: int
-    kind: str
 
 
 class Ready(NamedTuple):
@@ -97,7 +91,7 @@ class Follower:
         self._new = since - 1 if isinstance(since, int) and places is None else -1  # place of streams not known yet
         self._streams = {name: _Stream(seq) for name, seq in (places or {}).items()}
         self._going_on = places is not None
-        self._before: deque[tuple[_Head, Event | None]] = deque(maxlen=_HELD)
+        self._before: deque[tuple[Head, Event | None]] = deque(maxlen=_HELD)
         self._ids = count(1)
         self._asked: dict[int, _Asked] = {}
         self._to_send: deque[Request] = deque()
@@ -214,7 +208,7 @@ class Follower:
         stream.held = {seq: event for seq, event in stream.held.items() if seq > stream.last}
         self._go_on(reply.stream, stream)
 
-    def _take(self, head: _Head, event: Event | None) -> None:
+    def _take(self, head: Head, event: Event | None) -> None:
         stream = self._stream(head.stream)
         stream.known = max(stream.known, head.seq)
         if head.seq > stream.last and len(stream.held) < _HELD:
@@ -247,12 +241,11 @@ class Follower:
         return self._streams.setdefault(name, _Stream(self._new))
 
 
-def _read(data: bytes) -> tuple[_Head, Event | None]:
+def _read(data: bytes) -> tuple[Head, Event | None]:
     """An event in JSON or MessagePack; None for an event of a kind that came after this version."""
     decode = msgspec.json.decode if form_of(data) == "json" else msgspec.msgpack.decode
-    head = decode(data, type=_Head)
-    of: type[Event] = SourceEvent if head.kind.startswith("source.") else TextEvent
+    head = decode(data, type=Head)
     try:
-        return head, decode(data, type=of)
+        return head, decode(data, type=head.sort)
     except msgspec.ValidationError:
         return head, None

@@ -32,7 +32,7 @@ _RETRY_S = 1.0
 _BUSY_S = 5.0
 _WAITING = 10_000  # events
 _CHECKPOINT_PAGES = 2000
-_NO_CROPS: Mapping[str, bytes] = {}
+NO_CROPS: Mapping[str, bytes] = {}
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 log = structlog.get_logger(__name__)
@@ -117,7 +117,7 @@ class StoreWriter:
         """The ``seq`` that follows all that were committed or given to ``append``."""
         return self._stream(stream).next
 
-    def append(self, events: Sequence[Event], crops: Mapping[str, bytes] = _NO_CROPS) -> list[bytes] | None:
+    def append(self, events: Sequence[Event], crops: Mapping[str, bytes] = NO_CROPS) -> list[bytes] | None:
         """Commit events in one transaction, after those that wait; as they are kept.
 
         crops: pictures of texts, WebP, by the id of their event.
