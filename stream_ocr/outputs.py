@@ -125,9 +125,15 @@ class SubtitleFile(_File):
 
 
 class _Spooled(_Output):
+    type: str
     spool: Path = Field(description="A folder of its own where events wait until they are delivered.")
     spool_bytes: int = Field(64 * _MIB, ge=1 << 16, description="What waits there at most; further events are lost.")
     close_s: float = Field(5.0, ge=0, description="How long the end of a run waits for what is still to be delivered.")
+
+    @property
+    def label(self) -> str:
+        """What rules and logs call it."""
+        return self.name or self.type
 
 
 class Webhook(_Spooled):
@@ -144,11 +150,6 @@ class Webhook(_Spooled):
     pause_s: float = Field(0.5, gt=0, description="About the pause after a failure; it doubles with each further one.")
     max_pause_s: float = Field(60.0, gt=0, description="The longest pause.")
 
-    @property
-    def label(self) -> str:
-        """What rules and logs call it."""
-        return self.name or self.type
-
 
 class Mqtt(_Spooled):
     """Events to an MQTT broker."""
@@ -163,11 +164,6 @@ class Mqtt(_Spooled):
     topic: Annotated[str, AfterValidator(_topic)] = Field("stream-ocr", description="Events go to TOPIC/STREAM/KIND.")
     retain: bool = Field(False, description="Keep the texts now in sight as a retained message at TOPIC/STREAM/now.")
     keepalive_s: int = Field(15, ge=1, le=3600, description="A broker silent for about this long is gone.")
-
-    @property
-    def label(self) -> str:
-        """What rules and logs call it."""
-        return self.name or self.type
 
 
 Output = Annotated[JsonlFile | CsvFile | SubtitleFile | Webhook | Mqtt, Field(discriminator="type")]
