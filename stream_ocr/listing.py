@@ -21,6 +21,7 @@ from stream_ocr.sinks.jsonl import tame
 from stream_ocr.store.reader import Query, StoreReader
 
 _SILENT_S = 3.0
+_WHY_SILENT = "(has a run there socket.events? does it ask for keys?)"
 _AROUND = 40  # characters shown on either side of what was found
 _MEDIA = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
@@ -56,7 +57,7 @@ def follow(
                 _write(line(event)) if program is None else _hand_over(program, event)
                 left = None if left is None else left - 1
             elif not subscription.connected and time.monotonic() > silent_s:
-                sys.stderr.write(f"nothing is heard from {endpoint} yet; waiting (are keys needed there?)\n")
+                sys.stderr.write(f"nothing is heard from {endpoint} yet; waiting {_WHY_SILENT}\n")
                 silent_s = float("inf")
 
 

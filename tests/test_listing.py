@@ -191,10 +191,9 @@ def test_subscribe_says_when_nobody_is_there(endpoint):
     program = [sys.executable, "-m", "stream_ocr.cli", "subscribe", endpoint]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(program, stderr=subprocess.PIPE, env=environment) as following:
-        assert (
-            following.stderr.readline()
-            == f"nothing is heard from {endpoint} yet; waiting (are keys needed there?)\n".encode()
-        )
+        said = following.stderr.readline().decode()
+        assert said.startswith(f"nothing is heard from {endpoint} yet; waiting")
+        assert "socket.events" in said
         following.send_signal(signal.SIGINT)
         assert following.wait(20) == 0
         following.stderr.close()
