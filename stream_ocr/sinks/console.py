@@ -35,7 +35,7 @@ class ConsoleSink:
 def row(event: Event) -> str:
     """The event in one line of plain text."""
     if not isinstance(event, TextEvent):
-        return f"{clock(event.start or 0.0)}  {event.kind:<9} {printable(event.reason or '')}"
+        return f"{clock(event.start or 0.0)}  {event.kind:<9} {printable(event.reason or '')}".rstrip()
     time_s = event.start if event.end is None else event.end
     line = f"{clock(time_s)}  {event.kind:<8}  #{event.track:<4} {event.confidence:4.2f}  {printable(event.text)}"
     return f"{line}  (was {printable(event.previous)})" if event.previous is not None else line

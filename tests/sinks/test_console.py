@@ -27,6 +27,7 @@ def test_the_end_is_told_with_its_own_time():
 
 def test_source_events_are_lines_too():
     assert "source.gap" in row(SourceEvent(id="", seq=0, kind="source.gap", stream="a", reason="lost"))
+    assert row(SourceEvent(id="", seq=0, kind="source.up", stream="a", start=1.0)) == "0:00:01.000  source.up"
 
 
 @pytest.mark.parametrize(
