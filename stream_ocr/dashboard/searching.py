@@ -65,7 +65,7 @@ def crop_in(path: Path, stream: str, seq: int) -> bytes | None:
 
 
 def _evidence(reader: StoreReader, events: Sequence[TextEvent]) -> int | None:
-    return next((event.seq for event in events if reader.crop(event.stream, event.seq) is not None), None)
+    return next((event.seq for event in events if reader.has_crop(event.stream, event.seq)), None)
 
 
 def _span(reader: StoreReader, event: TextEvent) -> Span:

@@ -19,6 +19,10 @@ PAGE_BYTES = 512 * 1024
 _TRIGRAM = 3
 _BUSY_S = 5.0
 _LATEST = 2**62
+_CROP_OF = (
+    "FROM crops WHERE event = "
+    "(SELECT id FROM events WHERE seq = ? AND stream = (SELECT id FROM streams WHERE name = ?))"
+)
 
 
 class Page(NamedTuple):
@@ -150,12 +154,12 @@ class StoreReader:
 
     def crop(self, stream: str, seq: int) -> bytes | None:
         """The picture (WebP) that an event's text was read from, where crops are kept."""
-        row = self._db.execute(
-            "SELECT webp FROM crops WHERE event = (SELECT id FROM events WHERE seq = ? AND stream = "
-            "(SELECT id FROM streams WHERE name = ?))",
-            (seq, stream),
-        ).fetchone()
+        row = self._db.execute(f"SELECT webp {_CROP_OF}", (seq, stream)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def has_crop(self, stream: str, seq: int) -> bool:
+        """Whether there is such a picture; it is not read."""
+        return self._db.execute(f"SELECT 1 {_CROP_OF}", (seq, stream)).fetchone() is not None
 
     def search(self, query: Query) -> Iterator[TextEvent]:
         """Events that brought a text with ``query.text`` in it, whatever its case, the latest first."""

@@ -194,6 +194,7 @@ def test_crops_are_kept_with_their_events_and_forgotten_with_them(path):
     with StoreReader(path) as reader:
         assert [reader.crop("gate", seq) for seq in range(4)] == [None, None, b"new", None]
         assert reader.crop("hall", 2) is None
+        assert [reader.has_crop("gate", seq) for seq in range(4)] == [False, False, True, False]
 
 
 def test_a_store_does_not_grow_beyond_its_limit(path):
