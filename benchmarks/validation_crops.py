@@ -3,8 +3,8 @@
 python benchmarks/validation_crops.py OUT.tar ARCHIVE.tar…
 """
 
+import argparse
 import io
-import sys
 import tarfile
 from pathlib import Path
 
@@ -35,4 +35,8 @@ def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Path(argument) for argument in sys.argv[2:]])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", metavar="OUT.tar", type=Path)
+    parser.add_argument("archives", metavar="ARCHIVE.tar", type=Path, nargs="+")
+    asked = parser.parse_args()
+    main(asked.out, asked.archives)
