@@ -10,7 +10,6 @@ from beginning to end must have been told within a quarter of a second of its be
 
 import argparse
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ import psutil
 import yaml
 from rapidfuzz import fuzz
 
+from stream_ocr.bench.machine import load, machine
 from stream_ocr.sources.synthetic import Scene, Text, line, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -164,12 +164,13 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
     program = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), *arguments], stdout=log, stderr=log
     )
+    on = machine()
     begun_s, end_s = time.monotonic(), 60 * minutes
     samples: list[tuple[float, dict[str, tuple[float, int]]]] = []
     loads, numbers, names, next_s = [], count(), cycle(cameras), 30.0
     while (now_s := time.monotonic() - begun_s) < end_s and program.poll() is None:
         samples.append((now_s, sample(psutil.Process(program.pid))))
-        loads.append(os.getloadavg()[0])
+        loads.append(load())
         if next_s <= now_s < end_s - 40:
             next_s += every_s
             trouble(next(numbers), cameras[next(names)])
@@ -181,7 +182,7 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
     restarts = [row for row in (folder / "log").read_text().splitlines() if '"level": "error"' in row]
     return {
         "minutes": minutes,
-        "cores": len(os.sched_getaffinity(0)),
+        "machine": on,
         "load": {"mean": round(statistics.mean(loads), 2), "max": round(max(loads), 2)},
         "exit_code": code,
         "errors_in_the_log": restarts[:20],

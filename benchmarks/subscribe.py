@@ -10,8 +10,6 @@ event was lost, repeated or out of order. Where other programs use the machine, 
 import argparse
 import itertools
 import json
-import os
-import platform
 import random
 import statistics
 import subprocess
@@ -27,6 +25,7 @@ import psutil
 from subscribe_bed import WORDS, event, journal
 from subscribe_harm import hostile, kills
 
+from stream_ocr.bench.machine import load, machine
 from stream_ocr.bus import keys
 from stream_ocr.client import subscribe
 from stream_ocr.store.reader import Query, StoreReader
@@ -252,23 +251,14 @@ def main() -> None:
     arguments = parser.parse_args()
     well = True
     for name in parts if arguments.part == "all" else [arguments.part]:
-        load = os.getloadavg()[0]
-        figures = {name: parts[name](arguments), "machine": machine(load)}
+        before = machine()
+        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load()}
         well = well and fine(figures)
         told = json.dumps(figures, indent=1)
         print(told)
         if arguments.keep:
             (RESULTS / f"subscribe-{name}.json").write_text(told + "\n")
     sys.exit(0 if well else 1)
-
-
-def machine(load: float) -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load_at_the_start": round(load, 1),
-        "load_at_the_end": round(os.getloadavg()[0], 1),
-    }
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ processor time of the process that answers.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from typing import Any
 
 import psutil
 
+from stream_ocr.bench.machine import machine
 from stream_ocr.sources.clips import scene
 from stream_ocr.sources.synthetic import render
 
@@ -46,6 +45,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
+    before = machine()
     length_s = 60 + 2 * asked.rounds * (asked.seconds + 2)
     with TemporaryDirectory() as folder, running(Path(folder), asked.cameras, length_s) as (process, address):
         time.sleep(10)
@@ -57,7 +57,7 @@ def main() -> None:
                     phases.append((viewers, measured(process, address, asked.seconds)))
                 print(viewers, phases[-1][1], flush=True)
     result = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
+        "machine": before,
         "cameras": asked.cameras,
         "size": SIZE,
         "viewers": asked.viewers,

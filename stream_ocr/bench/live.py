@@ -1,7 +1,5 @@
 """How long it takes from what a camera sees until the event that tells it is there, by the camera's own clock."""
 
-import os
-import platform
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from stream_ocr.bench.machine import load, machine
 from stream_ocr.events import TextEvent
 from stream_ocr.operation.pipeline import LivePipeline
 from stream_ocr.settings import Settings
@@ -46,7 +45,7 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
     """
     steady_s = Settings.load(config, overrides).tracking.confirm_s
     heard: defaultdict[str, Heard] = defaultdict(Heard)
-    load_before = os.getloadavg()[0]
+    before = machine()
     with LivePipeline.load(config, overrides=overrides) as pipeline:
         timer = threading.Timer(seconds, pipeline.stop)
         timer.start()
@@ -71,11 +70,8 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
     return {
         "seconds": seconds,
         "steady_ms": 1000 * steady_s,
-        "machine": {
-            "processor": platform.machine(),
-            "cores": len(os.sched_getaffinity(0)),
-            "load": [load_before, os.getloadavg()[0]],
-        },
+        "machine": before,
+        "load_at_the_end": load(),
         "notes": notes,
         "cameras": cameras,
     }

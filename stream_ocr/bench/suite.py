@@ -1,7 +1,6 @@
 """All contestants on all clips, in one run: what it costs them, and how right they are."""
 
 import json
-import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,9 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-import psutil
-
 from stream_ocr import models
+from stream_ocr.bench.machine import load, machine
 from stream_ocr.bench.process import measure
 from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.events import read_log
@@ -102,7 +100,7 @@ def run(
     make.folder.mkdir(parents=True, exist_ok=True)
     found = list(find(names or tuple(clips.CLIPS), make, tell))
     rows = []
-    before = machine()
+    before = {**machine(), "packages": {name: _version(name) for name in _PACKAGES}}
     for clip in found:
         row = describe(clip)
         for contestant in contestants:
@@ -113,27 +111,11 @@ def run(
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": before,
-        "load_at_the_end": psutil.getloadavg()[0],
+        "load_at_the_end": load(),
         "models": models.choose(settings.models).name,
         "settings": list(overrides),
         "clips": rows,
         "together": {contestant: _together(rows, contestant) for contestant in contestants},
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What this is measured on, and how busy it is with other things."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": psutil.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "load_at_the_start": psutil.getloadavg()[0],
     }
 
 
