@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 HEIGHT: Final = 32
-WIDTHS: Final = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640)
-ASPECT: Final = 1.1
+WIDTHS: Final = (32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896)
+ASPECT: Final = 1.35
 """Crops are stretched by this much, so that narrow letters keep their columns."""
 COLUMNS_PER_STEP: Final = 4
 

@@ -25,10 +25,10 @@ def test_a_reading_does_not_depend_on_the_rest_of_the_batch() -> None:
 
 def test_buckets_follow_the_aspect() -> None:
     assert width_for(32, 10) == WIDTHS[0]
-    assert width_for(64, 200) == 112  # 100 at height 32, times 1.1
+    assert width_for(64, 200) == 128  # 100 at height 32, times 1.35
     assert width_for(20, 20) == width_for(40, 40)
     assert width_for(10, 10_000) == WIDTHS[-1]
-    assert fit(np.zeros((64, 200), np.uint8)).shape == (HEIGHT, 112)
+    assert fit(np.zeros((64, 200), np.uint8)).shape == (HEIGHT, 128)
     assert fit(np.zeros((7, 9), np.uint8), width=80).shape == (HEIGHT, 80)
 
 
