@@ -31,9 +31,8 @@ class Source(Vocabulary):
     )
     url_env: str | None = Field(None, description="Name of the environment variable that holds the address.")
     url_file: Path | None = Field(None, description="File that holds the address and nothing else.")
-    path: Path | None = Field(
-        None, description="A camera of this machine, such as /dev/video0, or a video file, played at its own speed."
-    )
+    path: Path | None = Field(None, description="A camera of this machine, such as /dev/video0, or a video file.")
+    pace: Literal["live"] = Field("live", description="live: a video file is played at its own speed.")
     transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP sends its pictures.")
     regions: tuple[Outline, ...] = Field(
         (),
@@ -56,7 +55,7 @@ class Source(Vocabulary):
             raise ValueError(
                 f"a source has exactly one of url, url_env, url_file and path, not {' and '.join(given) or 'none'}"
             )
-        if self.path is not None and ":/" in str(self.path):  # a Path makes one slash of two
+        if self.path is not None and "://" in str(self.path).replace(":/", "://"):
             raise ValueError("an address stands under url, not under path")
         if self.url is not None:
             self._address = self.url
