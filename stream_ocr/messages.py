@@ -60,6 +60,7 @@ class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     full_range: bool  # luma 0–255 (True) or 16–235
     damaged: bool  # marked corrupt by the decoder, or inheriting from such a frame: makes no new text
     cut: bool  # most of the picture changed at once
+    rows: tuple[int, int] | None = None  # for the detector, from the first to the one after the last; None: all
 
 
 class Region(msgspec.Struct, frozen=True, array_like=True):

@@ -57,18 +57,21 @@ class OracleDetector:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for ref in batch:
             assert isinstance(ref, FrameRef)
-            yield Detections(ref, self._regions(ref.stamp.time_s) if ref.look == "detect" else None)
+            yield Detections(ref, self._regions(ref) if ref.look == "detect" else None)
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         yield closed.adding(detector_frames=self.looks)
 
-    def _regions(self, time_s: float) -> tuple[Region, ...]:
+    def _regions(self, ref: FrameRef) -> tuple[Region, ...]:
         regions = []
-        for line, score in self._disturb(self.looks, list(seen(self._world, time_s))):
+        top, bottom = ref.rows or (0, ref.size[1])
+        for line, score in self._disturb(self.looks, list(seen(self._world, ref.stamp.time_s))):
             x, y, width, height = line.box
             pad = 0.1 * height
             quad = rectangle(x - pad, y - pad, width + 2 * pad, height + 2 * pad)
-            regions.append(Region(flat(quad + self._random.normal(0, self._shake * height, 2)), score))
+            quad += self._random.normal(0, self._shake * height, 2)
+            if top <= y and y + height <= bottom:
+                regions.append(Region(flat(quad), score))
         self.looks += 1
         return tuple(regions)
 

@@ -21,8 +21,9 @@ MULTIPLE = 32
 MOST_ENLARGED = 2.0
 """Small frames are enlarged at most this much: beyond, the network sees nothing new."""
 
-HD_HEIGHT = 720
-"""Frames from this height on carry BT.709 colours, lower ones BT.601, unless they say otherwise (they seldom do)."""
+HD_SIDE = 1280
+"""Frames of which a side has so many pixels carry BT.709 colours, smaller ones BT.601, unless they say otherwise (they
+seldom do)."""
 
 TALLEST, TALLEST_PX = 0.5, 160.0
 """A region higher than this share of the picture, and than so many pixels as the network sees it, is haze or foliage,
@@ -64,7 +65,7 @@ def _up(side: int) -> int:
 def picture_of(frame: Frame, size: tuple[int, int]) -> np.ndarray:
     """The frame scaled to ``size`` (width, height), as (H, W, 3) uint8 RGB."""
     planes = [_scaled(plane, size) for plane in (frame.y, frame.u, frame.v)]
-    standard = "bt709" if frame.size[1] >= HD_HEIGHT else "bt601"
+    standard = "bt709" if max(frame.size) >= HD_SIDE else "bt601"
     return cv2.transform(cv2.merge(planes), _rgb_of_yuv(standard, full_range=frame.full_range))
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.frames import Frame, likeness
-from stream_ocr.sources.onset import Onset
+from stream_ocr.sources.onset import TILE, Onset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
 _TILE = 8  # steps along the side of a tile
@@ -36,7 +36,7 @@ class Change:
     mask: np.ndarray
     fraction: float  # of the tiles
     cut: bool  # most of the picture became another one since the previous frame
-    sudden: bool  # edges appeared since the previous frame, as a text brings them
+    sudden: np.ndarray  # (rows,) bool: where edges appeared since the previous frame, as a text brings them
 
     def __bool__(self) -> bool:
         return self.fraction > 0
@@ -68,15 +68,15 @@ class ChangeMap:
         """Compare a frame. Everything has changed while there is nothing of that size to compare it with."""
         luma = _halved(frame.y, self._halvings)
         half = _halved(luma, 1)
-        cut, sudden = self._cut(half), self._onset.sudden(luma if luma.shape[0] < _HIGHEST else half)
+        cut, sudden = self._cut(half), self._sudden(frame.y.shape[0], luma if luma.shape[0] < _HIGHEST else half)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = np.ones((-(-frame.y.shape[0] // self.tile), -(-frame.y.shape[1] // self.tile)), dtype=bool)
-            return Change(mask, 1.0, cut=True, sudden=True)
+            return Change(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
         energy = _halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
-        noise = min(float(np.percentile(cells[::4, ::4], 75)), _NOISE_LIMIT)
+        noise = min(_upper_quartile(cells[::4, ::4]), _NOISE_LIMIT)
         changed = cells > self._threshold + _NOISE_GAIN * noise
         if changed.any() and float(changed.mean()) < _FEW:
             changed &= cells > _OF_CONTRAST * self._contrast()
@@ -89,16 +89,24 @@ class ChangeMap:
         self._reference = luma.copy() if luma is frame.y else luma
         self._contrasts = None
 
+    def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
+        """In rows of tiles of the frame, which is ``height`` pixels high."""
+        rows = np.flatnonzero(self._onset.sudden(luma))
+        found = np.zeros(-(-height // self.tile), dtype=bool)
+        for edge in (rows, rows + 1 - 1e-6):
+            found[(edge * TILE * height / luma.shape[0] / self.tile).astype(int)] = True
+        return found
+
     def _contrast(self) -> np.ndarray:
         """The greatest standard deviation in and round each cell of the reference, (rows, columns) float32."""
         if self._contrasts is None:
             assert self._reference is not None
             small = _halved(self._reference, 1).astype(np.float32)
-            size = (self._reference.shape[1] // _STEP, self._reference.shape[0] // _STEP)
-            mean, square = (cv2.blur(plane, (_STEP, _STEP)) for plane in (small, small * small))
-            deviation = np.sqrt(np.maximum(square - mean * mean, 0))
-            around = cv2.dilate(deviation, np.ones((2 * _STEP + 1, 2 * _STEP + 1), dtype=np.uint8))
-            self._contrasts = cv2.resize(around, size, interpolation=cv2.INTER_NEAREST)
+            mean, square = (
+                cv2.blur(_halved(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
+            )
+            deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
+            self._contrasts = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
         return self._contrasts
 
     def _cut(self, half: np.ndarray) -> bool:
@@ -109,6 +117,11 @@ class ChangeMap:
         if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
             return False
         return likeness(previous, self._previous) < _CUT_LIKENESS
+
+
+def _upper_quartile(cells: np.ndarray) -> float:
+    place = cells.size * 3 // 4
+    return float(np.partition(cells, place, axis=None)[place])
 
 
 def _halved(plane: np.ndarray, times: int) -> np.ndarray:

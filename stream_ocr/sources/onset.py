@@ -8,8 +8,11 @@ once, and may look seldom otherwise: what comes without such a sign is still see
 import cv2
 import numpy as np
 
-_TILE = 16
-_MORE, _TIMES = 3.0, 1.5  # grey levels of mean edge strength, and times what was there
+TILE = 16
+"""Pixels."""
+
+_MORE, _TIMES = 2.0, 1.2  # grey levels of mean edge strength, and times what was there or beside it
+_AROUND = np.ones((3, 3), dtype=np.uint8)
 _FADE = 0.2  # of the memory of a tile a frame: what flickers appears once
 
 
@@ -19,15 +22,20 @@ class Onset:
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
-    def sudden(self, luma: np.ndarray) -> bool:
-        """Whether two neighbouring tiles have more edges than they had. luma: (H, W) uint8, of a few hundred rows."""
+    def sudden(self, luma: np.ndarray) -> np.ndarray:
+        """Rows of tiles in which two neighbours have more edges than they had, (H // TILE) bool.
+
+        luma: (H, W) uint8, of a few hundred rows.
+        """
         rises = cv2.Laplacian(luma, cv2.CV_8U)  # saturates at 0: one side of each edge is enough
-        tiles = max(luma.shape[1] // _TILE, 1), max(luma.shape[0] // _TILE, 1)
-        edges = cv2.resize(rises, tiles, interpolation=cv2.INTER_AREA).astype(np.float32)
+        rows, columns = max(luma.shape[0] // TILE, 1), max(luma.shape[1] // TILE, 1)
+        whole = rises[: rows * TILE, : columns * TILE]  # eight times as fast as with a rest
+        edges = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
         before = self._before
         if before is None or before.shape != edges.shape:
             self._before = edges
-            return True
-        new = (edges > before + _MORE) & (edges > _TIMES * before)
+            return np.ones(rows, dtype=bool)
+        left = cv2.dilate(np.maximum(before - edges, 0), _AROUND)  # a tile beside it: what pans has only moved on
+        new = (edges > before + left + _MORE) & (edges > _TIMES * (before + left))
         self._before = np.maximum(edges, (1 - _FADE) * before + _FADE * edges)
-        return bool((new[:, 1:] & new[:, :-1]).any())
+        return np.asarray((new[:, 1:] & new[:, :-1]).any(axis=1))

@@ -1,14 +1,22 @@
-"""When the detector looks: seldom while things only move, soon when something appeared, at once on a cut.
+"""When the detector looks, and at which rows: seldom while things only move, soon when something appeared, at once
+on a cut.
 
 A look that comes late costs nothing but time: the tracker finds out from the pictures before at which frame a text
-appeared.
+appeared. A look at a part costs a part. Parts are bands of whole rows, because lines of text are wide and low.
 """
+
+import numpy as np
 
 from stream_ocr.messages import Look
 from stream_ocr.sources.change import Change
 
 _TOLERANCE_S = 1e-6
 _LOOKS = 2  # at what appeared: a text may still be fading or being written when it is first seen
+_MARGIN = 2  # rows of tiles above and below what changed
+_WHOLE = 0.6  # of the rows, from which a part is not worth it
+
+Rows = tuple[int, int]
+"""The first row of tiles and the one after the last."""
 
 
 class Cadence:
@@ -19,27 +27,61 @@ class Cadence:
         self._soon_s = 1 / max_per_s
         self._late_s = max(1 / min_per_s, self._soon_s)
         self._last_s: float | None = None
-        self._owed = False
+        self._all_s = 0.0  # of the last look after which nothing was owed
+        self._owed = np.zeros(0, dtype=bool)  # rows of tiles that have changed since they were looked at
+        self._new = np.zeros(0, dtype=bool)  # those in which something appeared
         self._urgent = 0  # looks
         self._still = True
+        self._given: Rows = (0, 0)
 
-    def look(self, change: Change, time_s: float, *, stretch: float = 1.0) -> Look:
-        """What the next frame is worth. A picture that moves again, or has come to rest, is as urgent as a new text.
+    def look(self, change: Change, time_s: float, *, stretch: float = 1.0) -> tuple[Look, Rows | None]:
+        """What the next frame is worth, and the rows that the detector is to look at.
 
-        stretch: by which the looks are further apart than usual.
+        A picture that moves again, or has come to rest, is as urgent as a new text. stretch: by which the looks are
+        further apart than usual.
         """
-        self._owed |= bool(change)
-        if change.sudden or self._still == bool(change):
-            self._urgent = _LOOKS
+        moved = change.mask.any(axis=1)
+        if self._owed.shape != moved.shape:
+            self._owed, self._new = np.zeros_like(moved), np.zeros_like(moved)
+        self._owed |= moved
+        if change.sudden.any():
+            self._urgent, self._new = _LOOKS, self._new | change.sudden
+        elif self._still == bool(change):
+            self._urgent, self._new = _LOOKS, self._new | self._owed
         self._still = not change
-        interval_s = self._soon_s if self._urgent else self._late_s
-        due = self._last_s is None or change.cut or time_s - self._last_s >= interval_s * stretch - _TOLERANCE_S
-        if self._owed and due:
-            self._last_s = time_s
-            self._owed, self._urgent = False, max(self._urgent - 1, 0)
-            return "detect"
-        return "carry" if change else "skip"
+        rows = self._due(change, time_s, stretch)
+        if rows is None:
+            return "carry" if change else "skip", None
+        self._last_s, self._given = time_s, rows
+        self._owed[slice(*rows)] = False
+        self._urgent = max(self._urgent - 1, 0)
+        if not self._urgent:
+            self._new[:] = False
+        if not self._owed.any():
+            self._all_s = time_s
+        return "detect", rows
 
     def owe(self) -> None:
         """A look that was granted did not come to pass: the next frame gets it."""
-        self._last_s, self._owed = None, True
+        self._last_s = None
+        self._owed[slice(*self._given)] = True
+
+    def _due(self, change: Change, time_s: float, stretch: float) -> Rows | None:
+        """Which rows are to be looked at now."""
+        if not self._owed.any():
+            return None
+        if self._last_s is None or change.cut:
+            return 0, self._owed.size
+        if time_s - self._all_s >= self._late_s * stretch - _TOLERANCE_S:
+            return _band(self._owed)
+        urgent = self._owed & self._new
+        if self._urgent and urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:
+            return _band(urgent)
+        return None
+
+
+def _band(wanted: np.ndarray) -> Rows:
+    """The rows from the first to the last that is wanted and some more, or all."""
+    places = np.flatnonzero(wanted)
+    top, bottom = max(int(places[0]) - _MARGIN, 0), min(int(places[-1]) + 1 + _MARGIN, wanted.size)
+    return (top, bottom) if bottom - top < _WHOLE * wanted.size else (0, wanted.size)

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr import frames
-from stream_ocr.messages import FrameRef, Look, Message, SlotRef, StreamClosed
+from stream_ocr.messages import FrameRef, Message, SlotRef, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
-from stream_ocr.stages.worth import Worth
+from stream_ocr.stages.worth import NOTHING, Worth
 
 _PATIENCE_S = 0.1
 
@@ -63,17 +63,17 @@ class DecodeStage:
 
     def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
         """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
-        look: Look = "skip"
-        cut = False
+        worth = NOTHING
         if not picture.damaged:
-            look, cut = self._worth.look(picture.frame, picture.stamp.time_s)
+            worth = self._worth.look(picture.frame, picture.stamp.time_s)
         slot = None
-        if look != "skip":
+        if worth.look != "skip":
             self._worth.handed_on(picture.frame)
             slot = self._put(picture, stop)
         if stop() and slot is None:
             return None
-        return FrameRef(picture.stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut)
+        frame = picture.frame
+        return FrameRef(picture.stamp, frame.size, worth.look, slot, frame.full_range, picture.damaged, *worth[1:])
 
     def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():

@@ -4,13 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from stream_ocr import models
 from stream_ocr.detection.detector import Detector
-from stream_ocr.frames import Frame, planes_in
-from stream_ocr.geometry import unflat
+from stream_ocr.frames import Frame, band, planes_in
+from stream_ocr.geometry import flat, unflat
 from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import FrameRings, Slots
+
+_EDGE = 1.0
+"""Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
 
 
 class DetectStage:
@@ -39,7 +44,7 @@ class DetectStage:
         """``Detections`` of every frame, in order; what is said of sources passes by."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
         wanted = [ref for ref in refs if ref.look == "detect"]
-        found = iter(self._detector.detect([self._frame(ref) for ref in wanted]) if wanted else [])
+        found = iter(self._detector.detect([self._part(ref) for ref in wanted]) if wanted else [])
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
@@ -63,17 +68,31 @@ class DetectStage:
         self._settings = Settings.model_validate(settings)
 
     def _counted(self, ref: FrameRef, found: Sequence[Region]) -> tuple[Region, ...]:
-        """Those regions that count in the settings of their source."""
-        stream = ref.stamp.stream
+        """Those regions that are whole, and count in the settings of their source."""
+        stream, (top, bottom) = ref.stamp.stream, ref.rows or (0, ref.size[1])
         self._looks[stream] = self._looks.get(stream, 0) + 1
+        found = [_lowered(region, top) for region in found if _is_whole(region, top, bottom, ref.size[1])]
         source = self._settings.sources.get(stream)
         if source is None or not (source.regions or source.masks):
             return tuple(found)
         return tuple(region for region in found if source.counts(_middle(region, ref.size)))
 
-    def _frame(self, ref: FrameRef) -> Frame:
+    def _part(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None
-        return planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+        frame = planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+        return band(frame, *ref.rows) if ref.rows else frame
+
+
+def _is_whole(region: Region, top: int, bottom: int, height: int) -> bool:
+    """Whether a region of the rows from ``top`` on ends within them, or where the picture ends."""
+    y = region.quad[1::2]
+    return (top == 0 or min(y) > _EDGE) and (bottom == height or max(y) < bottom - top - _EDGE)
+
+
+def _lowered(region: Region, top: int) -> Region:
+    if top == 0:
+        return region
+    return Region(flat(unflat(region.quad) + np.array([0, top])), region.score)
 
 
 def _middle(region: Region, size: tuple[int, int]) -> tuple[float, float]:

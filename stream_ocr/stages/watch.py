@@ -14,12 +14,12 @@ import structlog
 
 from stream_ocr import frames, telemetry
 from stream_ocr.errors import SettingsError, WorkerError
-from stream_ocr.messages import FrameRef, Look, Message, SourceChanged, Stamp, StreamClosed
+from stream_ocr.messages import FrameRef, Message, SourceChanged, Stamp, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.sources.mailbox import Shown
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
-from stream_ocr.stages.worth import Worth
+from stream_ocr.stages.worth import NOTHING, Worth
 
 _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
@@ -134,16 +134,15 @@ class WatchStage:
         self._seen += 1 + shown.missed
         self._damaged += picture.damaged
         self._miss(shown.missed)
-        look: Look = "skip"
-        cut = False
+        worth = NOTHING
         if not picture.damaged:
-            look, cut = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
+            worth = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
         claim = None
-        if look != "skip":
+        if worth.look != "skip":
             claim = self._claim(shown.due_s, stop)
             self._feel(shown.arrived_s)
             if claim is None:
-                self._worth.dropped(look)
+                self._worth.dropped(worth.look)
                 self._miss(0 if stop() else 1)
                 return
             self._worth.handed_on(picture.frame)
@@ -152,7 +151,8 @@ class WatchStage:
         if claim is not None:  # filled only now: nothing may be sent between that and the reference (see Marker)
             frames.write(picture.frame, claim[1])
             slot = self._slots.commit(claim[0], frames.note(picture.frame, stamp.time_s))
-        yield FrameRef(stamp, picture.frame.size, look, slot, picture.frame.full_range, picture.damaged, cut)
+        frame = picture.frame
+        yield FrameRef(stamp, frame.size, worth.look, slot, frame.full_range, picture.damaged, *worth[1:])
         self._last = stamp
 
     def _claim(self, due_s: float, stop: Callable[[], bool]) -> tuple[int, memoryview] | None:

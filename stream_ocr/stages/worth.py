@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,10 +10,21 @@ from stream_ocr.feeds import Source
 from stream_ocr.frames import Frame
 from stream_ocr.messages import Look
 from stream_ocr.settings import Settings
-from stream_ocr.sources.change import ChangeMap
-from stream_ocr.stages.cadence import Cadence
+from stream_ocr.sources.change import Change, ChangeMap
+from stream_ocr.stages.cadence import Cadence, Rows
 
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
+
+
+class Verdict(NamedTuple):
+    """cut: most changed at once. rows: for the detector, from the first to the one after the last; None: all."""
+
+    look: Look
+    cut: bool
+    rows: tuple[int, int] | None
+
+
+NOTHING = Verdict("skip", False, None)
 
 
 class Worth:
@@ -26,17 +38,23 @@ class Worth:
         self._counts = source.counts if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
 
-    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> tuple[Look, bool]:
-        """How much a frame is worth, and whether most of the picture changed at once."""
+    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> Verdict:
+        """How much a frame is worth."""
         if frame.size != self._size:
             self._size = frame.size
             cell = 16 if frame.size[0] * frame.size[1] > _LARGE else 8
             self._change = ChangeMap(cell, self._threshold)
             self._wanted = None if self._counts is None else _tiles_that_count(self._counts, self._change, frame)
         change = self._change.changed(frame)
-        if self._wanted is not None and not (change.mask & self._wanted).any():
-            change = replace(change, fraction=0.0, cut=False, sudden=False)
-        return self._cadence.look(change, time_s, stretch=stretch), change.cut
+        if self._wanted is not None:
+            change = _within(self._wanted, change)
+        look, rows = self._cadence.look(change, time_s, stretch=stretch)
+        return Verdict(look, change.cut, rows and self._pixels(rows, frame))
+
+    def _pixels(self, rows: Rows, frame: Frame) -> tuple[int, int] | None:
+        """Rows of tiles as rows of pixels, None for all of them."""
+        (first, last), tile, height = rows, self._change.tile, frame.size[1]
+        return (first * tile, min(last * tile, height)) if first or last * tile < height else None
 
     def handed_on(self, frame: Frame) -> None:
         """A frame that was worth something goes on; the next ones are compared with it."""
@@ -46,6 +64,18 @@ class Worth:
         """A frame that was worth so much could not go on."""
         if look == "detect":
             self._cadence.owe()
+
+
+def _within(wanted: np.ndarray, change: Change) -> Change:
+    """What changed in the tiles that count; a cut only where any of them did."""
+    mask = change.mask & wanted
+    return replace(
+        change,
+        mask=mask,
+        fraction=float(mask.mean()),
+        cut=change.cut and bool(mask.any()),
+        sudden=change.sudden & mask.any(axis=1),
+    )
 
 
 def _tiles_that_count(counts: Callable[[tuple[float, float]], bool], change: ChangeMap, frame: Frame) -> np.ndarray:

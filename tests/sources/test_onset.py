@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_ocr.sources.onset import Onset
+from stream_ocr.sources.onset import TILE, Onset
 from stream_ocr.sources.synthetic import Scene, Text, pictures
 
 SIZE = (640, 360)
@@ -12,7 +12,7 @@ SIZE = (640, 360)
 def sudden(scene: Scene) -> list[int]:
     """The frames in which something appears, but for the first."""
     onset = Onset()
-    frames = [onset.sudden(picture[..., 1]) for _, picture in pictures(scene)]
+    frames = [onset.sudden(picture[..., 1]).any() for _, picture in pictures(scene)]
     assert frames[0], "all is new"
     return [n for n, new in enumerate(frames) if new and n > 0]
 
@@ -35,5 +35,14 @@ def test_nothing_appears_in_a_still_picture() -> None:
 def test_another_size_is_all_new() -> None:
     onset = Onset()
     onset.sudden(np.zeros((360, 640), np.uint8))
-    assert not onset.sudden(np.zeros((360, 640), np.uint8))
-    assert onset.sudden(np.zeros((300, 640), np.uint8))
+    assert not onset.sudden(np.zeros((360, 640), np.uint8)).any()
+    assert onset.sudden(np.zeros((300, 640), np.uint8)).all()
+
+
+def test_it_says_in_which_rows_something_appeared() -> None:
+    text = Text("Good morning", 0.08, 2, (200, 300), height=30)
+    onset = Onset()
+    frames = [onset.sudden(picture[..., 1]) for _, picture in pictures(Scene((text,), 0.2, SIZE, background="static"))]
+    rows = np.flatnonzero(frames[2])
+    assert rows.size
+    assert 300 // TILE - 1 <= rows.min() <= rows.max() <= 340 // TILE

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from stream_ocr.frames import Frame, write
@@ -74,3 +75,18 @@ def test_text_outside_of_regions_does_not_count_and_what_is_said_of_a_source_pas
         first, passed, second, other = stage.process(batch)
     assert passed == gap
     assert [len(message.regions) for message in (first, second, other)] == [1, 0, 1]
+
+
+def test_of_some_rows_only_whole_regions_are_taken_and_stand_where_they_are_in_the_frame() -> None:
+    class Band:
+        def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+            assert [frame.size for frame in frames] == [(64, 16)]
+            assert [frame.u.shape for frame in frames] == [(8, 32)]
+            quads = (rectangle(0, 0, 9, 5), rectangle(20, 4, 9, 5), rectangle(40, 11, 9, 5))
+            return [[Region(flat(quad), 0.9) for quad in quads]]
+
+    rings = {"a": Ring.anonymous(4, 1 << 16)}
+    ref = msgspec.structs.replace(frame(rings, "a", 0, "detect", 20), rows=(8, 24))
+    with DetectStage(Settings.load(), rings, Band()) as stage:
+        (said,) = stage.process([ref])
+    assert [region.quad for region in said.regions] == [flat(rectangle(20, 12, 9, 5))]
