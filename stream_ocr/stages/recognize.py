@@ -10,6 +10,7 @@ from stream_ocr import models
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
 from stream_ocr.recognition.belief import believed
+from stream_ocr.recognition.doubt import Doubt
 from stream_ocr.recognition.fusion import Fusion
 from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.recognition.transcription import of_sources
@@ -27,6 +28,7 @@ class RecognizeStage:
         """recognizer: one to use instead of the settings' own."""
         self._settings, self._crops, self._given = settings, crops, recognizer
         self._fusions: dict[_Key, Fusion] = {}
+        self._doubts: dict[tuple[str, int], Doubt] = {}
         self._evidence: dict[_Key, Evidence] = {}
         self._read: dict[str, int] = {}
         self.notes: dict[str, str] = {}
@@ -64,6 +66,7 @@ class RecognizeStage:
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._keep(lambda key: key[0] != closed.stream)
+        self._doubts = {key: doubt for key, doubt in self._doubts.items() if key[0] != closed.stream}
         yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
 
     @property
@@ -78,14 +81,15 @@ class RecognizeStage:
 
     def _look(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
-        stream = message.stamp.stream
+        stream, time_s = message.stamp.stream, message.stamp.time_s
         wanted: list[tuple[_Key, float, np.ndarray]] = []
         for track in message.tracks:
             if track.crop is None:
                 continue
             key = stream, track.id, track.view
             height = extent(unflat(track.quad))[1]
-            if self._fusions.setdefault(key, Fusion()).wants(height):
+            defers = self._doubts.setdefault(key[:2], Doubt()).defers(time_s, height)
+            if not defers and self._fusions.setdefault(key, Fusion()).wants(height):
                 wanted.append((key, height, self._crop(track.crop)))
         if wanted:
             self._read[stream] = self._read.get(stream, 0) + len(wanted)
@@ -93,6 +97,7 @@ class RecognizeStage:
             for (key, height, crop), look in zip(wanted, looks, strict=True):
                 fusion, seen = self._fusions[key], believed(look)
                 fusion.add(seen, height)
+                self._doubts[key[:2]].add(seen, time_s, height)
                 if self._settings.store.crops:
                     self._evidence.setdefault(key, Evidence()).add(crop, seen.text, fusion.best.text)
         self._give_back(message)
@@ -136,6 +141,8 @@ class RecognizeStage:
         stream = message.stamp.stream
         live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
         self._keep(lambda key: key[0] != stream or key in live)
+        tracks = {key[:2] for key in live}
+        self._doubts = {key: doubt for key, doubt in self._doubts.items() if key[0] != stream or key in tracks}
 
     def _keep(self, wanted: Callable[[_Key], bool]) -> None:
         self._fusions = {key: fusion for key, fusion in self._fusions.items() if wanted(key)}
