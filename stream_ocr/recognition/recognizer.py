@@ -1,6 +1,7 @@
 """From grey crops to readings: fit them to the network's height, batch those of one width, decode.
 
-The width that a crop gets depends on the crop alone, not on its company, so that a reading does not either.
+The width that a crop gets depends on the crop alone, not on its company, so that a reading does not either. A line of
+which the network is not sure is shown to it again, a little wider, narrower and closer, and the readings vote.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,20 @@ from stream_ocr.engines import Engine
 from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
+from stream_ocr.recognition.fusion import Fusion
 
 GAP = 0.3
 """Width of the space between words, relative to the height of the line."""
 
 QUIET = 0.35
 """A column with less than this share of the usual contrast holds no stroke."""
+
+
+SURE, HOPELESS = 0.8, 0.3
+"""Confidences between which a line is shown again; below, no view of it has helped."""
+
+View = tuple[np.ndarray, int]
+"""A crop, and the width of the input that it is given."""
 
 
 class Fit(Protocol):
@@ -38,9 +47,17 @@ class Fit(Protocol):
         """The width of the input for a crop."""
         ...
 
+    def views(self, crop: np.ndarray) -> Sequence[View]:
+        """Other ways to show a crop of which the network is not sure."""
+        ...
+
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         """Input of the network, (B, C, height, width) float32, for crops of that bucket."""
         ...
+
+
+_STRETCH = 1.18
+_TRIMMED, _TRIMMABLE = 0.05, 12  # of the height, on every side; pixels of the lower side
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,9 @@ class Padded:
     def bucket(self, crop: np.ndarray) -> int:
         wanted = self._width(crop) + self.margin
         return next((width for width in self.widths if width >= wanted), self.widths[-1])
+
+    def views(self, crop: np.ndarray) -> Sequence[View]:
+        return ()
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         x_BCHW = np.zeros((len(crops), self.channels, self.height, width), dtype=np.float32)
@@ -85,6 +105,19 @@ class Stretched:
 
     def bucket(self, crop: np.ndarray) -> int:
         return fitting.width_for(crop.shape[0], crop.shape[1])
+
+    def views(self, crop: np.ndarray) -> Sequence[View]:
+        height, width = crop.shape
+        edge = round(_TRIMMED * height)
+        closer = crop[edge : height - edge, edge : width - edge] if min(crop.shape) > _TRIMMABLE else crop
+        shown = {(id(crop), self.bucket(crop))}
+        views = []
+        for seen, stretch in ((crop, 1 / _STRETCH), (crop, _STRETCH), (closer, 1.0), (closer, _STRETCH)):
+            view = seen, fitting.width_for(seen.shape[0], round(seen.shape[1] * stretch))
+            if (id(seen), view[1]) not in shown:
+                shown.add((id(seen), view[1]))
+                views.append(view)
+        return views
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         return fitting.normalised(np.stack([fitting.fit(crop, width) for crop in crops]))
@@ -130,19 +163,29 @@ class Recognizer:
 
         crops: (H, W) uint8 of any size. transcribe: in place of the recogniser's own.
         """
-        pieces = [list(split(crop, self.fit.longest)) for crop in crops]
-        read = iter(self._read_all([piece for line in pieces for piece, _ in line], transcribe or self.transcribe))
-        return [join([(next(read), spaced) for _, spaced in line]) for line in pieces]
+        lines = [list(split(crop, self.fit.longest)) for crop in crops]
+        read = iter(self._read_surely([piece for line in lines for piece, _ in line], transcribe or self.transcribe))
+        return [join([(next(read), spaced) for _, spaced in line]) for line in lines]
 
-    def _read_all(self, crops: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
+    def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
+        """Each piece once, and once more in other views where that may help."""
+        read = self._read_all([(piece, self.fit.bucket(piece)) for piece in pieces], transcribe)
+        unsure = [i for i, reading in enumerate(read) if HOPELESS <= reading.confidence < SURE]
+        views = {i: self.fit.views(pieces[i]) for i in unsure}
+        again = iter(self._read_all([view for i in unsure for view in views[i]], transcribe))
+        for i in unsure:
+            read[i] = _voted([read[i], *(next(again) for _ in views[i])])
+        return read
+
+    def _read_all(self, views: Sequence[View], transcribe: Transcribe) -> list[Decoded]:
         by_width: dict[int, list[int]] = {}
-        for i, crop in enumerate(crops):
-            by_width.setdefault(self.fit.bucket(crop), []).append(i)
-        read = [NOTHING] * len(crops)
+        for i, (_, width) in enumerate(views):
+            by_width.setdefault(width, []).append(i)
+        read = [NOTHING] * len(views)
         for width, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
-                p_BTC = self.engine.run(self.fit.batch([crops[i] for i in batch], width))
+                p_BTC = self.engine.run(self.fit.batch([views[i][0] for i in batch], width))
                 if self._space != 1:
                     p_BTC = self._spaced(p_BTC)
                 for i, p_TC in zip(batch, p_BTC, strict=True):
@@ -154,6 +197,13 @@ class Recognizer:
         p_BTC = p_BTC.copy()
         p_BTC[..., self.charset.encode(" ")] *= self._space
         return np.asarray(p_BTC / p_BTC.sum(axis=-1, keepdims=True))
+
+
+def _voted(looks: Sequence[Decoded]) -> Decoded:
+    fusion = Fusion()
+    for look in looks:
+        fusion.add(look, height=1.0)
+    return fusion.best
 
 
 def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:

@@ -156,3 +156,49 @@ class NearlySpaced:
 def test_a_network_that_loses_spaces_can_be_helped(space: float, text: str) -> None:
     recognizer = Recognizer(NearlySpaced(), Padded(48, (128,)), Charset(" ab"), max_batch=1, space=space)
     assert recognizer.read([bars(1)])[0].text == text
+
+
+class ByWidth:
+    """An engine that reads one letter, by the width of its input, as surely as it is told."""
+
+    picked = Picked("onnx", "cpu", "fp32", 1, "for tests")
+
+    def __init__(self, letters: dict[int, tuple[str, float]]) -> None:
+        self.letters, self.seen = letters, []
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        batch, width = x.shape[0], x.shape[-1]
+        self.seen += [width] * batch
+        letter, sure = self.letters[width]
+        p_C = np.full(5, (1 - sure) / 4, dtype=np.float32)
+        p_C["?abcd".index(letter)] = sure
+        return np.tile(p_C, (batch, 1, 1))
+
+
+def shown(letters: dict[int, tuple[str, float]]) -> tuple[Decoded, list[int]]:
+    engine = ByWidth(letters)
+    (reading,) = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8).read([noise(32, 95, 1)])
+    return reading, engine.seen
+
+
+def test_a_line_that_is_read_surely_is_shown_once() -> None:
+    reading, seen = shown({128: ("a", 0.9)})
+    assert (reading.text, seen) == ("a", [128])
+
+
+def test_a_line_that_is_unsure_is_shown_in_other_views_which_vote() -> None:
+    reading, seen = shown({112: ("b", 0.6), 128: ("a", 0.7), 160: ("b", 0.6)})
+    assert seen == [128, 112, 128, 160, 160]
+    assert reading.text == "b"
+    assert reading.confidence == pytest.approx(0.6)
+
+
+def test_a_line_that_is_hopeless_is_not() -> None:
+    reading, seen = shown({128: ("a", 0.28)})
+    assert (reading.text, seen) == ("a", [128])
+    assert shown({128: ("?", 0.9)}) == (NOTHING, [128])
+
+
+def test_a_crop_too_low_to_be_trimmed_has_fewer_views() -> None:
+    assert len(STRETCHED.views(noise(32, 95, 1))) == 4
+    assert len(STRETCHED.views(noise(10, 30, 1))) == 2
