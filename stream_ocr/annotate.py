@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from stream_ocr import drawing
+from stream_ocr.clock import face
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.frames import Frame
@@ -173,14 +174,9 @@ def _changes(events: Iterable[Event]) -> Iterator[tuple[float, str]]:
             continue
         match event.kind:
             case "appeared":
-                yield event.start, f"{_clock(event.start)}  + {event.text}"
+                yield event.start, f"{face(event.start)}  + {event.text}"
             case "changed":
-                yield event.start, f"{_clock(event.start)}  {event.previous} → {event.text}"
+                yield event.start, f"{face(event.start)}  {event.previous} → {event.text}"
             case "ended":
                 assert event.end is not None
-                yield event.end, f"{_clock(event.end)}  − {event.text}"
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s, 2), 60)
-    return f"{int(minutes)}:{seconds:05.2f}"
+                yield event.end, f"{face(event.end)}  − {event.text}"

@@ -1,4 +1,4 @@
-"""Media time: exact ticks and rational time bases, and a timeline that never goes back."""
+"""Media time: exact ticks and rational time bases, a timeline that never goes back, and times as people read them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,3 +110,12 @@ class _Order:
             self._faults += self._last is not None and stamp <= self._last
             self._last = stamp
         return self._faults
+
+
+def face(time_s: float) -> str:
+    """A time in seconds as a clock shows it: 1:02:03.45, without hours where there are none."""
+    hundredths = round(abs(time_s) * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{'−' if time_s < 0 else ''}{head}:{rest // 100:02}.{rest % 100:02}"

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from av import AVRational
 
-from stream_ocr.clock import Timeline, fraction
+from stream_ocr.clock import Timeline, face, fraction
 
 MS = Fraction(1, 1000)
 
@@ -70,3 +70,11 @@ def test_decoding_times_help_out_where_presentation_times_are_in_disorder():
     assert [place.epoch for place in times] == [0] * 7
     assert times[-1].pts == 320
     assert all(later.pts > earlier.pts for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize(
+    ("time_s", "shown"),
+    [(0.0, "0:00.00"), (59.996, "1:00.00"), (61.5, "1:01.50"), (3661.5, "1:01:01.50"), (-0.5, "−0:00.50")],
+)
+def test_times_are_shown_as_a_clock_shows_them(time_s, shown):
+    assert face(time_s) == shown

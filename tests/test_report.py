@@ -12,7 +12,6 @@ import stream_ocr
 from stream_ocr import cli
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import SourceEvent, TextEvent
-from stream_ocr.report import figures
 from stream_ocr.sources.synthetic import Scene, Text, render
 
 HOSTILE = [
@@ -135,13 +134,6 @@ def test_what_sources_say_is_told():
     assert "source.gap · &lt;b&gt;no answer&lt;/b&gt;" in page
     assert "1:01.50" in page
     assert "No text was read." in page
-
-
-@pytest.mark.parametrize(
-    ("time_s", "said"), [(0, "0:00.00"), (59.999, "1:00.00"), (3661.5, "1:01:01.50"), (-1.25, "−0:01.25")]
-)
-def test_clock(time_s, said):
-    assert figures.clock(time_s) == said
 
 
 def test_a_thousand_tracks_have_a_thousand_rows():

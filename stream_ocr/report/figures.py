@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from stream_ocr.clock import face
 from stream_ocr.events import Event, SourceEvent
 from stream_ocr.spans import Span
 
@@ -61,15 +62,6 @@ class Stream:
     rows: list[Row]
 
 
-def clock(time_s: float) -> str:
-    """1:02:03.45, without hours where there are none."""
-    hundredths = round(abs(time_s) * 100)
-    minutes, rest = divmod(hundredths, 6000)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{'−' if time_s < 0 else ''}{head}:{rest // 100:02}.{rest % 100:02}"
-
-
 def summary(spans: Sequence[Span]) -> list[Figure]:
     """The numbers at the top."""
     if not spans:
@@ -80,7 +72,7 @@ def summary(spans: Sequence[Span]) -> list[Figure]:
     return [
         Figure("texts", f"{len(spans):,}"),
         Figure("tracks", f"{len(tracks):,}"),
-        Figure("from first to last", clock(end - begin)),
+        Figure("from first to last", face(end - begin)),
         Figure("median time on screen", f"{median(lengths):.2f}", "s"),
         Figure("characters", f"{sum(len(span.text) for span in spans):,}"),
         Figure("mean confidence", f"{fmean(span.confidence for span in spans):.3f}"),
@@ -126,7 +118,7 @@ def _ticks(begin: float, length: float) -> Iterator[Tick]:
     number = -(-begin // step)
     while number * step <= begin + length * 0.97:
         time_s = number * step
-        yield Tick(_percent(time_s - begin, length), clock(time_s).removesuffix(".00"))
+        yield Tick(_percent(time_s - begin, length), face(time_s).removesuffix(".00"))
         number += 1
 
 
@@ -144,7 +136,7 @@ def _rows(members: Sequence[tuple[int, Span]], begin: float, length: float) -> I
                     _percent(span.start - begin, length),
                     max(_percent(span.end - span.start, length), _LEAST_WIDTH),
                     "doubt" if span.confidence < DOUBT else "second" if place % 2 else "",
-                    clock(span.start),
+                    face(span.start),
                     span.text[:200],
                 )
                 for place, (number, span) in enumerate(track)

@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from stream_ocr import thumbnails
+from stream_ocr.clock import face
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
 from stream_ocr.report import figures
@@ -92,7 +93,7 @@ def _page(told: Sequence[Event], found: Sequence[Span], pictured: dict[Span, byt
         charts=[_chart("Time on screen", figures.lengths(found)), _chart("Confidence", figures.confidences(found))],
         troubles=[
             {
-                "time": "" if event.start is None else figures.clock(event.start),
+                "time": "" if event.start is None else face(event.start),
                 "stream": event.stream,
                 "what": " · ".join(filter(None, [event.kind, event.reason])),
             }
@@ -107,7 +108,7 @@ def _summary(found: Sequence[Span], names: Sequence[str]) -> str:
     sources = "" if len(names) < 2 else f" in {len(names)} sources"
     begin, end = min(span.start for span in found), max(span.end for span in found)
     return (
-        f"{_counted(len(found), 'text')}{sources}, from {figures.clock(begin)} to {figures.clock(end)}. "
+        f"{_counted(len(found), 'text')}{sources}, from {face(begin)} to {face(end)}. "
         "Each bar is one text from its first frame to its last."
     )
 
@@ -119,7 +120,7 @@ def _unpictured(found: Sequence[Span], pictured: dict[Span, bytes]) -> str:
 def _text(number: int, span: Span, picture: bytes | None) -> dict[str, object]:
     return {
         "number": number,
-        "start": figures.clock(span.start),
+        "start": face(span.start),
         "length": f"{span.end - span.start:.2f} s",
         "text": span.text,
         "stream": span.stream,

@@ -16,7 +16,7 @@ const STATES = { waiting: "connecting", connected: "connected", lost: "connectio
 
 const about = await (await fetch("api/about")).json();
 const model = new Model();
-const shown = { kinds: new Set([...Object.keys(KINDS), "source"]), text: "", stream: "", paused: false, current: null };
+const shown = { kinds: new Set([...Object.keys(KINDS), "source"]), text: "", stream: "", current: null };
 let chosen = null;
 
 document.title = `${oneLine(about.title, 80)} · stream_ocr`;
@@ -65,8 +65,9 @@ for (const box of document.querySelectorAll(".filters input[type=checkbox]")) {
   });
 }
 $("pause").onclick = () => {
-  shown.paused = !shown.paused;
-  refilter();
+  pausedAt = pausedAt === null ? model.events.length : null;
+  refilterNew();
+  showPause();
 };
 
 // Search.
@@ -91,6 +92,7 @@ connect({
     model.forget();
     filtered = [];
     unfiltered = 0;
+    pausedAt = null; // what was held still is gone
     chosen = null;
     cameras?.forget();
     choose(null);
@@ -109,7 +111,7 @@ function update() {
   requestAnimationFrame(() => {
     fresh = false;
     showStreams();
-    if (!shown.paused) refilterNew();
+    refilterNew();
     showPause();
     timeline.draw();
     screen?.draw();
@@ -119,9 +121,10 @@ function update() {
   });
 }
 
-// Filtering: what is new is filtered alone, all of it only when the filter changes.
+// Filtering: what is new is filtered alone, all of it only when the filter changes. What comes during a pause waits.
 let filtered = [];
 let unfiltered = 0;
+let pausedAt = null; // how many events there were when it was paused
 
 function passes(event) {
   const kind = event.kind.startsWith("source.") ? "source" : event.kind;
@@ -131,7 +134,7 @@ function passes(event) {
 }
 
 function refilterNew() {
-  for (; unfiltered < model.events.length; unfiltered++) {
+  for (const until = pausedAt ?? model.events.length; unfiltered < until; unfiltered++) {
     if (passes(model.events[unfiltered])) filtered.push(model.events[unfiltered]);
   }
   if (screen) filtered.sort((a, b) => moment(a) - moment(b) || a.seq - b.seq);
@@ -147,9 +150,10 @@ function refilter() {
 }
 
 function showPause() {
-  const waiting = model.events.length - unfiltered;
-  $("pause").ariaPressed = String(shown.paused);
-  $("pause").textContent = shown.paused ? (waiting ? `Go on (${waiting} new)` : "Go on") : "Pause";
+  const paused = pausedAt !== null;
+  const waiting = paused ? model.events.slice(pausedAt).filter(passes).length : 0;
+  $("pause").ariaPressed = String(paused);
+  $("pause").textContent = paused ? (waiting ? `Go on (${waiting} new)` : "Go on") : "Pause";
 }
 
 /** How the run does, at a glance. */
