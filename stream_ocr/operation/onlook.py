@@ -7,7 +7,6 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-import cv2
 import numpy as np
 
 from stream_ocr import frames
@@ -62,14 +61,20 @@ class Onlook:
             kept = self._kept.get(key)
             if kept is not None and now - kept[0] <= _KEPT_S:
                 return kept[1]
-            if (frame := self._frame(stream, key[1])) is not None:
-                kept = self._kept[key] = now, jpeg(colours(frame))
+            if (bgr := self._latest(stream, key[1])) is not None:
+                kept = self._kept[key] = now, jpeg(bgr)
             return None if kept is None else kept[1]
 
-    def _frame(self, stream: str, width_px: int) -> Frame | None:
+    def _latest(self, stream: str, width_px: int) -> np.ndarray | None:
+        """(H, W, 3) uint8, blue first."""
+
+        def seen(note: int, data: memoryview) -> np.ndarray:
+            frame = frames.noted(data, note)
+            return colours(frame, _fitting(frame, width_px))
+
         with suppress(ValueError):  # its camera has just been taken out of the settings
             if ring := self._run.rings.get(frame_ring(stream)):
-                return ring.peek(lambda note, data: _smaller(frames.noted(data, note), width_px))
+                return ring.peek(seen)
         return None
 
     def _camera(self, name: str, camera: Camera, rings: Mapping[str, Ring]) -> dict[str, Any]:
@@ -98,14 +103,8 @@ def _ahead_s(note: int, time_s: float) -> float:
     return ahead_ms / 1000 if ahead_ms < _MOST_AHEAD_MS else 0.0
 
 
-def _smaller(frame: Frame, width_px: int) -> Frame:
-    """A copy of a frame, no wider than that; of even size."""
+def _fitting(frame: Frame, width_px: int) -> tuple[int, int]:
+    """(width, height) of a picture of a frame that is no wider than that, nor larger than the frame."""
     width, height = frame.size
     scale = min(1.0, width_px / width)
-    half = max(round(width * scale / 2), 1), max(round(height * scale / 2), 1)
-
-    def scaled(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-
-    luma = scaled(frame.y, (2 * half[0], 2 * half[1]))
-    return Frame(luma, scaled(frame.u, half), scaled(frame.v, half), frame.full_range)
+    return max(round(width * scale), 1), max(round(height * scale), 1)

@@ -26,7 +26,7 @@ class Run:
     """One camera that sends."""
 
     def __init__(self) -> None:
-        self.ring = Ring.anonymous(2, 1 << 20)
+        self.ring = Ring.anonymous(2, 1 << 21)
         self.cameras = {"gate": Camera(), "dark": Camera()}
         self.ledger = Ledger()
         self.restarts = {"detect": 1}
@@ -34,9 +34,15 @@ class Run:
         self.degraded: list[str] = []
         self.rings = {"frames/gate": self.ring, "frames/dark": Ring.anonymous(2, 1 << 20)}
 
-    def show(self, yuv: tuple[int, int, int], *, full_range: bool = False, time_s: float = 0.0) -> None:
+    def show(
+        self,
+        yuv: tuple[int, int, int],
+        *,
+        size: tuple[int, int] = (642, 361),
+        full_range: bool = False,
+        time_s: float = 0.0,
+    ) -> None:
         """Send a picture of one colour through all stages."""
-        size = (642, 361)
         shapes = size[::-1], *[frames.chroma_size(size)[::-1]] * 2
         y, u, v = (np.full(shape, value, np.uint8) for shape, value in zip(shapes, yuv, strict=True))
         claim = self.ring.claim(timeout_s=0)
@@ -71,9 +77,16 @@ def test_the_latest_picture_though_its_slot_was_given_back(run: Run, yuv, full_r
     assert np.abs(picture.reshape(-1, 3).mean(axis=0) - rgb).max() < 6
 
 
+def test_the_colours_of_a_large_picture_are_those_of_hd(run: Run) -> None:
+    run.show((173, 42, 26), size=(1280, 720))  # green by BT.709
+    picture = decoded(Onlook(run).picture("gate", 640))
+    assert picture.shape == (360, 640, 3)
+    assert np.abs(picture.reshape(-1, 3).mean(axis=0) - (0, 255, 0)).max() < 6
+
+
 def test_no_picture_is_made_larger(run: Run) -> None:
     run.show(GREEN)
-    assert decoded(Onlook(run).picture("gate", 5000)).shape == (360, 642, 3)
+    assert decoded(Onlook(run).picture("gate", 5000)).shape == (361, 642, 3)
 
 
 def test_many_who_ask_get_the_same_picture(run: Run) -> None:
