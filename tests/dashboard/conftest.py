@@ -17,7 +17,7 @@ import pytest
 from stream_ocr.dashboard import serve as serving
 from stream_ocr.dashboard.feeds import Running
 from stream_ocr.dashboard.history import History
-from stream_ocr.dashboard.page import Page
+from stream_ocr.dashboard.page import Page, Show
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.journal import StoredJournal, open_journal
@@ -68,7 +68,7 @@ class Opened:
 
 @pytest.fixture
 def browse(chromium: Any) -> Iterator[Callable[..., Opened]]:
-    """Opens an address; errors in the page fail the test."""
+    """Opens an address. Errors in the page fail the test, and so does whatever is asked of another machine."""
     opened: list[tuple[Any, Opened]] = []
 
     def browse(address: str, **options: Any) -> Opened:
@@ -85,8 +85,10 @@ def browse(chromium: Any) -> Iterator[Callable[..., Opened]]:
 
     yield browse
     for context, made in opened:
+        here = made.page.evaluate("location.origin")
         context.close()
         assert made.errors == []
+        assert [url for url in made.requests if not url.startswith((f"{here}/", "file:", "data:", "blob:"))] == []
 
 
 @pytest.fixture
@@ -162,10 +164,13 @@ def serve() -> Iterator[Callable[..., str]]:
             *,
             token: str | None = None,
             store: Path | None = None,
+            show: Show | None = None,
         ) -> str:
             history, feed = History(), serving.feed_of(str(source))
             settings = Settings.load(None, [f"store.path={store}"] if store else [])
-            page = Page(feed.name, history, settings, in_store(store) if store else in_history(history), video)
+            page = Page(
+                feed.name, history, settings, in_store(store) if store else in_history(history), video, show=show
+            )
             listener = stack.enter_context(serving.listen(Dashboard(port=0)))
             stack.enter_context(Running(feed, history))
             server = serving.server(page, token)

@@ -1,6 +1,7 @@
 """The page in a real browser."""
 
 import base64
+import json
 import time
 from statistics import median
 
@@ -8,12 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+import stream_ocr
 from stream_ocr.annotate import annotate
 from stream_ocr.oracles import texts_at
 from stream_ocr.report.page import Report
 from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, clock, line, pictures, render, truth
+from stream_ocr.sources.synthetic import Scene, Text, clock, demo_scene, line, pictures, render, truth
+from stream_ocr.spans import spans
 from stream_ocr.testing import follow, published_event
+from stream_ocr.thumbnails import jpeg
 
 HOSTILE = {
     "script": "<script>document.title='owned'</script>",
@@ -335,7 +339,28 @@ def crowd(log):
         yield log.text("ended", f"text {n} of {camera}", start, end=start + 5, **facts)
 
 
-def test_many_events_and_cameras_stay_smooth(browse, serve, log):
+def sixteen_cameras():
+    """What a run of the crowd's cameras would show: each second another picture of each, and its texts elsewhere."""
+    noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
+    picture = jpeg(cv2.resize(noise, (640, 360)))
+    counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
+
+    def camera(now):
+        places = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
+        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "ahead_s": 0.0}
+        return state | counted | {"picture": now + 1, "places": places, "places_s": float(now)}
+
+    def show(path, _query):
+        if path == "/picture":
+            return "image/jpeg", picture
+        cameras = {f"camera {n:02}": camera(int(time.monotonic())) for n in range(16)}
+        return "application/json", json.dumps({"cameras": cameras, "stages": {}}).encode()
+
+    return show
+
+
+@pytest.mark.parametrize("pictured", [False, True])
+def test_many_events_and_cameras_stay_smooth(browse, serve, log, pictured):
     log.add(*crowd(log))
     opened = browse("about:blank")
     page = opened.page
@@ -343,19 +368,28 @@ def test_many_events_and_cameras_stay_smooth(browse, serve, log):
         "globalThis.long = []; new PerformanceObserver(found => { for (const task of found.getEntries())"
         " long.push(Math.round(task.duration)); }).observe({ type: 'longtask' });"
     )
-    page.goto(serve(log.path))
+    page.goto(serve(log.path, show=sixteen_cameras() if pictured else None))
     opened.until("streamOcr.model.events.length === 5000 && document.querySelectorAll('.tile').length === 16")
+    if pictured:
+        opened.until("[...document.querySelectorAll('.tile img')].every(img => img.naturalWidth === 640)", within_s=40)
     page.wait_for_timeout(500)
+    # A busy machine makes tasks longer, now and then; what the page itself does would be there each time.
+    longest = [longest_task_while_scrolling(page) for _ in range(3)]
+    assert min(longest) <= 200, longest
+    assert page.evaluate("document.querySelectorAll('#list li').length") < 60
+
+
+def longest_task_while_scrolling(page) -> int:
+    """Milliseconds, 0 where none was worth telling."""
     page.evaluate("long.length = 0")
     for selector in ("#list", "#timeline"):
+        page.evaluate("selector => document.querySelector(selector).scrollTo(0, 0)", selector)
         page.locator(selector).hover()
         for _ in range(40):
             page.mouse.wheel(0, 700)
             page.wait_for_timeout(10)
         assert page.evaluate("selector => document.querySelector(selector).scrollTop", selector) > 1000
-    scrolling = page.evaluate("long")
-    assert max(scrolling, default=0) <= 400, scrolling  # 200 with nothing else to do; the tests run beside others
-    assert page.evaluate("document.querySelectorAll('#list li').length") < 60
+    return max(page.evaluate("long"), default=0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -388,51 +422,58 @@ def test_it_fits_a_phone(watch):
     assert page.locator("video").bounding_box()["width"] > 300
 
 
-def test_an_annotated_video_plays_with_its_boxes_on_the_text(browse, serve, clip, log, tmp_path):
-    """In every 25th frame as Chromium shows it: the outline is there, where the truth is."""
-    from stream_ocr.events import read_log
-    from stream_ocr.spans import spans
+def picture_shown(page) -> np.ndarray:
+    """The frame of the video as the browser shows it, (H, W, 3) uint8 RGB."""
+    url = page.evaluate(
+        """() => {
+            const { video } = streamOcr.screen;
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+            canvas.getContext("2d").drawImage(video, 0, 0);
+            return canvas.toDataURL("image/png");
+        }"""
+    )
+    packed = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
+    return cv2.cvtColor(cv2.imdecode(packed, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
-    video, events, true = clip
-    annotated = tmp_path / "annotated.mp4"
-    told = list(read_log(events))
-    annotate(video, told, annotated, Settings())
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log, tmp_path):
+    """Read by our own models, as anybody does it. In every 25th frame that Chromium shows: each text of the truth has a
+    box with an IoU of 0.6 or more, and where that box is, its outline is in the pixels."""
+    scene = demo_scene()
+    every = {frame: picture for frame, (_, picture) in enumerate(pictures(scene)) if frame % 25 == 0}
+    video, annotated = tmp_path / "demo.mp4", tmp_path / "annotated.mp4"
+    render(scene, video)
+    settings = Settings.load(None, ["models=own"])
+    told = list(stream_ocr.read(video, settings=settings))
+    annotate(video, told, annotated, settings)
+
     opened = browse(serve(log.path, annotated))
     page = opened.page
     opened.until("streamOcr.screen.video.readyState >= 2")
     page.evaluate("streamOcr.screen.video.play()")
-    opened.until(f"streamOcr.screen.video.currentTime > {SCENE.start_s + 0.3}")
+    opened.until("streamOcr.screen.video.currentTime > 0.3")
     page.evaluate("streamOcr.screen.video.pause()")
-    width, height = SCENE.size
-    plains = [picture for _, picture in pictures(SCENE)]
-    checked = 0
-    for frame in range(12, 125, 25):
-        time_s = SCENE.start_s + frame / 25
+    true, read, checked = truth(scene), spans(told), 0
+    for frame, plain in every.items():
+        time_s = frame / 25
         seek(page, time_s)
-        url = page.evaluate(
-            """() => {
-                const { video } = streamOcr.screen;
-                const canvas = document.createElement("canvas");
-                [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-                canvas.getContext("2d").drawImage(video, 0, 0);
-                return canvas.toDataURL("image/png");
-            }"""
-        )
-        packed = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
-        shown = cv2.cvtColor(cv2.imdecode(packed, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)[:height].astype(int)
-        plain = plains[frame]
+        shown = picture_shown(page)[: scene.size[1]].astype(int)
         changed = np.abs(shown - plain).sum(axis=2) > 60
-        live = [span for span in spans(told) if span.start <= time_s + 1e-6 < span.end]
-        for text, (x, y, w, h) in texts_at(true, time_s):
-            (span,) = [span for span in live if span.text == text]
-            corners = np.array(span.polygon_at(time_s))
-            left, top, right, bottom = *corners.min(axis=0), *corners.max(axis=0)
-            assert intersection_over_union((left, top, right, bottom), (x, y, x + w, y + h)) >= 0.6
-            edge = [changed[round(at), round(left) : round(right)].mean() for at in (top, bottom)]
-            assert max(edge) > 0.6, (text, time_s, edge)
+        quads = [np.array(span.polygon_at(time_s)) for span in read if span.start <= time_s + 1e-6 < span.end]
+        boxes = [(*quad.min(axis=0), *quad.max(axis=0)) for quad in quads]
+        for text, (x, y, width, height) in texts_at(true, time_s):
+            place = x, y, x + width, y + height
+            box = max(boxes, key=lambda each: intersection_over_union(each, place))
+            assert intersection_over_union(box, place) >= 0.6, (text, time_s, box, place)
+            left, top, right, bottom = (round(side) for side in box)
+            sides = changed[top, left:right], changed[bottom, left:right], changed[top:bottom, left]
+            assert max(side.mean() for side in sides[:2]) > 0.6, (text, time_s)
+            assert sides[2].mean() > 0.6, (text, time_s)
             checked += 1
-    assert checked >= 8
-    assert width == 640
+    assert checked == 50
 
 
 def test_a_report_does_nothing_but_show(browse, log, tmp_path):
