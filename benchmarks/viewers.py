@@ -1,24 +1,30 @@
-"""What three viewers of the page cost a run.
+"""What the page costs a run: when nobody looks, and with three viewers.
 
-    python benchmarks/viewers.py [--viewers 3] [--rounds 6] [--seconds 20] [-o benchmarks/results/viewers.json]
+    python benchmarks/viewers.py [--viewers 3] [--rounds 8] [-o benchmarks/results/viewers.json]
 
-More cameras than this machine can read are read by ``stream-ocr run --dashboard``, so that its throughput is what the
-detector gets done: frames a second. By turns nobody looks, and viewers do that ask for all that a page asks for:
-events as they come, the state each second, and every picture that is new. (They paint nothing: browsers work on the
-machines of those who look.) Reported is the throughput with viewers ÷ without, of rounds one after the other, and the
-processor time of the process that answers.
+More cameras than this machine can read are read by ``stream-ocr run``, so that its throughput is what the detector gets
+done: frames a second. One run is without the page. In another one nobody looks, or viewers do that ask for all that a
+page asks for: events as they come, the state each second, and every picture that is new. (They paint nothing: browsers
+work on the machines of those who look. Yet they run here, and their processor time is told.) The two take turns, now
+one first and now the other, so that what changes slowly counts for neither; each phase lasts as long as the clip that
+the cameras repeat, so that all have the same to read.
+
+Figures are given as [least, lower quartile, median, upper quartile, most] over the rounds: throughput with viewers ÷
+without; the same for each second of processor time that the run got, which other work on the machine does not change
+much; and the processor time that answering takes, in milliseconds a second and as a share of that of the whole run.
 """
 
 import argparse
+import http.client
 import json
+import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
 import urllib.parse
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -35,37 +41,38 @@ from stream_ocr.sources.synthetic import render
 
 WIDTH_PX = 400  # of a tile, where four cameras are on a screen of 1440 × 900
 SIZE = (960, 540)
+CLIP_S = 20.0
+SETTLE_S = 2.0
+BEGIN_S = 10.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--viewers", type=int, default=3)
     parser.add_argument("--cameras", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
     before = machine()
-    length_s = 60 + 2 * asked.rounds * (asked.seconds + 2)
-    with TemporaryDirectory() as folder, running(Path(folder), asked.cameras, length_s) as (process, address):
-        time.sleep(10)
-        phases = []
-        for _ in range(asked.rounds):
-            for viewers in (0, asked.viewers):
-                with looking(address, viewers):
-                    time.sleep(2)
-                    phases.append((viewers, measured(process, address, asked.seconds)))
-                print(viewers, phases[-1][1], flush=True)
+    turns = [(0, asked.viewers) if n % 2 else (asked.viewers, 0) for n in range(asked.rounds)]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        make_clip(folder, BEGIN_S + 2 * asked.rounds * (CLIP_S + 2 * SETTLE_S))
+        with running(folder, asked.cameras, page=False) as run:
+            bare = [run.phase(0) for _ in range(max(asked.rounds // 2, 1))]
+        with running(folder, asked.cameras, page=True) as run:
+            rounds = [{viewers: run.phase(viewers) for viewers in turn} for turn in turns]
     result = {
         "machine": before,
         "cameras": asked.cameras,
         "size": SIZE,
         "viewers": asked.viewers,
-        "seconds": asked.seconds,
-        **summary(phases),
-        "rounds": [{"viewers": viewers, **vars(phase)} for viewers, phase in phases],
+        "seconds": CLIP_S,
+        **summary(bare, [(each[0], each[asked.viewers]) for each in rounds]),
+        "without_page": [vars(phase) for phase in bare],
+        "rounds": [{f"{viewers} viewers": vars(phase) for viewers, phase in each.items()} for each in rounds],
     }
-    print(json.dumps({key: value for key, value in result.items() if key != "rounds"}, indent=1))
+    print(json.dumps({key: value for key, value in result.items() if key not in ("rounds", "without_page")}, indent=1))
     if asked.output:
         asked.output.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -76,40 +83,70 @@ class Phase:
 
     detector_frames: float
     frames: float
-    serving_cpu_s: float  # of the process that answers
-    all_cpu_s: float  # of it and of its workers
+    answering_cpu_s: float  # of the process that answers, and starts and watches the workers
+    run_cpu_s: float  # of it and of the workers
+    viewers_cpu_s: float
     others_cpu_s: float  # of everything else on the machine
 
+    @property
+    def per_cpu_s(self) -> float:
+        return self.detector_frames / self.run_cpu_s
 
-def summary(phases: list[tuple[int, Phase]]) -> dict[str, float]:
-    pairs = [(without, looked_at) for (_, without), (_, looked_at) in zip(phases[::2], phases[1::2], strict=True)]
-    ratios = [looked_at.detector_frames / without.detector_frames for without, looked_at in pairs]
-    without_all, with_all = (sum(phase.detector_frames for phase in each) for each in zip(*pairs, strict=True))
+
+def summary(bare: Sequence[Phase], pairs: Sequence[tuple[Phase, Phase]]) -> dict[str, list[float]]:
+    """pairs: of phases without viewers and with them."""
+    nobody, looked_at = zip(*pairs, strict=True)
     return {
-        "throughput_ratio_of_means": round(with_all / without_all, 3),
-        "throughput_ratio_median": round(statistics.median(ratios), 3),
-        "throughput_ratio_least": round(min(ratios), 3),
-        "throughput_ratio_most": round(max(ratios), 3),
-        "serving_cpu_share_without": round(statistics.median(p.serving_cpu_s / p.all_cpu_s for p, _ in pairs), 4),
-        "serving_cpu_share_with": round(statistics.median(p.serving_cpu_s / p.all_cpu_s for _, p in pairs), 4),
+        "throughput_ratio": spread([b.detector_frames / a.detector_frames for a, b in pairs]),
+        "throughput_per_cpu_ratio": spread([b.per_cpu_s / a.per_cpu_s for a, b in pairs]),
+        "cpu_share_of_viewers": spread([(b.answering_cpu_s - a.answering_cpu_s) / b.run_cpu_s for a, b in pairs], 4),
+        "answering_ms_without_page": spread([1000 * phase.answering_cpu_s for phase in bare], 1),
+        "answering_ms_nobody_looks": spread([1000 * phase.answering_cpu_s for phase in nobody], 1),
+        "answering_ms_with_viewers": spread([1000 * phase.answering_cpu_s for phase in looked_at], 1),
+        "others_cpu_s": spread([phase.others_cpu_s for pair in pairs for phase in pair], 2),
     }
 
 
-def measured(process: psutil.Process, address: str, seconds: float) -> Phase:
-    def now() -> tuple[float, int, int, float, float, float]:
-        cameras = json.loads(asked_for(f"{address}api/shown/live"))["cameras"].values()
-        own = cpu_s(process)
-        everything = own + sum(map(cpu_s, process.children(recursive=True)))
+def spread(values: Sequence[float], digits: int = 3) -> list[float]:
+    """Least, lower quartile, median, upper quartile, most."""
+    quartiles = statistics.quantiles(values, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return [round(value, digits) for value in (min(values), *quartiles, max(values))]
+
+
+def make_clip(folder: Path, length_s: float) -> None:
+    """long.mp4: one clip over and over."""
+    render(scene("street", SIZE, CLIP_S), folder / "clip.mp4")
+    copies = ["ffmpeg", "-v", "error", "-stream_loop", str(int(length_s / CLIP_S) + 1), "-i", "clip.mp4", "-c", "copy"]
+    subprocess.run([*copies, "long.mp4"], cwd=folder, check=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and where it answers; page: None where it has none."""
+
+    process: psutil.Process
+    status: str
+    page: str | None
+
+    def phase(self, viewers: int) -> Phase:
+        """Measure for as long as the clip is, while so many look."""
+        with looking(self.page, viewers) as watchers:
+            time.sleep(SETTLE_S)
+            before = self._now(watchers)
+            time.sleep(CLIP_S)
+            took, *rates = (b - a for a, b in zip(before, self._now(watchers), strict=True))
+        phase = Phase(*(round(rate / took, 4) for rate in rates))
+        print(f"{viewers} viewers" if self.page else "no page", phase, flush=True)
+        return phase
+
+    def _now(self, watchers: psutil.Process | None) -> tuple[float, ...]:
+        cameras = json.loads(Line(self.status).ask("/live"))["cameras"].values()
+        own, looking = cpu_s(self.process), cpu_s(watchers) if watchers else 0.0
+        whole = own + sum(map(cpu_s, self.process.children(recursive=True)))
         times = psutil.cpu_times()
         machine = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
         counted = (sum(camera[what] for camera in cameras) for what in ("detector_frames", "frames"))
-        return (time.monotonic(), *counted, own, everything, machine)  # type: ignore[return-value]
-
-    before = now()
-    time.sleep(seconds)
-    took, detector_frames, frames, own, everything, machine = (b - a for a, b in zip(before, now(), strict=True))
-    rates = (detector_frames / took, frames / took, own / took, everything / took, (machine - everything) / took)
-    return Phase(*(round(rate, 4) for rate in rates))
+        return time.monotonic(), *counted, own, whole, looking, machine - whole - looking
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -117,69 +154,100 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def running(folder: Path, cameras: int, length_s: float) -> Iterator[tuple[psutil.Process, str]]:
-    """A run over copies of one clip, and the address of its page."""
-    render(scene("street", SIZE, 20.0), folder / "clip.mp4")
-    copies = ["ffmpeg", "-v", "error", "-stream_loop", str(int(length_s / 20) + 1), "-i", "clip.mp4", "-c", "copy"]
-    subprocess.run([*copies, "long.mp4"], cwd=folder, check=True)
+def running(folder: Path, cameras: int, *, page: bool) -> Iterator[Run]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        status = f"127.0.0.1:{free.getsockname()[1]}"
     sources = "".join(f"  camera-{n}: {{path: long.mp4}}\n" for n in range(cameras))
     (folder / "live.yaml").write_text(
-        f"models: own\nsources:\n{sources}operation: {{listen: null}}\ndashboard: {{port: 0}}\nlogs: {{level: error}}\n"
+        f"models: own\nsources:\n{sources}operation: {{listen: '{status}'}}\ndashboard: {{port: 0}}\n"
+        "logs: {level: error}\n"
     )
-    command = [sys.executable, "-m", "stream_ocr.cli", "run", "live.yaml", "--plain", "--dashboard"]
+    command = [
+        sys.executable,
+        "-m",
+        "stream_ocr.cli",
+        "run",
+        "live.yaml",
+        "--plain",
+        *(["--dashboard"] if page else []),
+    ]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        address = next(line.split()[0] for line in process.stderr if line.startswith("http://"))
+        address = None
+        if page:
+            said = next(line for line in process.stderr if line.startswith("http://"))
+            address = urllib.parse.urlsplit(said.split()[0]).netloc
         threading.Thread(target=process.stderr.read, daemon=True).start()
         try:
-            yield psutil.Process(process.pid), address
+            wait_for_pictures(status)
+            yield Run(psutil.Process(process.pid), status, address)
         finally:
             process.terminate()
 
 
+def wait_for_pictures(status: str) -> None:
+    """Until all cameras have been looked at, and some seconds more."""
+    while True:
+        with suppress(OSError, KeyError):
+            cameras = json.loads(Line(status).ask("/live"))["cameras"].values()
+            if cameras and all(camera["detector_frames"] for camera in cameras):
+                break
+        time.sleep(0.5)
+    time.sleep(BEGIN_S)
+
+
 @contextmanager
-def looking(address: str, viewers: int) -> Iterator[None]:
+def looking(address: str | None, viewers: int) -> Iterator[psutil.Process | None]:
     """That many viewers, in a process of their own."""
+    if not viewers:
+        yield None
+        return
     context = get_context("spawn")
     stop = context.Event()
     process = context.Process(target=look, args=(address, viewers, stop))
-    if viewers:
-        process.start()
-    yield
+    process.start()
+    yield psutil.Process(process.pid)
     stop.set()
-    if viewers:
-        process.join()
+    process.join()
 
 
 def look(address: str, viewers: int, stop: Flag) -> None:
-    for task in (listen, watch):
-        for _ in range(viewers):
-            threading.Thread(target=task, args=(address, stop), daemon=True).start()
+    for viewer in range(viewers):
+        threading.Thread(target=listen, args=(address,), daemon=True).start()
+        threading.Thread(target=watch, args=(address, stop, viewer / viewers), daemon=True).start()
     stop.wait()
 
 
-def listen(address: str, _stop: Flag) -> None:
+def listen(address: str) -> None:
     """Events as they come."""
-    with suppress(OSError), urllib.request.urlopen(f"{address}api/events", timeout=30) as answer:
-        for _line in answer:
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("GET", "/api/events")
+    with suppress(OSError):
+        for _line in connection.getresponse():
             pass
 
 
-def watch(address: str, stop: Flag) -> None:
+def watch(address: str, stop: Flag, begin_s: float) -> None:
     """As static/live.js does."""
-    numbers: dict[str, Any] = {}
+    line, numbers = Line(address), dict[str, Any]()
+    stop.wait(begin_s)
     while not stop.wait(1.0):
-        with suppress(OSError):
-            for name, camera in json.loads(asked_for(f"{address}api/shown/live"))["cameras"].items():
-                if numbers.get(name) != camera["picture"]:
-                    numbers[name] = camera["picture"]
-                    query = urllib.parse.urlencode({"stream": name, "width": WIDTH_PX, "n": camera["picture"]})
-                    asked_for(f"{address}api/shown/picture?{query}")
+        for name, camera in json.loads(line.ask("/api/shown/live"))["cameras"].items():
+            if numbers.get(name) != camera["picture"]:
+                numbers[name] = camera["picture"]
+                query = urllib.parse.urlencode({"stream": name, "width": WIDTH_PX, "n": camera["picture"]})
+                line.ask(f"/api/shown/picture?{query}")
 
 
-def asked_for(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read()
+class Line:
+    """A connection that is kept, as browsers keep theirs."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(address, timeout=10)
+
+    def ask(self, path: str) -> bytes:
+        self._connection.request("GET", path)
+        return self._connection.getresponse().read()
 
 
 if __name__ == "__main__":
