@@ -46,10 +46,12 @@ OWN_SCORES = (0.5, 0.65)
 ONNX_SCORES = (0.4, 0.6)
 """Scores from which a region may continue a track, and from which it may start one."""
 
-OWN_UNCLIP = 0.9
-"""Of boxes that are followed and read; the manifest's is that of still pictures, whose labels leave more room."""
+OWN_UNCLIP = 0.6
+"""Of boxes that are followed, read and told of: where P passes ``binarise`` the kernels are thicker than their targets,
+and 1 makes boxes half as high again as their letters. The manifest's is that of still pictures, whose labels leave more
+room."""
 
-OWN_MARGIN, ONNX_MARGIN = 0.06, 0.28
+OWN_MARGIN, ONNX_MARGIN = 0.04, 0.28
 """Boxes fit their text closely, for the tracker's sake; recognisers were trained with some room."""
 
 PPOCR_TEMPERATURE = 1.96
