@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OWN_DETECTOR, OWN_RECOGNIZER = "detector-small", "recognizer-small"
-OWN_CROP = (1162, 32)
+OWN_CROP = (1326, 32)
 """(greatest width, height) of crops for our recogniser: twice what ``fitting.WIDTHS`` takes in one piece."""
 
 OWN_SPACE = 4.0
