@@ -2,12 +2,12 @@
 
     python benchmarks/viewers.py [--viewers 3] [--rounds 8] [-o benchmarks/results/viewers.json]
 
-More cameras than this machine can read are read by ``stream-ocr run``, so that its throughput is what the detector gets
-done: frames a second. One run is without the page. In another one nobody looks, or viewers do that ask for all that a
-page asks for: events as they come, the state each second, and every picture that is new. (They paint nothing: browsers
-work on the machines of those who look. Yet they run here, and their processor time is told.) The two take turns, now
-one first and now the other, so that what changes slowly counts for neither; each phase lasts as long as the clip that
-the cameras repeat, so that all have the same to read.
+More cameras than this machine can read are read by ``stream-ocr run``, so that its throughput is what is not dropped:
+pictures a second that went through all stages. One run is without the page. In another one nobody looks, or viewers do
+that ask for all that a page asks for: events as they come, the state each second, and every picture that is new. (They
+paint nothing: browsers work on the machines of those who look. Yet they run here, and their processor time is told.)
+The two take turns, now one first and now the other, so that what changes slowly counts for neither; each phase lasts as
+long as the clip that the cameras repeat, so that all have the same to read.
 
 Figures are given as [least, lower quartile, median, upper quartile, most] over the rounds: throughput with viewers ÷
 without; the same for each second of processor time that the run got, which other work on the machine does not change
@@ -49,7 +49,7 @@ BEGIN_S = 10.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--viewers", type=int, default=3)
-    parser.add_argument("--cameras", type=int, default=4)
+    parser.add_argument("--cameras", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
@@ -81,8 +81,9 @@ def main() -> None:
 class Phase:
     """Per second."""
 
-    detector_frames: float
     frames: float
+    followed: float  # frames that were not dropped
+    detector_frames: float
     answering_cpu_s: float  # of the process that answers, and starts and watches the workers
     run_cpu_s: float  # of it and of the workers
     viewers_cpu_s: float
@@ -90,14 +91,14 @@ class Phase:
 
     @property
     def per_cpu_s(self) -> float:
-        return self.detector_frames / self.run_cpu_s
+        return self.followed / self.run_cpu_s
 
 
 def summary(bare: Sequence[Phase], pairs: Sequence[tuple[Phase, Phase]]) -> dict[str, list[float]]:
     """pairs: of phases without viewers and with them."""
     nobody, looked_at = zip(*pairs, strict=True)
     return {
-        "throughput_ratio": spread([b.detector_frames / a.detector_frames for a, b in pairs]),
+        "throughput_ratio": spread([b.followed / a.followed for a, b in pairs]),
         "throughput_per_cpu_ratio": spread([b.per_cpu_s / a.per_cpu_s for a, b in pairs]),
         "cpu_share_of_viewers": spread([(b.answering_cpu_s - a.answering_cpu_s) / b.run_cpu_s for a, b in pairs], 4),
         "answering_ms_without_page": spread([1000 * phase.answering_cpu_s for phase in bare], 1),
@@ -145,8 +146,8 @@ class Run:
         whole = own + sum(map(cpu_s, self.process.children(recursive=True)))
         times = psutil.cpu_times()
         machine = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
-        counted = (sum(camera[what] for camera in cameras) for what in ("detector_frames", "frames"))
-        return time.monotonic(), *counted, own, whole, looking, machine - whole - looking
+        frames, dropped, looks = (sum(c[what] for c in cameras) for what in ("frames", "dropped", "detector_frames"))
+        return time.monotonic(), frames, frames - dropped, looks, own, whole, looking, machine - whole - looking
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -212,9 +213,9 @@ def looking(address: str | None, viewers: int) -> Iterator[psutil.Process | None
 
 
 def look(address: str, viewers: int, stop: Flag) -> None:
-    for viewer in range(viewers):
-        threading.Thread(target=listen, args=(address,), daemon=True).start()
-        threading.Thread(target=watch, args=(address, stop, viewer / viewers), daemon=True).start()
+    for task, more in ((listen, ()), (watch, (stop,))):
+        for _ in range(viewers):
+            threading.Thread(target=task, args=(address, *more), daemon=True).start()
     stop.wait()
 
 
@@ -227,11 +228,10 @@ def listen(address: str) -> None:
             pass
 
 
-def watch(address: str, stop: Flag, begin_s: float) -> None:
-    """As static/live.js does."""
+def watch(address: str, stop: Flag) -> None:
+    """As static/live.js does, at each second of the clock."""
     line, numbers = Line(address), dict[str, Any]()
-    stop.wait(begin_s)
-    while not stop.wait(1.0):
+    while not stop.wait(1.0 - time.time() % 1.0):
         for name, camera in json.loads(line.ask("/api/shown/live"))["cameras"].items():
             if numbers.get(name) != camera["picture"]:
                 numbers[name] = camera["picture"]

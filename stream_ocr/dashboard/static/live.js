@@ -47,7 +47,7 @@ export class Live {
     this.onState(state);
     for (const [name, tile] of state ? this.tiles : []) this.#show(name, tile, state.cameras[name]);
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#ask(), state ? EVERY_MS : LATER_MS);
+    this.timer = setTimeout(() => this.#ask(), state ? untilNext() : LATER_MS);
   }
 
   async #show(name, tile, camera) {
@@ -76,6 +76,12 @@ export class Live {
     tile.places = places;
     this.onPicture(name);
   }
+}
+
+/** Milliseconds to the next second of the clock: who asks when all ask gets the picture that is made for all. */
+function untilNext() {
+  const left = EVERY_MS - (Date.now() % EVERY_MS);
+  return left < EVERY_MS / 5 ? left + EVERY_MS : left;
 }
 
 /** How fast texts move, [x, y] in pixels a second by track, since they were told of before. */
