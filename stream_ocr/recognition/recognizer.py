@@ -80,7 +80,7 @@ class Padded:
         wanted = self._width(crop) + self.margin
         return next((width for width in self.widths if width >= wanted), self.widths[-1])
 
-    def views(self, crop: np.ndarray) -> Sequence[View]:
+    def views(self, crop: np.ndarray) -> Sequence[View]:  # noqa: ARG002 for nets that need none
         return ()
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
