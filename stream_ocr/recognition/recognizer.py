@@ -1,7 +1,7 @@
 """From grey crops to readings: fit them to the network's height, batch those of one width, decode.
 
 The width that a crop gets depends on the crop alone, not on its company, so that a reading does not either. A line of
-which the network is not sure is shown to it again, a little wider, narrower and closer, and the readings vote.
+which the network is not sure is shown to it again, closer and wider, and the surer reading counts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,6 @@ from stream_ocr.engines import Engine
 from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
-from stream_ocr.recognition.fusion import Fusion
 
 GAP = 0.3
 """Width of the space between words, relative to the height of the line."""
@@ -25,8 +24,8 @@ QUIET = 0.35
 """A column with less than this share of the usual contrast holds no stroke."""
 
 
-SURE, HOPELESS = 0.8, 0.3
-"""Confidences between which a line is shown again; below, no view of it has helped."""
+SURE, HOPELESS = 0.85, 0.3
+"""Confidences between which a line is shown again; below, another view seldom helps."""
 
 View = tuple[np.ndarray, int]
 """A crop, and the width of the input that it is given."""
@@ -47,8 +46,8 @@ class Fit(Protocol):
         """The width of the input for a crop."""
         ...
 
-    def views(self, crop: np.ndarray) -> Sequence[View]:
-        """Other ways to show a crop of which the network is not sure."""
+    def second(self, crop: np.ndarray) -> View | None:
+        """Another way to show a crop of which the network is not sure; None where that has not been seen to help."""
         ...
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
@@ -56,7 +55,7 @@ class Fit(Protocol):
         ...
 
 
-_STRETCH = 1.18
+_WIDER = 1.18
 _TRIMMED, _TRIMMABLE = 0.05, 12  # of the height, on every side; pixels of the lower side
 
 
@@ -80,8 +79,8 @@ class Padded:
         wanted = self._width(crop) + self.margin
         return next((width for width in self.widths if width >= wanted), self.widths[-1])
 
-    def views(self, crop: np.ndarray) -> Sequence[View]:  # noqa: ARG002 for nets that need none
-        return ()
+    def second(self, crop: np.ndarray) -> View | None:  # noqa: ARG002 nothing is known to help
+        return None
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         x_BCHW = np.zeros((len(crops), self.channels, self.height, width), dtype=np.float32)
@@ -106,18 +105,13 @@ class Stretched:
     def bucket(self, crop: np.ndarray) -> int:
         return fitting.width_for(crop.shape[0], crop.shape[1])
 
-    def views(self, crop: np.ndarray) -> Sequence[View]:
+    def second(self, crop: np.ndarray) -> View | None:
         height, width = crop.shape
+        if min(crop.shape) <= _TRIMMABLE:
+            return None
         edge = round(_TRIMMED * height)
-        closer = crop[edge : height - edge, edge : width - edge] if min(crop.shape) > _TRIMMABLE else crop
-        shown = {(id(crop), self.bucket(crop))}
-        views = []
-        for seen, stretch in ((crop, 1 / _STRETCH), (crop, _STRETCH), (closer, 1.0), (closer, _STRETCH)):
-            view = seen, fitting.width_for(seen.shape[0], round(seen.shape[1] * stretch))
-            if (id(seen), view[1]) not in shown:
-                shown.add((id(seen), view[1]))
-                views.append(view)
-        return views
+        closer = crop[edge : height - edge, edge : width - edge]
+        return closer, fitting.width_for(closer.shape[0], round(closer.shape[1] * _WIDER))
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         return fitting.normalised(np.stack([fitting.fit(crop, width) for crop in crops]))
@@ -168,13 +162,12 @@ class Recognizer:
         return [join([(next(read), spaced) for _, spaced in line]) for line in lines]
 
     def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
-        """Each piece once, and once more in other views where that may help."""
+        """Each piece once, and those once more of which the network is not sure; the surer reading counts."""
         read = self._read_all([(piece, self.fit.bucket(piece)) for piece in pieces], transcribe)
-        unsure = [i for i, reading in enumerate(read) if HOPELESS <= reading.confidence < SURE]
-        views = {i: self.fit.views(pieces[i]) for i in unsure}
-        again = iter(self._read_all([view for i in unsure for view in views[i]], transcribe))
-        for i in unsure:
-            read[i] = _voted([read[i], *(next(again) for _ in views[i])])
+        unsure = {i: self.fit.second(pieces[i]) for i, look in enumerate(read) if HOPELESS <= look.confidence < SURE}
+        views = {i: view for i, view in unsure.items() if view is not None}
+        for i, look in zip(views, self._read_all(list(views.values()), transcribe), strict=True):
+            read[i] = max(read[i], look, key=lambda reading: reading.confidence)
         return read
 
     def _read_all(self, views: Sequence[View], transcribe: Transcribe) -> list[Decoded]:
@@ -197,13 +190,6 @@ class Recognizer:
         p_BTC = p_BTC.copy()
         p_BTC[..., self.charset.encode(" ")] *= self._space
         return np.asarray(p_BTC / p_BTC.sum(axis=-1, keepdims=True))
-
-
-def _voted(looks: Sequence[Decoded]) -> Decoded:
-    fusion = Fusion()
-    for look in looks:
-        fusion.add(look, height=1.0)
-    return fusion.best
 
 
 def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:
