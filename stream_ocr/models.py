@@ -70,15 +70,13 @@ class Choice:
 
 
 def choose(setting: Literal["auto", "own", "ppocr"] = "auto") -> Choice:
-    """auto takes PP-OCRv6 where it is installed, or else ours. Raises WeightsError when ppocr is asked for in vain."""
-    if setting == "own":
-        return Choice("own", "it was asked for")
+    """auto takes ours (docs/decisions/0010). Raises WeightsError when ppocr is asked for in vain."""
+    if setting == "auto":
+        return Choice("own", "it comes along; models ppocr reads 50 languages")
     lacking = _no_ppocr()
     if setting == "ppocr" and lacking:
         raise WeightsError(f"models ppocr was asked for, but {lacking}; {INSTALL_PPOCR}, or set models to own.")
-    if lacking:
-        return Choice("own", lacking)
-    return Choice("ppocr", "it was asked for" if setting == "ppocr" else "the package rapidocr is installed")
+    return Choice(setting, "it was asked for")
 
 
 def resolve(settings: Settings) -> Settings:

@@ -147,7 +147,7 @@ class Settings(Section):
     """Everything that can be set, with its default."""
 
     models: Literal["auto", "own", "ppocr"] = Field(
-        "auto", description="own: the weights that come along; ppocr: PP-OCRv6; auto: PP-OCRv6 where it is installed."
+        "auto", description="own: the weights that come along; ppocr: PP-OCRv6, 50 languages; auto: own."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: CUDA where there is a device, or else CPU."

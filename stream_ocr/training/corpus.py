@@ -211,16 +211,16 @@ class Corpus:
 
     def _punctuated(self, word: str) -> str:
         rng, u = self._rng, self._rng.random()
-        if u < 0.06:
+        if u < 0.10:
             return word + rng.choice(".,.,!?:;")
-        if u < 0.075:
+        if u < 0.115:
             return word + ("'S" if word.isupper() else "'s")
-        if u < 0.085:
+        if u < 0.125:
             opening, closing = rng.choice(('""', "()", "[]", "''", "<>", "**"))
             return opening + word + closing
-        if u < 0.10:
+        if u < 0.14:
             return word + rng.choice("-&/+") + self._cased(self._plain_word())
-        if u < 0.105:
+        if u < 0.145:
             return rng.choice("@#&-*~") + word
         return word
 
@@ -252,7 +252,7 @@ class Corpus:
         text = " ".join(words)
         if rng.random() < 0.7:
             text = text[0].upper() + text[1:]
-        if rng.random() < 0.7:
+        if rng.random() < 0.8:
             text += rng.choice((".", ".", ".", "?", "!", "...", ","))
         u = rng.random()
         return f"- {text}" if u < 0.04 else f'"{text}"' if u < 0.07 else text.upper() if u < 0.17 else text

@@ -52,11 +52,13 @@ def is_validation(name: str) -> bool:
 def augment(sample: Sample, rng: random.Random) -> Sample:
     """The crop as another camera and another detector might have given it, resized to its bucket."""
     image, text = sample
-    height, width = image.shape
-    cut = [max(0.0, rng.gauss(0, 0.03)) * height for _ in range(4)]
-    if min(height, width) >= 12:
-        image = image[round(cut[0]) : height - round(cut[1]), round(cut[2]) : width - round(cut[3])]
-    stretched = cv2.resize(image, (max(4, round(image.shape[1] * float(np.exp(rng.gauss(0, 0.12))))), image.shape[0]))
+    if min(image.shape) >= 12:
+        image = _seen_again(image, rng)
+    stretched = cv2.resize(image, (max(4, round(image.shape[1] * float(np.exp(rng.gauss(0, 0.15))))), image.shape[0]))
+    if rng.random() < 0.2:
+        smaller = rng.uniform(10, 24) / stretched.shape[0]
+        if smaller < 1 and stretched.shape[1] * smaller >= 4:
+            stretched = cv2.resize(stretched, None, fx=smaller, fy=smaller, interpolation=cv2.INTER_AREA)
     image = fit(stretched).astype(np.float32)
     if rng.random() < 0.3:
         image = 255 - image
@@ -73,6 +75,21 @@ def augment(sample: Sample, rng: random.Random) -> Sample:
         noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(image.shape, np.float32)
         image = image + noise * rng.uniform(1, 8)
     return Sample(np.clip(image, 0, 255).astype(np.uint8), text)
+
+
+def _seen_again(image: np.ndarray, rng: random.Random) -> np.ndarray:
+    """The crop through another quad: closer or looser, each corner for itself, turned a little."""
+    height, width = image.shape
+    left, right = (rng.gauss(0.01, 0.04) * height for _ in range(2))
+    top, bottom = (rng.gauss(0.01, 0.04) * height for _ in range(2))
+    quad = np.array(
+        [[left, top], [width - right, top], [width - right, height - bottom], [left, height - bottom]], np.float32
+    )
+    if rng.random() < 0.5:
+        quad += np.array([[rng.gauss(0, 0.04) * height for _ in range(2)] for _ in range(4)], np.float32)
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(quad, target)
+    return np.asarray(cv2.warpPerspective(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
 
 
 def _at_most(image: np.ndarray, height: int) -> np.ndarray:
