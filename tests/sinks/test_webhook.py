@@ -396,7 +396,7 @@ def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_p
     events = [event for status, _, body in receiver.requests if status == 204 for event in json.loads(body)]
     firsts = list(dict.fromkeys(event["seq"] for event in events))
     assert firsts == sorted(firsts), "those that come again aside, they are in order"
-    assert len(written) >= 900
+    assert len(written) >= 3 * 299, "a line of each writer may be of its log"
     assert set(written) <= set(firsts), "whatever write() returned for"
     assert len({(event["seq"], event["id"]) for event in events}) == len(firsts), "the same id each time"
 
