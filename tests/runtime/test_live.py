@@ -3,7 +3,8 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -240,37 +241,38 @@ def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Pat
     assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_OF_A_LIFE}
 
 
-def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
-    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+@contextmanager
+def two_cameras(log: Path) -> Iterator[tuple[Run, Callable[[], None]]]:
+    """A run in which a has been read for a while, and what replaces the source of a."""
+    topology = five({"a": CAMERA, "b": CAMERA}, log)
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
         run.more("a")
-        supervisor.set_source(topology.processes[0], SLOTS, {})
+        yield run, lambda: supervisor.set_source(topology.processes[0], SLOTS, {})
+
+
+def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
+    with two_cameras(tmp_path / "log") as (run, replace):
+        replace()
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
 def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> None:
-    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
-    with LiveSupervisor(topology, {}) as supervisor:
-        run = Run(supervisor)
-        run.more("a")
-        supervisor.set_source(topology.processes[0], SLOTS, {})
-        supervisor.drop_source("decode/a", {})
-        run.until(lambda: "frames/a" not in supervisor.rings)
+    with two_cameras(tmp_path / "log") as (run, replace):
+        replace()
+        run.supervisor.drop_source("decode/a", {})
+        run.until(lambda: "frames/a" not in run.supervisor.rings)
         run.more("b")
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
 def test_a_source_that_dies_while_it_gives_way_is_closed_for(tmp_path: Path) -> None:
-    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
-    with LiveSupervisor(topology, {}) as supervisor:
-        run = Run(supervisor)
-        run.more("a")
-        pid = supervisor.pids["decode/a"]
+    with two_cameras(tmp_path / "log") as (run, replace):
+        pid = run.supervisor.pids["decode/a"]
         os.kill(pid, signal.SIGSTOP)
-        supervisor.set_source(topology.processes[0], SLOTS, {})
+        replace()
         os.kill(pid, signal.SIGKILL)
         run.until(lambda: ("a", "interrupted") in run.closings())
         run.more("a")
