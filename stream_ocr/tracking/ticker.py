@@ -36,8 +36,13 @@ class Tickers:
                 crawl.stop(time_s, passed)
         return self._bury()
 
-    def detected(self, quads: list[np.ndarray], luma: np.ndarray, history: History) -> bool:
-        """See whether any of these lines crawls; hold() tells of which this is now known."""
+    def detected(
+        self, quads: list[np.ndarray], luma: np.ndarray, history: History, rows: tuple[int, int] | None = None
+    ) -> bool:
+        """See whether any of these lines crawls; hold() tells of which this is now known.
+
+        rows: in which lines were looked for, None for all; those seen elsewhere before are still remembered.
+        """
         known = len(self._crawls)
         boxes = [_clipped(_box(quad), luma) for quad in quads if _lies(quad)]
         for box in boxes:
@@ -48,7 +53,8 @@ class Tickers:
                 motion = crawling(history, box)
                 if motion is not None:
                     self._crawls.append(Crawl(_higher(box, luma), luma, history.now_s, *motion))
-        self._boxes = boxes
+        top, bottom = rows or (0, luma.shape[0])
+        self._boxes = boxes + [box for box in self._boxes if box[1] < top or box[3] > bottom]
         return len(self._crawls) > known
 
     def close(self, time_s: float, passed: int) -> list[Headline]:

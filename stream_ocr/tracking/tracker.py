@@ -85,8 +85,8 @@ class Tracker:
             text.predict(time_s - (self._time_s if self._time_s is not None else time_s))
         self._time_s = time_s
 
-    def detected(self, regions: Sequence[Region], time_s: float) -> None:
-        """Take in what the detector found in the present frame."""
+    def detected(self, regions: Sequence[Region], time_s: float, rows: tuple[int, int] | None = None) -> None:
+        """Take in what the detector found in the present frame, or in some rows of it."""
         if self._luma is None:
             return
         self._scenes.see(self._luma)
@@ -94,7 +94,7 @@ class Tracker:
             if text.in_sight:
                 text.stay.see(text.quad(), time_s, self._scenes.passed)
         quads = [unflat(region.quad) for region in regions]
-        if self._tickers.detected(quads, self._luma, self._history):
+        if self._tickers.detected(quads, self._luma, self._history, rows):
             self._give_way(time_s)
         visible = [text for text in self._texts if text.in_sight]
         free = {j for j, quad in enumerate(quads) if not self._tickers.hold(quad)}

@@ -56,6 +56,15 @@ def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, Tickers, lis
         yield n, tickers, ended
 
 
+def test_a_look_at_other_rows_forgets_no_line() -> None:
+    tickers, history = Tickers(), History()
+    for n in range(12):
+        history.add(n * FRAME_S, crawls(n + 20))
+    tickers.detected([box(30)], crawls(30), history)
+    tickers.detected([rectangle(10, 20, 60, 20)], crawls(31), history, rows=(0, 96))
+    assert tickers.detected([box(31)], crawls(31), history)
+
+
 @pytest.mark.parametrize("how", [{"pans": True}, {"stops_at": 5}])
 def test_a_pan_and_a_line_that_stands_are_no_tickers(how: dict[str, bool | int]) -> None:
     for n, tickers, _ in followed(60, **how):
