@@ -10,6 +10,7 @@ from stream_ocr import weights
 from stream_ocr.detection.detector import Detector, Normalisation
 from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, fold_batch_norms, pick_device
 from stream_ocr.errors import WeightsError
+from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.recognizer import Fit, Padded, Recognizer, Stretched
 from stream_ocr.recognition.transcription import transcription
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OWN_DETECTOR, OWN_RECOGNIZER = "detector-small", "recognizer-small"
-OWN_CROP = (1326, 32)
-"""(greatest width, height) of crops for our recogniser: twice what ``fitting.WIDTHS`` takes in one piece."""
+OWN_CROP = (2 * int(fitting.WIDTHS[-1] / fitting.ASPECT), fitting.HEIGHT)
+"""(greatest width, height) of crops for our recogniser: twice what it reads in one piece."""
 
 OWN_SPACE = 4.0
 """Factor of the probability of a space: 98.9 % of spaces in subtitles were right without, 99.4 % are with it, and no

@@ -164,8 +164,8 @@ class Recognizer:
     def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
         """Each piece once, and those once more of which the network is not sure; the surer reading counts."""
         read = self._read_all([(piece, self.fit.bucket(piece)) for piece in pieces], transcribe)
-        unsure = {i: self.fit.second(pieces[i]) for i, look in enumerate(read) if HOPELESS <= look.confidence < SURE}
-        views = {i: view for i, view in unsure.items() if view is not None}
+        unsure = (i for i, look in enumerate(read) if HOPELESS <= look.confidence < SURE)
+        views = {i: view for i in unsure if (view := self.fit.second(pieces[i])) is not None}
         for i, look in zip(views, self._read_all(list(views.values()), transcribe), strict=True):
             read[i] = max(read[i], look, key=lambda reading: reading.confidence)
         return read

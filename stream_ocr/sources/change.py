@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.frames import Frame, likeness
+from stream_ocr.frames import Frame, halved, likeness
 from stream_ocr.sources.onset import TILE, Onset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
@@ -66,15 +66,15 @@ class ChangeMap:
 
     def changed(self, frame: Frame) -> Change:
         """Compare a frame. Everything has changed while there is nothing of that size to compare it with."""
-        luma = _halved(frame.y, self._halvings)
-        half = _halved(luma, 1)
+        luma = halved(frame.y, self._halvings)
+        half = halved(luma, 1)
         cut, sudden = self._cut(half), self._sudden(frame.y.shape[0], luma if luma.shape[0] < _HIGHEST else half)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = np.ones((-(-frame.y.shape[0] // self.tile), -(-frame.y.shape[1] // self.tile)), dtype=bool)
             return Change(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
-        energy = _halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
+        energy = halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
         noise = min(_upper_quartile(cells[::4, ::4]), _NOISE_LIMIT)
         changed = cells > self._threshold + _NOISE_GAIN * noise
@@ -85,25 +85,26 @@ class ChangeMap:
 
     def processed(self, frame: Frame) -> None:
         """Make a frame the one that the next ones are compared with."""
-        luma = _halved(frame.y, self._halvings)
+        luma = halved(frame.y, self._halvings)
         self._reference = luma.copy() if luma is frame.y else luma
         self._contrasts = None
 
     def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
         """In rows of tiles of the frame, which is ``height`` pixels high."""
-        rows = np.flatnonzero(self._onset.sudden(luma))
         found = np.zeros(-(-height // self.tile), dtype=bool)
-        for edge in (rows, rows + 1 - 1e-6):
-            found[(edge * TILE * height / luma.shape[0] / self.tile).astype(int)] = True
+        pixels = TILE * round(
+            height / luma.shape[0]
+        )  # of the frame, in a row of the onset; tiles are once or twice that
+        found[np.flatnonzero(self._onset.sudden(luma)) * pixels // self.tile] = True
         return found
 
     def _contrast(self) -> np.ndarray:
         """The greatest standard deviation in and round each cell of the reference, (rows, columns) float32."""
         if self._contrasts is None:
             assert self._reference is not None
-            small = _halved(self._reference, 1).astype(np.float32)
+            small = halved(self._reference, 1).astype(np.float32)
             mean, square = (
-                cv2.blur(_halved(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
+                cv2.blur(halved(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
             )
             deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
             self._contrasts = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
@@ -111,7 +112,7 @@ class ChangeMap:
 
     def _cut(self, half: np.ndarray) -> bool:
         """Whether the picture became another one since the last call."""
-        previous, self._previous = self._previous, _halved(half, 2)
+        previous, self._previous = self._previous, halved(half, 2)
         if previous is None or previous.shape != self._previous.shape:
             return True
         if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
@@ -122,14 +123,6 @@ class ChangeMap:
 def _upper_quartile(cells: np.ndarray) -> float:
     place = cells.size * 3 // 4
     return float(np.partition(cells, place, axis=None)[place])
-
-
-def _halved(plane: np.ndarray, times: int) -> np.ndarray:
-    """Half the width and height, ``times`` times; an odd last row or column is left out. This is the fast path."""
-    for _ in range(times):
-        height, width = plane.shape[0] // 2, plane.shape[1] // 2
-        plane = cv2.resize(plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return plane
 
 
 def _tiles(cells: np.ndarray) -> np.ndarray:

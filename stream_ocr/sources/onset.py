@@ -11,7 +11,7 @@ import numpy as np
 TILE = 16
 """Pixels."""
 
-_MORE, _TIMES = 2.0, 1.2  # grey levels of mean edge strength, and times what was there or beside it
+_MORE, _TIMES = 2.0, 1.2  # grey levels of mean edge strength, and times what was there or left from beside it
 _AROUND = np.ones((3, 3), dtype=np.uint8)
 _FADE = 0.2  # of the memory of a tile a frame: what flickers appears once
 
@@ -36,6 +36,7 @@ class Onset:
             self._before = edges
             return np.ones(rows, dtype=bool)
         left = cv2.dilate(np.maximum(before - edges, 0), _AROUND)  # a tile beside it: what pans has only moved on
-        new = (edges > before + left + _MORE) & (edges > _TIMES * (before + left))
+        known = before + left
+        new = (edges > known + _MORE) & (edges > _TIMES * known)
         self._before = np.maximum(edges, (1 - _FADE) * before + _FADE * edges)
         return np.asarray((new[:, 1:] & new[:, :-1]).any(axis=1))

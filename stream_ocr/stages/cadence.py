@@ -75,7 +75,7 @@ class Cadence:
         if time_s - self._all_s >= self._late_s * stretch - _TOLERANCE_S:
             return _band(self._owed)
         urgent = self._owed & self._new
-        if self._urgent and urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:
+        if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:
             return _band(urgent)
         return None
 

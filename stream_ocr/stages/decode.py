@@ -14,7 +14,7 @@ from stream_ocr.messages import FrameRef, Message, SlotRef, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
-from stream_ocr.stages.worth import NOTHING, Worth
+from stream_ocr.stages.worth import NO_WORK, Worth
 
 _PATIENCE_S = 0.1
 
@@ -63,17 +63,19 @@ class DecodeStage:
 
     def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
         """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
-        worth = NOTHING
+        work = NO_WORK
         if not picture.damaged:
-            worth = self._worth.look(picture.frame, picture.stamp.time_s)
+            work = self._worth.look(picture.frame, picture.stamp.time_s)
         slot = None
-        if worth.look != "skip":
+        if work.look != "skip":
             self._worth.handed_on(picture.frame)
             slot = self._put(picture, stop)
         if stop() and slot is None:
             return None
         frame = picture.frame
-        return FrameRef(picture.stamp, frame.size, worth.look, slot, frame.full_range, picture.damaged, *worth[1:])
+        return FrameRef(
+            picture.stamp, frame.size, work.look, slot, frame.full_range, picture.damaged, work.cut, work.rows
+        )
 
     def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():

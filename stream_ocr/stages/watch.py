@@ -19,7 +19,7 @@ from stream_ocr.settings import Settings
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.sources.mailbox import Shown
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
-from stream_ocr.stages.worth import NOTHING, Worth
+from stream_ocr.stages.worth import NO_WORK, Worth
 
 _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
@@ -134,15 +134,15 @@ class WatchStage:
         self._seen += 1 + shown.missed
         self._damaged += picture.damaged
         self._miss(shown.missed)
-        worth = NOTHING
+        work = NO_WORK
         if not picture.damaged:
-            worth = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
+            work = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
         claim = None
-        if worth.look != "skip":
+        if work.look != "skip":
             claim = self._claim(shown.due_s, stop)
             self._feel(shown.arrived_s)
             if claim is None:
-                self._worth.dropped(worth.look)
+                self._worth.dropped(work.look)
                 self._miss(0 if stop() else 1)
                 return
             self._worth.handed_on(picture.frame)
@@ -152,7 +152,7 @@ class WatchStage:
             frames.write(picture.frame, claim[1])
             slot = self._slots.commit(claim[0], frames.note(picture.frame, stamp.time_s))
         frame = picture.frame
-        yield FrameRef(stamp, frame.size, worth.look, slot, frame.full_range, picture.damaged, *worth[1:])
+        yield FrameRef(stamp, frame.size, work.look, slot, frame.full_range, picture.damaged, work.cut, work.rows)
         self._last = stamp
 
     def _claim(self, due_s: float, stop: Callable[[], bool]) -> tuple[int, memoryview] | None:

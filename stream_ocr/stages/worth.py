@@ -16,7 +16,7 @@ from stream_ocr.stages.cadence import Cadence, Rows
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
 
 
-class Verdict(NamedTuple):
+class Work(NamedTuple):
     """cut: most changed at once. rows: for the detector, from the first to the one after the last; None: all."""
 
     look: Look
@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     rows: tuple[int, int] | None
 
 
-NOTHING = Verdict("skip", False, None)
+NO_WORK = Work("skip", False, None)
 
 
 class Worth:
@@ -38,7 +38,7 @@ class Worth:
         self._counts = source.counts if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
 
-    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> Verdict:
+    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> Work:
         """How much a frame is worth."""
         if frame.size != self._size:
             self._size = frame.size
@@ -49,7 +49,7 @@ class Worth:
         if self._wanted is not None:
             change = _within(self._wanted, change)
         look, rows = self._cadence.look(change, time_s, stretch=stretch)
-        return Verdict(look, change.cut, rows and self._pixels(rows, frame))
+        return Work(look, change.cut, rows and self._pixels(rows, frame))
 
     def _pixels(self, rows: Rows, frame: Frame) -> tuple[int, int] | None:
         """Rows of tiles as rows of pixels, None for all of them."""
