@@ -91,7 +91,7 @@ def test_a_run_shows_its_cameras_with_their_texts(run, browse, axe):
     found = boxes(page)
     for text, (x, y, width, height) in texts_at(truth(SCENE), 1.0):
         assert overlap(found[text], (x, y, x + width, y + height)) >= 0.6, (text, found)
-    assert "cameras1 of 1 up" in page.locator("#health").text_content()
+    opened.until("document.querySelector('#health').textContent.includes('cameras1 of 1 up')", within_s=30)
     assert [url for url in opened.requests if not url.startswith((run.address, "data:"))] == []
 
     assert axe(page) == []
