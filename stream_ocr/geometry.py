@@ -14,7 +14,7 @@ Flat = tuple[float, float, float, float, float, float, float, float]
 
 def flat(quad: np.ndarray) -> Flat:
     """The eight numbers of a (4, 2) quad, for a message."""
-    return tuple(float(v) for v in np.asarray(quad, dtype=np.float64).reshape(8))  # type: ignore[return-value]
+    return tuple(np.asarray(quad, dtype=np.float64).reshape(8).tolist())  # type: ignore[return-value]
 
 
 def unflat(values: Iterable[float]) -> np.ndarray:

@@ -12,7 +12,7 @@ import msgspec
 from stream_ocr.events import Clock, SourceEvent, TextEvent
 from stream_ocr.geometry import Flat
 
-Look = Literal["skip", "carry", "detect"]
+Look = Literal["skip", "carry", "glance", "detect"]
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -50,7 +50,8 @@ class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     """One decoded frame. ``look`` says how much of the work it is worth:
 
     skip: nothing changed since the last frame that was handed on; it has no slot.
-    carry: something moved; the tracker looks at it. detect: the detector, too.
+    carry: something moved; the tracker looks at it. detect: the detector, too. glance: the detector at half the size,
+    and properly only if that shows something which was not there before.
     """
 
     stamp: Stamp

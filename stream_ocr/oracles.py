@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from stream_ocr.frames import Frame
 from stream_ocr.geometry import extent, flat, rectangle, unflat
-from stream_ocr.messages import Detections, FrameRef, Message, Region, StreamClosed, Track, Tracks
+from stream_ocr.messages import FrameRef, Message, Region, StreamClosed, Track, Tracks
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import Decoded, Transcribe, decoded
 from stream_ocr.recognition.recognizer import Recognizer
@@ -21,6 +22,7 @@ from stream_ocr.settings import Settings
 from stream_ocr.sources.lettering import Line
 from stream_ocr.sources.synthetic import Scene, visible
 from stream_ocr.stages.base import Slots
+from stream_ocr.stages.detect import DetectStage
 from stream_ocr.stages.recognize import RecognizeStage
 
 World = Scene | Mapping[str, Any]
@@ -39,14 +41,26 @@ def undisturbed(_: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
 
 
 class OracleDetector:
-    """A detect stage that knows where text is; its boxes shake by ``shake`` of their height."""
+    """A detect stage that knows where text is. All of it is real but for the network.
 
-    def __init__(self, world: World, *, shake: float = 0.05, disturb: Disturb = undisturbed, seed: int = 0) -> None:
-        self._world, self._shake, self._disturb = world, shake, disturb
-        self._random = np.random.default_rng(seed)
-        self.looks = 0
+    Boxes shake by ``shake`` of their height.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        frames: Mapping[str, Slots],
+        settings: Settings,
+        *,
+        shake: float = 0.05,
+        disturb: Disturb = undisturbed,
+        seed: int = 0,
+    ) -> None:
+        self._finder = _Finder(world, shake, disturb, seed)
+        self._stage = DetectStage(settings, frames, self._finder)
 
     def __enter__(self) -> Self:
+        self._stage.__enter__()
         return self
 
     def __exit__(
@@ -57,23 +71,40 @@ class OracleDetector:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for ref in batch:
             assert isinstance(ref, FrameRef)
-            yield Detections(ref, self._regions(ref) if ref.look == "detect" else None)
+            self._finder.ref = ref
+            yield from self._stage.process([ref])
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
-        yield closed.adding(detector_frames=self.looks)
+        yield from self._stage.close(closed)
 
-    def _regions(self, ref: FrameRef) -> tuple[Region, ...]:
+
+class _Finder:
+    """A network that knows which frame it is shown."""
+
+    def __init__(self, world: World, shake: float, disturb: Disturb, seed: int) -> None:
+        self.ref: FrameRef | None = None
+        self._world, self._shake, self._disturb = world, shake, disturb
+        self._random = np.random.default_rng(seed)
+        self._looks = 0
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        found = self.glance(frames)
+        self._looks += 1
+        return found
+
+    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        assert self.ref is not None
+        assert len(frames) == 1
         regions = []
-        top, bottom = ref.rows or (0, ref.size[1])
-        for line, score in self._disturb(self.looks, list(seen(self._world, ref.stamp.time_s))):
+        top, bottom = self.ref.rows or (0, self.ref.size[1])
+        for line, score in self._disturb(self._looks, list(seen(self._world, self.ref.stamp.time_s))):
             x, y, width, height = line.box
             pad = 0.1 * height
-            quad = rectangle(x - pad, y - pad, width + 2 * pad, height + 2 * pad)
+            quad = rectangle(x - pad, y - pad - top, width + 2 * pad, height + 2 * pad)
             quad += self._random.normal(0, self._shake * height, 2)
             if top <= y and y + height <= bottom:
                 regions.append(Region(flat(quad), score))
-        self.looks += 1
-        return tuple(regions)
+        return [regions]
 
 
 class OracleRecognizer:

@@ -47,7 +47,10 @@ class Batch(Section):
 
 class Detection(Section):
     min_per_s: float = Field(
-        2.0, gt=0, description="Looks of the detector per second of video while things move and nothing appears."
+        2.0,
+        gt=0,
+        description="Looks of the detector per second of video while things move and nothing appears;"
+        " every second one begins with a glance at half the size.",
     )
     max_per_s: float = Field(5.0, gt=0, description="Looks of the detector per second of video at most.")
     long_side: int | None = Field(

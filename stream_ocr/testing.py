@@ -184,7 +184,7 @@ def watch(path: Path, world: World, *, settings: Settings | None = None, disturb
     settings = models.resolve(settings or Settings.load(overrides=["models=own"]))
     frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
     stages: list[Stage] = [
-        OracleDetector(world, disturb=disturb),
+        OracleDetector(world, {path.name: frame_slots}, settings, disturb=disturb),
         TrackStage(settings, {path.name: frame_slots}, crop_slots, (2048, 48)),
         OracleRecognizer(world, crop_slots, settings),
         PublishStage(settings, Sinks([])),
@@ -207,7 +207,7 @@ def follow(
     settings = settings or Settings.load(overrides=["tracking.start_score=0.5"])
     source = ScriptedSource(pictures, frame_slots, detect_every_s=detect_every_s)
     stages: list[Stage] = [
-        OracleDetector(world),
+        OracleDetector(world, {"scripted": frame_slots}, settings),
         TrackStage(settings, {"scripted": frame_slots}, crop_slots, (2048, 48)),
         OracleRecognizer(world, crop_slots, settings),
         PublishStage(settings, Sinks([])),

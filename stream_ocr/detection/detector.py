@@ -123,21 +123,28 @@ class Detector:
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         """The regions of each frame in reading order, in pixels of that frame."""
-        found: list[list[Region]] = [[] for _ in frames]
-        for i, p_HW, layout in self._maps(frames):
-            found[i] = self._regions(p_HW, layout)
-        return found
+        return self._found(frames, self.long_side)
+
+    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        """As ``detect`` at half the size: a quarter of the work, boxes less exact, small text not seen."""
+        return self._found(frames, self.long_side // 2)
 
     def outlines(self, frame: Frame) -> list[np.ndarray]:
         """What ``detect`` finds, surest first, as polygons (K, 2) in pixels of the frame: they follow curved text."""
-        ((_, p_HW, layout),) = self._maps([frame])
+        ((_, p_HW, layout),) = self._maps([frame], self.long_side)
         polygons, scale = self._search(find_polygons, p_HW, layout)
         grown = [np.clip(polygon * scale, 0, layout.source) for polygon, _ in polygons]
         return [polygon for polygon in grown if self._fits(_extent(polygon), layout)]
 
-    def _maps(self, frames: Sequence[Frame]) -> Iterator[tuple[int, np.ndarray, Layout]]:
+    def _found(self, frames: Sequence[Frame], long_side: int) -> list[list[Region]]:
+        found: list[list[Region]] = [[] for _ in frames]
+        for i, p_HW, layout in self._maps(frames, long_side):
+            found[i] = self._regions(p_HW, layout)
+        return found
+
+    def _maps(self, frames: Sequence[Frame], long_side: int) -> Iterator[tuple[int, np.ndarray, Layout]]:
         """Index, probability map of the canvas and layout of each frame."""
-        layouts = [lay_out(frame.size, self.long_side) for frame in frames]
+        layouts = [lay_out(frame.size, long_side) for frame in frames]
         for batch in self._batches(layouts):
             x_BCHW = np.stack([self._input(frames[i], layouts[i]) for i in batch])
             p = self.engine.run(x_BCHW)

@@ -20,6 +20,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Protocol, cast, runtime_checkable
 
+import cv2
 import msgspec
 import zmq
 from setproctitle import setproctitle
@@ -73,6 +74,7 @@ Factory = Callable[..., AbstractContextManager[Any]]
 
 def main() -> None:
     """Run the worker that standard input describes."""
+    cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
     faulthandler.enable()
     _die_with_parent()

@@ -9,7 +9,7 @@ of 7×10 pixels with a contrast of 40 it is 7 to 25 levels, while white noise of
 hardly makes more than 10 anywhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ _NOISE_GAIN = 0.55  # levels of threshold for each level of noise
 _NOISE_LIMIT = 9.0  # what is louder than this is not noise
 _FEW = 0.01  # of the cells: more are no flicker of a codec, and need not be looked at again
 _OF_CONTRAST = 0.2  # codecs take such liberties with strong edges at each key frame: 0.13 and less was seen
+_SPARSE = 24  # rows
 _HIGHEST = 480  # rows, from which half the resolution is enough to see what appears
 _CUT_SHARE = 0.5  # of the picture
 _CUT_LEVELS = 10
@@ -50,7 +51,8 @@ class ChangeMap:
     75th percentile of that same measure in that same frame, over every fourth cell both ways: text covers less than a
     quarter of a picture, while sensor noise, the flicker of a codec at key frames or a change of light are everywhere.
     It is limited, so that a moving camera does not make the map blind, and needs no history. ``cell`` may be 8, 16 or
-    32; 16 suits pictures of 4K.
+    32; 16 suits pictures of 4K. Frames that are the same to the bit, as codecs make them of still pictures, cost next
+    to nothing.
     """
 
     def __init__(self, cell: int = 8, threshold: float = 7.0) -> None:
@@ -63,9 +65,23 @@ class ChangeMap:
         self._contrasts: np.ndarray | None = None  # of the reference, for each cell
         self._previous: np.ndarray | None = None
         self._onset = Onset()
+        self._last: np.ndarray | None = None  # luma of the last frame
+        self._found: Change | None = None  # in it, held against the present reference
 
     def changed(self, frame: Frame) -> Change:
-        """Compare a frame. Everything has changed while there is nothing of that size to compare it with."""
+        """Compare a frame, whose luma is kept without a copy until the next one comes.
+
+        Everything has changed while there is nothing of that size to compare it with.
+        """
+        if self._found is not None and _same(frame.y, self._last):
+            self._onset.rest()
+            self._found = replace(self._found, cut=False, sudden=np.zeros_like(self._found.sudden))
+        else:
+            self._found = self._compared(frame)
+        self._last = frame.y
+        return self._found
+
+    def _compared(self, frame: Frame) -> Change:
         luma = halved(frame.y, self._halvings)
         half = halved(luma, 1)
         cut, sudden = self._cut(half), self._sudden(frame.y.shape[0], luma if luma.shape[0] < _HIGHEST else half)
@@ -87,7 +103,7 @@ class ChangeMap:
         """Make a frame the one that the next ones are compared with."""
         luma = halved(frame.y, self._halvings)
         self._reference = luma.copy() if luma is frame.y else luma
-        self._contrasts = None
+        self._contrasts = self._found = None
 
     def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
         """In rows of tiles of the frame, which is ``height`` pixels high."""
@@ -118,6 +134,14 @@ class ChangeMap:
         if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
             return False
         return likeness(previous, self._previous) < _CUT_LIKENESS
+
+
+def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
+    """Whether two planes are the same to the bit."""
+    if other is None or one.shape != other.shape:
+        return False
+    few = slice(None, None, _SPARSE)  # rows which tell nearly all that differ
+    return np.array_equal(one[few], other[few]) and np.array_equal(one, other)
 
 
 def _upper_quartile(cells: np.ndarray) -> float:

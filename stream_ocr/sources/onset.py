@@ -21,6 +21,7 @@ class Onset:
 
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
+        self._edges: np.ndarray | None = None
 
     def sudden(self, luma: np.ndarray) -> np.ndarray:
         """Rows of tiles in which two neighbours have more edges than they had, (H // TILE) bool.
@@ -32,11 +33,17 @@ class Onset:
         whole = rises[: rows * TILE, : columns * TILE]  # eight times as fast as with a rest
         edges = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
         before = self._before
+        self._edges = edges
         if before is None or before.shape != edges.shape:
             self._before = edges
             return np.ones(rows, dtype=bool)
         left = cv2.dilate(np.maximum(before - edges, 0), _AROUND)  # a tile beside it: what pans has only moved on
         known = before + left
         new = (edges > known + _MORE) & (edges > _TIMES * known)
-        self._before = np.maximum(edges, (1 - _FADE) * before + _FADE * edges)
+        self.rest()
         return np.asarray((new[:, 1:] & new[:, :-1]).any(axis=1))
+
+    def rest(self) -> None:
+        """The same frame again, in which nothing appears; what there was before is forgotten a little more."""
+        if self._before is not None and self._edges is not None:
+            self._before = np.maximum(self._edges, (1 - _FADE) * self._before + _FADE * self._edges)

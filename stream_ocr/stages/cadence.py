@@ -1,5 +1,5 @@
 """When the detector looks, and at which rows: seldom while things only move, soon when something appeared, at once
-on a cut.
+on a cut. Every second time that things only move it begins with a glance.
 
 A look that comes late costs nothing but time: the tracker finds out from the pictures before at which frame a text
 appeared. A look at a part costs a part. Parts are bands of whole rows, because lines of text are wide and low.
@@ -23,11 +23,12 @@ class Cadence:
     """How much of the work each frame of a stream is worth."""
 
     def __init__(self, min_per_s: float, max_per_s: float) -> None:
-        """Looks a second while something moves, and while things keep appearing."""
+        """Looks and glances a second while something moves, and while things keep appearing."""
         self._soon_s = 1 / max_per_s
         self._late_s = max(1 / min_per_s, self._soon_s)
         self._last_s: float | None = None
         self._all_s = 0.0  # of the last look after which nothing was owed
+        self._glanced_s = float("-inf")
         self._owed = np.zeros(0, dtype=bool)  # rows of tiles that have changed since they were looked at
         self._new = np.zeros(0, dtype=bool)  # those in which something appeared
         self._urgent = 0  # looks
@@ -49,9 +50,11 @@ class Cadence:
         elif self._still == bool(change):
             self._urgent, self._new = _LOOKS, self._new | self._owed
         self._still = not change
-        rows = self._due(change, time_s, stretch)
-        if rows is None:
-            return "carry" if change else "skip", None
+        look, rows = self._due(change, time_s, stretch)
+        if look == "glance":
+            self._glanced_s = time_s
+        if rows is None or look != "detect":
+            return look, rows
         self._last_s, self._given = time_s, rows
         self._owed[slice(*rows)] = False
         self._urgent = max(self._urgent - 1, 0)
@@ -59,25 +62,28 @@ class Cadence:
             self._new[:] = False
         if not self._owed.any():
             self._all_s = time_s
-        return "detect", rows
+        return look, rows
 
     def owe(self) -> None:
         """A look that was granted did not come to pass: the next frame gets it."""
         self._last_s = None
         self._owed[slice(*self._given)] = True
 
-    def _due(self, change: Change, time_s: float, stretch: float) -> Rows | None:
-        """Which rows are to be looked at now."""
+    def _due(self, change: Change, time_s: float, stretch: float) -> tuple[Look, Rows | None]:
+        """What is to be done now. What moves gets a glance and a look in turn."""
         if not self._owed.any():
-            return None
+            return ("carry" if change else "skip"), None
         if self._last_s is None or change.cut:
-            return 0, self._owed.size
-        if time_s - self._all_s >= self._late_s * stretch - _TOLERANCE_S:
-            return _band(self._owed)
+            return "detect", (0, self._owed.size)
+        late = time_s - max(self._all_s, self._glanced_s) >= self._late_s * stretch - _TOLERANCE_S
+        if late and self._glanced_s > self._all_s:
+            return "detect", _band(self._owed)
         urgent = self._owed & self._new
         if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:
-            return _band(urgent)
-        return None
+            return "detect", _band(urgent)
+        if late:
+            return "glance", _band(self._owed)
+        return ("carry" if change else "skip"), None
 
 
 def _band(wanted: np.ndarray) -> Rows:

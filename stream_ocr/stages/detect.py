@@ -1,13 +1,14 @@
 """Detect: where text is, in the frames that are worth a look."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from stream_ocr import models
-from stream_ocr.detection.detector import Detector
+from stream_ocr.detection.familiar import Familiar
 from stream_ocr.frames import Frame, band, planes_in
 from stream_ocr.geometry import flat, unflat
 from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
@@ -18,19 +19,33 @@ _EDGE = 1.0
 """Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
 
 
+class Finder(Protocol):
+    """What finds text in frames: a ``Detector``, or a fake of one."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        """The regions of each frame."""
+        ...
+
+    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        """The same with less work, not as exact."""
+        ...
+
+
 class DetectStage:
     """Runs the detector on batches of frames of all streams; other frames pass by."""
 
-    def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Detector | None = None) -> None:
+    def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Finder | None = None) -> None:
         """frames: the ring of each stream. detector: one to use instead of the settings' own."""
         self._settings, self._frames, self._given = settings, frames, detector
         self._looks: dict[str, int] = {}
+        self._familiar: defaultdict[str, Familiar] = defaultdict(Familiar)
         self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         if self._given is None:
-            self._detector = models.load_detector(self._settings)
-            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._detector.engine.picked}"}
+            detector = models.load_detector(self._settings)
+            self.notes = {"network": f"{models.choose(self._settings.models).name}, {detector.engine.picked}"}
+            self._detector: Finder = detector
         else:
             self._detector = self._given
         return self
@@ -43,19 +58,22 @@ class DetectStage:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Detections`` of every frame, in order; what is said of sources passes by."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
-        wanted = [ref for ref in refs if ref.look == "detect"]
-        found = iter(self._detector.detect([self._part(ref) for ref in wanted]) if wanted else [])
+        glances = [ref for ref in refs if ref.look == "glance"]
+        news = {ref.stamp for ref, found in self._ask(self._detector.glance, glances) if self._is_news(ref, found)}
+        looks = [ref for ref in refs if ref.look == "detect" or ref.stamp in news]
+        found = {ref.stamp: found for ref, found in self._ask(self._detector.detect, looks)}
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
             elif isinstance(message, FrameRef):
-                yield Detections(message, self._counted(message, next(found)) if message.look == "detect" else None)
+                yield Detections(message, self._counted(message, found.get(message.stamp)))
 
     def set_aside(self, message: Message) -> Iterator[Message]:
         """The frame goes on without a look of the detector."""
         yield Detections(message, None) if isinstance(message, FrameRef) else message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
+        self._familiar.pop(closed.stream, None)
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
     @property
@@ -67,20 +85,47 @@ class DetectStage:
         """Go on with other regions and masks of sources."""
         self._settings = Settings.model_validate(settings)
 
-    def _counted(self, ref: FrameRef, found: Sequence[Region]) -> tuple[Region, ...]:
+    def _ask(
+        self, search: Callable[[Sequence[Frame]], list[list[Region]]], refs: Sequence[FrameRef]
+    ) -> Iterator[tuple[FrameRef, list[Region]]]:
+        if refs:
+            yield from zip(refs, search([self._part(ref) for ref in refs]), strict=True)
+
+    def _is_news(self, ref: FrameRef, found: Sequence[Region]) -> bool:
+        stream, starts = ref.stamp.stream, self._that_start(self._that_count(ref, found))
+        news = self._familiar[stream].is_news(self._frame(ref).y, starts)
+        if not news:
+            self._looks[stream] = self._looks.get(stream, 0) + 1
+        return news
+
+    def _counted(self, ref: FrameRef, found: Sequence[Region] | None) -> tuple[Region, ...] | None:
+        if found is None:
+            return None
+        stream, regions = ref.stamp.stream, self._that_count(ref, found)
+        self._looks[stream] = self._looks.get(stream, 0) + 1
+        self._familiar[stream].looked(self._frame(ref).y, self._that_start(regions), ref.rows or (0, ref.size[1]))
+        return regions
+
+    def _that_start(self, regions: Sequence[Region]) -> list[Region]:
+        """Those that may start a text."""
+        least = self._settings.tracking.start_score or 0.0
+        return [region for region in regions if region.score >= least]
+
+    def _that_count(self, ref: FrameRef, found: Sequence[Region]) -> tuple[Region, ...]:
         """Those regions that are whole, and count in the settings of their source."""
         stream, (top, bottom) = ref.stamp.stream, ref.rows or (0, ref.size[1])
-        self._looks[stream] = self._looks.get(stream, 0) + 1
         found = [_lowered(region, top) for region in found if _is_whole(region, top, bottom, ref.size[1])]
         source = self._settings.sources.get(stream)
         if source is None or not (source.regions or source.masks):
             return tuple(found)
         return tuple(region for region in found if source.counts(_middle(region, ref.size)))
 
-    def _part(self, ref: FrameRef) -> Frame:
+    def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None
-        frame = planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
-        return band(frame, *ref.rows) if ref.rows else frame
+        return planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+
+    def _part(self, ref: FrameRef) -> Frame:
+        return band(self._frame(ref), *ref.rows) if ref.rows else self._frame(ref)
 
 
 def _is_whole(region: Region, top: int, bottom: int, height: int) -> bool:

@@ -155,6 +155,8 @@ class PublishStage:
     def _say(self, message: Readings, told: _Told, reading: Reading, until_s: float) -> Iterator[TextEvent]:
         """Say what a reading, which held until then, adds to what was said of its track, if anything."""
         said = told.said
+        if said is not None and _same(said, reading):  # which is so in nearly all frames
+            return
         if not self._worth_saying(reading):
             return
         if said is not None and is_rest(said, reading) and until_s - reading.start_s < _WIPING_S:
@@ -233,6 +235,10 @@ class PublishStage:
             start_utc=None if change.utc_ns is None else _datetime(change.utc_ns),
             durable=self._journal.durable,
         )
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    return (one.view, one.looks, one.text) == (other.view, other.looks, other.text)
 
 
 def _utc(stamp: Stamp, time_s: float) -> datetime | None:

@@ -184,3 +184,11 @@ def test_outlines_follow_curved_text() -> None:
 
 def test_outlines_of_specks_are_dropped_as_their_boxes_are() -> None:
     assert detector(min_height_px=20).outlines(frame((640, 360), [(100, 100, 200, 112)])) == []
+
+
+def test_a_glance_sees_half_of_it() -> None:
+    seer = detector()
+    shown = frame((640, 360), [(100, 100, 300, 140)])
+    (glimpsed,), (seen,) = boxes_of(seer.glance([shown])[0]), boxes_of(seer.detect([shown])[0])
+    assert glimpsed == pytest.approx(seen, abs=8)
+    assert seer.engine.shapes == [(1, 3, 192, 320), (1, 3, 384, 640)]

@@ -70,3 +70,17 @@ def test_a_clearly_nearer_look_is_always_wanted() -> None:
     certain = fused(("GATE 4", 0.99, 20), ("GATE 4", 0.99, 24))
     assert not certain.wants(24 * 1.25)
     assert certain.wants(24 * 1.35)
+
+
+def test_one_weak_letter_in_a_long_line_is_worth_another_look_and_loses_to_a_surer_one() -> None:
+    def line(text: str, weak: float) -> Decoded:
+        sure = [1.0] * len(text)
+        sure[16] = weak
+        return Decoded(text, 0.99, tuple(sure))
+
+    fusion = Fusion()
+    fusion.add(line("THE OPEN MOVIE PROIECT", 0.7), 30)
+    assert fusion.wants(30)
+    fusion.add(line("THE OPEN MOVIE PROJECT", 0.9), 30)
+    assert fusion.best.text == "THE OPEN MOVIE PROJECT"
+    assert not fusion.wants(30)

@@ -57,7 +57,7 @@ def looks(refs: Sequence[FrameRef]) -> list[str]:
 
 
 def detections(refs: Sequence[FrameRef]) -> list[float]:
-    return [ref.stamp.time_s for ref in refs if ref.look == "detect"]
+    return [ref.stamp.time_s for ref in refs if ref.look in ("glance", "detect")]
 
 
 def write(path: Path, pictures: Sequence[np.ndarray]) -> Path:
@@ -104,7 +104,7 @@ def test_every_frame_is_told_in_order(busy: Path) -> None:
 def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
     refs, _ = decode(busy, [f"detection.{bound}_per_s={per_s}" for bound in ("min", "max")])
     assert detections(refs) == pytest.approx([n / per_s for n in range(round(2 * per_s))], abs=0.04)
-    assert set(looks(refs)) == {"detect"} if per_s == 25 else {"detect", "carry"}
+    assert set(looks(refs)) == {"detect", "glance"} if per_s == 25 else {"detect", "glance", "carry"}
     assert refs[0].cut
     assert not any(ref.cut for ref in refs[1:])
 

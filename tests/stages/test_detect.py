@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from stream_ocr.frames import Frame, write
+from stream_ocr.frames import Frame, planes_in, write
 from stream_ocr.geometry import flat, rectangle
 from stream_ocr.messages import Detections, FrameRef, Look, Region, SourceChanged, Stamp, StreamClosed
 from stream_ocr.runtime.ring import Ring
@@ -22,6 +22,9 @@ class OneRegion:
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         self.batches.append(len(frames))
+        return self.glance(frames)
+
+    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
         return [[Region(flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
 
@@ -60,6 +63,50 @@ def test_frames_that_are_worth_it_are_looked_at_together_and_all_are_answered_in
     assert rings["a"].in_use == 3, "the tracker gives slots back"
 
 
+def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before() -> None:
+    class Growing(OneRegion):
+        """Of a picture with an edge, which a flat one has not."""
+
+        def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+            return [[Region(flat(rectangle(0, 4, 40, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+
+    def edged(seq: int, look: Look, brightness: int) -> FrameRef:
+        ref = frame(rings, "a", seq, look, brightness)
+        assert ref.slot is not None
+        planes_in(rings["a"].view(ref.slot), ref.size).y[:, 5:25] = 200
+        return ref
+
+    rings = {"a": Ring.anonymous(8, 1 << 16)}
+    detector = Growing()
+    batches = [
+        [edged(n, look, high)]
+        for n, (look, high) in enumerate(
+            [
+                ("glance", 10),
+                ("detect", 10),
+                ("glance", 10),
+                ("glance", 30),
+                ("detect", 10),
+                ("detect", 10),
+                ("glance", 9),
+            ]
+        )
+    ]
+    with DetectStage(Settings.load(overrides=["tracking.start_score=0.8"]), rings, detector) as stage:
+        said = [message.regions for batch in batches for message in stage.process(batch)]
+        counts = dict(stage.counts["a"])
+    assert [regions is not None for regions in said] == [True, True, False, True, True, True, False]
+    assert counts == {"detector_frames": 7}
+    assert len(detector.batches) == 5
+
+
+def test_what_may_start_no_text_is_no_news() -> None:
+    rings = {"a": Ring.anonymous(4, 1 << 16)}
+    with DetectStage(Settings.load(overrides=["tracking.start_score=0.95"]), rings, OneRegion()) as stage:
+        (said,) = stage.process([frame(rings, "a", 0, "glance", 20)])
+    assert said.regions is None
+
+
 def test_text_outside_of_regions_does_not_count_and_what_is_said_of_a_source_passes_in_its_place() -> None:
     rings = {stream: Ring.anonymous(4, 1 << 16) for stream in "ab"}
     corner = ((0, 0), (0.5, 0), (0.5, 0.5), (0, 0.5))  # the regions found have their middle at (5, brightness / 2)
@@ -78,7 +125,7 @@ def test_text_outside_of_regions_does_not_count_and_what_is_said_of_a_source_pas
 
 
 def test_of_some_rows_only_whole_regions_are_taken_and_stand_where_they_are_in_the_frame() -> None:
-    class Band:
+    class Band(OneRegion):
         def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
             assert [frame.size for frame in frames] == [(64, 16)]
             assert [frame.u.shape for frame in frames] == [(8, 32)]
