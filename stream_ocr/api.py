@@ -119,7 +119,7 @@ class Pipeline:
         sinks: Sequence[str | Path] = (),
     ) -> None:
         """files: paths, whose names become those of the streams; or paths by the names that streams shall have."""
-        self._settings = models.resolve(settings or Settings.load())
+        self._settings = models.side_by_side(models.resolve(settings or Settings.load()))
         open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
         named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
         if len(named) < len(files):

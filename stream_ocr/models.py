@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from stream_ocr import weights
 from stream_ocr.detection.detector import Detector, Normalisation
-from stream_ocr.engines import Engine, OnnxEngine, Picked, TorchEngine, fold_batch_norms, pick_device
+from stream_ocr.engines import (
+    MOST_THREADS,
+    Engine,
+    OnnxEngine,
+    Picked,
+    TorchEngine,
+    fold_batch_norms,
+    pick_device,
+    usable_cores,
+)
 from stream_ocr.errors import WeightsError
 from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
@@ -78,6 +87,14 @@ def choose(setting: Literal["auto", "own", "ppocr"] = "auto") -> Choice:
     if setting == "ppocr" and lacking:
         raise WeightsError(f"models ppocr was asked for, but {lacking}; {INSTALL_PPOCR}, or set models to own.")
     return Choice(setting, "it was asked for")
+
+
+def side_by_side(settings: Settings) -> Settings:
+    """The settings with fewer threads, for networks beside a decoder that never rests: each further thread of theirs
+    takes a core from another stage, and pays for it."""
+    if settings.threads is not None:
+        return settings
+    return settings.model_copy(update={"threads": min(MOST_THREADS, max(1, usable_cores() // 2))})
 
 
 def resolve(settings: Settings) -> Settings:

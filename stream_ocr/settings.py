@@ -158,7 +158,11 @@ class Settings(Section):
     dtype: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the device computes in it, or else fp32."
     )
-    threads: int | None = Field(None, ge=1, description="Threads of each network on the CPU; null: as many as help.")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="Threads of each network on the CPU; null: as many as help, for files half of the cores.",
+    )
     decode: Decode = Field(Decode(), description="From file to frames.")
     change: Change = Field(Change(), description="What counts as a change of the picture.")
     detection: Detection = Field(Detection(), description="Where text is.")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr import models
+from stream_ocr.engines import MOST_THREADS, usable_cores
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.settings import Settings
@@ -125,3 +126,9 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
     assert (detector.long_side, detector.unclip, detector.max_boxes) == (320, 0.5, 7)
     assert detector.binarise == models.DB_DEFAULTS["binarise"]
     assert detector.max_batch == 1
+
+
+def test_beside_a_decoder_networks_take_at_most_half_of_the_cores() -> None:
+    shared = models.side_by_side(Settings.load())
+    assert shared.threads == min(MOST_THREADS, max(1, usable_cores() // 2))
+    assert models.side_by_side(Settings.load(overrides=["threads=3"])).threads == 3

@@ -105,11 +105,12 @@ def report(
 
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:
-    from stream_ocr import terminal
+    from stream_ocr import models, terminal
     from stream_ocr.annotate import check_target
 
     if annotate:
         check_target(files[0], annotate)
+    settings = settings if in_process else models.side_by_side(settings)
     way = terminal.in_this_process if in_process else terminal.by_processes
     outcome = terminal.read_files(files, settings, outputs, way)
     if annotate and outcome.code == 0:

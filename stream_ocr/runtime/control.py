@@ -128,7 +128,7 @@ class WorkerProcess:
         self._write(msgspec.json.encode(spec))
 
     def begin(self) -> None:
-        """Let a source run, now that all others are ready."""
+        """Let a source run, now that it is ready."""
         self._write(b"")
 
     def trouble(self) -> str | None:

@@ -166,14 +166,18 @@ class Supervisor:
         workers = list(self._crew.workers.values())
         while waiting := [worker for worker in workers if worker.ready is None]:
             time.sleep(_START_PAUSE_S)
-            for worker in workers:
-                if trouble := worker.trouble():
+            troubles = [(trouble, worker.ready) for worker in workers if (trouble := worker.trouble())]
+            for trouble, ready in troubles:
+                if ready is None:
                     raise WorkerError(f"The run could not start: the {trouble}.")
+            if troubles:
+                break  # of one that had begun; whoever asks for messages is told
+            for worker in waiting:
+                if worker.ready is not None:
+                    worker.begin()  # what it sends waits for those that take longer
             if time.monotonic() > deadline:
                 names = ", ".join(worker.process.name for worker in waiting)
                 raise WorkerError(f"Not ready after {self._start_s:g} s: {names}; try again when the machine is idle.")
-        for worker in workers:
-            worker.begin()
         self.notes = {worker.process.name: worker.ready.notes for worker in workers if worker.ready}
 
     def _count_time(self) -> None:

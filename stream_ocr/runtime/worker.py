@@ -261,7 +261,7 @@ class Worker:
         self._tell(SetAside(messages.encode(message)))
 
     def _ready(self, stage: object) -> None:
-        """Say so; a source then waits for the others."""
+        """Say so; a source then waits until it is told to begin."""
         notes: Mapping[str, object] = getattr(stage, "notes", {})
         self._tell(Ready({name: str(note) for name, note in notes.items() if note is not None}))
         if self._inbox is None and not sys.stdin.buffer.readline():
