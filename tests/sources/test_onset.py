@@ -46,3 +46,29 @@ def test_it_says_in_which_rows_something_appeared() -> None:
     rows = np.flatnonzero(frames[2])
     assert rows.size
     assert 300 // TILE - 1 <= rows.min() <= rows.max() <= 340 // TILE
+
+
+@pytest.mark.parametrize("height", [18, 30])
+def test_one_subtitle_after_another_over_a_moving_picture_appears(height: int) -> None:
+    texts = (
+        Text("Good morning", 0.0, 1.0, (200, 300), height=height),
+        Text("The train is", 1.0, 2.0, (200, 300), height=height),
+    )
+    assert 25 in sudden(Scene(texts, 2.0, SIZE))
+
+
+def test_a_text_that_goes_away_does_not_appear() -> None:
+    text = Text("Good morning", 0.0, 1.0, (200, 300), height=30)
+    assert 25 not in sudden(Scene((text,), 2.0, SIZE))
+
+
+def test_a_text_that_was_still_to_the_bit_can_be_replaced_too() -> None:
+    one, other = (
+        next(picture[..., 1] for _, picture in pictures(Scene((Text(words, 0, 9, (200, 300)),), 1.0, SIZE)))
+        for words in ("Good morning", "The train is")
+    )
+    onset = Onset()
+    onset.sudden(one)
+    for _ in range(6):
+        onset.rest()
+    assert onset.sudden(other).any()
