@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from stream_ocr.recognition.ctc import Decoded
 
-_ILLEGIBLE = 0.6  # mean confidence of its characters; nothing below is published by default
+_ILLEGIBLE = 0.75  # mean confidence of its characters; little below is published by default
 _PATIENCE = 3  # looks
-_FIRST_S, _LONGEST_S = 0.5, 2.0
+_FIRST_S, _LONGEST_S = 1.0, 4.0
 _NEARER = 1.3
 
 
