@@ -25,8 +25,9 @@ class Onset:
     """Watches the edges of each frame, tile by tile."""
 
     def __init__(self) -> None:
-        self._rises = np.zeros((0, 0), dtype=np.uint8)
-        self._edges = self._before = self._stood = np.zeros((0, 0), dtype=np.float32)
+        self._rises: np.ndarray = np.zeros((0, 0), dtype=np.uint8)
+        self._edges: np.ndarray = np.zeros((0, 0), dtype=np.float32)
+        self._before = self._stood = self._edges
 
     def sudden(self, luma: np.ndarray) -> np.ndarray:
         """Rows of tiles in which two neighbours have more edges than they had, or others, (H // TILE) bool.
