@@ -9,7 +9,6 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr import models
-from stream_ocr.engines import MOST_THREADS, usable_cores
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.settings import Settings
@@ -129,6 +128,14 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
 
 
 def test_beside_a_decoder_networks_take_at_most_half_of_the_cores() -> None:
-    shared = models.side_by_side(Settings.load())
-    assert shared.threads == min(MOST_THREADS, max(1, usable_cores() // 2))
+    program = (
+        "import os; from stream_ocr import models; from stream_ocr.settings import Settings\n"
+        "cores = sorted(os.sched_getaffinity(0))\n"
+        "for count in range(1, len(cores) + 1):\n"
+        "    os.sched_setaffinity(0, cores[:count])\n"
+        "    print(models.side_by_side(Settings()).threads)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    threads = [int(line) for line in done.stdout.split()]
+    assert threads == [1, 1, 1, 2, 2, 3, 3, *[4] * len(threads)][: len(threads)]
     assert models.side_by_side(Settings.load(overrides=["threads=3"])).threads == 3

@@ -43,6 +43,11 @@ def confidence(characters: Sequence[float]) -> float:
     return float(np.exp(np.log(np.maximum(characters, _LEAST)).mean()))
 
 
+def weakest(text: str, characters: Sequence[float]) -> float:
+    """Of the letter that is read least surely, 0 of no text: the mean would hide one that is wrong in a line."""
+    return min((sure for c, sure in zip(text, characters, strict=True) if not c.isspace()), default=0.0)
+
+
 def greedy(p_TC: np.ndarray, charset: Charset) -> Decoded:
     """The best class of every step, repeats collapsed, blanks dropped.
 

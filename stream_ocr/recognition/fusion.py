@@ -8,7 +8,7 @@ read at all.
 
 from dataclasses import dataclass, field
 
-from stream_ocr.recognition.ctc import NOTHING, Decoded
+from stream_ocr.recognition.ctc import NOTHING, Decoded, weakest
 from stream_ocr.recognition.likeness import without_spaces
 
 _CERTAIN, _EACH = 0.98, 0.8  # all characters together, and every one
@@ -20,9 +20,9 @@ _NEARER = 1.3
 class Fusion:
     """The readings of one text while it stays the same."""
 
-    best: Decoded = NOTHING
+    best: Decoded = field(default=NOTHING, init=False)
     """The text with most votes, in its look with most spaces, then the clearest; empty when nothing was read."""
-    _looks: list[tuple[Decoded, float]] = field(default_factory=list)
+    _looks: list[tuple[Decoded, float]] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
         return len(self._looks)
@@ -33,7 +33,7 @@ class Fusion:
             return True
         words, confidence = without_spaces(self.best.text), self.best.confidence
         votes = [look for look, _ in self._looks if without_spaces(look.text) == words]
-        certain = confidence >= _CERTAIN and _weakest(self.best) >= _EACH
+        certain = confidence >= _CERTAIN and weakest(self.best.text, self.best.characters) >= _EACH
         return not certain and (len(votes) < 2 or confidence < _AGREED)
 
     def add(self, look: Decoded, height: float) -> None:
@@ -42,12 +42,7 @@ class Fusion:
         votes: dict[str, float] = {}
         for each, seen in self._looks:
             words = without_spaces(each.text)
-            votes[words] = votes.get(words, 0.0) + each.confidence * _weakest(each) * seen**2
+            votes[words] = votes.get(words, 0.0) + each.confidence * weakest(each.text, each.characters) * seen**2
         most = max(votes, key=lambda words: votes[words])
         alike = [each for each, _ in self._looks if without_spaces(each.text) == most]
         self.best = max(alike, key=lambda each: (each.text.count(" "), each.confidence))
-
-
-def _weakest(look: Decoded) -> float:
-    """Confidence of the letter or figure that is read least surely."""
-    return min((p for character, p in zip(look.text, look.characters, strict=True) if character != " "), default=0.0)

@@ -166,14 +166,13 @@ class Supervisor:
         workers = list(self._crew.workers.values())
         while waiting := [worker for worker in workers if worker.ready is None]:
             time.sleep(_START_PAUSE_S)
-            troubles = [(trouble, worker.ready) for worker in workers if (trouble := worker.trouble())]
-            for trouble, ready in troubles:
-                if ready is None:
-                    raise WorkerError(f"The run could not start: the {trouble}.")
-            if troubles:
-                break  # of one that had begun; whoever asks for messages is told
+            troubles = {worker: trouble for worker in workers if (trouble := worker.trouble())}
+            if not self.live and any(worker.ready for worker in troubles):
+                break  # it has been given work since, and whoever asks for messages is told
+            for trouble in troubles.values():
+                raise WorkerError(f"The run could not start: the {trouble}.")
             for worker in waiting:
-                if worker.ready is not None:
+                if worker.ready:
                     worker.begin()  # what it sends waits for those that take longer
             if time.monotonic() > deadline:
                 names = ", ".join(worker.process.name for worker in waiting)

@@ -108,9 +108,7 @@ class ChangeMap:
     def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
         """In rows of tiles of the frame, which is ``height`` pixels high."""
         found = np.zeros(-(-height // self.tile), dtype=bool)
-        pixels = TILE * round(
-            height / luma.shape[0]
-        )  # of the frame, in a row of the onset; tiles are once or twice that
+        pixels = TILE * round(height / luma.shape[0])  # of the frame, in a row of the onset: a tile or half of one
         found[np.flatnonzero(self._onset.sudden(luma)) * pixels // self.tile] = True
         return found
 

@@ -59,11 +59,10 @@ class Onset:
 
     def _replaced(self, edges: np.ndarray, difference: np.ndarray) -> np.ndarray:
         """Tiles whose edges stood still until now, and are others now. difference: mean, of each tile's."""
-        most = np.maximum(edges, self._edges)
-        fallen = (self._stood >= _STOOD) & (difference > _FALLS * most) & (edges > _LEFT * self._edges)
-        stands = (difference < _STANDS * most) & (edges > _STRONG)
-        self._stood = np.where(stands, self._stood + 1, 0)
-        return np.asarray(fallen & (edges > _STRONG))
+        most, strong = np.maximum(edges, self._edges), edges > _STRONG
+        replaced = strong & (self._stood >= _STOOD) & (difference > _FALLS * most) & (edges > _LEFT * self._edges)
+        self._stood = np.where(strong & (difference < _STANDS * most), self._stood + 1, 0)
+        return np.asarray(replaced)
 
     def _forget(self) -> None:
         self._before = np.maximum(self._edges, (1 - _FADE) * self._before + _FADE * self._edges)

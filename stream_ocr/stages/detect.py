@@ -1,6 +1,6 @@
 """Detect: where text is, in the frames that are worth a look."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -37,7 +37,7 @@ class DetectStage:
     def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Finder | None = None) -> None:
         """frames: the ring of each stream. detector: one to use instead of the settings' own."""
         self._settings, self._frames, self._given = settings, frames, detector
-        self._looks: dict[str, int] = {}
+        self._looks = Counter[str]()  # and glances, by stream
         self._familiar: defaultdict[str, Familiar] = defaultdict(Familiar)
         self.notes: dict[str, str] = {}
 
@@ -58,15 +58,13 @@ class DetectStage:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Detections`` of every frame, in order; what is said of sources passes by."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
-        glances = [ref for ref in refs if ref.look == "glance"]
-        news = {ref.stamp for ref, found in self._ask(self._detector.glance, glances) if self._is_news(ref, found)}
-        looks = [ref for ref in refs if ref.look == "detect" or ref.stamp in news]
-        found = {ref.stamp: found for ref, found in self._ask(self._detector.detect, looks)}
+        glimpsed = self._together(self._detector.glance, [ref for ref in refs if ref.look == "glance"])
+        found = self._together(self._detector.detect, [ref for ref in refs if ref.look == "detect"])
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
             elif isinstance(message, FrameRef):
-                yield Detections(message, self._counted(message, found.get(message.stamp)))
+                yield Detections(message, self._answer(message, glimpsed, found))
 
     def set_aside(self, message: Message) -> Iterator[Message]:
         """The frame goes on without a look of the detector."""
@@ -85,25 +83,27 @@ class DetectStage:
         """Go on with other regions and masks of sources."""
         self._settings = Settings.model_validate(settings)
 
-    def _ask(
+    def _together(
         self, search: Callable[[Sequence[Frame]], list[list[Region]]], refs: Sequence[FrameRef]
-    ) -> Iterator[tuple[FrameRef, list[Region]]]:
-        if refs:
-            yield from zip(refs, search([self._part(ref) for ref in refs]), strict=True)
+    ) -> Iterator[list[Region]]:
+        return iter(search([self._part(ref) for ref in refs]) if refs else [])
 
-    def _is_news(self, ref: FrameRef, found: Sequence[Region]) -> bool:
-        stream, starts = ref.stamp.stream, self._that_start(self._that_count(ref, found))
-        news = self._familiar[stream].is_news(self._frame(ref).y, starts)
-        if not news:
-            self._looks[stream] = self._looks.get(stream, 0) + 1
-        return news
-
-    def _counted(self, ref: FrameRef, found: Sequence[Region] | None) -> tuple[Region, ...] | None:
-        if found is None:
+    def _answer(
+        self, ref: FrameRef, glimpsed: Iterator[list[Region]], found: Iterator[list[Region]]
+    ) -> tuple[Region, ...] | None:
+        """What there is in a frame, None where nobody looked. One frame after the other: what a glance makes of one
+        depends on the looks before it, and not on the company that it came in."""
+        if ref.look not in ("glance", "detect"):
             return None
-        stream, regions = ref.stamp.stream, self._that_count(ref, found)
-        self._looks[stream] = self._looks.get(stream, 0) + 1
-        self._familiar[stream].looked(self._frame(ref).y, self._that_start(regions), ref.rows or (0, ref.size[1]))
+        self._looks[ref.stamp.stream] += 1
+        familiar, luma = self._familiar[ref.stamp.stream], self._frame(ref).y
+        if ref.look == "detect":
+            regions = self._that_count(ref, next(found))
+        elif familiar.is_news(luma, self._that_start(self._that_count(ref, next(glimpsed)))):
+            regions = self._that_count(ref, self._detector.detect([self._part(ref)])[0])
+        else:
+            return None
+        familiar.looked(luma, self._that_start(regions), ref.rows or (0, ref.size[1]))
         return regions
 
     def _that_start(self, regions: Sequence[Region]) -> list[Region]:

@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from stream_ocr.messages import Reading
+from stream_ocr.recognition.ctc import weakest
 from stream_ocr.recognition.likeness import may_be_one, without_spaces
 
 Verdict = Literal["nothing", "updated", "changed"]
@@ -57,12 +58,7 @@ def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> 
 
 
 def _surer(said: Reading, new: Reading) -> bool:
-    return _weakest(new) > _weakest(said) + _SURER
-
-
-def _weakest(reading: Reading) -> float:
-    """Of the letters: the mean would hide one that is wrong in a line."""
-    return min(sure for c, sure in zip(reading.text, reading.characters, strict=True) if not c.isspace())
+    return weakest(new.text, new.characters) > weakest(said.text, said.characters) + _SURER
 
 
 def _unfolds(said: Reading, new: Reading, words_said: str, words: str) -> bool:

@@ -98,6 +98,15 @@ def test_two_streams_through_five_stages_arrive_whole_and_in_order(
     assert lines[-1] == "closed"
 
 
+def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
+    sign = str(tmp_path / "a frame has come")
+    topology = table(
+        {"a": {"frames": 40}}, track={"toy": "give_back", "sign": sign}, publish={"toy": "say", "sign": sign}
+    )
+    with Supervisor(topology, {}, start_s=20) as supervisor:
+        assert len(published(rest(supervisor))) == 40
+
+
 def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
     topology = table(
         {"a": {"frames": 30}}, slots=3, track={"toy": "give_back", "pause_s": 0.02}, publish={"toy": "say"}

@@ -102,12 +102,15 @@ class Look(Entered):
 
 
 class GiveBack(Entered):
-    """Detections, or FrameRef at once, → Tracks. Gives the slot back after ``pause_s``, or never."""
+    """Detections, or FrameRef at once, → Tracks. Gives the slot back after ``pause_s``, or never. Leaves a ``sign``."""
 
-    def __init__(self, rings: Mapping[str, Slots], pause_s: float | None) -> None:
+    def __init__(self, rings: Mapping[str, Slots], pause_s: float | None, sign: str | None) -> None:
         self.rings, self.pause_s = rings, pause_s
+        self.sign = Path(sign) if sign else None
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
+        if self.sign:
+            self.sign.touch()
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
@@ -134,10 +137,17 @@ class Read(Entered):
 
 
 class Say(Entered):
-    """Anything with a stamp → Published, one each; a line in ``log`` for each and for its own end."""
+    """Anything with a stamp → Published, one each; a line in ``log`` for each and for its own end. Takes its time to
+    begin, until ``sign`` exists."""
 
-    def __init__(self, log: str | None) -> None:
+    def __init__(self, log: str | None, sign: str | None) -> None:
         self.log = Path(log) if log else None
+        self.sign = Path(sign) if sign else None
+
+    def __enter__(self) -> Self:
+        while self.sign and not self.sign.exists():
+            time.sleep(0.01)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.write("closed")
@@ -206,16 +216,18 @@ def look(_settings: object, rings: Mapping[str, Slots]) -> Look:
     return Look(rings)
 
 
-def give_back(_settings: object, rings: Mapping[str, Slots], pause_s: float | None = 0.0) -> GiveBack:
-    return GiveBack(rings, pause_s)
+def give_back(
+    _settings: object, rings: Mapping[str, Slots], pause_s: float | None = 0.0, sign: str | None = None
+) -> GiveBack:
+    return GiveBack(rings, pause_s, sign)
 
 
 def read(_settings: object, _rings: object) -> Read:
     return Read()
 
 
-def say(_settings: object, _rings: object, log: str | None = None) -> Say:
-    return Say(log)
+def say(_settings: object, _rings: object, log: str | None = None, sign: str | None = None) -> Say:
+    return Say(log, sign)
 
 
 def trouble(_settings: object, _rings: object, kind: str) -> Trouble:

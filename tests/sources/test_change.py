@@ -46,6 +46,21 @@ def test_the_same_frame_again_is_nothing(photo):
     assert not change.mask.any()
 
 
+def test_a_picture_that_stays_is_no_cut_and_brings_nothing_and_differs_until_it_is_processed(photo):
+    other = (252 - photo).astype(np.uint8)
+    cv2.putText(other, "TITLE", (200, 200), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4)
+    change_map = against(photo)
+    came, stayed = change_map.changed(frame(other)), change_map.changed(frame(other))
+    assert came.cut
+    assert came.sudden.any()
+    assert not stayed.cut
+    assert not stayed.sudden.any()
+    assert stayed.fraction == came.fraction > 0.5
+    assert np.array_equal(stayed.mask, came.mask)
+    change_map.processed(frame(other))
+    assert not change_map.changed(frame(other))
+
+
 @pytest.mark.parametrize("sigma", [1, 3, 5])
 def test_sensor_noise_is_nothing(photo, sigma):
     rng = np.random.default_rng(sigma)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import pytest
 
 from stream_ocr.frames import Frame, planes_in, write
 from stream_ocr.geometry import flat, rectangle
@@ -63,7 +64,8 @@ def test_frames_that_are_worth_it_are_looked_at_together_and_all_are_answered_in
     assert rings["a"].in_use == 3, "the tracker gives slots back"
 
 
-def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before() -> None:
+@pytest.mark.parametrize("company", [1, 2, 7])
+def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before(company: int) -> None:
     class Growing(OneRegion):
         """Of a picture with an edge, which a flat one has not."""
 
@@ -78,26 +80,23 @@ def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before(
 
     rings = {"a": Ring.anonymous(8, 1 << 16)}
     detector = Growing()
-    batches = [
-        [edged(n, look, high)]
-        for n, (look, high) in enumerate(
-            [
-                ("glance", 10),
-                ("detect", 10),
-                ("glance", 10),
-                ("glance", 30),
-                ("detect", 10),
-                ("detect", 10),
-                ("glance", 9),
-            ]
-        )
+    looks: list[tuple[Look, int]] = [
+        ("glance", 10),
+        ("detect", 10),
+        ("glance", 10),
+        ("glance", 30),
+        ("detect", 10),
+        ("detect", 10),
+        ("glance", 9),
     ]
+    refs = [edged(n, look, high) for n, (look, high) in enumerate(looks)]
     with DetectStage(Settings.load(overrides=["tracking.start_score=0.8"]), rings, detector) as stage:
+        batches = [refs[start : start + company] for start in range(0, len(refs), company)]
         said = [message.regions for batch in batches for message in stage.process(batch)]
         counts = dict(stage.counts["a"])
     assert [regions is not None for regions in said] == [True, True, False, True, True, True, False]
     assert counts == {"detector_frames": 7}
-    assert len(detector.batches) == 5
+    assert sum(detector.batches) == 5
 
 
 def test_what_may_start_no_text_is_no_news() -> None:
