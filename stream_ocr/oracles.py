@@ -56,7 +56,7 @@ class OracleDetector:
         disturb: Disturb = undisturbed,
         seed: int = 0,
     ) -> None:
-        self._finder = _Finder(world, shake, disturb, seed)
+        self._finder, self._frames = _Finder(world, shake, disturb, seed), frames
         self._stage = DetectStage(settings, frames, self._finder)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,8 @@ class OracleDetector:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for ref in batch:
             assert isinstance(ref, FrameRef)
-            self._finder.ref = ref
+            slot = None if ref.slot is None else self._frames[ref.stamp.stream].view(ref.slot)
+            self._finder.shown = ref, slot
             yield from self._stage.process([ref])
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
@@ -82,7 +83,7 @@ class _Finder:
     """A network that knows which frame it is shown."""
 
     def __init__(self, world: World, shake: float, disturb: Disturb, seed: int) -> None:
-        self.ref: FrameRef | None = None
+        self.shown: tuple[FrameRef, memoryview | None]
         self._world, self._shake, self._disturb = world, shake, disturb
         self._random = np.random.default_rng(seed)
         self._looks = 0
@@ -93,11 +94,13 @@ class _Finder:
         return found
 
     def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        assert self.ref is not None
-        assert len(frames) == 1
+        (frame,), (ref, slot) = frames, self.shown
+        assert slot is not None
+        first, last = (np.frombuffer(pixels, np.uint8).ctypes.data for pixels in (slot, frame.y))
+        top = (last - first) // ref.size[0]
+        bottom = top + frame.size[1]
         regions = []
-        top, bottom = self.ref.rows or (0, self.ref.size[1])
-        for line, score in self._disturb(self._looks, list(seen(self._world, self.ref.stamp.time_s))):
+        for line, score in self._disturb(self._looks, list(seen(self._world, ref.stamp.time_s))):
             x, y, width, height = line.box
             pad = 0.1 * height
             quad = rectangle(x - pad, y - pad - top, width + 2 * pad, height + 2 * pad)

@@ -50,7 +50,7 @@ class Detection(Section):
         2.0,
         gt=0,
         description="Looks of the detector per second of video while things move and nothing appears;"
-        " every second one begins with a glance at half the size.",
+        " three of four begin with a glance at half the size.",
     )
     max_per_s: float = Field(5.0, gt=0, description="Looks of the detector per second of video at most.")
     long_side: int | None = Field(

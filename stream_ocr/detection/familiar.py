@@ -43,11 +43,11 @@ class Familiar:
             found.append(_Known(box, _patch(luma, box).copy(), again))
         self._known = [known for known in self._known if not _within(known.box, rows)] + found
 
-    def is_news(self, luma: np.ndarray, regions: Sequence[Region]) -> bool:
-        """Whether any of the regions that a glance has found is not familiar, or one that was is not there any more."""
-        if not all(_is_there(known, luma) for known in self._known):
-            return True
-        return not all(self._is_familiar(bounds(unflat(region.quad))) for region in regions)
+    def news(self, luma: np.ndarray, regions: Sequence[Region]) -> list[Box]:
+        """Those regions of a glance that are not familiar, and those that were and are not there any more."""
+        gone = [known.box for known in self._known if not _is_there(known, luma)]
+        boxes = [bounds(unflat(region.quad)) for region in regions]
+        return [*gone, *(box for box in boxes if not self._is_familiar(box))]
 
     def _is_familiar(self, box: Box) -> bool:
         return any(known.twice and _holds(known.box, box, _GLANCED) for known in self._known)

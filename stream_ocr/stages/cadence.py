@@ -1,5 +1,5 @@
 """When the detector looks, and at which rows: seldom while things only move, soon when something appeared, at once
-on a cut. Every second time that things only move it begins with a glance.
+on a cut. While things only move it mostly begins with a glance.
 
 A look that comes late costs nothing but time: the tracker finds out from the pictures before at which frame a text
 appeared. A look at a part costs a part. Parts are bands of whole rows, because lines of text are wide and low.
@@ -12,6 +12,7 @@ from stream_ocr.sources.change import Change
 
 _TOLERANCE_S = 1e-6
 _LOOKS = 2  # at what appeared: a text may still be fading or being written when it is first seen
+_GLANCES = 3  # between two looks at what only moves
 _MARGIN = 2  # rows of tiles above and below what changed
 _WHOLE = 0.6  # of the rows, from which a part is not worth it
 
@@ -29,6 +30,7 @@ class Cadence:
         self._last_s: float | None = None
         self._all_s = 0.0  # of the last look after which nothing was owed
         self._glanced_s = float("-inf")
+        self._glances = 0  # since then
         self._owed = np.zeros(0, dtype=bool)  # rows of tiles that have changed since they were looked at
         self._new = np.zeros(0, dtype=bool)  # those in which something appeared
         self._urgent = 0  # looks
@@ -53,6 +55,7 @@ class Cadence:
         look, rows = self._due(change, time_s, stretch)
         if look == "glance":
             self._glanced_s = time_s
+            self._glances += 1
         if rows is None or look != "detect":
             return look, rows
         self._last_s, self._given = time_s, rows
@@ -61,7 +64,7 @@ class Cadence:
         if not self._urgent:
             self._new[:] = False
         if not self._owed.any():
-            self._all_s = time_s
+            self._all_s, self._glances = time_s, 0
         return look, rows
 
     def owe(self) -> None:
@@ -70,13 +73,13 @@ class Cadence:
         self._owed[slice(*self._given)] = True
 
     def _due(self, change: Change, time_s: float, stretch: float) -> tuple[Look, Rows | None]:
-        """What is to be done now. What moves gets a glance and a look in turn."""
+        """What is to be done now."""
         if not self._owed.any():
             return ("carry" if change else "skip"), None
         if self._last_s is None or change.cut:
             return "detect", (0, self._owed.size)
         late = time_s - max(self._all_s, self._glanced_s) >= self._late_s * stretch - _TOLERANCE_S
-        if late and self._glanced_s > self._all_s:
+        if late and self._glances == _GLANCES:
             return "detect", _band(self._owed)
         urgent = self._owed & self._new
         if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:

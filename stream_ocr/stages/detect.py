@@ -1,14 +1,16 @@
 """Detect: where text is, in the frames that are worth a look."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import msgspec
 import numpy as np
 
 from stream_ocr import models
-from stream_ocr.detection.familiar import Familiar
+from stream_ocr.detection.detector import MULTIPLE
+from stream_ocr.detection.familiar import Box, Familiar
 from stream_ocr.frames import Frame, band, planes_in
 from stream_ocr.geometry import flat, unflat
 from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
@@ -17,6 +19,9 @@ from stream_ocr.stages.base import FrameRings, Slots
 
 _EDGE = 1.0
 """Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
+
+_ROOM = 1.0  # heights above and below what is new
+_WHOLE = 0.6  # of the rows, from which a part is not worth it
 
 
 class Finder(Protocol):
@@ -39,6 +44,7 @@ class DetectStage:
         self._settings, self._frames, self._given = settings, frames, detector
         self._looks = Counter[str]()  # and glances, by stream
         self._familiar: defaultdict[str, Familiar] = defaultdict(Familiar)
+        self._restless: set[str] = set()
         self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -58,13 +64,13 @@ class DetectStage:
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Detections`` of every frame, in order; what is said of sources passes by."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
-        glimpsed = self._together(self._detector.glance, [ref for ref in refs if ref.look == "glance"])
-        found = self._together(self._detector.detect, [ref for ref in refs if ref.look == "detect"])
+        wanted = [self._part(ref) for ref in refs if ref.look == "detect"]
+        found = iter(self._detector.detect(wanted) if wanted else [])
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
             elif isinstance(message, FrameRef):
-                yield Detections(message, self._answer(message, glimpsed, found))
+                yield self._answer(message, found)
 
     def set_aside(self, message: Message) -> Iterator[Message]:
         """The frame goes on without a look of the detector."""
@@ -72,6 +78,7 @@ class DetectStage:
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._familiar.pop(closed.stream, None)
+        self._restless.discard(closed.stream)
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
     @property
@@ -83,28 +90,35 @@ class DetectStage:
         """Go on with other regions and masks of sources."""
         self._settings = Settings.model_validate(settings)
 
-    def _together(
-        self, search: Callable[[Sequence[Frame]], list[list[Region]]], refs: Sequence[FrameRef]
-    ) -> Iterator[list[Region]]:
-        return iter(search([self._part(ref) for ref in refs]) if refs else [])
-
-    def _answer(
-        self, ref: FrameRef, glimpsed: Iterator[list[Region]], found: Iterator[list[Region]]
-    ) -> tuple[Region, ...] | None:
-        """What there is in a frame, None where nobody looked. One frame after the other: what a glance makes of one
-        depends on the looks before it, and not on the company that it came in."""
+    def _answer(self, ref: FrameRef, found: Iterator[list[Region]]) -> Detections:
+        """One frame after the other: what a glance makes of one depends on the looks before it, and not on the company
+        that it came in."""
         if ref.look not in ("glance", "detect"):
-            return None
+            return Detections(ref, None)
         self._looks[ref.stamp.stream] += 1
-        familiar, luma = self._familiar[ref.stamp.stream], self._frame(ref).y
         if ref.look == "detect":
-            regions = self._that_count(ref, next(found))
-        elif familiar.is_news(luma, self._that_start(self._that_count(ref, next(glimpsed)))):
-            regions = self._that_count(ref, self._detector.detect([self._part(ref)])[0])
+            seen = next(found)
+        elif rows := self._news(ref):
+            ref = msgspec.structs.replace(ref, rows=rows)
+            (seen,) = self._detector.detect([self._part(ref)])
         else:
+            return Detections(ref, None)
+        regions, familiar = self._that_count(ref, seen), self._familiar[ref.stamp.stream]
+        familiar.looked(self._frame(ref).y, self._that_start(regions), ref.rows or (0, ref.size[1]))
+        return Detections(ref, regions)
+
+    def _news(self, ref: FrameRef) -> tuple[int, int] | None:
+        """The rows in which a glance is not enough. Where it was not, as in a street that pans, the next is spared."""
+        stream, rows = ref.stamp.stream, ref.rows or (0, ref.size[1])
+        if stream in self._restless:
+            self._restless.remove(stream)
+            return rows
+        glimpsed = self._that_count(ref, self._detector.glance([self._part(ref)])[0])
+        news = self._familiar[stream].news(self._frame(ref).y, self._that_start(glimpsed))
+        if not news:
             return None
-        familiar.looked(luma, self._that_start(regions), ref.rows or (0, ref.size[1]))
-        return regions
+        self._restless.add(stream)
+        return _round(news, rows)
 
     def _that_start(self, regions: Sequence[Region]) -> list[Region]:
         """Those that may start a text."""
@@ -132,6 +146,14 @@ def _is_whole(region: Region, top: int, bottom: int, height: int) -> bool:
     """Whether a region of the rows from ``top`` on ends within them, or where the picture ends."""
     y = region.quad[1::2]
     return (top == 0 or min(y) > _EDGE) and (bottom == height or max(y) < bottom - top - _EDGE)
+
+
+def _round(boxes: Sequence[Box], rows: tuple[int, int]) -> tuple[int, int]:
+    """The rows round some boxes, with room for what a glance does not see of them; all, unless that spares much."""
+    top = min(box[1] - _ROOM * (box[3] - box[1]) for box in boxes)
+    bottom = max(box[3] + _ROOM * (box[3] - box[1]) for box in boxes)
+    top, bottom = max(int(top) // MULTIPLE * MULTIPLE, rows[0]), min(-(-int(bottom) // MULTIPLE) * MULTIPLE, rows[1])
+    return (top, bottom) if bottom - top < _WHOLE * (rows[1] - rows[0]) else rows
 
 
 def _lowered(region: Region, top: int) -> Region:

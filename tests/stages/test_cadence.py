@@ -119,9 +119,10 @@ def test_a_look_that_did_not_come_to_pass_is_owed() -> None:
     assert cadence.look(NOTHING, 1.04) == ("detect", (0, ROWS))
 
 
-def test_what_only_moves_gets_a_glance_and_a_look_in_turn_and_what_appears_only_looks() -> None:
+def test_what_only_moves_gets_three_glances_and_a_look_in_turn_and_what_appears_only_looks() -> None:
     cadence = Cadence(2.0, 5.0)
-    seen = [cadence.look(MOVED, n / 25)[0] for n in range(100)]
-    assert [look for look in seen if look != "carry"] == ["detect", "detect", *["glance", "detect"] * 3, "glance"]
-    cadence.look(NEW, 4.0)
-    assert [look for look in (cadence.look(MOVED, 4.2 + n / 25)[0] for n in range(6)) if look != "carry"] == ["detect"]
+    seen = [cadence.look(MOVED, n / 25)[0] for n in range(125)]
+    four = ["glance", "glance", "glance", "detect"]
+    assert [look for look in seen if look != "carry"] == ["detect", "detect", *four, *four, "glance"]
+    cadence.look(NEW, 5.0)
+    assert [look for look in (cadence.look(MOVED, 5.2 + n / 25)[0] for n in range(6)) if look != "carry"] == ["detect"]
