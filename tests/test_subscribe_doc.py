@@ -7,7 +7,7 @@ import pytest
 import typer
 import yaml
 
-from stream_ocr.cli import app
+from stream_ocr.cli.commands import app
 from stream_ocr.publication import Socket, Store
 from stream_ocr.settings import Settings
 

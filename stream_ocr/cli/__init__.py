@@ -1,40 +1,27 @@
-"""Commands. No logic: each hands over to the module that does the work, imported when it is wanted."""
+"""The program ``stream-ocr``."""
 
 import sys
 
-import typer
+from stream_ocr.runtime import forks
 
-from stream_ocr.cli import events, installation, measure, networks, read, watch
-from stream_ocr.errors import StreamOcrError
-from stream_ocr.settings import debugging
-
-app = typer.Typer(
-    help="Reads the text in video: what appeared, changed and ended, where and exactly when.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(read.read)
-app.command()(read.demo)
-app.command()(watch.run)
-app.command()(read.export)
-app.command()(read.report)
-app.command()(events.subscribe)
-app.command()(events.search)
-app.command()(events.dashboard)
-app.command()(events.keys)
-app.command()(networks.train)
-app.command("eval")(networks.evaluate)
-app.command()(networks.detect)
-app.add_typer(measure.benchmarks, name="bench")
-app.command()(measure.score)
-app.add_typer(installation.weights, name="weights")
-app.command("config")(installation.show_config)
-app.command("doctor")(installation.examine)
+_READING = {"read", "demo", "run"}
 
 
 def main() -> None:
-    """The program ``stream-ocr``. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
+    """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
+    if sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv:
+        with forks.early():
+            _run()
+    else:
+        _run()
+
+
+def _run() -> None:
+    # Here and not above: workers are being prepared while this is imported.
+    from stream_ocr.cli.commands import app
+    from stream_ocr.errors import StreamOcrError
+    from stream_ocr.settings import debugging
+
     try:
         app()
     except Exception as error:

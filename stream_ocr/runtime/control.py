@@ -1,19 +1,19 @@
 """What a supervisor tells a worker, once, and what the worker tells in return: a line of JSON each, through pipes.
 
-Workers are started with ``subprocess``, so that it works from a script without a main guard, a REPL or a notebook.
+Workers are forks of a server of our own and not of ``multiprocessing``, so that it works from a script without a main
+guard, a REPL or a notebook.
 """
 
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
+from stream_ocr.runtime.forks import ForkServer
 from stream_ocr.runtime.heartbeat import Heartbeat
 from stream_ocr.runtime.mapped import Order
 from stream_ocr.runtime.topology import Process
@@ -34,10 +34,26 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     target_key: str  # public
     rings: Mapping[str, int]  # name: file descriptor
     hand_fd: int | None = None
-    supervisor: int  # process id
     heartbeat_fd: int = -1  # this one and the following are filled in by WorkerProcess
     status_fd: int = -1
     orders_fd: int = -1
+
+    @property
+    def fds(self) -> list[int]:
+        """All file descriptors."""
+        hand = [] if self.hand_fd is None else [self.hand_fd]
+        return [*self.rings.values(), *hand, self.heartbeat_fd, self.status_fd, self.orders_fd]
+
+    def with_fds(self, fds: Mapping[int, int]) -> Self:
+        """The same with other numbers for its file descriptors."""
+        return msgspec.structs.replace(
+            self,
+            rings={name: fds[fd] for name, fd in self.rings.items()},
+            hand_fd=None if self.hand_fd is None else fds[self.hand_fd],
+            heartbeat_fd=fds[self.heartbeat_fd],
+            status_fd=fds[self.status_fd],
+            orders_fd=fds[self.orders_fd],
+        )
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -88,7 +104,7 @@ class WorkerProcess:
     ready, failed and finished: what it has said of itself. news: what else it has said and nobody has taken yet.
     """
 
-    def __init__(self, spec: WorkerSpec) -> None:
+    def __init__(self, spec: WorkerSpec, forks: ForkServer) -> None:
         """Starts it."""
         self.process: Process = spec.process
         self.ready: Ready | None = None
@@ -113,17 +129,11 @@ class WorkerProcess:
             spec = msgspec.structs.replace(
                 spec, heartbeat_fd=self.heart.fd, status_fd=status_fd, orders_fd=orders.fileno()
             )
-            hand = [] if spec.hand_fd is None else [spec.hand_fd]
-            # -P and the search path: imports must find here what they find in this process, and nothing in the folder
-            # that the user happens to be in.
-            self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stream_ocr.runtime.worker"],
-                stdin=subprocess.PIPE,
-                bufsize=0,
-                process_group=0,  # a Ctrl-C at the terminal is for the program, which ends its workers in good order
-                pass_fds=[*spec.rings.values(), *hand, spec.heartbeat_fd, spec.status_fd, spec.orders_fd],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
-            )
+            stdin, self._stdin = os.pipe()
+            theirs.callback(os.close, stdin)
+            ours.callback(self._close_stdin)
+            self.fork = forks.fork(stdin, spec.fds)
+            ours.callback(self.fork.close)
             self._open = ours.pop_all()
         self._write(msgspec.json.encode(spec))
 
@@ -133,7 +143,7 @@ class WorkerProcess:
 
     def trouble(self) -> str | None:
         """Why the worker is gone, as in "The …."; None while it runs."""
-        code = self.popen.poll()
+        code = self.fork.poll()
         self._read_status()
         name = f"{self.process.name} worker"
         if self.failed is not None:
@@ -158,19 +168,16 @@ class WorkerProcess:
 
     def let_go(self) -> None:
         """Ask it to end."""
-        if self.popen.stdin is not None:
-            self.popen.stdin.close()
-        self.popen.terminate()
+        self._close_stdin()
+        self.fork.terminate()
 
     def end(self, patience_s: float) -> None:
         """Wait for its end, and kill it when that takes too long."""
         try:
-            self.popen.wait(patience_s)
+            self.fork.wait(patience_s)
         except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-        if self.popen.stdin is not None:
-            self.popen.stdin.close()
+            self.fork.kill()
+            self.fork.wait()
         self._read_status()
         self._open.close()
 
@@ -193,8 +200,12 @@ class WorkerProcess:
                     self.counts[stream] = counts
 
     def _write(self, line: bytes) -> None:
-        assert self.popen.stdin is not None
         left = line + b"\n"
         with suppress(BrokenPipeError):  # it died; the watch will say so
             while left:
-                left = left[os.write(self.popen.stdin.fileno(), left) :]
+                left = left[os.write(self._stdin, left) :]
+
+    def _close_stdin(self) -> None:
+        if self._stdin >= 0:
+            os.close(self._stdin)
+            self._stdin = -1

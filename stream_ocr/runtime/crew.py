@@ -4,7 +4,6 @@ Addresses, keys, rings and hands belong to the supervisor. The receiver of a hop
 receiver is replaced, its successor binds the same address with the same keys, and ZeroMQ connects the senders again.
 """
 
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import zmq
 
 from stream_ocr.messages import Message
 from stream_ocr.runtime.control import WorkerProcess, WorkerSpec
+from stream_ocr.runtime.forks import fork_server
 from stream_ocr.runtime.hand import Hand
 from stream_ocr.runtime.mapped import RingAdded, RingDropped
 from stream_ocr.runtime.ring import Ring
@@ -37,6 +37,8 @@ class Crew:
 
     def __enter__(self) -> Self:
         """Open what is shared; starts nobody."""
+        self._forks = fork_server()
+        self._open.callback(self._forks.close)
         token = secrets.token_hex(16)
         hops = {process.output for process in self._topology.processes}
         self._addresses = {hop: f"ipc://@stream-ocr-{token}-{hop}" for hop in hops}
@@ -71,9 +73,8 @@ class Crew:
             target_key=self._keys[process.output].public,
             rings={name: ring.fd for name, ring in self.rings.items() if _maps(process, name)},
             hand_fd=self._hands[process.name].fd if process.retries else None,
-            supervisor=os.getpid(),
         )
-        worker = self.workers[process.name] = WorkerProcess(spec)
+        worker = self.workers[process.name] = WorkerProcess(spec, self._forks)
         return worker
 
     def life(self, name: str) -> int:

@@ -152,10 +152,10 @@ class LiveSupervisor(Supervisor):
         worker = self._crew.start(self._processes[name])
         self._starting[name] = self._watched_s
         if self._drained_at_s is not None and worker.process.input is None:  # by a signal, meanwhile
-            worker.popen.terminate()
+            worker.fork.terminate()
 
     def _dismiss(self, name: str, worker: WorkerProcess, trouble: str) -> None:
-        worker.popen.kill()
+        worker.fork.kill()
         del self._crew.workers[name]
         self._starting.pop(name, None)
         if self._drained_at_s is not None and worker.process.input is None:  # it was told to go, perhaps too early
@@ -171,7 +171,7 @@ class LiveSupervisor(Supervisor):
         for name, (predecessor, due_s) in list(self._gone.items()):
             if self._drained_at_s is not None and predecessor.process.input is None:
                 self._leaving[name] = self._gone.pop(name)
-            elif self._watched_s >= due_s and predecessor.popen.poll() is not None:
+            elif self._watched_s >= due_s and predecessor.fork.poll() is not None:
                 del self._gone[name]
                 predecessor.end(0.0)
                 self.ledger.close(predecessor)
@@ -192,11 +192,11 @@ class LiveSupervisor(Supervisor):
         worker = self._crew.workers.pop(name)
         waits = self._starting.pop(name, None) is not None
         if worker.ready:
-            worker.popen.terminate()
+            worker.fork.terminate()
             if waits:
                 worker.begin()  # and end at once
         else:
-            worker.popen.kill()
+            worker.fork.kill()
         self._leaving[name] = worker, self._watched_s + _LEAVE_S
 
     def _see_off(self) -> None:
@@ -206,8 +206,8 @@ class LiveSupervisor(Supervisor):
             if worker.finished:
                 worker.let_go()
             elif self._watched_s >= by_s:
-                worker.popen.kill()
-            if trouble is None or worker.popen.poll() is None:
+                worker.fork.kill()
+            if trouble is None or worker.fork.poll() is None:
                 continue
             worker.end(0.0)
             if not worker.finished:
@@ -254,7 +254,7 @@ class LiveSupervisor(Supervisor):
 
     def _end_workers(self, grace_s: float) -> None:
         for worker, _ in (*self._gone.values(), *self._leaving.values()):
-            worker.popen.kill()
+            worker.fork.kill()
             worker.end(0.0)
         self._gone.clear()
         self._leaving.clear()

@@ -85,7 +85,7 @@ class Supervisor:
     @property
     def pids(self) -> dict[str, int]:
         """Process id of each worker that runs."""
-        return {name: worker.popen.pid for name, worker in list(self._crew.workers.items())}
+        return {name: worker.fork.pid for name, worker in list(self._crew.workers.items())}
 
     @property
     def progress(self) -> dict[str, int]:
@@ -123,7 +123,7 @@ class Supervisor:
             self._drained_at_s = self._watched_s + self._drain_s
             for worker in self._crew.workers.values():
                 if worker.process.input is None:
-                    worker.popen.terminate()
+                    worker.fork.terminate()
 
     def kill(self) -> None:
         """End all workers at once."""
@@ -207,4 +207,4 @@ class Supervisor:
                 worker.end(max(0.0, deadline - time.monotonic()))
         finally:  # a second Ctrl-C
             for worker in workers:
-                worker.popen.kill()
+                worker.fork.kill()

@@ -1,11 +1,10 @@
 """The one loop of a worker process: receive, batch, process, send, beat.
 
-``python -m stream_ocr.runtime.worker`` reads its ``WorkerSpec`` as one line of JSON from standard input; a second line
-lets a source begin. The end of the input lets a worker go that has finished its part: what a sender still holds would
-be lost if it left earlier (libzmq #4660). A worker never outlives its supervisor.
+It reads its ``WorkerSpec`` as one line of JSON from standard input; a second line lets a source begin. The end of the
+input lets a worker go that has finished its part: what a sender still holds would be lost if it left earlier (libzmq
+#4660). A worker never outlives its supervisor.
 """
 
-import ctypes
 import faulthandler
 import importlib
 import os
@@ -18,9 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, NoReturn, Protocol, cast, runtime_checkable
 
-import cv2
 import msgspec
 import zmq
 from setproctitle import setproctitle
@@ -41,7 +39,6 @@ from stream_ocr.settings import debugging
 from stream_ocr.stages.base import Stage
 
 FAILURE_EXIT = 70  # EX_SOFTWARE of sysexits.h
-_PR_SET_PDEATHSIG = 1
 
 
 class Source(Protocol):
@@ -72,18 +69,13 @@ class Configurable(Protocol):
 Factory = Callable[..., AbstractContextManager[Any]]
 
 
-def main() -> None:
-    """Run the worker that standard input describes."""
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
+def main(fds: Mapping[int, int]) -> NoReturn:
+    """Run the worker that standard input describes. fds: file descriptors by the numbers that it says."""
     faulthandler.enable()
-    _die_with_parent()
     line = sys.stdin.buffer.readline()
     if not line:
-        return
-    spec = msgspec.json.decode(line, type=WorkerSpec)
-    if os.getppid() != spec.supervisor:  # it died before the kernel was asked to tell
-        return
+        os._exit(0)
+    spec = msgspec.json.decode(line, type=WorkerSpec).with_fds(fds)
     setproctitle(f"stream-ocr: {spec.process.name}")
     try:
         code = _report(spec)
@@ -289,13 +281,3 @@ def _load(path: str) -> Factory:
     module, _, name = path.partition(":")
     factory: Factory = getattr(importlib.import_module(module), name)
     return factory
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the thread that started it is gone."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,8 @@
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from stream_ocr.messages import FrameRef, Message, Stamp, StreamClosed
 from stream_ocr.runtime.batching import batches
-from stream_ocr.runtime.control import WorkerSpec
-from stream_ocr.runtime.topology import Process
 
 
 def frame(seq: int) -> FrameRef:
@@ -61,31 +54,3 @@ def test_the_wait_counts_from_the_first_item() -> None:
     batch = next(batches(trickle, lambda: 1000, 0.2))
     assert time.monotonic() - start < 0.4
     assert 2 <= len(batch) <= 11
-
-
-def run(line: bytes) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "stream_ocr.runtime.worker"], input=line, capture_output=True, check=False, timeout=60
-    )
-
-
-def test_a_worker_without_a_supervisor_leaves_quietly() -> None:
-    result = run(b"")
-    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
-
-
-def test_a_worker_whose_supervisor_died_meanwhile_leaves_quietly() -> None:
-    process = Process(name="detect", factory="nothing:here", input=None, output="x")
-    spec = WorkerSpec(
-        process=process,
-        settings={},
-        live=False,
-        source_address=None,
-        source_keys=None,
-        target_address="ipc://@x",
-        target_key="",
-        rings={},
-        supervisor=os.getppid(),
-    )
-    result = run(msgspec.json.encode(spec) + b"\n")
-    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
