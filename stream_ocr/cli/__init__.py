@@ -1,6 +1,7 @@
 """The program ``stream-ocr``."""
 
 import sys
+from contextlib import nullcontext
 
 from stream_ocr.runtime import forks
 
@@ -9,11 +10,12 @@ _READING = {"read", "demo", "run"}
 
 def main() -> None:
     """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
-    if sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv:
-        with forks.early():
+    by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
+    try:
+        with forks.early() if by_workers else nullcontext():
             _run()
-    else:
-        _run()
+    except KeyboardInterrupt:  # before a command could see to it
+        sys.exit(130)
 
 
 def _run() -> None:

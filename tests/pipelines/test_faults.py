@@ -1,6 +1,7 @@
 """Processes are killed while a file is read: what was read is kept, what went wrong is said, nothing is left."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ import pytest
 from stream_ocr.events import TextEvent
 
 WORKERS = ("decode", "detect", "track", "recognize", "publish")
+FORKS = "forks"  # the process that they are forks of
 STARTED_WITHIN_S = 80.0  # on a machine that is busy with other things
 
 
@@ -51,7 +53,7 @@ def soon(truth: Callable[[], object], within_s: float) -> bool:
 
 
 def titled(parent: int) -> dict[str, psutil.Process]:
-    """The workers below a process by their titles, ``stream-ocr: NAME``; of a decoder without the stream's name."""
+    """The processes below one by their titles, ``stream-ocr: NAME``; of a decoder without the stream's name."""
     found = {}
     for process in psutil.Process(parent).children(recursive=True):
         title = " ".join(process.cmdline())
@@ -67,7 +69,7 @@ def reading(start, long_clip, tmp_path) -> Reading:
     program = start("read", long_clip, "-o", log.name, "--set", "models=own", "--set", "device=cpu")
     assert soon(lambda: log.exists() and log.read_bytes().count(b"\n") >= 3, STARTED_WITHIN_S)
     workers = titled(program.pid)
-    assert set(workers) == set(WORKERS)
+    assert set(workers) == {*WORKERS, FORKS}
     return Reading(program, workers, log, tmp_path / "stderr")
 
 
@@ -101,6 +103,16 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(reading, name) -
     assert_nothing_left(reading)
 
 
+def test_the_fork_server_is_killed_and_takes_the_workers_along(reading) -> None:
+    reading.workers[FORKS].kill()
+    code, said = reading.end(within_s=20)
+    assert code == 1
+    (sentence,) = unasked(said)
+    assert re.fullmatch(r"The \S+ worker was killed by signal 9; what was read so far is kept\.", sentence)
+    assert_kept(reading.events())
+    assert_nothing_left(reading)
+
+
 def test_the_program_itself_is_killed(reading) -> None:
     reading.workers["detect"].suspend()  # also one that cannot react
     reading.program.kill()
@@ -110,10 +122,11 @@ def test_the_program_itself_is_killed(reading) -> None:
     assert unasked(reading.said.read_text()) == []
 
 
-def test_ctrl_c_while_the_workers_start(start, long_clip, tmp_path) -> None:
+@pytest.mark.parametrize("processes", [1, 2, 1 + len(WORKERS)])
+def test_ctrl_c_while_the_workers_start(start, long_clip, tmp_path, processes) -> None:
     program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=own", "--set", "device=cpu")
     children = psutil.Process(program.pid).children
-    assert soon(lambda: len(children()) == len(WORKERS), STARTED_WITHIN_S)
+    assert soon(lambda: len(children(recursive=True)) >= processes, STARTED_WITHIN_S)
     os.killpg(program.pid, signal.SIGINT)
     program.communicate(timeout=60)
     assert program.returncode == 130
