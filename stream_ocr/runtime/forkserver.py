@@ -106,11 +106,14 @@ class Server:
         os.close(stdin)
         from stream_ocr.runtime import worker
 
+        code = 1
         try:
             worker.main(fds)
+        except SystemExit:  # told to end when it had just ended
+            code = 0
         except BaseException:  # noqa: BLE001 whatever it is, it must not go up into the server
             traceback.print_exc()
-        os._exit(1)
+        os._exit(code)
 
     def _bury(self, handle: int) -> None:
         pid, told = self._children.pop(handle)
