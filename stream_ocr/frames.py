@@ -1,5 +1,6 @@
 """A frame as the decoder made it: planes of YUV 4:2:0, half the bytes of RGB."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -103,10 +104,11 @@ def halved(plane: np.ndarray, times: int) -> np.ndarray:
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
     """Correlation of two planes of one shape, -1 to 1; 0 when one of them is flat."""
     a, b = one.astype(np.float32) - one.mean(), other.astype(np.float32) - other.mean()
-    power = float(np.sqrt(_product(a, a) * _product(b, b)))
-    return float(_product(a, b)) / power if power > one.size else 0.0
+    power = math.sqrt(product(a, a) * product(b, b))
+    return product(a, b) / power if power > one.size else 0.0
 
 
-def _product(one: np.ndarray, other: np.ndarray) -> np.floating:
-    # Faster in BLAS, but for products as large as these OpenBLAS wakes a second thread, which then spins for 25 ms.
-    return np.einsum("ij,ij", one, other)
+def product(one: np.ndarray, other: np.ndarray) -> float:
+    """The sum of the products of all pixels of two planes of one shape."""
+    # Faster in BLAS, but for planes as large as these OpenBLAS wakes a second thread, which then spins for 25 ms.
+    return float(np.einsum("ij,ij", one, other))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.frames import halved
+from stream_ocr.frames import halved, product
 from stream_ocr.geometry import extent
 
 HEIGHT = 24
@@ -103,8 +103,8 @@ def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -
     scores = correlations(view, template)
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
     found = view[y : y + height, x : x + width]
-    energy = float(np.sum(template * template))
-    gain = float(np.sum(found * template)) / energy if energy > 0 else 0.0
+    energy = product(template, template)
+    gain = product(found, template) / energy if energy > 0 else 0.0
     shift = x - reach + between(scores[y], x), y - reach + between(scores[:, x], y)
     return Match(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
 
@@ -136,11 +136,18 @@ def residuals(view: np.ndarray, template: np.ndarray, noise: np.ndarray | float 
     character lies whole in one of them; their energy is set against the text's own mean energy a block, so that
     gaps between words do not count. Returns (n,) float.
     """
-    gain = float(np.sum(view * template)) / max(float(np.sum(template * template)), 1e-6)
-    difference = np.maximum(np.abs(view - np.clip(gain, 0.3, 3.0) * template) - noise, 0.0)
-    change, seen, known = _by_block(np.stack([np.square(part).sum(axis=0) for part in (difference, view, template)]))
+    gain = product(view, template) / max(product(template, template), 1e-6)
+    difference = np.abs(view - np.float32(min(max(gain, 0.3), 3.0)) * template)
+    difference -= noise
+    np.maximum(difference, 0.0, out=difference)
+    change, seen, known = _by_block(np.stack([_columns(part) for part in (difference, view, template)]))
     energy = (seen + known) / 2
     return change / (2 * np.maximum(energy, 0.5 * energy.mean() + 1e-6))
+
+
+def _columns(picture: np.ndarray) -> np.ndarray:
+    """The energy of each column."""
+    return np.asarray(np.einsum("ij,ij->j", picture, picture))
 
 
 def _by_block(columns: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ State: centre, size, and the velocities of both. Noise scales with the height of
 serves small print and titles.
 """
 
+import math
+
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
@@ -25,6 +27,7 @@ class BoxFilter:
         self._axes = _axes_of(quad)
         self._shape = _shape_of(quad)
         self._quad: np.ndarray | None = None
+        self._step_s = math.nan
 
     @property
     def velocity(self) -> np.ndarray:
@@ -41,14 +44,10 @@ class BoxFilter:
 
     def predict(self, dt_s: float) -> None:
         """Carry the state ``dt_s`` seconds on."""
-        transition = np.eye(8)
-        transition[:4, 4:] = np.eye(4) * dt_s
-        push = np.array([6.0, 6.0, 0.5, 0.5]) * self._unit
-        noise = np.zeros((8, 8))
-        noise[:4, :4] = np.diag(push**2) * dt_s**4 / 4
-        noise[:4, 4:] = noise[4:, :4] = np.diag(push**2) * dt_s**3 / 2
-        noise[4:, 4:] = np.diag(push**2) * dt_s**2
-        self._kalman.predict(F=transition, Q=noise)
+        if not math.isclose(dt_s, self._step_s):
+            self._step_s = dt_s
+            self._kalman.F, self._kalman.Q = _motion(dt_s, self._unit)
+        self._kalman.predict()
         self._quad = None
 
     def detected(self, quad: np.ndarray) -> None:
@@ -73,6 +72,15 @@ class BoxFilter:
     def stop(self) -> None:
         """Forget the velocity: the text is out of sight."""
         self._kalman.x[4:] = 0
+
+
+def _motion(dt_s: float, unit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Transition and noise of the state for a step in time, (8, 8) each; pushes are in heights a second squared."""
+    transition = np.eye(8)
+    transition[:4, 4:] = np.eye(4) * dt_s
+    push = np.diag((np.array([6.0, 6.0, 0.5, 0.5]) * unit) ** 2)
+    noise = np.kron([[dt_s**4 / 4, dt_s**3 / 2], [dt_s**3 / 2, dt_s**2]], push)
+    return transition, noise
 
 
 def _axes_of(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
