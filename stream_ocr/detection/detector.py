@@ -146,7 +146,10 @@ class Detector:
         """Index, probability map of the canvas and layout of each frame."""
         layouts = [lay_out(frame.size, long_side) for frame in frames]
         for batch in self._batches(layouts):
-            x_BCHW = np.stack([self._input(frames[i], layouts[i]) for i in batch])
+            width, height = layouts[batch[0]].canvas
+            x_BCHW = np.full((len(batch), 3, height, width), _GREY, dtype=np.float32)
+            for x_CHW, i in zip(x_BCHW, batch, strict=True):
+                self._lay(frames[i], layouts[i], x_CHW)
             p = self.engine.run(x_BCHW)
             for i, p_HW in zip(batch, p.reshape(len(batch), *p.shape[-2:]), strict=True):
                 yield i, p_HW, layouts[i]
@@ -160,14 +163,15 @@ class Detector:
             for start in range(0, len(indices), self.max_batch):
                 yield indices[start : start + self.max_batch]
 
-    def _input(self, frame: Frame, layout: Layout) -> np.ndarray:
-        (width, height), (full_width, full_height) = layout.picture, layout.canvas
-        rgb = picture_of(frame, layout.picture)
-        canvas = np.full((3, full_height, full_width), _GREY, dtype=np.float32)
-        canvas[:, :height, :width] = (rgb if self.normalisation.order == "rgb" else rgb[..., ::-1]).transpose(2, 0, 1)
-        canvas -= np.array(self.normalisation.mean, dtype=np.float32)[:, None, None]
-        canvas /= np.array(self.normalisation.scale, dtype=np.float32)[:, None, None]
-        return canvas
+    def _lay(self, frame: Frame, layout: Layout, canvas_CHW: np.ndarray) -> None:
+        """Put the picture of a frame into a grey canvas, and make of all what the network wants."""
+        rgb, (width, height) = picture_of(frame, layout.picture), layout.picture
+        canvas_CHW[:, :height, :width] = (rgb if self.normalisation.order == "rgb" else rgb[..., ::-1]).transpose(
+            2, 0, 1
+        )
+        for plane, mean, scale in zip(canvas_CHW, self.normalisation.mean, self.normalisation.scale, strict=True):
+            plane -= np.float32(mean)
+            plane /= np.float32(scale)
 
     def _regions(self, p_HW: np.ndarray, layout: Layout) -> list[Region]:
         boxes, scale = self._search(find_boxes, p_HW, layout)

@@ -137,8 +137,8 @@ def test_a_network_gets_the_channels_in_its_own_order() -> None:
     for order, first in (("rgb", 1.0), ("bgr", -1.0)):
         own = detector()
         own.normalisation = Normalisation(order, (127.5,) * 3, (127.5,) * 3)
-        x_CHW = own._input(red, layout)
-        assert x_CHW.dtype == np.float32
+        x_CHW = np.zeros((3, 64, 64), dtype=np.float32)
+        own._lay(red, layout, x_CHW)
         np.testing.assert_allclose(x_CHW[0], first, atol=0.03)
         np.testing.assert_allclose(x_CHW[2], -first, atol=0.03)
 
