@@ -1,20 +1,19 @@
-"""Settings: typed, frozen, documented; the only reader of YAML and of the environment.
+"""Settings: typed, frozen, documented.
 
 Later ones win: defaults, the YAML file, ``STREAM_OCR_DETECTION__MAX_PER_S=3`` in the environment,
 ``--set detection.max_per_s=3``. Durations are seconds, sizes are pixels of the source frame.
 """
 
-import difflib
 import os
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stream_ocr import outputs
+from stream_ocr import given, outputs
 from stream_ocr.errors import SettingsError
 from stream_ocr.feeds import Live, Source, SourceName
 from stream_ocr.outputs import Outputs, Rules
@@ -22,9 +21,6 @@ from stream_ocr.publication import Socket, Store
 from stream_ocr.section import Section
 from stream_ocr.urls import REVEAL, Scrubber
 from stream_ocr.vocabulary import Vocabulary
-
-PREFIX = "STREAM_OCR_"
-NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
 
 
 class Decode(Section):
@@ -208,16 +204,17 @@ class Settings(Section):
         tree: dict[str, Any] = {}
         origins: dict[str, str] = {}
         mistakes: list[str] = []
-        for origin, name, value in _given(path, overrides, mistakes):
+        known = list(names())
+        for origin, name, value in given.values(path, overrides, known, mistakes):
             origins[name] = origin
-            _put(tree, name, value)
+            given.put(tree, name, value)
         try:
             settings = cls.model_validate(tree)
         except ValidationError as error:
             for problem in error.errors():
-                mistakes += _sentences(problem, origins)
+                mistakes += given.sentences(problem, origins, known)
         if mistakes:
-            raise SettingsError(_report(mistakes))
+            raise SettingsError(given.report(mistakes))
         return settings
 
     def without_sinks(self) -> Self:
@@ -258,99 +255,6 @@ def names(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str
             yield from names(Source, f"{prefix}{name}.NAME.")
         else:
             yield prefix + name
-
-
-def _given(path: Path | None, overrides: Sequence[str], mistakes: list[str]) -> Iterator[tuple[str, str, Any]]:
-    """(origin, dotted name, value) of all that was given, the stronger ones last."""
-    if path is not None:
-        for name, value in _leaves(_mapping_in(path)):
-            yield str(path), name, value
-    texts = [
-        (variable, variable.removeprefix(PREFIX).lower().replace("__", "."), text)
-        for variable, text in sorted(os.environ.items())
-        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS
-    ]
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        if equals and name.strip():
-            texts.append(("--set", name.strip(), text))
-        else:
-            mistakes.append(f"--set {override!r} is not of the form name=value")
-    for origin, name, text in texts:
-        try:
-            yield origin, name, yaml.safe_load(text)
-        except yaml.YAMLError:
-            mistakes.append(f"{name} ({origin}) is {text!r}, which is not valid YAML")
-
-
-def _mapping_in(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}; check the name given to --config.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds a {type(content).__name__}, but settings are a mapping of names to values.")
-    return content
-
-
-def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{name}.")
-        elif value is not None or not any(setting.startswith(f"{name}.") for setting in names()):
-            yield name, value  # a group of settings with nothing in it is no mistake
-
-
-def _put(tree: dict[str, Any], name: str, value: Any) -> None:
-    *sections, last = name.split(".")
-    for section in sections:
-        inner = tree.get(section)
-        if not isinstance(inner, dict):
-            inner = tree[section] = {}
-        tree = inner
-    tree[last] = value
-
-
-def _sentences(problem: Any, origins: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong, for each thing that the user wrote."""
-    name = ".".join(str(part) for part in problem["loc"])
-    message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
-    told = False
-    for given, origin in origins.items():
-        if problem["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
-            continue
-        value = "***" if name.startswith("sources.") else repr(problem["input"])  # it may be an address
-        told = True
-        if problem["type"] == "extra_forbidden":
-            yield f"{given} ({origin}) is not a setting{_suggestion(given)}"
-        elif given == name and problem["type"] == "model_type":
-            yield f"{given} ({origin}) is {value}, but it is a group of settings"
-        elif given == name:
-            yield f"{given} ({origin}) is {value}: {message}"
-    if not told:  # of a whole group, of an item of a list, or of something whose value may be secret
-        sentence = message.removeprefix("value error, ")
-        yield f"{name}: {sentence}" if name else sentence
-
-
-def _suggestion(name: str) -> str:
-    known = list(names())
-    by_last_part = {setting.rpartition(".")[2]: setting for setting in reversed(known)}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    if not near:
-        parts = difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1, cutoff=0.75)
-        near = [by_last_part[part] for part in parts]
-    return f"; did you mean {near[0]}?" if near else "; `stream-ocr config` lists them all"
-
-
-def _report(mistakes: Sequence[str]) -> str:
-    if len(mistakes) == 1:
-        return f"{mistakes[0]}." if not mistakes[0].endswith("?") else mistakes[0]
-    return f"{len(mistakes)} mistakes in the settings:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
 
 
 def _document(section: BaseModel, indent: str = "") -> Iterator[str]:

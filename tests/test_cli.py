@@ -10,7 +10,8 @@ import yaml
 
 from stream_ocr import cli
 from stream_ocr.events import TextEvent
-from stream_ocr.settings import PREFIX, Settings
+from stream_ocr.given import PREFIX
+from stream_ocr.settings import Settings
 
 
 @pytest.fixture(autouse=True)

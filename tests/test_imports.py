@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
     {"errors", "geometry", "frames", "clock", "section", "urls", "hours", "outlines"},
-    {"vocabulary", "events"},
+    {"vocabulary", "events", "given"},
     {"feeds"},
     {"outputs", "publication"},
     {"settings"},

@@ -3,8 +3,9 @@ import os
 import pytest
 
 from stream_ocr.errors import SettingsError, SinkError
+from stream_ocr.given import PREFIX
 from stream_ocr.outputs import CsvFile, JsonlFile, Mqtt, Rule, SubtitleFile, Webhook
-from stream_ocr.settings import PREFIX, Settings, secret
+from stream_ocr.settings import Settings, secret
 from stream_ocr.sinks import ConsoleSink, configured, open_sinks
 from stream_ocr.sinks.rules import RuledSink
 

@@ -6,8 +6,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stream_ocr.errors import SettingsError
+from stream_ocr.given import PREFIX
 from stream_ocr.section import Section
-from stream_ocr.settings import PREFIX, Settings, names
+from stream_ocr.settings import Settings, names
 
 
 @pytest.fixture(autouse=True)

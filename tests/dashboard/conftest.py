@@ -20,8 +20,9 @@ from stream_ocr.dashboard.history import History
 from stream_ocr.dashboard.page import Page, Show
 from stream_ocr.dashboard.searching import in_history, in_store
 from stream_ocr.events import Event, TextEvent
+from stream_ocr.given import PREFIX
 from stream_ocr.journal import StoredJournal, open_journal
-from stream_ocr.settings import PREFIX, Dashboard, Settings
+from stream_ocr.settings import Dashboard, Settings
 
 CHROMIUM = Path("/usr/bin/chromium")
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from stream_ocr.dashboard.beside import Beside
+from stream_ocr.given import PREFIX
 from stream_ocr.oracles import texts_at
-from stream_ocr.settings import PREFIX
 from stream_ocr.sources.synthetic import Scene, Text, pictures, render, truth
 
 SIZE = (640, 360)
