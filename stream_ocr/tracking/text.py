@@ -16,7 +16,7 @@ _SETTLED = 0.03
 _NOISES, _LEAST_NOISE, _FIRST_NOISE, _CALM = 2.5, 4.0, 4.0, 6.0  # grey levels
 _LONGER = 0.15  # of the length, from which a box shows more or less of the text
 _LETTER = 0.3  # heights: so much more, seen again, is a letter
-_LONGER_LOOKS, _SHORTER_LOOKS = 2, 3
+_SHORTER_LOOKS = 3
 _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
 _STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
@@ -24,6 +24,7 @@ _STILL = 0.95
 _BACK_S = 0.1  # what comes with a text that is back may be noticed so much later
 _OVER = 0.15  # heights by which a box is larger than its letters
 _BESIDE = 0.7  # heights
+_HITS, _HITS_GROWING = 2, 3  # detections of all of a text; one that fades in from one end pauses for a look
 _PATIENCE = 5  # times as long for a text beside which something moves: it may be being written
 _COMING_IN_S = 2.0  # what touches the edge of the picture for longer stays there
 _SAME = 8  # grey levels by which no pixel differs where a picture only flickers
@@ -85,7 +86,7 @@ class Text:
         age_s = time_s - self.first_hit_s
         if self.cut and age_s < _COMING_IN_S:
             return False
-        if self.hits >= 2 or age_s >= _PATIENCE * confirm_s:
+        if self.hits >= (_HITS_GROWING if self.grows else _HITS) or age_s >= _PATIENCE * confirm_s:
             return True
         return not self.grows and min(age_s, time_s - self._stirred_s) >= confirm_s
 

@@ -1,0 +1,32 @@
+"""What the tracker makes of single detections."""
+
+import cv2
+import numpy as np
+
+from stream_ocr.geometry import extent, flat, rectangle
+from stream_ocr.messages import Region
+from stream_ocr.tracking.tracker import Lifetimes, Tracker
+
+
+def written(width: float) -> np.ndarray:
+    """Luma of a line of which so many pixels can be seen; what comes after them is still faint."""
+    picture = np.zeros((120, 900), np.uint8)
+    cv2.putText(picture, "THE PEACH OPEN MOVIE PROJECT", (20, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 230, 3)
+    along = np.clip((20 + width - np.arange(900)) / 120, 0, 1)
+    return (picture * along).astype(np.uint8)
+
+
+def test_a_line_that_comes_from_one_end_and_seems_to_pause_is_no_text_before_it_is_whole() -> None:
+    tracker = Tracker(Lifetimes())
+    looks = {2: 220, 5: 320, 10: 327, 15: 700, 20: 700, 25: 700}  # frame: how far the detector sees it
+    confirmed: dict[int, list[float]] = {}
+    for n in range(30):
+        time_s, seen = n / 25, min(40 * n + 150, 880)
+        tracker.advance(time_s, written(seen))
+        if n in looks:
+            tracker.detected([Region(flat(rectangle(18, 36, looks[n], 44)), 0.95)], time_s)
+        confirmed[n] = [extent(text.quad())[0] for text in tracker.in_view]
+    first = next(n for n, texts in confirmed.items() if texts)
+    assert first >= 15
+    assert [round(width) for width in confirmed[29]] == [700]
+    assert tracker.next_id == 2, "one text"
