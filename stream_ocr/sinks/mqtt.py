@@ -6,6 +6,7 @@ when the broker has acknowledged all of it.
 
 import queue
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -26,6 +27,7 @@ from stream_ocr.sinks.spooled import TAKEN, Outcome
 log = structlog.get_logger(__name__)
 _GOODBYE_S = 1.0
 _RECONNECT_S = 1, 30
+_PATIENCE_S = 0.1
 
 
 class Visible(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class MqttDelivery:
         self._settings = settings
         self._acknowledged: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: interrupted
         self._interrupted = False
+        self._connected = threading.Event()
         self._seen: dict[str, Now] = {}
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.max_inflight_messages_set(2 * max_events)
@@ -80,6 +83,10 @@ class MqttDelivery:
         while not self._acknowledged.empty():  # of messages that nobody waits for
             if self._acknowledged.get() is None:
                 return Outcome("later", "interrupted")
+        # What is published before there is a connection is sent after what is published while it comes about.
+        while not self._connected.wait(_PATIENCE_S):
+            if self._interrupted:
+                return Outcome("later", "interrupted")
         try:
             events = [parse(line) for line in lines]
         except UNREADABLE as error:
@@ -102,8 +109,11 @@ class MqttDelivery:
             goodbye = self._client.publish(self._status, "offline", qos=1, retain=True)
             with suppress(RuntimeError):  # the connection broke
                 goodbye.wait_for_publish(_GOODBYE_S)
-        self._client.disconnect()
-        self._client.loop_stop()
+        client = self._client
+        client.disconnect()
+        client.loop_stop()
+        # It closes its last sockets when it is deleted, which is at once when nothing of it leads back here.
+        client.on_connect = client.on_disconnect = client.on_connect_fail = client.on_publish = None
 
     @property
     def _status(self) -> str:
@@ -135,8 +145,10 @@ class MqttDelivery:
         client.publish(self._status, "online", qos=1, retain=True)
         for stream in tuple(self._seen):  # a broker that was restarted may have forgotten
             self._publish_now(stream)
+        self._connected.set()
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
+        self._connected.clear()
         if code.is_failure and not self._interrupted:
             self._say(f"the connection was lost: {code}")
 

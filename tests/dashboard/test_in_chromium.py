@@ -71,7 +71,9 @@ def seek(page, seconds: float) -> None:
     page.evaluate(
         """seconds => new Promise(done => {
             const { screen } = streamOcr;
-            screen.video.requestVideoFrameCallback(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const next = requestAnimationFrame;
+            const shown = () => Math.abs(screen.time - seconds) < 0.02 ? next(() => next(done)) : next(shown);
+            screen.video.requestVideoFrameCallback(shown);  // it may be called for the frame before
             screen.seek(seconds);
         })""",
         seconds,

@@ -103,6 +103,7 @@ class Subscriber:
     def end(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_connect = self.client.on_subscribe = self.client.on_message = None
 
 
 @pytest.fixture
