@@ -148,6 +148,10 @@ class LiveSupervisor(Supervisor):
         self._open[self._processes[name].arguments["stream"]] += 1
         self._start(name)
 
+    @property
+    def _has_workers(self) -> bool:
+        return bool(self._crew.workers or self._gone)  # all may have gone at once, and are to be replaced
+
     def _start(self, name: str) -> None:
         worker = self._crew.start(self._processes[name])
         self._starting[name] = self._watched_s

@@ -97,13 +97,13 @@ class Supervisor:
 
         Raises WorkerError when a worker dies, fails or hangs, after the messages that it had sent before.
         """
-        while self._crew.workers:
+        while self._has_workers:
             message = self._crew.inbox.receive(_WATCH_S)
             if message is not None:
                 self._received += 1
                 self._heard(message)
                 yield message
-            if not self._crew.workers:  # killed meanwhile
+            if not self._has_workers:  # killed meanwhile
                 return
             if message is None or time.monotonic() - self._watched_at >= _WATCH_S:
                 self._count_time()
@@ -113,6 +113,10 @@ class Supervisor:
                     yield from self._last_messages()
                 if trouble and not over:
                     raise WorkerError(trouble)
+
+    @property
+    def _has_workers(self) -> bool:
+        return bool(self._crew.workers)
 
     def stop(self) -> None:
         """Let the sources end their streams now; ``messages`` gives what is still on the way, then ends.

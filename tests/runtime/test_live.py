@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from stream_ocr.messages import Mark, Message, Published, StreamClosed
@@ -106,6 +107,23 @@ def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> N
     assert "a down The decode/a worker was killed by signal 9." in log.read_text().splitlines()
     assert "b gap The detect worker was replaced." in log.read_text().splitlines()
     assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_OF_A_LIFE}
+
+
+def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        before = supervisor.pids
+        os.kill(psutil.Process(before["detect"]).ppid(), signal.SIGKILL)
+        run.until(lambda: set(supervisor.restarts.values()) == {1})
+        run.until(lambda: supervisor.pids.keys() == before.keys())
+        run.more("a")
+        run.more("b")
+        assert not set(before.values()) & set(supervisor.pids.values())
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+    assert_in_order(log)
 
 
 def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
