@@ -1,5 +1,5 @@
-"""Workers that begin as forks of one process in which everything is imported: in a hundredth of the time of a new
-interpreter, and with memory that they share.
+"""Workers that begin as forks of one process which has imported what they need: at once, and with memory that they
+share.
 
 The fork server is a process of its own, with one thread and nothing open, because the program may be anybody's, with
 threads that do not survive a fork. Its workers die with it, and it dies with the program (docs/decisions/0014).
@@ -56,11 +56,8 @@ class Fork:
         self._handle = -1
 
     def _wait_ms(self, timeout_ms: int | None) -> int | None:
-        if self._code is None:
-            poller = select.poll()
-            poller.register(self._outcome, select.POLLIN)
-            if poller.poll(timeout_ms):
-                self._code = int(_line(self._outcome) or KILLED)  # with the server, if that has not said it
+        if self._code is None and _readable(self._outcome, timeout_ms):
+            self._code = int(_line(self._outcome) or KILLED)  # with the server, if that has not said it
         return self._code
 
     def _signal(self, number: signal.Signals) -> None:
@@ -70,10 +67,11 @@ class Fork:
 
 
 class ForkServer:
-    """Forks workers. Begins to import what they need at once, which takes a second or two; it is replaced when it has
-    died."""
+    """Forks workers. Begins to import what they need at once, which takes about a second; it is replaced when it has
+    died, or does not answer for ``answer_s``."""
 
     def __init__(self) -> None:
+        self.answer_s = 30.0  # on a busy machine it imports for some seconds first
         self._start()
 
     def fork(self, stdin: int, fds: list[int]) -> Fork:
@@ -87,6 +85,8 @@ class ForkServer:
             self._ask([stdin, told, *fds])
         finally:
             os.close(told)
+        if not _readable(outcome, round(1000 * self.answer_s)):
+            self._popen.kill()  # so that the fork is one that was killed, too
         return Fork(outcome)
 
     def close(self) -> None:
@@ -132,6 +132,13 @@ def early() -> Iterator[None]:
 def fork_server() -> ForkServer:
     """One that has begun early, or else a new one."""
     return _waiting.pop() if _waiting else ForkServer()
+
+
+def _readable(fd: int, within_ms: int | None) -> bool:
+    """Whether there is something to read, or the other side has gone."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(within_ms))
 
 
 def _line(fd: int) -> bytes:

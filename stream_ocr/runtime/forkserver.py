@@ -17,8 +17,8 @@ from typing import NoReturn
 from stream_ocr.runtime.forks import AT_ONCE
 
 _PR_SET_PDEATHSIG = 1
-_SHARED = ("decode", "watch", "detect", "recognize", "publish")
-"""Stages. What track alone imports (scipy) takes longer than all of this, while the others could begin; onnxruntime
+_SHARED = ("runtime.worker", *(f"stages.{name}" for name in ("decode", "watch", "detect", "recognize", "publish")))
+"""Modules. What track alone imports (scipy) takes longer than all of this, while the others could begin; onnxruntime
 would start a thread."""
 
 
@@ -37,13 +37,11 @@ def _import() -> None:
     import cv2
     from setproctitle import setproctitle
 
-    from stream_ocr.runtime import worker  # noqa: F401
-
     cv2.setNumThreads(1)
     setproctitle("stream-ocr: forks")
-    for stage in _SHARED:
+    for module in _SHARED:
         with suppress(ImportError):
-            import_module(f"stream_ocr.stages.{stage}")
+            import_module(f"stream_ocr.{module}")
     gc.freeze()  # collections need not touch, and so copy, what all share
     gc.enable()
 

@@ -170,11 +170,10 @@ class Supervisor:
         workers = list(self._crew.workers.values())
         while waiting := [worker for worker in workers if worker.ready is None]:
             time.sleep(_START_PAUSE_S)
-            troubles = {worker: trouble for worker in workers if (trouble := worker.trouble())}
-            if not self.live and any(worker.ready for worker in troubles):
-                break  # it has been given work since, and whoever asks for messages is told
-            for trouble in troubles.values():
-                raise WorkerError(f"The run could not start: the {trouble}.")
+            if troubles := {worker: trouble for worker in workers if (trouble := worker.trouble())}:
+                if not self.live and any(worker.ready for worker in troubles):
+                    break  # it has been given work since, and whoever asks for messages is told
+                raise WorkerError(f"The run could not start: the {next(iter(troubles.values()))}.")
             for worker in waiting:
                 if worker.ready:
                     worker.begin()  # what it sends waits for those that take longer

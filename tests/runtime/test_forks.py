@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -102,6 +103,28 @@ def test_a_server_that_was_killed_takes_its_workers_along_and_is_replaced(fork: 
     assert psutil.Process(other.pid).ppid() != server
     os.close(stdin)
     assert other.wait(5) == 0
+
+
+def test_a_server_that_hangs_is_replaced(fork: Forker) -> None:
+    worker, stdin = fork()
+    os.kill(psutil.Process(worker.pid).ppid(), signal.SIGSTOP)
+    fork.server.answer_s = 0.2
+    other, other_stdin = fork()
+    assert (other.wait(5), worker.wait(5)) == (KILLED, KILLED)
+    for end in (stdin, other_stdin):
+        os.close(end)
+    fork.server.answer_s = 30.0
+    third, stdin = fork()
+    os.close(stdin)
+    assert third.wait(5) == 0
+
+
+def test_a_server_whose_program_died_meanwhile_leaves_quietly() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        command = [sys.executable, "-m", "stream_ocr.runtime.forkserver", str(theirs.fileno()), str(os.getppid())]
+        done = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
 def test_a_worker_gets_what_it_is_given_and_nothing_else(fork: Forker, tmp_path: Path) -> None:
