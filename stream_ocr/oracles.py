@@ -96,6 +96,7 @@ class _Finder:
     def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
         (frame,), (ref, slot) = frames, self.shown
         assert slot is not None
+        # Which rows it is shown is told by where their pixels lie in the slot.
         first, last = (np.frombuffer(pixels, np.uint8).ctypes.data for pixels in (slot, frame.y))
         top = (last - first) // ref.size[0]
         bottom = top + frame.size[1]

@@ -165,10 +165,10 @@ class Detector:
 
     def _lay(self, frame: Frame, layout: Layout, canvas_CHW: np.ndarray) -> None:
         """Put the picture of a frame into a grey canvas, and make of all what the network wants."""
-        rgb, (width, height) = picture_of(frame, layout.picture), layout.picture
-        canvas_CHW[:, :height, :width] = (rgb if self.normalisation.order == "rgb" else rgb[..., ::-1]).transpose(
-            2, 0, 1
-        )
+        colours, (width, height) = picture_of(frame, layout.picture), layout.picture
+        if self.normalisation.order == "bgr":
+            colours = colours[..., ::-1]
+        canvas_CHW[:, :height, :width] = colours.transpose(2, 0, 1)
         for plane, mean, scale in zip(canvas_CHW, self.normalisation.mean, self.normalisation.scale, strict=True):
             plane -= np.float32(mean)
             plane /= np.float32(scale)

@@ -26,9 +26,10 @@ class _Known(NamedTuple):
 
 
 class Familiar:
-    """The regions of one stream."""
+    """The regions of one stream. restless: the last glance had news, and so the next will have, most likely."""
 
     def __init__(self) -> None:
+        self.restless = False
         self._known: list[_Known] = []
 
     def looked(self, luma: np.ndarray, regions: Sequence[Region], rows: tuple[int, int]) -> None:

@@ -14,7 +14,8 @@ _TOLERANCE_S = 1e-6
 _LOOKS = 2  # at what appeared: a text may still be fading or being written when it is first seen
 _GLANCES = 3  # between two looks at what only moves
 _MARGIN = 2  # rows of tiles above and below what changed
-_WHOLE = 0.6  # of the rows, from which a part is not worth it
+WHOLE = 0.6
+"""Share of the rows, from which a part is not worth it."""
 
 Rows = tuple[int, int]
 """The first row of tiles and the one after the last."""
@@ -93,4 +94,4 @@ def _band(wanted: np.ndarray) -> Rows:
     """The rows from the first to the last that is wanted and some more, or all."""
     places = np.flatnonzero(wanted)
     top, bottom = max(int(places[0]) - _MARGIN, 0), min(int(places[-1]) + 1 + _MARGIN, wanted.size)
-    return (top, bottom) if bottom - top < _WHOLE * wanted.size else (0, wanted.size)
+    return (top, bottom) if bottom - top < WHOLE * wanted.size else (0, wanted.size)

@@ -16,12 +16,13 @@ from stream_ocr.geometry import flat, unflat
 from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
 from stream_ocr.settings import Settings
 from stream_ocr.stages.base import FrameRings, Slots
+from stream_ocr.stages.cadence import WHOLE
 
 _EDGE = 1.0
 """Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
 
-_ROOM = 1.0  # heights above and below what is new
-_WHOLE = 0.6  # of the rows, from which a part is not worth it
+_ROOM = 1.0
+"""Heights above and below what is new."""
 
 
 class Finder(Protocol):
@@ -44,7 +45,6 @@ class DetectStage:
         self._settings, self._frames, self._given = settings, frames, detector
         self._looks = Counter[str]()  # and glances, by stream
         self._familiar: defaultdict[str, Familiar] = defaultdict(Familiar)
-        self._restless: set[str] = set()
         self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -78,7 +78,6 @@ class DetectStage:
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._familiar.pop(closed.stream, None)
-        self._restless.discard(closed.stream)
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
     @property
@@ -109,16 +108,14 @@ class DetectStage:
 
     def _news(self, ref: FrameRef) -> tuple[int, int] | None:
         """The rows in which a glance is not enough. Where it was not, as in a street that pans, the next is spared."""
-        stream, rows = ref.stamp.stream, ref.rows or (0, ref.size[1])
-        if stream in self._restless:
-            self._restless.remove(stream)
+        familiar, rows = self._familiar[ref.stamp.stream], ref.rows or (0, ref.size[1])
+        if familiar.restless:
+            familiar.restless = False
             return rows
         glimpsed = self._that_count(ref, self._detector.glance([self._part(ref)])[0])
-        news = self._familiar[stream].news(self._frame(ref).y, self._that_start(glimpsed))
-        if not news:
-            return None
-        self._restless.add(stream)
-        return _round(news, rows)
+        news = familiar.news(self._frame(ref).y, self._that_start(glimpsed))
+        familiar.restless = bool(news)
+        return _round(news, rows) if news else None
 
     def _that_start(self, regions: Sequence[Region]) -> list[Region]:
         """Those that may start a text."""
@@ -153,7 +150,7 @@ def _round(boxes: Sequence[Box], rows: tuple[int, int]) -> tuple[int, int]:
     top = min(box[1] - _ROOM * (box[3] - box[1]) for box in boxes)
     bottom = max(box[3] + _ROOM * (box[3] - box[1]) for box in boxes)
     top, bottom = max(int(top) // MULTIPLE * MULTIPLE, rows[0]), min(-(-int(bottom) // MULTIPLE) * MULTIPLE, rows[1])
-    return (top, bottom) if bottom - top < _WHOLE * (rows[1] - rows[0]) else rows
+    return (top, bottom) if bottom - top < WHOLE * (rows[1] - rows[0]) else rows
 
 
 def _lowered(region: Region, top: int) -> Region:

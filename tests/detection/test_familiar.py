@@ -49,11 +49,11 @@ def test_once_is_not_enough() -> None:
 
 
 @pytest.mark.parametrize("found", [region(y=20), region(width=220), region(x=30, width=210), region(y=90, height=60)])
-def test_what_is_elsewhere_or_longer_or_higher_news(familiar, found) -> None:
+def test_what_is_elsewhere_or_longer_or_higher_is_news(familiar, found) -> None:
     assert familiar.news(film(0.9), [region(), found])
 
 
-def test_another_text_in_its_place_news(familiar) -> None:
+def test_another_text_in_its_place_is_news(familiar) -> None:
     assert familiar.news(film(0.9, "Stand back, we"), [region()])
     assert familiar.news(film(0.9, at=(65, 140)), [region()]), "it has moved"
 
