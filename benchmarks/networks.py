@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 import torch
 
+from stream_ocr import own
 from stream_ocr.detection.boxes import find_boxes
 from stream_ocr.engines import TorchEngine, pick_device
 from stream_ocr.frames import Frame
-from stream_ocr.models import OWN_DETECTOR, OWN_RECOGNIZER, load_detector, load_recognizer, own_net
+from stream_ocr.models import load_detector, load_recognizer
 from stream_ocr.settings import Settings
 from stream_ocr.training.evaluate_recognizer import crops
 
@@ -60,15 +61,15 @@ def main(data: Path, threads: int, out: Path | None) -> None:
     results: dict[str, object] = {"threads": threads, "cpu": torch.backends.cpu.get_cpu_capability()}
     settings = Settings.load(overrides=["models=own", f"threads={threads}", "device=cpu", "dtype=fp32"])
     in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)
-    for runtime in ("onnx", "torch"):
+    for runtime in ("as shipped", "torch"):
         reader, finder = load_recognizer(settings), load_detector(settings)
         if runtime == "torch":
             reader.engine, finder.engine = (
-                TorchEngine(own_net(n)[1], in_torch) for n in (OWN_RECOGNIZER, OWN_DETECTOR)
+                TorchEngine(own.load_net(n)[1], in_torch) for n in (own.RECOGNIZER, own.DETECTOR)
             )
         singly = iter(words * 2)
         batches = iter([words[i : i + 32] for i in range(0, 288, 32)] * 2)
-        results[f"{reader.engine.picked.runtime} {reader.engine.picked.dtype}"] = {
+        results[runtime] = {
             "a word, one by one": median_ms(lambda r=reader, s=singly: r.read([next(s)]), len(words)),
             "32 words": median_ms(lambda r=reader, b=batches: r.read(next(b)), 9),
             "a frame of 1280×720": median_ms(lambda f=finder: f.detect([frame_720()]), 7),

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from stream_ocr import drawing, engines, models, weights
+from stream_ocr import drawing, engines, models, own, weights
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import Settings
 
-RUNTIMES: tuple[engines.Runtime, ...] = ("torch", "onnx")
-_PACKAGES = ("torch", "onnxruntime", "av", "opencv-python-headless", "numpy", "scipy", "filterpy", "pyzmq", "rapidocr")
+RUNTIMES: tuple[engines.Runtime, ...] = ("torch", "mnn", "onnx")
+_PACKAGES = (
+    "torch",
+    "mnn",
+    "onnxruntime",
+    "av",
+    "opencv-python-headless",
+    "numpy",
+    "scipy",
+    "filterpy",
+    "pyzmq",
+    "rapidocr",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("cores", f"{engines.usable_cores()} usable of {os.cpu_count()}")
     yield _shared_memory()
     for runtime in RUNTIMES:
-        yield _try(runtime, lambda runtime=runtime: str(_picked(settings, runtime)))  # type: ignore[misc]
+        yield _try(runtime, lambda runtime=runtime: str(own.pick_for(settings, runtime)))  # type: ignore[misc]
     yield _try("models", lambda: "{0.name}: {0.why}".format(models.choose(settings.models)))
     yield from _weights()
     yield Finding("label font", drawing.font_name())
@@ -42,17 +53,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def chosen(settings: Settings) -> Iterator[str]:
     """Which models read, on what, and why: said at the start of every reading. Raises StreamOcrError."""
     choice = models.choose(settings.models)
-    for part, own, path in (
-        ("detector", models.OWN_DETECTOR, settings.detection.onnx),
-        ("recogniser", models.OWN_RECOGNIZER, settings.recognition.onnx),
+    for part, name, path in (
+        ("detector", own.DETECTOR, settings.detection.onnx),
+        ("recogniser", own.RECOGNIZER, settings.recognition.onnx),
     ):
         ours = path is None and choice.name == "own"
-        picked = models.pick_own(own, settings) if ours else _picked(settings, "onnx")
+        picked = own.pick(name, settings) if ours else own.pick_for(settings, "onnx")
         yield f"{part}: {path or f'{choice.name} ({choice.why})'}, {picked}"
-
-
-def _picked(settings: Settings, runtime: engines.Runtime) -> engines.Picked:
-    return engines.pick_device(settings.device, runtime=runtime, dtype=settings.dtype, threads=settings.threads)
 
 
 def _weights() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What runs a network: torch for our own, ONNX Runtime for anybody's. Arrays in, arrays out.
+"""What runs a network: torch for our own, ONNX Runtime for anybody's (and see ``mnn_engine``). Arrays in, arrays out.
 
 Which device, type and number of threads are taken follows from the machine alone, never from a stopwatch: two
 processes on one machine must pick the same, or the same clip would give other events.
@@ -19,7 +19,7 @@ from stream_ocr.errors import DeviceError, WeightsError
 if TYPE_CHECKING:
     from torch import nn
 
-Runtime = Literal["torch", "onnx"]
+Runtime = Literal["torch", "onnx", "mnn"]
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["fp32", "bf16"]
 
@@ -78,8 +78,8 @@ def pick_device(
     if setting == "cuda" and lacking:
         raise DeviceError(f"device cuda was asked for, but {lacking}; set device to auto or cpu.")
     device: Device = "cpu" if setting == "cpu" or lacking else "cuda"
-    if dtype == "bf16" and runtime == "onnx":
-        raise DeviceError("dtype bf16 was asked for, but ONNX models run in fp32; set dtype to auto or fp32.")
+    if dtype == "bf16" and runtime != "torch":
+        raise DeviceError("dtype bf16 was asked for, but ONNX models and MNN run in fp32; set dtype to auto or fp32.")
     why = "it was asked for" if setting == device else lacking or f"{runtime} sees a CUDA device"
     chosen: Dtype
     if dtype != "auto":
@@ -103,13 +103,15 @@ def usable_cores() -> int:
 
 
 def _threads(runtime: Runtime) -> int:
-    # ONNX Runtime gains 1.75 times from a second thread and, not spinning, loses little when others want the core.
-    # The small torch nets gain hardly anything, and a recurrent layer that waits for a busy core is six times slower.
-    return min(MOST_THREADS, usable_cores()) if runtime == "onnx" else 1
+    # MNN and ONNX Runtime gain 1.7 times from a second thread. The small torch nets gain hardly anything, and a
+    # recurrent layer that waits for a busy core is six times slower.
+    return 1 if runtime == "torch" else min(MOST_THREADS, usable_cores())
 
 
 def _no_cuda(runtime: Runtime) -> str:
     """Why ``runtime`` cannot use a CUDA device; empty when it can."""
+    if runtime == "mnn":
+        return "MNN is here for CPUs"
     if not _cuda_devices():
         return "the driver sees no CUDA device"
     if runtime == "torch":

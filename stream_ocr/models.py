@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from stream_ocr import weights
+from stream_ocr import own, weights
 from stream_ocr.detection.detector import Detector, Normalisation
 from stream_ocr.engines import (
     MOST_THREADS,
     Engine,
     OnnxEngine,
-    Picked,
     TorchEngine,
-    fold_batch_norms,
     pick_device,
     usable_cores,
 )
@@ -26,10 +24,6 @@ from stream_ocr.recognition.transcription import transcription
 from stream_ocr.section import Section
 from stream_ocr.settings import Recognition, Settings
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-OWN_DETECTOR, OWN_RECOGNIZER = "detector-small", "recognizer-small"
 OWN_CROP = (2 * int(fitting.WIDTHS[-1] / fitting.ASPECT), fitting.HEIGHT)
 """(greatest width, height) of crops for our recogniser: twice what it reads in one piece."""
 
@@ -99,14 +93,14 @@ def side_by_side(settings: Settings) -> Settings:
 
 def resolve(settings: Settings) -> Settings:
     """The settings with what depends on the models filled in, so that every process knows the same numbers."""
-    own = settings.detection.onnx is None and choose(settings.models).name == "own"
-    continues, starts = OWN_SCORES if own else ONNX_SCORES
-    detection = {"score": continues, "unclip": OWN_UNCLIP} if own else {"score": continues}
+    ours = settings.detection.onnx is None and choose(settings.models).name == "own"
+    continues, starts = OWN_SCORES if ours else ONNX_SCORES
+    detection = {"score": continues, "unclip": OWN_UNCLIP} if ours else {"score": continues}
     sections = {
         "detection": _filled(settings.detection, **detection),
         "tracking": _filled(settings.tracking, start_score=starts),
         "recognition": _filled(
-            settings.recognition, margin=OWN_MARGIN if own else ONNX_MARGIN, temperature=_temperature(settings)
+            settings.recognition, margin=OWN_MARGIN if ours else ONNX_MARGIN, temperature=_temperature(settings)
         ),
     }
     return settings.model_copy(update=sections)
@@ -118,7 +112,7 @@ def _temperature(settings: Settings) -> float:
         return 1.0
     if choose(settings.models).name == "ppocr":
         return PPOCR_TEMPERATURE
-    entry = weights.manifest().get(OWN_RECOGNIZER, {})
+    entry = weights.manifest().get(own.RECOGNIZER, {})
     return float(entry.get("calibration", {}).get("temperature", 1.0))
 
 
@@ -142,7 +136,7 @@ def load_detector(settings: Settings) -> Detector:
     if path is None and choose(settings.models).name == "own":
         engine, defaults = _own_detector(settings)
     else:
-        engine, defaults = OnnxEngine(path or _ppocr("det"), _pick(settings, "onnx")), {**DB_DEFAULTS}
+        engine, defaults = OnnxEngine(path or _ppocr("det"), own.pick_for(settings, "onnx")), {**DB_DEFAULTS}
     given = {name: getattr(wanted, name) for name in ("long_side", "binarise", "score", "unclip")}
     return Detector(
         engine,
@@ -159,7 +153,7 @@ def load_recognizer(settings: Settings) -> Recognizer:
     if wanted.onnx is None and choose(settings.models).name == "own":
         return _own_recognizer(settings)
     path = wanted.onnx or _ppocr("rec")
-    engine = OnnxEngine(path, _pick(settings, "onnx"))
+    engine = OnnxEngine(path, own.pick_for(settings, "onnx"))
     charset = _charset_of(engine, path, wanted.characters if wanted.onnx else None)
     return _recognizer(engine, _fit_of(engine), charset, wanted)
 
@@ -170,10 +164,6 @@ def _recognizer(engine: Engine, fit: Fit, charset: Charset, wanted: Recognition,
     transcribe = transcription(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
     return Recognizer(engine, fit, charset, max_batch=max_batch, transcribe=transcribe, space=space)
-
-
-def _pick(settings: Settings, runtime: Literal["torch", "onnx"]) -> Picked:
-    return pick_device(settings.device, runtime=runtime, dtype=settings.dtype, threads=settings.threads)
 
 
 def _no_ppocr() -> str:
@@ -196,47 +186,8 @@ def _ppocr(part: Literal["det", "rec"]) -> Path:
     return _ppocr_files(part)[-1]
 
 
-def own_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.Module]":
-    """A network of the manifest and its entry, in fp32, ready to infer: what comes out are probabilities.
-
-    Detectors: (B, H / 2, W / 2). Recognisers: (B, T, C). where: the folder of the weights, the package's own unless
-    given. Raises WeightsError.
-    """
-    entry, state = weights.load_net(name, where)
-    net: nn.Module
-    if entry["kind"] == "detector":
-        from stream_ocr.detection.dbnet import DBNet
-
-        net = DBNet(**entry["parameters"])
-        _fill(net, state, name)
-    else:
-        from stream_ocr.recognition.crnn import CRNN, Probabilities
-
-        net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
-        _fill(net, state, name)
-        net = Probabilities(net)
-    return entry, fold_batch_norms(net)
-
-
-def pick_own(name: str, settings: Settings) -> Picked:
-    """What one of our own networks runs on: torch where it computes in bf16 or on CUDA, or else ONNX Runtime, which is
-    faster in fp32 on a CPU (``benchmarks/networks.py``) and spares the process torch. Raises DeviceError."""
-    picked = _pick(settings, "torch")
-    if picked.device == "cpu" and picked.dtype == "fp32" and weights.has_onnx(name):
-        return _pick(settings, "onnx")
-    return picked
-
-
-def _own_engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
-    picked = pick_own(name, settings)
-    if picked.runtime == "onnx":
-        return weights.manifest()[name], OnnxEngine(weights.onnx_file(name), picked)
-    entry, net = own_net(name)
-    return entry, TorchEngine(net, picked)
-
-
 def _own_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
-    entry, engine = _own_engine(OWN_DETECTOR, settings)
+    entry, engine = own.engine(own.DETECTOR, settings)
     told = entry["preprocessing"]
     mean, scale = float(told["mean"]), float(told["scale"])
     defaults = {name: told[name] for name in ("binarise", "score", "unclip", "shrink")}
@@ -247,24 +198,14 @@ def _own_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
 def load_own_recognizer(name: str, where: Path | None = None) -> Recognizer:
     """A recogniser of ours in torch and fp32, as the best path reads; where: the folder of the weights, the package's
     own unless given. Raises WeightsError."""
-    entry, net = own_net(name, where)
+    entry, net = own.load_net(name, where)
     engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
     return Recognizer(engine, Stretched(), Charset(entry["charset"]), max_batch=32, space=OWN_SPACE)
 
 
 def _own_recognizer(settings: Settings) -> Recognizer:
-    entry, engine = _own_engine(OWN_RECOGNIZER, settings)
+    entry, engine = own.engine(own.RECOGNIZER, settings)
     return _recognizer(engine, Stretched(), Charset(entry["charset"]), settings.recognition, space=OWN_SPACE)
-
-
-def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"The weights {name} do not fit this version's network ({str(error).splitlines()[0]}); "
-            "reinstall stream-ocr, or train them anew."
-        ) from error
 
 
 def _fit_of(engine: OnnxEngine) -> Padded:

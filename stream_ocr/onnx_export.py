@@ -1,13 +1,16 @@
-"""Our own networks as ONNX files, for other programs and machines; each beside a JSON file that says how to use it."""
+"""Our own networks as ONNX files, for other programs and machines; each beside a JSON file that says how to use it.
+And as what reads here on CPUs.
+"""
 
 import json
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from stream_ocr import models, weights
+from stream_ocr import mnn_engine, own, weights
 from stream_ocr.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -23,8 +26,8 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     where: the folder of the weights, the package's own unless given. Input ``x`` is (B, C, H, W) float32, prepared as
     the entry's ``preprocessing`` says: RGB and multiples of 32 for detectors, grey and 32 pixels high for recognisers.
     Output ``p``: probabilities, (B, H / 2, W / 2) of text, or (B, T, C) of characters with the blank first. Batch,
-    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs
-    (``models.pick_own``), and notes the checksums. Raises WeightsError.
+    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs (``own.pick``):
+    recognisers as ONNX, detectors for MNN, and notes the checksums. Raises WeightsError.
     """
     if find_spec("onnx") is None:
         raise WeightsError("To export to ONNX takes onnx, which is not installed; pip install 'stream-ocr[export]'.")
@@ -33,11 +36,18 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         raise WeightsError(f"{folder} cannot be made ({error.strerror}); name a folder for the ONNX files.") from error
     for name in sorted(weights.manifest(where)):
-        entry, net = models.own_net(name, where)
-        path = folder / f"{name}.onnx"
-        _write(net, path, recognizer=entry["kind"] == "recognizer")
-        if folder.resolve() == (where or weights.folder()).resolve():
-            weights.amend(name, {"onnx_sha256": weights.sha256(path)}, where)
+        entry, net = own.load_net(name, where)
+        here = folder.resolve() == (where or weights.folder()).resolve()
+        recognizer = entry["kind"] == "recognizer"
+        path = folder / f"{name}.{'mnn' if here and not recognizer else 'onnx'}"
+        if path.suffix == ".mnn":
+            with TemporaryDirectory() as between:
+                _write(net, onnx := Path(between, path.stem), recognizer=False)
+                mnn_engine.convert(onnx, path)
+        else:
+            _write(net, path, recognizer=recognizer)
+        if here:
+            weights.amend(name, {f"{path.suffix[1:]}_sha256": weights.sha256(path)}, where)
         else:
             told = json.dumps(entry, indent=2, ensure_ascii=False)
             path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")

@@ -2,8 +2,8 @@
 
 A manifest entry holds `kind` ("detector" or "recognizer"), `architecture`, `parameters` (arguments of the net's
 class), `charset`, `preprocessing`, `calibration` (of recognisers: the `temperature` of their confidences), `recipe`,
-`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded; `onnx_sha256` where
-the network has been exported into the same folder. The manifest alone is read without torch.
+`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded; `onnx_sha256` or
+`mnn_sha256` where the network has been exported into the same folder. The manifest alone is read without torch.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from stream_ocr.errors import WeightsError
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
+Form = Literal["onnx", "mnn"]
+"""What a network may be there as, beside its weights."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -93,15 +96,15 @@ def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], whe
     return path
 
 
-def has_onnx(name: str, where: Path | None = None) -> bool:
-    """Whether a network is there as ONNX, too; training anew takes that away until it is exported again."""
-    return "onnx_sha256" in manifest(where).get(name, {})
+def has(name: str, form: Form, where: Path | None = None) -> bool:
+    """Whether a network is there in a form, too; training anew takes that away until it is exported again."""
+    return f"{form}_sha256" in manifest(where).get(name, {})
 
 
-def onnx_file(name: str, where: Path | None = None) -> Path:
-    """A network's ONNX file, verified. Raises WeightsError."""
+def verified(name: str, form: Form, where: Path | None = None) -> Path:
+    """A network's file in a form, with the right checksum. Raises WeightsError."""
     where = where or folder()
-    path, wanted = where / f"{name}.onnx", manifest(where).get(name, {}).get("onnx_sha256")
+    path, wanted = where / f"{name}.{form}", manifest(where).get(name, {}).get(f"{form}_sha256")
     if not path.is_file() or sha256(path) != wanted:
         raise WeightsError(
             f"{path} is missing or does not match its checksum in {MANIFEST}; export it or fetch it again"

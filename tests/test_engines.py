@@ -87,7 +87,7 @@ def test_a_batch_that_is_too_large_is_scarce_memory_and_the_next_one_is_run() ->
 
 
 def test_onnx_runtime_keeps_no_record_for_its_makers(tmp_path: Path) -> None:
-    path = weights.onnx_file("recognizer-small")
+    path = weights.verified("recognizer-small", "onnx")
     code = f"""if True:
         from pathlib import Path
         from stream_ocr.engines import OnnxEngine, pick_device

@@ -8,10 +8,11 @@ import onnxruntime
 import pytest
 import torch
 
-from stream_ocr import models, weights
+from stream_ocr import own, weights
 from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import WeightsError
 from stream_ocr.onnx_export import export
+from stream_ocr.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def answers(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of ONNX Runtime and of torch."""
-    _, net = models.own_net(name)
+    _, net = own.load_net(name)
     with torch.inference_mode():
         ours: np.ndarray = net(torch.from_numpy(x)).numpy()
     session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
@@ -33,7 +34,7 @@ def answers(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 1, 32, 112), (1, 1, 32, 640)])
 def test_the_recogniser_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, models.OWN_RECOGNIZER, x)
+    theirs, ours = answers(folder, own.RECOGNIZER, x)
     charset = json.loads((folder / "recognizer-small.json").read_text())["charset"]
     assert theirs.shape == (shape[0], shape[3] // 4, len(charset) + 1)
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
@@ -43,33 +44,36 @@ def test_the_recogniser_answers_the_same(folder: Path, shape: tuple[int, ...]) -
 @pytest.mark.parametrize("shape", [(1, 3, 64, 96), (2, 3, 384, 640)])
 def test_the_detector_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, models.OWN_DETECTOR, x)
+    theirs, ours = answers(folder, own.DETECTOR, x)
     assert theirs.shape == (shape[0], shape[2] // 2, shape[3] // 2)
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [models.OWN_RECOGNIZER, models.OWN_DETECTOR])
-def test_the_files_that_come_along_were_exported_from_the_weights_beside_them(name: str) -> None:
-    if not weights.has_onnx(name):
-        pytest.skip("the weights are new; run: stream-ocr weights export --onnx weights")
-    shape = (1, 1, 32, 96) if name == models.OWN_RECOGNIZER else (1, 3, 96, 160)
+@pytest.mark.parametrize(
+    ("name", "shape", "tolerance"), [(own.RECOGNIZER, (1, 1, 32, 96), 1e-4), (own.DETECTOR, (1, 3, 96, 160), 0.01)]
+)
+def test_what_comes_along_for_cpus_was_exported_from_the_weights_beside_it(name, shape, tolerance) -> None:
+    _, engine = own.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
+    assert engine.picked.runtime == ("onnx" if name == own.RECOGNIZER else "mnn")
     x = np.random.default_rng(4).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(weights.onnx_file(name).parent, name, x)
-    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    _, net = own.load_net(name)
+    with torch.inference_mode():
+        ours = net(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(engine.run(x), ours, atol=tolerance)
 
 
 def test_new_weights_are_not_read_by_an_old_export(tmp_path: Path) -> None:
-    entry, state = weights.load_net(models.OWN_DETECTOR)
-    entry.pop("onnx_sha256", None)
+    entry, state = weights.load_net(own.DETECTOR)
+    entry.pop("mnn_sha256", None)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has_onnx("net", tmp_path)
+    assert not weights.has("net", "mnn", tmp_path)
     (path,) = export(tmp_path, tmp_path)
-    assert weights.onnx_file("net", tmp_path) == path
+    assert weights.verified("net", "mnn", tmp_path) == path
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="checksum"):
-        weights.onnx_file("net", tmp_path)
+        weights.verified("net", "mnn", tmp_path)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has_onnx("net", tmp_path)
+    assert not weights.has("net", "mnn", tmp_path)
 
 
 def test_what_is_needed_to_use_a_model_lies_beside_it(folder: Path) -> None:
@@ -86,7 +90,7 @@ def test_the_detector_of_the_paper_is_exported_too(tmp_path: Path) -> None:
     (exported,) = export(tmp_path / "onnx", tmp_path)
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(3).normal(0, 1, (1, 3, 64, 96)).astype(np.float32)
-    _, loaded = models.own_net("detector-resnet18", tmp_path)
+    _, loaded = own.load_net("detector-resnet18", tmp_path)
     with torch.inference_mode():
         ours = loaded(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(session.run(["p"], {"x": x})[0], ours, atol=1e-4)

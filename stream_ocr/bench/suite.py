@@ -27,7 +27,7 @@ OPEN_GATES = ("change.threshold=0.001", "detection.max_per_s=1000", "recognition
 
 _LEAST_SIDE, _LEAST_S = 128, 2.0
 _SUFFIX = {"libx264": ".mp4", "libx265": ".mp4", "libvpx-vp9": ".webm", "libvpx": ".webm", "mpeg4": ".avi"}
-_PACKAGES = ("stream-ocr", "av", "onnxruntime", "rapidocr", "torch")
+_PACKAGES = ("stream-ocr", "av", "mnn", "onnxruntime", "rapidocr", "torch")
 
 
 @dataclass(frozen=True)

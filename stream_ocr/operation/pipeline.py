@@ -62,7 +62,7 @@ class LivePipeline:
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
-        self._settings = models.resolve(settings)
+        self._settings = models.side_by_side(models.resolve(settings))
         self._config, self._overrides = config, overrides
         open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
         self.cameras = {name: Camera() for name in settings.sources}
@@ -75,7 +75,7 @@ class LivePipeline:
         self._origin_s = time.monotonic()
         width, height = models.crop_size(self._settings)
         batch = self._settings.detection.batch
-        self._ring = RingSize(topology.FRAME_SLOTS, self._settings.decode.max_pixels * 2)
+        self._ring = RingSize(topology.CAMERA_SLOTS, self._settings.decode.max_pixels * 2)
         table = topology.five_stages(
             {},
             frame_bytes=self._ring.slot_bytes,
@@ -208,7 +208,7 @@ class LivePipeline:
         if self._config is None or self._instance is None:
             return
         try:
-            new = models.resolve(Settings.load(self._config, self._overrides))
+            new = models.side_by_side(models.resolve(Settings.load(self._config, self._overrides)))
             if not new.sources:
                 raise SettingsError("There is nothing to watch any more.")
             self._instance.renew()

@@ -12,7 +12,8 @@ import msgspec
 
 from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
-FRAME_SLOTS = 12  # per stream: filled by decode, given back by track
+FILE_SLOTS = 24  # per file: filled by decode, given back by track; enough to decode on while a picture is looked at
+CAMERA_SLOTS = 12  # per camera: more would only wait
 CROP_SLOTS = 128  # filled by track, given back by recognize; a frame must not need more
 CROP_BYTES = 48 * 2048
 OUTCOME = "published"  # the hop that ends in the supervisor
@@ -130,7 +131,7 @@ def five_stages(
             ),
         ),
         rings={
-            **{frame_ring(stream): RingSize(FRAME_SLOTS, frame_bytes) for stream in sources},
+            **{frame_ring(stream): RingSize(FILE_SLOTS, frame_bytes) for stream in sources},
             CROPS: RingSize(CROP_SLOTS, crop_bytes),
         },
         streams=tuple(sources),

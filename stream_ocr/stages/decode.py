@@ -12,11 +12,13 @@ from typing import Any, Self
 from stream_ocr import frames
 from stream_ocr.messages import FrameRef, Message, SlotRef, StreamClosed
 from stream_ocr.settings import Settings
+from stream_ocr.sources.ahead import Ahead
 from stream_ocr.sources.files import FileSource, Picture, open_file
 from stream_ocr.stages.base import Slots, frame_ring
 from stream_ocr.stages.worth import NO_WORK, Worth
 
 _PATIENCE_S = 0.1
+_AHEAD = 3  # pictures that are decoded while one is compared with those before it
 
 
 class DecodeStage:
@@ -33,6 +35,7 @@ class DecodeStage:
             max_pixels=self._settings.decode.max_pixels,
             threads=self._settings.decode.threads,
         ).__enter__()
+        self._pictures = Ahead(iter(self._source), _AHEAD)
         duration_s = self._source.duration_s
         self.notes = {} if duration_s is None else {"duration_s": f"{duration_s:.3f}"}
         return self
@@ -40,6 +43,7 @@ class DecodeStage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._pictures.close()
         self._source.__exit__(kind, error, trace)
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
@@ -47,7 +51,7 @@ class DecodeStage:
         seen = damaged = 0
         end_s = self._source.start_s
         reason = "end"
-        for picture in self._source:
+        for picture in self._pictures:
             ref = self._refer(picture, stop)
             if ref is None:
                 reason = "interrupted"

@@ -10,7 +10,7 @@ from pathlib import Path
 from stream_ocr import weights
 from stream_ocr.errors import WeightsError
 
-_OF_OTHER_WEIGHTS = {"sha256", "onnx_sha256", "calibration", "figures"}
+_OF_OTHER_WEIGHTS = {"sha256", "onnx_sha256", "mnn_sha256", "calibration", "figures"}
 
 
 def main(name: str, before: Path, after: Path, into: Path) -> Path:

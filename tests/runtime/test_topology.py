@@ -1,6 +1,6 @@
 from collections import Counter
 
-from stream_ocr.runtime.topology import CROP_SLOTS, FRAME_SLOTS, OUTCOME, RingSize, five_stages
+from stream_ocr.runtime.topology import CROP_SLOTS, FILE_SLOTS, OUTCOME, RingSize, five_stages
 
 
 def test_every_hop_has_one_receiver_and_ends_in_the_supervisor() -> None:
@@ -27,8 +27,8 @@ def test_every_worker_maps_what_it_touches_and_nothing_else() -> None:
     assert {process.fills for process in topology.processes} - {None} == set(topology.rings)
     assert sorted(process.frees for process in topology.processes if process.frees) == ["crops", "frames/"]
     assert topology.rings == {
-        "frames/a": RingSize(FRAME_SLOTS, 100),
-        "frames/b": RingSize(FRAME_SLOTS, 100),
+        "frames/a": RingSize(FILE_SLOTS, 100),
+        "frames/b": RingSize(FILE_SLOTS, 100),
         "crops": RingSize(CROP_SLOTS, 50),
     }
 

@@ -1,0 +1,77 @@
+"""Our own networks, and what runs them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_ocr import mnn_engine, weights
+from stream_ocr.engines import Engine, OnnxEngine, Picked, Runtime, TorchEngine, fold_batch_norms, pick_device
+from stream_ocr.errors import WeightsError
+from stream_ocr.recognition.charset import Charset
+from stream_ocr.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DETECTOR, RECOGNIZER = "detector-small", "recognizer-small"
+
+
+def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.Module]":
+    """A network of the manifest and its entry, in fp32, ready to infer: what comes out are probabilities.
+
+    Detectors: (B, H / 2, W / 2). Recognisers: (B, T, C). where: the folder of the weights, the package's own unless
+    given. Raises WeightsError.
+    """
+    entry, state = weights.load_net(name, where)
+    net: nn.Module
+    if entry["kind"] == "detector":
+        from stream_ocr.detection.dbnet import DBNet
+
+        net = DBNet(**entry["parameters"])
+        _fill(net, state, name)
+    else:
+        from stream_ocr.recognition.crnn import CRNN, Probabilities
+
+        net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
+        _fill(net, state, name)
+        net = Probabilities(net)
+    return entry, fold_batch_norms(net)
+
+
+def pick_for(settings: Settings, runtime: Runtime) -> Picked:
+    """Device, type and threads of a runtime by the settings. Raises DeviceError."""
+    return pick_device(settings.device, runtime=runtime, dtype=settings.dtype, threads=settings.threads)
+
+
+def pick(name: str, settings: Settings) -> Picked:
+    """What one of our networks runs on: torch where it computes in bf16 or on CUDA, or else what is faster in fp32 on
+    a CPU (``benchmarks/networks.py``) and spares the process torch: MNN for convolutions, ONNX Runtime for recurrent
+    layers, which MNN cannot compute from what is exported. Raises DeviceError."""
+    picked = pick_for(settings, "torch")
+    if picked.device == "cpu" and picked.dtype == "fp32":
+        if weights.has(name, "mnn") and not mnn_engine.lacking():
+            return pick_for(settings, "mnn")
+        if weights.has(name, "onnx"):
+            return pick_for(settings, "onnx")
+    return picked
+
+
+def engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
+    """A network's entry in the manifest, and the network ready to run. Raises WeightsError and DeviceError."""
+    picked = pick(name, settings)
+    if picked.runtime == "torch":
+        entry, net = load_net(name)
+        return entry, TorchEngine(net, picked)
+    path = weights.verified(name, picked.runtime)
+    made: Engine = mnn_engine.MnnEngine(path, picked) if picked.runtime == "mnn" else OnnxEngine(path, picked)
+    return weights.manifest()[name], made
+
+
+def _fill(net: "nn.Module", state: "Mapping[str, Tensor]", name: str) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"The weights {name} do not fit this version's network ({str(error).splitlines()[0]}); "
+            "reinstall stream-ocr, or train them anew."
+        ) from error
