@@ -12,7 +12,7 @@ import msgspec
 from stream_ocr.events import Clock, SourceEvent, TextEvent
 from stream_ocr.geometry import Flat
 
-Look = Literal["skip", "carry", "glance", "detect"]
+Look = Literal["skip", "carry", "glance", "detect", "close"]
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):

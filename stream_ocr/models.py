@@ -95,7 +95,11 @@ def resolve(settings: Settings) -> Settings:
     """The settings with what depends on the models filled in, so that every process knows the same numbers."""
     ours = settings.detection.onnx is None and choose(settings.models).name == "own"
     continues, starts = OWN_SCORES if ours else ONNX_SCORES
-    detection = {"score": continues, "unclip": OWN_UNCLIP} if ours else {"score": continues}
+    detection: dict[str, float] = {"score": continues}
+    if ours:
+        detection |= {"unclip": OWN_UNCLIP, "long_side": OWN_LONG_SIDE}
+    else:
+        detection["long_side"] = DB_DEFAULTS["long_side"]
     sections = {
         "detection": _filled(settings.detection, **detection),
         "tracking": _filled(settings.tracking, start_score=starts),

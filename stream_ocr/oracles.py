@@ -93,6 +93,9 @@ class _Finder:
         self._looks += 1
         return found
 
+    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        return self.glance(frames)
+
     def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
         (frame,), (ref, slot) = frames, self.shown
         assert slot is not None

@@ -52,6 +52,11 @@ class Detection(Section):
     long_side: int | None = Field(
         None, ge=32, description="The longer side of the picture is scaled to this; null: the model's own."
     )
+    closely: Literal["at rest", "never"] = Field(
+        "at rest",
+        description="Pictures at least twice as large as long_side are looked at once more at twice the size, for small"
+        " text, where they have come to rest.",
+    )
     binarise: float | None = Field(
         None, gt=0, lt=1, description="Probability from which a pixel is text; null: the model's own."
     )

@@ -10,10 +10,12 @@ import numpy as np
 from stream_ocr.messages import Look
 from stream_ocr.sources.change import Change
 
-_TOLERANCE_S = 1e-6
+TOLERANCE_S = 1e-6
 _LOOKS = 2  # at what appeared: a text may still be fading or being written when it is first seen
 _GLANCES = 3  # between two looks at what only moves
-_MARGIN = 2  # rows of tiles above and below what changed
+MARGIN = 2
+"""Rows of tiles above and below what changed."""
+
 WHOLE = 0.6
 """Share of the rows, from which a part is not worth it."""
 
@@ -79,11 +81,11 @@ class Cadence:
             return ("carry" if change else "skip"), None
         if self._last_s is None or change.cut:
             return "detect", (0, self._owed.size)
-        late = time_s - max(self._all_s, self._glanced_s) >= self._late_s * stretch - _TOLERANCE_S
+        late = time_s - max(self._all_s, self._glanced_s) >= self._late_s * stretch - TOLERANCE_S
         if late and self._glances == _GLANCES:
             return "detect", _band(self._owed)
         urgent = self._owed & self._new
-        if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - _TOLERANCE_S:
+        if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - TOLERANCE_S:
             return "detect", _band(urgent)
         if late:
             return "glance", _band(self._owed)
@@ -93,5 +95,5 @@ class Cadence:
 def _band(wanted: np.ndarray) -> Rows:
     """The rows from the first to the last that is wanted and some more, or all."""
     places = np.flatnonzero(wanted)
-    top, bottom = max(int(places[0]) - _MARGIN, 0), min(int(places[-1]) + 1 + _MARGIN, wanted.size)
+    top, bottom = max(int(places[0]) - MARGIN, 0), min(int(places[-1]) + 1 + MARGIN, wanted.size)
     return (top, bottom) if bottom - top < WHOLE * wanted.size else (0, wanted.size)

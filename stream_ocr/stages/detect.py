@@ -36,6 +36,10 @@ class Finder(Protocol):
         """The same with less work, not as exact."""
         ...
 
+    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        """Small text, with more work."""
+        ...
+
 
 class DetectStage:
     """Runs the detector on batches of frames of all streams; other frames pass by."""
@@ -92,9 +96,11 @@ class DetectStage:
     def _answer(self, ref: FrameRef, found: Iterator[list[Region]]) -> Detections:
         """One frame after the other: what a glance makes of one depends on the looks before it, and not on the company
         that it came in."""
-        if ref.look not in ("glance", "detect"):
+        if ref.look not in ("glance", "detect", "close"):
             return Detections(ref, None)
         self._looks[ref.stamp.stream] += 1
+        if ref.look == "close":
+            return Detections(ref, self._that_count(ref, self._detector.closely([self._part(ref)])[0]))
         if ref.look == "detect":
             seen = next(found)
         elif rows := self._news(ref):

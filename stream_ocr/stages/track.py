@@ -122,7 +122,7 @@ class TrackStage:
         else:
             ended = stream.tracker.advance(time_s, self._take_luma(ref))
             if detections.regions is not None:
-                stream.tracker.detected(detections.regions, time_s, ref.rows)
+                stream.tracker.detected(detections.regions, time_s, ref.rows, close=ref.look == "close")
         stream.last = ref.stamp
         live = stream.tracker.in_view
         stream.boxes += sum(text.in_sight for text in live)

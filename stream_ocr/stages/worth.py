@@ -12,6 +12,7 @@ from stream_ocr.messages import Look
 from stream_ocr.settings import Settings
 from stream_ocr.sources.change import Change, ChangeMap
 from stream_ocr.stages.cadence import Cadence, Rows
+from stream_ocr.stages.scrutiny import LARGE, Scrutiny
 
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
 
@@ -34,7 +35,11 @@ class Worth:
         """source: whose regions and masks say what of the picture counts, where it has any."""
         detection = settings.detection
         most_per_s = source.max_per_s or detection.max_per_s if source else detection.max_per_s
-        self._threshold, self._cadence = settings.change.threshold, Cadence(detection.min_per_s, most_per_s)
+        self._threshold, self._most_per_s = settings.change.threshold, most_per_s
+        self._cadence = Cadence(detection.min_per_s, most_per_s)
+        by_side = detection.long_side if detection.closely == "at rest" else None
+        self._large = LARGE * by_side if by_side else float("inf")  # pixels of the longer side
+        self._scrutiny: Scrutiny | None = None
         self._counts = source.counts if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
 
@@ -44,11 +49,16 @@ class Worth:
             self._size = frame.size
             cell = 16 if frame.size[0] * frame.size[1] > _LARGE else 8
             self._change = ChangeMap(cell, self._threshold)
+            self._scrutiny = Scrutiny(self._most_per_s) if max(frame.size) >= self._large else None
             self._wanted = None if self._counts is None else _tiles_that_count(self._counts, self._change, frame)
         change = self._change.changed(frame)
         if self._wanted is not None:
             change = _within(self._wanted, change)
         look, rows = self._cadence.look(change, time_s, stretch=stretch)
+        if self._scrutiny:
+            self._scrutiny.see(change, time_s)
+            if look in ("skip", "carry") and (close := self._scrutiny.rows(time_s, stretch=stretch)):
+                look, rows = "close", close
         return Work(look, change.cut, rows and self._pixels(rows, frame))
 
     def _pixels(self, rows: Rows, frame: Frame) -> tuple[int, int] | None:
@@ -64,6 +74,8 @@ class Worth:
         """A frame that was worth so much could not go on."""
         if look == "detect":
             self._cadence.owe()
+        elif look == "close" and self._scrutiny:
+            self._scrutiny.owe()
 
 
 def _within(wanted: np.ndarray, change: Change) -> Change:

@@ -11,6 +11,9 @@ from filterpy.kalman import KalmanFilter
 
 from stream_ocr.geometry import extent
 
+_GROWING_S = 0.5
+"""How long a text goes on growing or shrinking that is not detected again: its size is measured by nothing else."""
+
 _H = np.hstack([np.eye(4), np.zeros((4, 4))])
 
 
@@ -78,6 +81,7 @@ def _motion(dt_s: float, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Transition and noise of the state for a step in time, (8, 8) each; pushes are in heights a second squared."""
     transition = np.eye(8)
     transition[:4, 4:] = np.eye(4) * dt_s
+    transition[6:, 6:] *= math.exp(-dt_s / _GROWING_S)
     push = np.diag((np.array([6.0, 6.0, 0.5, 0.5]) * unit) ** 2)
     noise = np.kron([[dt_s**4 / 4, dt_s**3 / 2], [dt_s**3 / 2, dt_s**2]], push)
     return transition, noise

@@ -49,7 +49,7 @@ class Text:
     _longer: int
     cut: bool
 
-    def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
+    def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, *, close: bool = False) -> None:
         self.id = 0  # given when it is confirmed
         self.view = 0
         self.start_s = time_s
@@ -63,6 +63,7 @@ class Text:
         self.ended = False
         self.stay = Stay(quad, time_s, 0)
         self.grows = False  # there was more of it to be seen at each look
+        self._close = close  # a close look has found it: others see less of it
         self._stirred_s = time_s  # when something moved there for the last time
         self._away: tuple[float, float] | None = None  # when it was out of sight the last time
         self._begin(quad, luma)
@@ -114,19 +115,26 @@ class Text:
         """The detector found it again, or parts of it."""
         self.hits += 1
 
-    def hit(self, quad: np.ndarray, luma: np.ndarray, history: History) -> bool:
+    def hit(self, quad: np.ndarray, luma: np.ndarray, history: History, *, close: bool = False) -> bool:
         """The detector found it again, at ``quad``; False when that proves to be a text that came while it was away.
 
-        history: up to the present frame, ``luma``.
+        history: up to the present frame, ``luma``. close: it was a close look.
         """
         self.supported()
         self.joined_s = None
+        if self._close and not close:
+            return True
+        closer, self._close = close and not self._close, close
         framed = self.quad()
         (before, height), after = extent(framed), extent(quad)[0]
         margin = _LONGER * before + 2 * MARGIN * height / HEIGHT
         self._shorter = self._shorter + 1 if after < before - margin and not self._leaves(luma) else 0
         self._longer = self._longer + 1 if after > before + _LETTER * height else 0
-        if not self.confirmed and (self.cut or self._longer):
+        shaken = np.abs(quad - framed).max() > _SHAKE * height
+        if closer:  # what it shows was there before, though not seen
+            if shaken:
+                self._extend(quad, luma, None)
+        elif not self.confirmed and (self.cut or self._longer):
             self._begin(quad, luma)  # it is still coming in, or being written
             self.first_hit_s, self.hits, self.grows = history.now_s, 1, True
         elif after > before + margin or self._longer or self._shorter >= _SHORTER_LOOKS:
@@ -141,7 +149,7 @@ class Text:
             sure = after > before + margin or self._longer != 1 or (self._calm and since is not None)
             if sure:
                 self._extend(quad, luma, since)
-        elif not self._shorter and np.abs(quad - framed).max() > _SHAKE * height:
+        elif shaken and not self._shorter:
             self._filter.detected(quad)
             self._reframe(framed)
         return True
@@ -153,7 +161,7 @@ class Text:
         self.shown_until_s = None
         self._filter, self._template, self._size = other._filter, other._template, other._size
         self._last, self._noise, self._changing = other._last, other._noise, other._changing
-        self._seen = other._seen
+        self._seen, self._close = other._seen, other._close
         self._centre, self._shorter, self._longer, self.cut = other._centre, other._shorter, other._longer, other.cut
 
     def vanish(self, time_s: float) -> None:

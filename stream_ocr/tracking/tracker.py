@@ -42,6 +42,7 @@ class Tracker:
         self._scenes = Scenes()
         self._tickers = Tickers()
         self._luma: np.ndarray | None = None
+        self._close = False
         self._time_s: float | None = None
         self.next_id = first_id
 
@@ -85,10 +86,13 @@ class Tracker:
             text.predict(time_s - (self._time_s if self._time_s is not None else time_s))
         self._time_s = time_s
 
-    def detected(self, regions: Sequence[Region], time_s: float, rows: tuple[int, int] | None = None) -> None:
-        """Take in what the detector found in the present frame, or in some rows of it."""
+    def detected(
+        self, regions: Sequence[Region], time_s: float, rows: tuple[int, int] | None = None, *, close: bool = False
+    ) -> None:
+        """Take in what the detector found in the present frame, or in some rows of it. close: by a close look."""
         if self._luma is None:
             return
+        self._close = close
         self._scenes.see(self._luma)
         for text in self._confirmed:
             if text.in_sight:
@@ -155,8 +159,8 @@ class Tracker:
     def _hit(self, text: Text, quad: np.ndarray, time_s: float) -> None:
         """The detector found a text again, at ``quad``, or one that came in its stead."""
         assert self._luma is not None
-        if not text.hit(quad, self._luma, self._history):
-            self._texts.append(Text(quad, self._luma, time_s))
+        if not text.hit(quad, self._luma, self._history, close=self._close):
+            self._texts.append(Text(quad, self._luma, time_s, close=self._close))
 
     def _join(self, parts: Sequence[Text], quad: np.ndarray, time_s: float) -> None:
         """The detector has found several texts as one line. If it says so twice, they are one, and have been since."""
@@ -180,7 +184,7 @@ class Tracker:
         if parts := _parts(quad, visible):
             self._hit(parts[0], quad, time_s)
         elif score >= self._lifetimes.start_score and not self._fading(quad):
-            text = Text(quad, luma, time_s)
+            text = Text(quad, luma, time_s, close=self._close)
             text.trace_back(self._history, within_s=_GLANCE_S)
             self._texts.append(text)
 

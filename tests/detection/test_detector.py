@@ -192,3 +192,18 @@ def test_a_glance_sees_half_of_it() -> None:
     (glimpsed,), (seen,) = boxes_of(seer.glance([shown])[0]), boxes_of(seer.detect([shown])[0])
     assert glimpsed == pytest.approx(seen, abs=8)
     assert seer.engine.shapes == [(1, 3, 192, 320), (1, 3, 384, 640)]
+
+
+def test_a_close_look_sees_twice_as_much_and_tells_of_small_text_only() -> None:
+    seer = detector(long_side=320)
+    shown = frame((1280, 720), [(100, 100, 300, 140), (100, 300, 500, 420)])
+    assert len(seer.detect([shown])[0]) == 2
+    (small,) = boxes_of(seer.closely([shown])[0])
+    assert small == pytest.approx((100, 100, 300, 140), abs=8)
+    assert seer.engine.shapes == [(1, 3, 192, 320), (1, 3, 384, 640)]
+
+
+def test_a_close_look_enlarges_nothing() -> None:
+    seer = detector(long_side=640)
+    seer.closely([frame((640, 96), [])])
+    assert seer.engine.shapes == [(1, 3, 96, 640)]

@@ -30,6 +30,10 @@ class OneRegion:
         self.glances += 1
         return self.find(frames)
 
+    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        assert [frame.size for frame in frames] == [(64, 64)]
+        return self.find(frames)
+
     def find(self, frames: Sequence[Frame]) -> list[list[Region]]:
         return [[Region(flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
@@ -127,6 +131,17 @@ def test_what_a_glance_shows_is_looked_at_in_the_rows_round_it() -> None:
     assert said.frame.rows == (288, 352)
     assert said.regions is not None
     assert [region.quad[1] for region in said.regions] == [301.0]
+
+
+def test_a_close_look_is_at_its_rows_and_leaves_what_glances_know_as_it_was() -> None:
+    rings, detector = {"a": Ring.anonymous(4, 1 << 16)}, OneRegion()
+    with DetectStage(Settings.load(), rings, detector) as stage:
+        ref = msgspec.structs.replace(frame(rings, "a", 0, "close", 20, (64, 360)), rows=(96, 160))
+        (said,) = stage.process([ref])
+        assert stage.counts == {"a": {"detector_frames": 1}}
+        assert not stage._familiar["a"].news(np.zeros((360, 64), np.uint8), [])
+    assert said.frame == ref
+    assert said.regions == (), "what touches the end of the rows may go on beyond"
 
 
 def test_what_may_start_no_text_is_no_news() -> None:

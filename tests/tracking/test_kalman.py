@@ -38,3 +38,16 @@ def test_a_slanted_quad_keeps_its_slant() -> None:
     box.predict(0.04)
     box.detected(quad + 1)
     assert box.quad() == pytest.approx(quad + 1, abs=1)
+
+
+def test_a_size_that_nobody_measures_again_stays() -> None:
+    quad = rectangle(10, 20, 100, 25)
+    box = BoxFilter(quad)
+    for _ in range(3):
+        box.predict(0.2)
+        quad = rectangle(10, 20, 100, float(quad[3, 1] - quad[0, 1]) - 2)
+        box.detected(quad)
+    for _ in range(100):
+        box.predict(0.04)
+        box.seen_at(quad.mean(axis=0))
+    assert box.quad() == pytest.approx(quad, abs=3)

@@ -30,3 +30,24 @@ def test_a_line_that_comes_from_one_end_and_seems_to_pause_is_no_text_before_it_
     assert first >= 15
     assert [round(width) for width in confirmed[29]] == [700]
     assert tracker.next_id == 2, "one text"
+
+
+def test_what_a_close_look_shows_more_of_was_there_before_and_others_leave_it_so() -> None:
+    picture = written(880)
+    tracker = Tracker(Lifetimes())
+    near, far = rectangle(18, 36, 700, 44), rectangle(40, 30, 600, 56)
+
+    def see(n: int, quad: np.ndarray, *, close: bool = False) -> None:
+        tracker.advance(n / 25, picture)
+        tracker.detected([Region(flat(quad), 0.95)], n / 25, close=close)
+
+    for n in (0, 5):
+        see(n, far)
+    (text,) = tracker.in_view
+    see(10, near, close=True)
+    assert tracker.in_view == [text]
+    assert (text.view, text.start_s) == (1, 0.0), "a better reading, not a change"
+    for n in (15, 20, 25, 30):
+        see(n, far)
+    np.testing.assert_allclose(text.quad(), near, atol=1)
+    assert text.view == 1

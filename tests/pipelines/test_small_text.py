@@ -1,0 +1,47 @@
+"""Text that is too small in a large picture to be seen at a first look."""
+
+from pathlib import Path
+
+import pytest
+
+from stream_ocr.api import read
+from stream_ocr.settings import Settings
+from stream_ocr.sources.synthetic import Scene, Text, render
+from stream_ocr.spans import spans
+
+OWN = ("models=own", "device=cpu", "threads=1")
+
+SCENE = Scene(
+    texts=(
+        Text("Flight LH 454 delayed", 0.0, 3.0, (1300, 90), height=12, outline=None),
+        Text("Please keep the exit clear", 1.0, 3.0, (700, 900), height=14, outline=None),
+        Text("ARRIVALS", 0.0, 3.0, (120, 500), height=60, outline=None),
+    ),
+    duration_s=3.0,
+    size=(1920, 1080),
+    fps=10,
+    background="static",
+)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "hall.mp4"
+    render(SCENE, path)
+    return path
+
+
+def told(clip: Path, *settings: str) -> list[tuple[str, float, float]]:
+    events = read(clip, Settings.load(overrides=[*OWN, *settings]))
+    return sorted((span.text, span.start, span.end) for span in spans(list(events)))
+
+
+def test_close_looks_find_all_of_it_and_its_times_are_exact(clip: Path) -> None:
+    shown = sorted((text.text, text.start_s, text.end_s) for text in SCENE.texts)
+    assert told(clip) == [(text, pytest.approx(start_s), pytest.approx(end_s)) for text, start_s, end_s in shown]
+
+
+def test_without_them_it_is_lost_in_part(clip: Path) -> None:
+    found = [text for text, *_ in told(clip, "detection.closely=never")]
+    assert "ARRIVALS" in found
+    assert "Flight LH 454 delayed" not in found
