@@ -346,10 +346,11 @@ def spoilt(watcher: Watcher, clip: Path) -> int:
 def test_what_lost_packets_spoil_is_not_looked_at(camera, clip, network):
     with Watcher({"url": camera(clip, network=network).url, "transport": "udp"}) as watcher:
         watcher.comes_up()
+        watcher.until(lambda: sum(frame.damaged for frame in watcher.frames) > 5, 30)
         watcher.shows(120, limit_s=20)
         closed = watcher.stop()
     assert closed.counts["corrupt"] > 0
-    assert 5 < sum(frame.damaged for frame in watcher.frames) < len(watcher.frames)
+    assert not all(frame.damaged for frame in watcher.frames)
     assert spoilt(watcher, clip) <= 0.05 * len(watcher.frames)
     assert watcher.kinds().count("up") == 1
     assert watcher.rises()
@@ -359,8 +360,9 @@ def test_most_of_what_doubled_packets_spoil_is_not_looked_at(camera, clip):
     gate = camera(clip, network="netsim duplicate-probability=0.05")
     with Watcher({"url": gate.url, "transport": "udp"}) as watcher:
         watcher.comes_up()
+        watcher.until(lambda: sum(frame.damaged for frame in watcher.frames) > 5, 30)
         watcher.shows(120, limit_s=20)
-    assert 5 < sum(frame.damaged for frame in watcher.frames) < len(watcher.frames)
+    assert not all(frame.damaged for frame in watcher.frames)
     # FFmpeg takes what comes twice in a row twice, without a word; its decoder notices most of it, and here and there
     # only what follows until the next key frame is wrong
     assert spoilt(watcher, clip) <= 25
