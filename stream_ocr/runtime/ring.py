@@ -101,11 +101,11 @@ class Ring:
         """How often a slot has been filled so far: the last generation."""
         return max(self._generation)
 
-    def claim(self, timeout_s: float | None = None) -> tuple[int, memoryview] | None:
-        """The first free slot and its bytes, once there is one; None when the time is over."""
+    def claim(self, timeout_s: float | None = None, among: int | None = None) -> tuple[int, memoryview] | None:
+        """The first free slot and its bytes, once there is one; None when the time is over. among: so many, not all."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         pause_s = _FIRST_PAUSE_S
-        while (slot := self._free()) is None:
+        while (slot := self._free(among or self.slots)) is None:
             if deadline is not None and time.monotonic() >= deadline:
                 return None
             if self._waiting is not None:
@@ -186,9 +186,9 @@ class Ring:
             os.close(self._fd)
             self._fd = None
 
-    def _free(self) -> int | None:
+    def _free(self, among: int) -> int | None:
         # The first one rather than the next one: a ring that is seldom full touches few pages.
-        for slot in range(self.slots):
+        for slot in range(min(among, self.slots)):
             if self._generation[slot] == self._released[slot] and slot not in self._claimed:
                 return slot
         return None

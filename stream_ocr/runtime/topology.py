@@ -12,7 +12,7 @@ import msgspec
 
 from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
-FILE_SLOTS = 24  # per file: filled by decode, given back by track; enough to decode on while a picture is looked at
+FILE_SLOTS = 64  # per file: filled by decode, given back by track; enough to decode on while others load or look
 CAMERA_SLOTS = 12  # per camera: more would only wait
 CROP_SLOTS = 128  # filled by track, given back by recognize; a frame must not need more
 CROP_BYTES = 48 * 2048

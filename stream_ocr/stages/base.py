@@ -38,8 +38,8 @@ class Slots(Protocol):
         """Slots that are filled and not yet given back."""
         ...
 
-    def claim(self, timeout_s: float | None = None) -> tuple[int, memoryview] | None:
-        """A free slot and its bytes, once there is one; None when the time is over."""
+    def claim(self, timeout_s: float | None = None, among: int | None = None) -> tuple[int, memoryview] | None:
+        """A free slot and its bytes, once there is one; None when the time is over. among: the first so many slots."""
         ...
 
     def commit(self, slot: int, note: int = 0) -> SlotRef:

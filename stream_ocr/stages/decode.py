@@ -18,6 +18,7 @@ from stream_ocr.stages.base import Slots, frame_ring
 from stream_ocr.stages.worth import NO_WORK, Worth
 
 _PATIENCE_S = 0.1
+_FEWEST, _MOST_BYTES = 12, 96 << 20  # slots, and bytes in them, that wait for the stages that follow
 _AHEAD = 3  # pictures that are decoded while one is compared with those before it
 
 
@@ -83,7 +84,7 @@ class DecodeStage:
 
     def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():
-            claim = self._slots.claim(timeout_s=_PATIENCE_S)
+            claim = self._slots.claim(_PATIENCE_S, max(_FEWEST, _MOST_BYTES // frames.byte_count(picture.frame.size)))
             if claim is not None:
                 frames.write(picture.frame, claim[1])
                 return self._slots.commit(claim[0])

@@ -38,6 +38,13 @@ def test_pixels_pass_from_one_mapping_to_another(ring: Ring) -> None:
     other.close()
 
 
+def test_some_may_be_left_alone(ring: Ring) -> None:
+    first = ring.claim(timeout_s=0, among=1)
+    assert first is not None
+    assert ring.claim(timeout_s=0, among=1) is None
+    assert ring.claim(timeout_s=0) is not None
+
+
 def test_slots_lie_apart_and_on_pages(ring: Ring) -> None:
     refs = [put(ring, bytes([n]) * 5000) for n in range(3)]
     assert [set(ring.view(ref)) for ref in refs] == [{0}, {1}, {2}]
