@@ -11,7 +11,7 @@ from stream_ocr import drawing, engines, models, own, weights
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import Settings
 
-RUNTIMES: tuple[engines.Runtime, ...] = ("torch", "mnn", "onnx")
+RUNTIMES: tuple[engines.Runtime, ...] = ("torch", "onnx")
 _PACKAGES = (
     "torch",
     "mnn",

@@ -45,10 +45,9 @@ class MnnEngine:
                 raise MemoryError(f"MNN has not enough memory for a batch of {x.shape}.")
             raise RuntimeError(f"MNN could not run the network on a batch of {x.shape} (code {code}).")
         output = self._interpreter.getSessionOutput(self._session)
-        y = np.empty(output.getShape(), dtype=np.float32)
-        tensor = self._tensor(y)
-        output.copyToHostTensor(tensor)
-        return np.array(tensor.getNumpyData()).reshape(y.shape)
+        y = self._tensor(np.empty(output.getShape(), dtype=np.float32))
+        output.copyToHostTensor(y)
+        return np.array(y.getNumpyData())
 
     def _tensor(self, array: np.ndarray) -> Any:
         return self._mnn.Tensor(array.shape, self._mnn.Halide_Type_Float, array, self._mnn.Tensor_DimensionType_Caffe)
@@ -64,8 +63,9 @@ def convert(onnx: Path, path: Path) -> None:
     if reason := lacking():
         raise WeightsError(f"To export for MNN takes MNN, and {reason}; pip install mnn.")
     told = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
+    path.unlink(missing_ok=True)  # a conversion that fails says so only by leaving no file
     done = subprocess.run([sys.executable, "-c", _CONVERT, *told], capture_output=True, text=True, check=False)
-    if done.returncode or not path.is_file():
+    if not path.is_file():
         raise WeightsError(f"{onnx} could not be converted for MNN ({done.stderr.strip()[-200:] or done.returncode}).")
 
 

@@ -95,11 +95,9 @@ def resolve(settings: Settings) -> Settings:
     """The settings with what depends on the models filled in, so that every process knows the same numbers."""
     ours = settings.detection.onnx is None and choose(settings.models).name == "own"
     continues, starts = OWN_SCORES if ours else ONNX_SCORES
-    detection: dict[str, float] = {"score": continues}
+    detection = {"score": continues, "long_side": OWN_LONG_SIDE if ours else DB_DEFAULTS["long_side"]}
     if ours:
-        detection |= {"unclip": OWN_UNCLIP, "long_side": OWN_LONG_SIDE}
-    else:
-        detection["long_side"] = DB_DEFAULTS["long_side"]
+        detection["unclip"] = OWN_UNCLIP
     sections = {
         "detection": _filled(settings.detection, **detection),
         "tracking": _filled(settings.tracking, start_score=starts),

@@ -35,19 +35,20 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(f"{folder} cannot be made ({error.strerror}); name a folder for the ONNX files.") from error
+    here = folder.resolve() == (where or weights.folder()).resolve()
     for name in sorted(weights.manifest(where)):
         entry, net = own.load_net(name, where)
-        here = folder.resolve() == (where or weights.folder()).resolve()
         recognizer = entry["kind"] == "recognizer"
-        path = folder / f"{name}.{'mnn' if here and not recognizer else 'onnx'}"
-        if path.suffix == ".mnn":
+        form: weights.Form = "mnn" if here and not recognizer else "onnx"
+        path = folder / f"{name}.{form}"
+        if form == "mnn":
             with TemporaryDirectory() as between:
-                _write(net, onnx := Path(between, path.stem), recognizer=False)
+                _write(net, onnx := Path(between, f"{name}.onnx"), recognizer=recognizer)
                 mnn_engine.convert(onnx, path)
         else:
             _write(net, path, recognizer=recognizer)
         if here:
-            weights.amend(name, {f"{path.suffix[1:]}_sha256": weights.sha256(path)}, where)
+            weights.amend(name, {f"{form}_sha256": weights.sha256(path)}, where)
         else:
             told = json.dumps(entry, indent=2, ensure_ascii=False)
             path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")

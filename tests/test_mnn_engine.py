@@ -62,10 +62,12 @@ def test_nothing_is_written_to_standard_output() -> None:
 
 def test_what_is_missing_or_no_network_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="missing"):
-        MnnEngine(tmp_path / "net.mnn", pick_device("cpu", runtime="mnn"))
+        MnnEngine(tmp_path / "none.mnn", pick_device("cpu", runtime="mnn"))
     (tmp_path / "net.onnx").write_bytes(b"no network")
+    (tmp_path / "net.mnn").write_bytes(b"of an earlier network")
     with pytest.raises(WeightsError, match="could not be converted"):
         convert(tmp_path / "net.onnx", tmp_path / "net.mnn")
+    assert not (tmp_path / "net.mnn").exists(), "it would be taken for this one"
 
 
 def test_it_is_for_cpus_and_fp32() -> None:
