@@ -1,7 +1,10 @@
 """The program ``stream-ocr``."""
 
+import os
+import signal
 import sys
 from contextlib import nullcontext
+from types import FrameType
 
 from stream_ocr.runtime import forks
 
@@ -10,12 +13,23 @@ _READING = {"read", "demo", "run"}
 
 def main() -> None:
     """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
+    signal.signal(signal.SIGINT, _interrupt)
     by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
     try:
         with forks.early() if by_workers else nullcontext():
             _run()
     except KeyboardInterrupt:  # before a command could see to it
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """As Python does it, but never with an exception into an import: of the libraries that are imported some swallow
+    it, some make another of it, and where it passes an exec() Python ends by the signal though it was caught."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(128 + number)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _run() -> None:

@@ -288,7 +288,7 @@ def test_hostile_text_is_harmless(browse, serve, log, clip, video):
     )
     opened = browse(serve(log.path, clip[0] if video else None))
     page = opened.page
-    opened.until(f"streamOcr.model.events.length === {len(HOSTILE) + 1}")
+    opened.until(f"document.querySelectorAll('#list li button').length === {len(HOSTILE) + 1}")
     title = page.title()
     for index in range(len(HOSTILE)):
         page.evaluate("index => document.querySelectorAll('#list li button')[index].click()", index)
