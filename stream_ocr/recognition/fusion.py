@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from stream_ocr.recognition.ctc import NOTHING, Decoded, weakest
 from stream_ocr.recognition.likeness import without_spaces
 
-_CERTAIN, _EACH = 0.98, 0.8  # all characters together, and every one
+_CERTAIN, _EACH = 0.97, 0.8  # all characters together, and every one
 _AGREED = 0.9
 _NEARER = 1.3
 

@@ -93,7 +93,7 @@ class TrackStage:
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """By stream."""
-        return {name: {"boxes": stream.boxes} for name, stream in self._streams.items()}
+        return {name: {"boxes": stream.boxes + stream.tracker.overlooked} for name, stream in self._streams.items()}
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)
@@ -102,7 +102,7 @@ class TrackStage:
             return
         yield self._end_all(stream, closed.end_s)
         self._next_ids[closed.stream] = stream.tracker.next_id
-        yield closed.adding(boxes=stream.boxes)
+        yield closed.adding(boxes=stream.boxes + stream.tracker.overlooked)
 
     def _follow(self, detections: Detections) -> Iterator[Tracks]:
         ref = detections.frame

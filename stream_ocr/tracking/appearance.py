@@ -23,6 +23,10 @@ MAX_WIDTH = 480
 BLOCK = 10
 """Columns that are judged together: about one character."""
 
+_INK = (0.5, 0.7)  # of the strength of the strongest strokes: no ink below, all ink above
+_STROKES = 3.0  # per cent of a view that are surely stroke
+_NEXT = np.ones((3, 3), dtype=np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -103,10 +107,14 @@ def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -
     scores = correlations(view, template)
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
     found = view[y : y + height, x : x + width]
-    energy = product(template, template)
-    gain = product(found, template) / energy if energy > 0 else 0.0
+    gain = contrast(found, template)
     shift = x - reach + between(scores[y], x), y - reach + between(scores[:, x], y)
     return Match(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
+
+
+def contrast(view: np.ndarray, template: np.ndarray) -> float:
+    """That of a view, 1 = as in the template, which has the same shape."""
+    return product(view, template) / max(product(template, template), 1e-6)
 
 
 def correlations(picture: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -136,13 +144,40 @@ def residuals(view: np.ndarray, template: np.ndarray, noise: np.ndarray | float 
     character lies whole in one of them; their energy is set against the text's own mean energy a block, so that
     gaps between words do not count. Returns (n,) float.
     """
-    gain = product(view, template) / max(product(template, template), 1e-6)
-    difference = np.abs(view - np.float32(min(max(gain, 0.3), 3.0)) * template)
+    difference = np.abs(view - np.float32(bounded(contrast(view, template))) * template)
     difference -= noise
     np.maximum(difference, 0.0, out=difference)
     change, seen, known = _by_block(np.stack([_columns(part) for part in (difference, view, template)]))
     energy = (seen + known) / 2
     return change / (2 * np.maximum(energy, 0.5 * energy.mean() + 1e-6))
+
+
+def rewritten(view: np.ndarray, template: np.ndarray) -> float:
+    """How much ink has come or gone in the block where most has, in pixels of a view (h, w).
+
+    Ink is what is about as strong as the strongest strokes, so that most of what moves behind a text is none, and what
+    lies beside ink of the other view counts as the same, so that a slant or a fraction of a pixel makes no difference.
+    Of 11,000 pairs of words that differ in one letter or digit (60 fonts, 12 to 60 pixels, outlined or not) 99.5 % are
+    1.9 and more.
+    """
+    darkest, brightest = np.percentile(template, (_STROKES, 100 - _STROKES))
+    level = float(brightest if brightest >= -darkest else darkest)
+    before, now = _ink(template, level), _ink(view, level * bounded(contrast(view, template)))
+    different = cv2.subtract(now, cv2.dilate(before, _NEXT)) + cv2.subtract(before, cv2.dilate(now, _NEXT))
+    blocks = cv2.blur(different.sum(axis=0, dtype=np.float32)[None], (BLOCK, 1), borderType=cv2.BORDER_CONSTANT)
+    return BLOCK * float(blocks.max()) / 255
+
+
+def _ink(picture: np.ndarray, level: float) -> np.ndarray:
+    """0 to 255"""
+    none, full = _INK
+    share = picture / np.float32(level or 1.0)
+    return np.asarray(np.clip((share - none) * (255 / (full - none)), 0, 255).astype(np.uint8))
+
+
+def bounded(gain: float) -> float:
+    """A gain within what a text at its weakest and strongest has."""
+    return min(max(gain, 0.3), 3.0)
 
 
 def _columns(picture: np.ndarray) -> np.ndarray:

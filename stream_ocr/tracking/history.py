@@ -67,6 +67,10 @@ class History:
                 kept.append((time_s, picture))
         return kept
 
+    def frames_since(self, time_s: float) -> int:
+        """How many of those that are remembered are from ``time_s`` on, without the last one."""
+        return sum(since_s >= time_s for since_s, _ in self._frames) - 1
+
     @property
     def since_s(self) -> float:
         """Time of the first frame that is remembered."""

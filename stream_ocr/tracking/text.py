@@ -4,21 +4,18 @@ import cv2
 import numpy as np
 
 from stream_ocr.geometry import beyond, bounds, extent, grown, inside
-from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, reframed, residuals, view_size
+from stream_ocr.tracking.appearance import HEIGHT, MARGIN, Match, find, look_at, view_size
 from stream_ocr.tracking.history import FirstSight, History
 from stream_ocr.tracking.kalman import BoxFilter
+from stream_ocr.tracking.portrait import FIRST_NOISE, LEAST_NOISE, NOISES, Change, Portrait
 from stream_ocr.tracking.scenes import Stay
 
 _KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight, and that brings it back
 _KEEP_GAIN = 0.5  # of its full contrast; less is faded
-_CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behind outlined letters leaves 0.02
-_SETTLED = 0.03
-_NOISES, _LEAST_NOISE, _FIRST_NOISE, _CALM = 2.5, 4.0, 4.0, 6.0  # grey levels
 _LONGER = 0.15  # of the length, from which a box shows more or less of the text
 _LETTER = 0.3  # heights: so much more, seen again, is a letter
 _SHORTER_LOOKS = 3
 _SHAKE = 0.1  # of the height, by which the boxes of a detector shake about a text at rest
-_STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
 _RESTING = 0.5  # pixels of the view in a frame
 _STILL = 0.95
 _BACK_S = 0.1  # what comes with a text that is back may be noticed so much later
@@ -39,14 +36,11 @@ class Text:
     """
 
     _filter: BoxFilter
-    _size: tuple[int, int]
-    _template: np.ndarray
-    _last: np.ndarray
-    _noise: np.ndarray
-    _changing: list[tuple[float, np.ndarray]]
+    _portrait: Portrait
     _seen: tuple[slice, slice, np.ndarray] | None
     _shorter: int
     _longer: int
+    _astray: np.ndarray | None  # by which the last box that was found lay elsewhere, (4, 2)
     cut: bool
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, *, close: bool = False) -> None:
@@ -80,7 +74,7 @@ class Text:
     @property
     def settled(self) -> bool:
         """Whether it looks as it did in the frame before."""
-        return self.in_sight and not self._changing
+        return self.in_sight and not self._portrait.changing
 
     def is_whole(self, time_s: float, confirm_s: float) -> bool:
         """Whether it can be taken for a text that stays, all of which is to be seen: found twice, or at rest."""
@@ -102,13 +96,13 @@ class Text:
 
     def trace_back(self, history: History, within_s: float = float("inf")) -> None:
         """Learn from the pictures before when it came, where it stood and how it moves."""
-        sight = history.first_sight(self.quad(), self._template, self._tolerance, within_s)
+        sight = history.first_sight(self.quad(), self._portrait.view, self._portrait.tolerance, within_s)
         self.start_s, self.start_quad = sight.time_s, sight.quad
         self._filter.start_moving(sight.velocity)
 
     def glimmers(self, luma: np.ndarray) -> bool:
         """Whether it can still be made out, however faint."""
-        match = find(luma, self.quad(), self._template, _REACHES[True][0])
+        match = find(luma, self.quad(), self._portrait.view, _REACHES[True][0])
         return match.score > _REGAIN_SCORE and match.gain < _KEEP_GAIN
 
     def supported(self) -> None:
@@ -131,6 +125,7 @@ class Text:
         self._shorter = self._shorter + 1 if after < before - margin and not self._leaves(luma) else 0
         self._longer = self._longer + 1 if after > before + _LETTER * height else 0
         shaken = np.abs(quad - framed).max() > _SHAKE * height
+        astray, self._astray = self._astray, quad - framed if shaken else None
         if closer:  # what it shows was there before, though not seen
             if shaken:
                 self._extend(quad, luma, None)
@@ -146,12 +141,12 @@ class Text:
             ):
                 self.vanish(self._away[0])
                 return False
-            sure = after > before + margin or self._longer != 1 or (self._calm and since is not None)
+            sure = after > before + margin or self._longer != 1 or (self._portrait.calm and since is not None)
             if sure:
                 self._extend(quad, luma, since)
-        elif shaken and not self._shorter:
+        elif shaken and not self._shorter and not (self.confirmed and _alone(quad - framed, astray)):
             self._filter.detected(quad)
-            self._reframe(framed)
+            self._portrait.reframe(framed, self.quad(), luma)
         return True
 
     def replace_by(self, other: "Text") -> None:
@@ -159,9 +154,8 @@ class Text:
         self.view += 1
         self.start_s, self.start_quad = other.start_s, other.start_quad
         self.shown_until_s = None
-        self._filter, self._template, self._size = other._filter, other._template, other._size
-        self._last, self._noise, self._changing = other._last, other._noise, other._changing
-        self._seen, self._close = other._seen, other._close
+        self._filter, self._portrait, self._seen = other._filter, other._portrait, other._seen
+        self._close, self._astray = other._close, other._astray
         self._centre, self._shorter, self._longer, self.cut = other._centre, other._shorter, other._longer, other.cut
 
     def vanish(self, time_s: float) -> None:
@@ -185,48 +179,37 @@ class Text:
             if self.in_sight:
                 self.vanish(time_s)
                 self._filter.stop()
-            self._changing = []
+            self._portrait.forget_change()
             return
         if self._leaves(luma):
             self.vanish(time_s)
             self._filter.seen_at(self._place_of(match))
-            self._changing = []
+            self._portrait.forget_change()
             return
         if self.shown_until_s is not None:
             self._away, self.shown_until_s = (self.shown_until_s, time_s), None
         self._filter.seen_at(self._place_of(match))
         self._remember(luma)
-        before, self._last = self._last, match.view
-        different = residuals(match.view, self._template, self._tolerance).max()
-        if different > _CHANGED:
-            step = residuals(match.view, before, self._tolerance).max()
-            if self._changing:  # what goes on changing, such as film behind thin letters, is noise
-                self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
-            sudden = step > max(_SETTLED, _STEADY * different)
-            if self._changing or sudden:
-                self._change(match.view, time_s, settled=not sudden)
-            else:  # nearer or sharper, little by little: it is the same text still
-                self._template = match.view
-                self.drifts += 1
-        else:
-            self._changing = []
-            self._learn(match)
+        self._note(self._portrait.see(match, time_s))
 
     def unchanged(self, time_s: float) -> None:
         """The next frame shows the same picture, here if not everywhere."""
-        if self._changing:
-            self._change(self._changing[-1][1], time_s, settled=True)
+        self._note(self._portrait.rest(time_s))
 
-    @property
-    def _calm(self) -> bool:
-        """Whether what is behind it does not move."""
-        return float(self._noise.mean()) <= _CALM
+    def _note(self, change: Change | None) -> None:
+        if change is None:
+            return
+        if change.what == "rewritten":
+            self.start_s, self.start_quad = change.since_s, self.quad()
+            self.view += 1
+        else:
+            self.drifts += 1
 
     def _since(self, quad: np.ndarray, luma: np.ndarray, history: History) -> FirstSight | None:
         """When there began to be more of it, or less; None where there was from its beginning, or that is forgotten."""
         place = beyond(quad, self.quad())
         view = look_at(luma, place, view_size(place))
-        tolerance = np.full_like(view, _LEAST_NOISE + _NOISES * _FIRST_NOISE)
+        tolerance = np.full_like(view, LEAST_NOISE + NOISES * FIRST_NOISE)
         sight = history.first_sight(place, view, tolerance, reach=_REACHES[True][0])  # there may be the like beside it
         if sight.time_s <= max(self.start_s, history.since_s):
             return None
@@ -255,9 +238,9 @@ class Text:
     def _find(self, luma: np.ndarray) -> Match:
         quad = self.quad()
         near_reach, far_reach = _REACHES[self.confirmed]
-        match = find(luma, quad, self._template, near_reach)
+        match = find(luma, quad, self._portrait.view, near_reach)
         if match.score < 0.8:
-            far = find(luma, quad, self._template, far_reach)
+            far = find(luma, quad, self._portrait.view, far_reach)
             return far if far.score > match.score + 0.05 else match
         return match
 
@@ -273,56 +256,19 @@ class Text:
         if match.still >= _STILL * match.score and np.linalg.norm(centre - self._centre) < _RESTING * unit:
             return self._centre
         along, across = quad[1] - quad[0], quad[3] - quad[0]
-        width = max(self._size[0] - 2 * MARGIN, 1)
+        width = max(self._portrait.size[0] - 2 * MARGIN, 1)
         return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / HEIGHT * across)
-
-    def _change(self, view: np.ndarray, time_s: float, *, settled: bool) -> None:
-        """Part of it looks different. Once that has settled, it is a new view."""
-        self._changing = [*self._changing[-24:], (time_s, view)]
-        if settled and len(self._changing) > 1:
-            self.start_s, self.start_quad = self._changed_at(view), self.quad()
-            self.view += 1
-            self._template = self._last = view
-            self._changing = []
-
-    def _changed_at(self, view: np.ndarray) -> float:
-        """The first frame from which on the text looked more like the new view than like the old one."""
-        start_s = self._changing[-1][0]
-        for time_s, look in reversed(self._changing):
-            old, new = (residuals(look, other, self._tolerance).max() for other in (self._template, view))
-            if new > old:
-                break
-            start_s = time_s
-        return start_s
-
-    @property
-    def _tolerance(self) -> np.ndarray:
-        return _LEAST_NOISE + _NOISES * self._noise
-
-    def _learn(self, match: Match) -> None:
-        """Average the background away, keep the contrast at its highest, learn how much each pixel usually differs."""
-        gain = float(np.clip(match.gain, 0.3, 3.0))
-        strength = np.float32(1 + 0.5 * max(gain - 1, 0.0))
-        self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - gain * self._template)
-        self._template = (0.9 * self._template + 0.1 * match.view / gain) * strength
-
-    def _reframe(self, framed: np.ndarray) -> None:
-        """Fit what is known of its look, as framed by that quad, to the quad of now."""
-
-        def fit(view: np.ndarray) -> np.ndarray:
-            return reframed(view, framed, quad)
-
-        quad = self.quad()
-        self._template, self._last, self._noise = fit(self._template), fit(self._last), fit(self._noise)
-        self._changing = [(time_s, fit(view)) for time_s, view in self._changing]
 
     def _begin(self, quad: np.ndarray, luma: np.ndarray) -> None:
         """Take what stands in ``quad`` for the text."""
         self._filter = BoxFilter(quad)
-        self._size = view_size(quad)
-        self._template = self._last = look_at(luma, quad, self._size)
-        self._noise = np.full_like(self._template, _FIRST_NOISE)
-        self._changing = []
+        self._portrait = Portrait(quad, luma)
         self._seen = None
         self._shorter = self._longer = 0
+        self._astray = None
         self.cut = not inside(quad, (luma.shape[1], luma.shape[0]))
+
+
+def _alone(astray: np.ndarray, before: np.ndarray | None) -> bool:
+    """Whether a box lies elsewhere, and no box before it lay there rather than where the text was."""
+    return before is None or bool(np.abs(astray - before).max() > np.abs(astray).max())

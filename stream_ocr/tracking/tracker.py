@@ -45,6 +45,7 @@ class Tracker:
         self._close = False
         self._time_s: float | None = None
         self.next_id = first_id
+        self.overlooked = 0  # boxes in earlier frames, of texts that were not known to be texts yet
 
     @property
     def luma(self) -> np.ndarray | None:
@@ -209,6 +210,7 @@ class Tracker:
             if not text.is_whole(time_s, self._lifetimes.confirm_s):
                 continue
             text.trace_back(self._history)
+            self.overlooked += self._history.frames_since(text.start_s)
             before = self._predecessor(text)
             if before is None:
                 text.id = self._new_id()

@@ -51,7 +51,7 @@ def test_a_look_that_shows_nothing_does_not_unsay_a_text() -> None:
 @pytest.mark.parametrize(
     "looks",
     [
-        [("GATE 4", 0.97, 20.0)],  # nobody has agreed yet
+        [("GATE 4", 0.96, 20.0)],  # nobody has agreed yet
         [("GATE 4", 0.85, 20.0), ("GATE 4", 0.8, 20.0)],  # agreed, not clear
         [("GATE 4", 0.95, 20.0), ("GATE A", 0.94, 20.0)],  # disagreed
         [("", 0.0, 20.0)],

@@ -51,3 +51,19 @@ def test_what_a_close_look_shows_more_of_was_there_before_and_others_leave_it_so
         see(n, far)
     np.testing.assert_allclose(text.quad(), near, atol=1)
     assert text.view == 1
+
+
+def test_one_look_that_finds_a_box_elsewhere_is_doubted_and_two_are_believed() -> None:
+    picture = written(880)
+    tracker = Tracker(Lifetimes())
+    level, slanting = rectangle(18, 36, 700, 44), rectangle(18, 36, 700, 44) + [[0, 6], [0, -6], [0, -6], [0, 6]]
+    looks = [level, level, slanting, level, slanting, slanting]
+    stood = []
+    for n, quad in enumerate(looks):
+        tracker.advance(n / 2, picture)
+        tracker.detected([Region(flat(quad), 0.95)], n / 2)
+        stood.append(tracker.in_view[0].quad() if tracker.in_view else None)
+    for n in (1, 2, 3, 4):
+        np.testing.assert_allclose(stood[n], level, atol=1)
+    np.testing.assert_allclose(stood[5], slanting, atol=2)
+    assert tracker.in_view[0].view == 0
