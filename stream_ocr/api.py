@@ -5,19 +5,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from stream_ocr import models
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.journal import open_journal
 from stream_ocr.messages import Published, StreamClosed
-from stream_ocr.operation.pipeline import LivePipeline
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sink, Sinks, configured, open_sinks
+
+if TYPE_CHECKING:
+    from stream_ocr.operation.pipeline import LivePipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +151,13 @@ class Pipeline:
 
     @overload
     @classmethod
-    def load(cls, config: str | Path) -> LivePipeline: ...
+    def load(cls, config: str | Path) -> "LivePipeline": ...
 
     @classmethod
-    def load(cls, config: str | Path, files: Sequence[str | Path] | None = None) -> Self | LivePipeline:
+    def load(cls, config: str | Path, files: Sequence[str | Path] | None = None) -> "Self | LivePipeline":
         """Files read with the settings of a YAML file; without files, the cameras that it names."""
+        from stream_ocr.operation.pipeline import LivePipeline  # metrics and thumbnails, which files do not need
+
         return LivePipeline.load(config) if files is None else cls(files, Settings.load(Path(config)))
 
     def __enter__(self) -> Self:

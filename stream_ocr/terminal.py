@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream_ocr import annotate, api, doctor
+from stream_ocr import api, doctor
 from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.progress import Watch
@@ -137,6 +137,8 @@ def replay(log: Path, outputs: Sequence[str], streams: Sequence[str] = ()) -> No
 
 def draw(video: Path, events: Sequence[Event], target: Path, settings: Settings) -> None:
     """Write the annotated video, with progress."""
+    from stream_ocr import annotate  # video encoders and fonts, which reading does not need
+
     place = _Place()
     with Watch(lambda: place):
         frames = annotate.annotate(video, events, target, settings, progress=place.reach)

@@ -106,9 +106,10 @@ def report(
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:
     from stream_ocr import models, terminal
-    from stream_ocr.annotate import check_target
 
     if annotate:
+        from stream_ocr.annotate import check_target
+
         check_target(files[0], annotate)
     settings = settings if in_process else models.side_by_side(settings)
     way = terminal.in_this_process if in_process else terminal.by_processes

@@ -70,6 +70,11 @@ class Cadence:
             self._all_s, self._glances = time_s, 0
         return look, rows
 
+    @property
+    def sated(self) -> bool:
+        """Whether it owes a look at everything already: whatever else changes adds nothing."""
+        return bool(self._owed.any()) and _band(self._owed) == (0, self._owed.size)
+
     def owe(self) -> None:
         """A look that was granted did not come to pass: the next frame gets it."""
         self._last_s = None

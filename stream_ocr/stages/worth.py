@@ -15,6 +15,7 @@ from stream_ocr.stages.cadence import Cadence, Rows
 from stream_ocr.stages.scrutiny import LARGE, Scrutiny
 
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
+_TAKEN = 3  # frames in a row that are taken to go on moving
 
 
 class Work(NamedTuple):
@@ -42,6 +43,7 @@ class Worth:
         self._scrutiny: Scrutiny | None = None
         self._counts = source.counts if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
+        self._taken = 0  # frames since it was seen that things move
 
     def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> Work:
         """How much a frame is worth."""
@@ -51,7 +53,7 @@ class Worth:
             self._change = ChangeMap(cell, self._threshold)
             self._scrutiny = Scrutiny(self._most_per_s) if max(frame.size) >= self._large else None
             self._wanted = None if self._counts is None else _tiles_that_count(self._counts, self._change, frame)
-        change = self._change.changed(frame)
+        change = self._compared(frame)
         if self._wanted is not None:
             change = _within(self._wanted, change)
         look, rows = self._cadence.look(change, time_s, stretch=stretch)
@@ -60,6 +62,15 @@ class Worth:
             if look in ("skip", "carry") and (close := self._scrutiny.rows(time_s, stretch=stretch)):
                 look, rows = "close", close
         return Work(look, change.cut, rows and self._pixels(rows, frame))
+
+    def _compared(self, frame: Frame) -> Change:
+        """Where everything has moved since the detector looked, it is enough to find out now and then if it still does,
+        but for close looks, which are at what has come to rest."""
+        if self._taken < _TAKEN and self._cadence.sated and not self._scrutiny:
+            self._taken += 1
+            return self._change.moving(frame)
+        self._taken = 0
+        return self._change.changed(frame)
 
     def _pixels(self, rows: Rows, frame: Frame) -> tuple[int, int] | None:
         """Rows of tiles as rows of pixels, None for all of them."""

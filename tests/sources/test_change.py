@@ -149,6 +149,22 @@ def test_a_cut_is_not_a_pan_nor_a_flash(photo):
     assert change_map.changed(frame(np.full_like(other, 16))).cut  # to black
 
 
+def test_what_is_said_to_move_is_only_searched_for_cuts_and_for_what_appears(photo):
+    change_map = against(photo)
+    panned = np.roll(photo, 6, axis=1)
+    titled = panned.astype(np.uint8)
+    cv2.putText(titled, "TITLE", (200, 200), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4)
+    moved = change_map.moving(frame(panned))
+    assert moved.mask.all()
+    assert not moved.cut
+    came = change_map.moving(frame(titled))
+    assert came.sudden.any()
+    assert change_map.moving(frame(252 - photo)).cut
+    change_map.processed(frame(photo))
+    change_map.moving(frame(photo))
+    assert not change_map.moving(frame(photo)), "the same to the bit does not move, whatever is said"
+
+
 def test_another_size_begins_anew(photo):
     change_map = against(photo)
     change = change_map.changed(frame(photo[:180, :321]))

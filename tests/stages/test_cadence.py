@@ -126,3 +126,14 @@ def test_what_only_moves_gets_three_glances_and_a_look_in_turn_and_what_appears_
     assert [look for look in seen if look != "carry"] == ["detect", "detect", *four, *four, "glance"]
     cadence.look(NEW, 5.0)
     assert [look for look in (cadence.look(MOVED, 5.2 + n / 25)[0] for n in range(6)) if look != "carry"] == ["detect"]
+
+
+def test_once_it_owes_a_look_at_everything_it_need_not_know_more() -> None:
+    cadence = Cadence(2, 10)
+    assert not cadence.sated
+    cadence.look(EVERYTHING, 0.0)
+    assert not cadence.sated, "it has just looked"
+    cadence.look(moved(5), 0.04)
+    assert not cadence.sated
+    cadence.look(EVERYTHING, 0.08)
+    assert cadence.sated
