@@ -26,7 +26,7 @@ class _Known(NamedTuple):
 
 
 class Familiar:
-    """The regions of one stream. restless: the last glance had news, and so the next will have, most likely."""
+    """The regions of one stream. restless: the last glance had news all over, as the next will have, most likely."""
 
     def __init__(self) -> None:
         self.restless = False

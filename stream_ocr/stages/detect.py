@@ -113,15 +113,16 @@ class DetectStage:
         return Detections(ref, regions)
 
     def _news(self, ref: FrameRef) -> tuple[int, int] | None:
-        """The rows in which a glance is not enough. Where it was not, as in a street that pans, the next is spared."""
+        """The rows in which a glance is not enough. Where that was all of them, as in a pan, the next is spared."""
         familiar, rows = self._familiar[ref.stamp.stream], ref.rows or (0, ref.size[1])
         if familiar.restless:
             familiar.restless = False
             return rows
         glimpsed = self._that_count(ref, self._detector.glance([self._part(ref)])[0])
         news = familiar.news(self._frame(ref).y, self._that_start(glimpsed))
-        familiar.restless = bool(news)
-        return _round(news, rows) if news else None
+        wanted = _round(news, rows) if news else None
+        familiar.restless = wanted == rows
+        return wanted
 
     def _that_start(self, regions: Sequence[Region]) -> list[Region]:
         """Those that may start a text."""
