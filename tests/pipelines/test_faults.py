@@ -133,7 +133,7 @@ def test_ctrl_c_while_the_workers_start(start, long_clip, tmp_path, processes) -
     assert unasked((tmp_path / "stderr").read_text()) == []
 
 
-@pytest.mark.parametrize("after_s", [0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
+@pytest.mark.parametrize("after_s", [0.1, 0.25, 0.4])
 def test_ctrl_c_while_the_program_imports(start, long_clip, tmp_path, after_s) -> None:
     program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=own", "--set", "device=cpu")
     assert soon(lambda: psutil.Process(program.pid).children(), STARTED_WITHIN_S)
