@@ -89,6 +89,10 @@ class Recognition(Vocabulary):
     max_batch: int = Field(16, ge=1, description="Lines in a batch at most.")
     looks: int = Field(5, ge=1, description="Readings that are fused for one view of a text at most.")
     pause_s: float = Field(0.5, ge=0, description="Between the first two looks; it doubles with each further one.")
+    again: Literal["in doubt", "always"] = Field(
+        "in doubt",
+        description="Which of these readings are made: those that may change something, or all.",
+    )
     views_per_s: float = Field(
         2.0, gt=0, description="Readings per second, in the long run, of a text that never stops changing."
     )

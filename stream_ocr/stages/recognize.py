@@ -89,7 +89,8 @@ class RecognizeStage:
             key = stream, track.id, track.view
             height = extent(unflat(track.quad))[1]
             defers = self._doubts.setdefault(key[:2], Doubt()).defers(time_s, height)
-            if not defers and self._fusions.setdefault(key, Fusion()).wants(height):
+            helps = self._fusions.setdefault(key, Fusion()).wants(height) and not defers
+            if helps or self._settings.recognition.again == "always":
                 wanted.append((key, height, self._crop(track.crop)))
         if wanted:
             self._read[stream] = self._read.get(stream, 0) + len(wanted)

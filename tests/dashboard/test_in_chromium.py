@@ -455,8 +455,8 @@ def share_of_outline(changed: np.ndarray, quad: np.ndarray) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log, tmp_path):
-    """Its first twelve seconds, read by our own models, as anybody does it. In every 25th frame that Chromium shows: each
-    text of the truth has a box with an IoU of 0.6 or more, and where that box is, its outline is in the pixels."""
+    """Twelve seconds, read by our own models, as anybody does it. In every 25th frame that Chromium shows: each text of
+    the truth has a box with an IoU of 0.6 or more, and where that box is, its outline is in the pixels."""
     scene = replace(demo_scene(), duration_s=12.0)
     every = {frame: picture for frame, (_, picture) in enumerate(pictures(scene)) if frame % 25 == 0}
     video, annotated = tmp_path / "demo.mp4", tmp_path / "annotated.mp4"

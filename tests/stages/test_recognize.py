@@ -154,6 +154,13 @@ def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
     assert reader.closed().counts == {"boxes": 9, "crops_read": 1}
 
 
+def test_all_looks_are_read_where_that_is_wanted() -> None:
+    reader = Reader(0.99, "recognition.again=always")
+    with reader.stage:
+        told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
+    assert [reading.looks for reading in told] == [1, 2, 3, 4]
+
+
 def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> None:
     reader.read(reader.track("12:01"))
     reader.read(reader.track("12:01"))
