@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_config_prints_settings_that_are_read_back(run):
 
 def test_mistakes_in_the_settings_are_told_without_a_traceback(run):
     assert run("config", "--set", "modles=own") == (1, "", "modles (--set) is not a setting; did you mean models?\n")
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_interrupts_are_as_before_once_the_program_has_run(run, handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        run("config")
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_no_command_shows_help(run):

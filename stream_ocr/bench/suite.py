@@ -21,7 +21,8 @@ from stream_ocr.sources.rendering import Codec
 from stream_ocr.sources.synthetic import render, truth
 
 CONTESTANTS = ("ours", "decoding", "rapidocr", "everything")
-"""``everything`` is ours with the gates open: the detector looks or glances at all frames, all boxes are read."""
+"""``everything`` is ours with the gates open: the detector looks or glances at all frames that
+differ, all texts that are at rest are read in them."""
 
 OPEN_GATES = (
     "change.threshold=0.001",

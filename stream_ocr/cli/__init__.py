@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
 from stream_ocr.runtime import forks
@@ -13,13 +14,26 @@ _READING = {"read", "demo", "run"}
 
 def main() -> None:
     """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
-    signal.signal(signal.SIGINT, _interrupt)
     by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
     try:
-        with forks.early() if by_workers else nullcontext():
+        with _interrupted(), forks.early() if by_workers else nullcontext():
             _run()
     except KeyboardInterrupt:  # before a command could see to it
         sys.exit(128 + signal.SIGINT)
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """What Python does at a Ctrl-C, done by ``_interrupt``; where it is ignored, as in the background of a script, it
+    stays so."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -43,7 +43,12 @@ class _Stream:
     epoch: int
     size: tuple[int, int]
     last: Stamp
-    boxes: int = 0
+    told: int = 0  # boxes
+
+    @property
+    def boxes(self) -> int:
+        """Boxes over all frames, from the beginning of each text on."""
+        return self.told + self.tracker.overlooked
 
 
 class TrackStage:
@@ -93,7 +98,7 @@ class TrackStage:
     @property
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """By stream."""
-        return {name: {"boxes": stream.boxes + stream.tracker.overlooked} for name, stream in self._streams.items()}
+        return {name: {"boxes": stream.boxes} for name, stream in self._streams.items()}
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)
@@ -102,7 +107,7 @@ class TrackStage:
             return
         yield self._end_all(stream, closed.end_s)
         self._next_ids[closed.stream] = stream.tracker.next_id
-        yield closed.adding(boxes=stream.boxes + stream.tracker.overlooked)
+        yield closed.adding(boxes=stream.boxes)
 
     def _follow(self, detections: Detections) -> Iterator[Tracks]:
         ref = detections.frame
@@ -125,7 +130,7 @@ class TrackStage:
                 stream.tracker.detected(detections.regions, time_s, ref.rows, close=ref.look == "close")
         stream.last = ref.stamp
         live = stream.tracker.in_view
-        stream.boxes += sum(text.in_sight for text in live)
+        stream.told += sum(text.in_sight for text in live)
         crops = {} if ref.damaged else self._crops_of(stream, live, time_s)
         yield Tracks(
             ref.stamp,
