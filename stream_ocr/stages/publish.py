@@ -162,10 +162,11 @@ class PublishStage:
         if said is not None and is_rest(said, reading) and until_s - reading.start_s < _WIPING_S:
             told.cut_s = reading.start_s if told.cut_s is None else told.cut_s
             return
+        told.cut_s = None
         kind: Kind | Literal["nothing"] = "appeared" if said is None else verdict(said, reading)
         if kind == "nothing":
             return
-        told.said, told.cut_s = reading, None
+        told.said = reading
         told.ticks += said is not None and kind == "changed" and ticks(said, reading)
         told.overlay |= told.ticks >= _TICKS
         if said is not None and kind == "updated" and said.start_s < reading.start_s:

@@ -11,7 +11,7 @@ Verdict = Literal["nothing", "updated", "changed"]
 
 _FIGURES = re.compile(r"\d+")
 _SURER = 0.02
-_LESS_SURE = 0.1  # a longer text may be read with so much less confidence
+_LESS_SURE, _UNSURE = 0.1, 0.7  # a longer text may be read with so much less confidence, and with any above
 _UNFOLDING_S = 0.75
 
 
@@ -22,6 +22,8 @@ def verdict(said: Reading, new: Reading) -> Verdict:
         return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
     if new.view == said.view:
         return "updated"  # all looks at these pixels have been weighed
+    if (words_said in words or words in words_said) and _unsure(said, new):  # film beside it read as letters, or cut
+        return "nothing"
     if new.start_s <= said.start_s:  # the box has changed
         return "updated" if _frames_better(said, new, words_said, words) else "nothing"
     if _unfolds(said, new, words_said, words):
@@ -51,7 +53,7 @@ def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> 
     if words in words_said:
         return False
     if words_said in words:
-        return new.confidence >= said.confidence - _LESS_SURE
+        return True
     if may_be_one((new.text, new.characters), (said.text, said.characters)):
         return _surer(said, new)
     return new.confidence > said.confidence
@@ -59,6 +61,11 @@ def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> 
 
 def _surer(said: Reading, new: Reading) -> bool:
     return weakest(new.text, new.characters) > weakest(said.text, said.characters) + _SURER
+
+
+def _unsure(said: Reading, new: Reading) -> bool:
+    sure = weakest(new.text, new.characters)
+    return sure < _UNSURE and sure < weakest(said.text, said.characters) - _LESS_SURE
 
 
 def _unfolds(said: Reading, new: Reading, words_said: str, words: str) -> bool:

@@ -227,6 +227,8 @@ def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
 def test_a_stop_is_bounded() -> None:
     with Supervisor(troubled("hang"), {}, drain_s=0.5) as supervisor:
         list(islice(supervisor.messages(), 20))
+        while supervisor.progress["decode/a"] <= 20:  # the frame at which detect hangs is still to be sent
+            time.sleep(0.01)
         supervisor.stop()
         start = time.monotonic()
         with pytest.raises(WorkerError, match=r"did not finish within 0\.5 s"):

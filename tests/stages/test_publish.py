@@ -165,6 +165,14 @@ def test_what_is_left_of_a_text_that_is_wiped_out_is_no_text(rest: str) -> None:
     assert events[1].end == 0.04, "when it was cut"
 
 
+def test_a_text_that_was_covered_for_a_moment_ends_when_it_ends() -> None:
+    whole, left = reading("A day by the sea"), reading("A day by", view=1, start_s=0.04)
+    again = reading("A day by the sea", view=2, start_s=0.2)
+    events = publish(whole, *[left] * 4, *[again] * 20, structs.replace(again, end_s=1.0))
+    assert said(events) == [("appeared", "A day by the sea"), ("ended", "A day by the sea")]
+    assert events[1].end == 1.0
+
+
 def test_a_shorter_text_that_stays_is_another_one() -> None:
     whole, shorter = reading("PLATFORM 77"), reading("PLATFORM 7", view=1, start_s=0.04)
     events = publish(whole, *[shorter] * 20, structs.replace(shorter, end_s=0.84))

@@ -24,6 +24,8 @@ def reading(text: str, confidence: float = 0.95, *, view: int = 0, start_s: floa
         (reading("BUS STOP", 0.98), reading("EUS STOPI", 0.82, view=1), "nothing"),  # a worse box
         (reading("BUS ST", 0.9), reading("BUS STOP", 0.85, view=1), "updated"),
         (reading("BUS STOP", 0.9), reading("BUS", 0.99, view=1), "nothing"),
+        (reading("SCHOOL"), reading("SCHOOL I7", 0.6, view=1, start_s=0.5), "nothing"),  # a window beside it
+        (reading("SCHOOL"), reading("SCHOO", 0.6, view=1, start_s=1.0), "nothing"),
         (reading("12:01"), reading("12:02", view=1, start_s=1.0), "changed"),
         (reading("12:01"), reading("12:02", 0.6, view=1, start_s=1.0), "nothing"),
         (reading("THE PEA"), reading("THE PEACH OPEN", view=1, start_s=0.5), "updated"),
