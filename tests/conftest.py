@@ -20,7 +20,7 @@ THREADS = Path("/proc/self/task")
 HERE = Path(__file__).parent
 COMPUTING = {"detection", "recognition", "scenarios", "sources", "tracking", "training"}
 """Folders of tests that have no processes, sockets or clocks to wait for."""
-_NICE = 10
+_NICE = 5
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -112,13 +112,14 @@ class WatchStage:
         """Every picture that is not stale, until ``stop()`` or until a file has been played."""
         reason = "interrupted"
         while not stop():
+            ended = self._source.ended  # asked first: what came before the end is to be taken
             item = self._source.take(_PATIENCE_S)
             if isinstance(item, SourceChanged):
                 yield from self._tell_gap(item.start_s)
                 yield item
             elif item is not None:
                 yield from self._show(item, stop)
-            elif self._source.ended:
+            elif ended:
                 reason = "end"
                 break
             else:
