@@ -1,6 +1,7 @@
 """What a reading adds to what has been said of its text."""
 
 import re
+from statistics import fmean
 from typing import Literal
 
 from stream_ocr.messages import Reading
@@ -11,7 +12,8 @@ Verdict = Literal["nothing", "updated", "changed"]
 
 _FIGURES = re.compile(r"\d+")
 _SURER = 0.02
-_LESS_SURE, _UNSURE = 0.1, 0.7  # a longer text may be read with so much less confidence, and with any above
+_ADDED_SURE = 0.8  # the mean of what a longer text adds
+_REST_SURE, _LESS_SURE = 0.7, 0.1  # the weakest letter of a shorter one, and how much weaker than before
 _UNFOLDING_S = 0.75
 
 
@@ -22,7 +24,7 @@ def verdict(said: Reading, new: Reading) -> Verdict:
         return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
     if new.view == said.view:
         return "updated"  # all looks at these pixels have been weighed
-    if (words_said in words or words in words_said) and _unsure(said, new):  # film beside it read as letters, or cut
+    if _adds_unsurely(new, words_said, words) or _cuts_unsurely(said, new, words_said, words):
         return "nothing"
     if new.start_s <= said.start_s:  # the box has changed
         return "updated" if _frames_better(said, new, words_said, words) else "nothing"
@@ -63,9 +65,17 @@ def _surer(said: Reading, new: Reading) -> bool:
     return weakest(new.text, new.characters) > weakest(said.text, said.characters) + _SURER
 
 
-def _unsure(said: Reading, new: Reading) -> bool:
-    sure = weakest(new.text, new.characters)
-    return sure < _UNSURE and sure < weakest(said.text, said.characters) - _LESS_SURE
+def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
+    """Whether a longer text has become so by what lies beside it, such as windows, and looks a little like letters."""
+    at = words.find(words_said)
+    sure = [sure for c, sure in zip(new.text, new.characters, strict=True) if not c.isspace()]
+    return at >= 0 and fmean(sure[:at] + sure[at + len(words_said) :]) < _ADDED_SURE
+
+
+def _cuts_unsurely(said: Reading, new: Reading, words_said: str, words: str) -> bool:
+    """Whether a shorter text is so because its box cuts a letter in two."""
+    weak, weak_said = weakest(new.text, new.characters), weakest(said.text, said.characters)
+    return words in words_said and weak < _REST_SURE and weak < weak_said - _LESS_SURE
 
 
 def _unfolds(said: Reading, new: Reading, words_said: str, words: str) -> bool:

@@ -24,7 +24,8 @@ def reading(text: str, confidence: float = 0.95, *, view: int = 0, start_s: floa
         (reading("BUS STOP", 0.98), reading("EUS STOPI", 0.82, view=1), "nothing"),  # a worse box
         (reading("BUS ST", 0.9), reading("BUS STOP", 0.85, view=1), "updated"),
         (reading("BUS STOP", 0.9), reading("BUS", 0.99, view=1), "nothing"),
-        (reading("SCHOOL"), reading("SCHOOL I7", 0.6, view=1, start_s=0.5), "nothing"),  # a window beside it
+        (reading("SCHOOL"), reading("SCHOOL I7", 0.7, view=1, start_s=0.5), "nothing"),  # a window beside it
+        (reading("SCHOOL"), reading("1 SCHOOL", 0.7, view=1), "nothing"),
         (reading("SCHOOL"), reading("SCHOO", 0.6, view=1, start_s=1.0), "nothing"),
         (reading("12:01"), reading("12:02", view=1, start_s=1.0), "changed"),
         (reading("12:01"), reading("12:02", 0.6, view=1, start_s=1.0), "nothing"),
@@ -41,4 +42,11 @@ def test_a_letter_counts_and_not_the_mean() -> None:
     sure = (0.99,) * 8
     said = structs.replace(reading("OPEN FILF", view=0), characters=(*sure, 0.8))
     new = structs.replace(reading("OPEN FILE", view=1, start_s=1.0), characters=(*sure, 0.99))
+    assert verdict(said, new) == "updated"
+
+
+def test_what_is_added_counts_and_not_its_weakest_letter() -> None:
+    said, grown = reading("The way", 0.99), "The way to the sea"
+    sure = (*(0.99,) * 12, 0.55, *(0.99,) * 5)
+    new = structs.replace(reading(grown, view=1, start_s=0.5), characters=sure)
     assert verdict(said, new) == "updated"
