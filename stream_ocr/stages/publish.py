@@ -25,11 +25,12 @@ from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots
-from stream_ocr.stages.verdict import is_rest, ticks, verdict
+from stream_ocr.stages.verdict import echoes, is_rest, ticks, verdict
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
 _WIPING_S = 0.5  # a rest of a text that stays for longer is a text of its own
+_ECHO_S = 2.0  # a part of a text that stays for longer than the whole is a text of its own
 _TICKS = 3  # figures that changed so often are a display
 _LONE, _SHORT, _GLIMPSED = 0.97, 0.8, 0.75
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,6 +44,7 @@ class _Told:
     latest: Reading
     said: Reading | None = None
     cut_s: float | None = None  # since when only a rest of what was said is to be seen
+    echo_s: float = float("-inf")  # when it was last seen to be a part of a text that is told
     ticks: int = 0
     overlay: bool = False
     crop: bytes | None = None  # of this view
@@ -157,7 +159,7 @@ class PublishStage:
         said = told.said
         if said is not None and _same(said, reading):  # which is so in nearly all frames
             return
-        if not self._worth_saying(reading):
+        if not self._worth_saying(reading) or (said is None and self._is_echo(message.stamp, told, until_s)):
             return
         if said is not None and is_rest(said, reading) and until_s - reading.start_s < _WIPING_S:
             told.cut_s = reading.start_s if told.cut_s is None else told.cut_s
@@ -175,6 +177,12 @@ class PublishStage:
         if told.crop is not None:
             self._crops[event.id] = told.crop
         yield event
+
+    def _is_echo(self, stamp: Stamp, told: _Told, until_s: float) -> bool:
+        others = self._streams[stamp.stream].tracks.values()
+        if any(other.said is not None and echoes(told.latest, other.latest, other.said.text) for other in others):
+            told.echo_s = stamp.time_s
+        return until_s - told.echo_s < _ECHO_S
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events

@@ -1,9 +1,11 @@
 """What a reading adds to what has been said of its text."""
 
 import re
+from difflib import SequenceMatcher
 from statistics import fmean
 from typing import Literal
 
+from stream_ocr.geometry import bounds, unflat
 from stream_ocr.messages import Reading
 from stream_ocr.recognition.ctc import weakest
 from stream_ocr.recognition.likeness import may_be_one, without_spaces
@@ -15,6 +17,7 @@ _SURER = 0.02
 _ADDED_SURE = 0.8  # the mean of what a longer text adds
 _REST_SURE, _LESS_SURE = 0.7, 0.1  # the weakest letter of a shorter one, and how much weaker than before
 _UNFOLDING_S = 0.75
+_ECHO, _ALIKE = 0.5, 0.7  # share of a box, and of the letters
 
 
 def verdict(said: Reading, new: Reading) -> Verdict:
@@ -49,6 +52,17 @@ def is_rest(said: Reading, new: Reading) -> bool:
     words, words_said = without_spaces(new.text), without_spaces(said.text)
     cut = len(words) < len(words_said) and (words_said.startswith(words) or words_said.endswith(words))
     return cut and new.start_s > said.start_s
+
+
+def echoes(new: Reading, place: Reading, text: str) -> bool:
+    """Whether a reading is of a part of the box of a text that is told already, as the lower half of its letters is."""
+    left, top, right, bottom = bounds(unflat(new.quad))
+    other_left, other_top, other_right, other_bottom = bounds(unflat(place.quad))
+    width = max(0.0, min(right, other_right) - max(left, other_left))
+    height = max(0.0, min(bottom, other_bottom) - max(top, other_top))
+    if width * height <= _ECHO * (right - left) * (bottom - top):
+        return False
+    return SequenceMatcher(None, without_spaces(text), without_spaces(new.text), autojunk=False).ratio() > _ALIKE
 
 
 def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> bool:

@@ -173,6 +173,14 @@ def test_a_text_that_was_covered_for_a_moment_ends_when_it_ends() -> None:
     assert events[1].end == 1.0
 
 
+def test_what_is_read_of_a_half_of_the_letters_of_a_text_is_no_text() -> None:
+    whole = reading("MUSEUM")
+    half = structs.replace(reading("IUSEUM", track=2), quad=flat(rectangle(20, 314, 200, 16)))
+    line = structs.replace(reading("MUSEUM", track=3), quad=flat(rectangle(20, 325, 200, 30)))
+    events = publish(*[[whole, half, line]] * 5)
+    assert [(event.track, event.text) for event in events] == [(1, "MUSEUM"), (3, "MUSEUM")]
+
+
 def test_a_shorter_text_that_stays_is_another_one() -> None:
     whole, shorter = reading("PLATFORM 77"), reading("PLATFORM 7", view=1, start_s=0.04)
     events = publish(whole, *[shorter] * 20, structs.replace(shorter, end_s=0.84))
