@@ -45,7 +45,7 @@ demo: install
 	$(VENV)/bin/stream-ocr demo
 
 test: install cameras
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2
 
 # GStreamer's RTSP server, for the cameras of the tests. Where it may not be installed their tests are skipped.
 cameras:

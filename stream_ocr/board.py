@@ -21,7 +21,7 @@ from stream_ocr.sinks.console import printable, row
 from stream_ocr.terminal import Signals, say
 
 _EVERY_S = 0.5
-_LAST_LINES_S = 2.0
+_LAST_LINES_S, _MOST_TIMES = 2.0, 10
 _COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("state", "left", 8),
     ("fps", "right", 4),
@@ -161,7 +161,8 @@ def _standard_error() -> Iterator[Console]:
     terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")
     console = Console(file=terminal)
     said, write = os.pipe()
-    copying = threading.Thread(target=_copy, args=(said, console), name="board", daemon=True)
+    printed = threading.Event()
+    copying = threading.Thread(target=_copy, args=(said, console, printed), name="board", daemon=True)
     copying.start()
     os.dup2(write, 2)
     os.close(write)
@@ -170,11 +171,16 @@ def _standard_error() -> Iterator[Console]:
     finally:
         sys.stderr.flush()
         os.dup2(terminal.fileno(), 2)
-        copying.join(_LAST_LINES_S)  # no longer: a process that is left over may still hold the pipe
+        for _ in range(_MOST_TIMES):  # no longer: a process that is left over may still hold the pipe
+            printed.clear()
+            copying.join(_LAST_LINES_S)
+            if not printed.is_set():
+                break
 
 
-def _copy(said: int, console: Console) -> None:
+def _copy(said: int, console: Console, printed: threading.Event) -> None:
     """Until nobody can write any more; the console's file is then closed."""
     with console.file, open(said, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             console.print(Text.from_ansi(line.rstrip("\n")))
+            printed.set()

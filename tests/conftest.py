@@ -1,6 +1,6 @@
 """A test that leaves a process, a ZeroMQ context or shared memory behind fails. A real RTSP camera for tests.
 
-With ``-n 2 --dist loadgroup`` those that only compute run beside the others, and out of their way.
+With ``-n 2`` those that only compute run beside the others, and out of their way.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from rtsp_camera.handle import Camera, missing_for_cameras
+from xdist.scheduler import LoadScopeScheduling
 
 SHARED_MEMORY = Path("/dev/shm")
 THREADS = Path("/proc/self/task")
@@ -23,15 +24,24 @@ COMPUTING = {"detection", "recognition", "scenarios", "sources", "tracking", "tr
 _NICE = 5
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        computes = item.path.relative_to(HERE).parts[0] in COMPUTING
-        item.add_marker(pytest.mark.xdist_group("computing" if computes else "waiting"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Apart(config, log)
+
+
+class _Apart(LoadScopeScheduling):
+    """One process runs the tests that compute, another those that wait."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "computing" if _computes(nodeid) else "waiting"
+
+
+def _computes(nodeid: str) -> bool:
+    return Path(nodeid.split("::")[0]).parts[1] in COMPUTING
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    group = item.get_closest_marker("xdist_group")
-    if "PYTEST_XDIST_WORKER" in os.environ and group and group.args == ("computing",):
+    if "PYTEST_XDIST_WORKER" in os.environ and _computes(item.nodeid):
         os.nice(max(0, _NICE - os.nice(0)))
 
 

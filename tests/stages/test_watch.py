@@ -137,7 +137,7 @@ def test_the_first_picture_comes_at_once_and_time_is_that_of_the_camera(camera, 
     began_s = time.monotonic()
     with Watcher({"url": camera(clip).url}) as watcher:
         watcher.comes_up()
-        assert time.monotonic() - began_s < 2  # 0.1 s on an idle machine
+        assert time.monotonic() - began_s < 4  # 0.1 s on an idle machine
         watcher.until(lambda: watcher.frames[-1].stamp.clock == "rtcp", 8)
         closed = watcher.stop()
     stamps = [frame.stamp for frame in watcher.frames]
@@ -154,13 +154,13 @@ def test_the_first_picture_comes_at_once_and_time_is_that_of_the_camera(camera, 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_a_camera_that_dies_is_noticed_at_once_and_taken_back_when_it_returns(camera, clip, transport):
     gate = camera(clip)
-    with Watcher({"url": gate.url, "transport": transport}) as watcher:
+    with Watcher({"url": gate.url, "transport": transport}, live=NEVER_STALE) as watcher:
         watcher.comes_up()
         watcher.shows(10)
         gate.kill()
         killed_s = time.monotonic()
         down = watcher.goes_down(limit_s=5)
-        assert time.monotonic() - killed_s < (1.5 if transport == "tcp" else 4)
+        assert time.monotonic() - killed_s < (3 if transport == "tcp" else 4)
         assert "ended the stream" in down.reason or "did not answer" in down.reason
         assert down.start_s == pytest.approx(watcher.frames[-1].stamp.end_s)
         gate.restart()
@@ -190,7 +190,7 @@ def test_a_camera_that_freezes_is_noticed(camera, clip, transport, without_colle
         gate.freeze()
         frozen_s = time.monotonic()
         down = watcher.goes_down()
-        assert time.monotonic() - frozen_s < 2 * LIVE["read_s"] + 1.5
+        assert time.monotonic() - frozen_s < 2 * LIVE["read_s"] + 4
         assert "did not answer for 0.5 s" in down.reason
         gate.thaw()
         watcher.comes_up(2, limit_s=LIVE["longest_retry_s"] + 4)
@@ -399,7 +399,7 @@ def test_another_resolution_is_taken_as_it_comes(camera, clip, tmp_path):
         gate.do(f"clip {larger}")
         asked_s = time.monotonic()
         watcher.until(lambda: watcher.frames[-1].size == (960, 540), 5)
-        assert time.monotonic() - asked_s < 2
+        assert time.monotonic() - asked_s < 4
         watcher.shows(10)
     first = next(frame for frame in watcher.frames if frame.size == (960, 540))
     assert (first.look, first.cut) == ("detect", True)
