@@ -1,11 +1,10 @@
 """A test that leaves a process, a ZeroMQ context or shared memory behind fails. A real RTSP camera for tests.
 
-With ``-n 2`` those that only compute run beside the others, and out of their way.
+With ``-n 2`` two halves run beside each other: most tests wait, for cameras, clocks and processes.
 """
 
 import contextlib
 import multiprocessing
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,31 +17,20 @@ from xdist.scheduler import LoadScopeScheduling
 
 SHARED_MEMORY = Path("/dev/shm")
 THREADS = Path("/proc/self/task")
-HERE = Path(__file__).parent
-COMPUTING = {"detection", "recognition", "scenarios", "sources", "tracking", "training"}
-"""Folders of tests that have no processes, sockets or clocks to wait for."""
-_NICE = 5
+OTHER_HALF = {"detection", "recognition", "runtime", "scenarios", "sinks", "sources", "stages", "tracking", "training"}
+"""Folders of tests that take about as long as all the others."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _Apart(config, log)
+    return _Halves(config, log)
 
 
-class _Apart(LoadScopeScheduling):
-    """One process runs the tests that compute, another those that wait."""
+class _Halves(LoadScopeScheduling):
+    """One process for each half, so that tests of one folder, which are most in each other's way, never meet."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "computing" if _computes(nodeid) else "waiting"
-
-
-def _computes(nodeid: str) -> bool:
-    return Path(nodeid.split("::")[0]).parts[1] in COMPUTING
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ and _computes(item.nodeid):
-        os.nice(max(0, _NICE - os.nice(0)))
+        return "other" if Path(nodeid.split("::")[0]).parts[1] in OTHER_HALF else "one"
 
 
 @pytest.fixture(autouse=True)
