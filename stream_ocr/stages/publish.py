@@ -30,7 +30,7 @@ from stream_ocr.stages.verdict import echoes, is_rest, ticks, verdict
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
 _WIPING_S = 0.5  # a rest of a text that stays for longer is a text of its own
-_ECHO_S = 2.0  # a part of a text that stays for longer than the whole is a text of its own
+_ECHO_S = 0.5  # a part of a text that stays for longer than the whole is a text of its own
 _TICKS = 3  # figures that changed so often are a display
 _LONE, _SHORT, _GLIMPSED = 0.97, 0.8, 0.75
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -179,9 +179,10 @@ class PublishStage:
         yield event
 
     def _is_echo(self, stamp: Stamp, told: _Told, until_s: float) -> bool:
-        others = self._streams[stamp.stream].tracks.values()
-        if any(other.said is not None and echoes(told.latest, other.latest, other.said.text) for other in others):
-            told.echo_s = stamp.time_s
+        for other in self._streams[stamp.stream].tracks.values():
+            in_sight = other.latest.hidden_s is None and other.latest.end_s is None
+            if other.said is not None and in_sight and echoes(told.latest, other.latest, other.said.text):
+                told.echo_s = stamp.time_s
         return until_s - told.echo_s < _ECHO_S
 
     def _worth_saying(self, reading: Reading) -> bool:

@@ -181,6 +181,12 @@ def test_what_is_read_of_a_half_of_the_letters_of_a_text_is_no_text() -> None:
     assert [(event.track, event.text) for event in events] == [(1, "MUSEUM"), (3, "MUSEUM")]
 
 
+def test_what_comes_where_a_text_has_gone_is_another_one() -> None:
+    gone = structs.replace(reading("Chapter 1"), hidden_s=0.04)
+    events = publish([reading("Chapter 1")], *[[gone, reading("Chapter 11", track=2, start_s=0.04)]] * 5)
+    assert said(events) == [("appeared", "Chapter 1"), ("appeared", "Chapter 11")]
+
+
 def test_a_shorter_text_that_stays_is_another_one() -> None:
     whole, shorter = reading("PLATFORM 77"), reading("PLATFORM 7", view=1, start_s=0.04)
     events = publish(whole, *[shorter] * 20, structs.replace(shorter, end_s=0.84))
