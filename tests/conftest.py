@@ -110,4 +110,12 @@ def _of_others(left: set[str]) -> set[str]:
             lines = () if maps.parent.name in ours else maps.read_text().splitlines()
             nodes |= {line.split()[4] for line in lines if f" {SHARED_MEMORY}/" in line}
     files = {file for file in left if Path(file).parent == SHARED_MEMORY}
-    return {file for file in files if not Path(file).exists() or str(Path(file).stat().st_ino) in nodes}
+    return {file for file in files if (node := _node(file)) is None or node in nodes}
+
+
+def _node(file: str) -> str | None:
+    """Its inode; None when it is not there any more."""
+    try:
+        return str(Path(file).stat().st_ino)
+    except FileNotFoundError:
+        return None

@@ -18,7 +18,7 @@ def may_be_one(new: Reading, old: Reading) -> bool:
     Letters that are sure in both must agree: "Score A" that becomes "Score B" has changed. In texts that are short or
     count ("12:01", "12:02"; "Chapter 1", "Chapter 11") it is enough that the new one is sure of what is new.
     """
-    (text, sure), (text_old, sure_old) = _letters(new), _letters(old)
+    (text, sure), (text_old, sure_old) = letters(new), letters(old)
     if text.translate(_LOOKALIKES) == text_old.translate(_LOOKALIKES):
         return True
     edits = SequenceMatcher(None, text_old, text, autojunk=False).get_opcodes()
@@ -35,6 +35,12 @@ def may_be_one(new: Reading, old: Reading) -> bool:
     )
 
 
+def letters(reading: Reading) -> tuple[str, list[float]]:
+    """The same without its spaces."""
+    pairs = [(c, sure) for c, sure in zip(*reading, strict=True) if not c.isspace()]
+    return "".join(c for c, _ in pairs), [sure for _, sure in pairs]
+
+
 def without_spaces(text: str) -> str:
     """What is compared of texts: spaces are lost more often than invented, and no reason to disagree."""
     return "".join(text.split())
@@ -42,8 +48,3 @@ def without_spaces(text: str) -> str:
 
 def _counts(text: str) -> bool:
     return any(map(str.isdigit, text))
-
-
-def _letters(reading: Reading) -> tuple[str, list[float]]:
-    pairs = [(c, sure) for c, sure in zip(*reading, strict=True) if not c.isspace()]
-    return "".join(c for c, _ in pairs), [sure for _, sure in pairs]

@@ -180,8 +180,9 @@ class PublishStage:
 
     def _is_echo(self, stamp: Stamp, told: _Told, until_s: float) -> bool:
         for other in self._streams[stamp.stream].tracks.values():
-            in_sight = other.latest.hidden_s is None and other.latest.end_s is None
-            if other.said is not None and in_sight and echoes(told.latest, other.latest, other.said.text):
+            if other.said is None or other.latest.hidden_s is not None:
+                continue
+            if echoes(told.latest, other.latest, other.said.text):
                 told.echo_s = stamp.time_s
         return until_s - told.echo_s < _ECHO_S
 

@@ -8,7 +8,7 @@ from typing import Literal
 from stream_ocr.geometry import bounds, unflat
 from stream_ocr.messages import Reading
 from stream_ocr.recognition.ctc import weakest
-from stream_ocr.recognition.likeness import may_be_one, without_spaces
+from stream_ocr.recognition.likeness import letters, may_be_one, without_spaces
 
 Verdict = Literal["nothing", "updated", "changed"]
 
@@ -82,7 +82,7 @@ def _surer(said: Reading, new: Reading) -> bool:
 def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
     """Whether a longer text has become so by what lies beside it, such as windows, and looks a little like letters."""
     at = words.find(words_said)
-    sure = [sure for c, sure in zip(new.text, new.characters, strict=True) if not c.isspace()]
+    _, sure = letters((new.text, new.characters))
     return at >= 0 and fmean(sure[:at] + sure[at + len(words_said) :]) < _ADDED_SURE
 
 

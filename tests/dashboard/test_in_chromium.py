@@ -378,7 +378,8 @@ def test_many_events_and_cameras_stay_smooth(browse, serve, log, pictured):
         opened.until("[...document.querySelectorAll('.tile img')].every(img => img.naturalWidth === 640)", within_s=40)
     page.wait_for_timeout(500)
     # A busy machine makes tasks longer, now and then; what the page itself does would be there each time.
-    assert any(longest_task_while_scrolling(page) <= 200 for _ in range(5))
+    longest = [longest_task_while_scrolling(page) for _ in range(3)]
+    assert min(longest) <= 200, longest
     assert page.evaluate("document.querySelectorAll('#list li').length") < 60
 
 
@@ -454,9 +455,9 @@ def share_of_outline(changed: np.ndarray, quad: np.ndarray) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log, tmp_path):
-    """Six seconds, read by our own models, as anybody does it. In every 25th frame that Chromium shows: each text of
+    """Twelve seconds, read by our own models, as anybody does it. In every 25th frame that Chromium shows: each text of
     the truth has a box with an IoU of 0.6 or more, and where that box is, its outline is in the pixels."""
-    scene = replace(demo_scene(), duration_s=6.0)
+    scene = replace(demo_scene(), duration_s=12.0)
     every = {frame: picture for frame, (_, picture) in enumerate(pictures(scene)) if frame % 25 == 0}
     video, annotated = tmp_path / "demo.mp4", tmp_path / "annotated.mp4"
     render(scene, video)
@@ -484,7 +485,7 @@ def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log,
             assert share_of_outline(changed, quad) > 0.6, (text, time_s)
             assert share_of_outline(changed, grown(quad, -0.15)) < 0.4, (text, time_s)
             checked += 1
-    assert checked == 14
+    assert checked == 31
 
 
 def test_a_report_does_nothing_but_show(browse, log, tmp_path):

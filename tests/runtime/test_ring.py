@@ -56,7 +56,7 @@ def test_a_full_ring_gives_none_when_the_time_is_over(ring: Ring) -> None:
     refs = [put(ring, b"") for _ in range(3)]
     start = time.monotonic()
     assert ring.claim(timeout_s=0.05) is None
-    assert 0.05 <= time.monotonic() - start < 5
+    assert 0.05 <= time.monotonic() - start < 1
     ring.release(refs[1])
     claim = ring.claim(timeout_s=0)
     assert claim is not None

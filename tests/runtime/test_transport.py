@@ -108,7 +108,7 @@ def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire
     inbox = wire.inbox(lambda: waits.append(time.monotonic()))
     start = time.monotonic()
     assert inbox.receive(0.25) is None
-    assert 0.25 <= time.monotonic() - start < 5
+    assert 0.25 <= time.monotonic() - start < 1
     assert len(waits) >= 2
 
 

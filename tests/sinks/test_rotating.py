@@ -147,7 +147,7 @@ WRITER = """
 
 def test_no_line_is_lost_by_kill_9_however_files_turn(tmp_path):
     written = 0
-    for _ in range(3):
+    for _ in range(5):
         program = textwrap.dedent(WRITER).format(path=str(tmp_path / "events.jsonl"), first=written)
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
             for _ in range(500):

@@ -137,7 +137,7 @@ def test_the_first_picture_comes_at_once_and_time_is_that_of_the_camera(camera, 
     began_s = time.monotonic()
     with Watcher({"url": camera(clip).url}) as watcher:
         watcher.comes_up()
-        assert time.monotonic() - began_s < 4  # 0.1 s on an idle machine
+        assert time.monotonic() - began_s < 2  # 0.1 s on an idle machine
         watcher.until(lambda: watcher.frames[-1].stamp.clock == "rtcp", 8)
         closed = watcher.stop()
     stamps = [frame.stamp for frame in watcher.frames]
@@ -160,7 +160,7 @@ def test_a_camera_that_dies_is_noticed_at_once_and_taken_back_when_it_returns(ca
         gate.kill()
         killed_s = time.monotonic()
         down = watcher.goes_down(limit_s=5)
-        assert time.monotonic() - killed_s < (3 if transport == "tcp" else 4)
+        assert time.monotonic() - killed_s < (1.5 if transport == "tcp" else 4)
         assert "ended the stream" in down.reason or "did not answer" in down.reason
         assert down.start_s == pytest.approx(watcher.frames[-1].stamp.end_s)
         gate.restart()
@@ -399,7 +399,7 @@ def test_another_resolution_is_taken_as_it_comes(camera, clip, tmp_path):
         gate.do(f"clip {larger}")
         asked_s = time.monotonic()
         watcher.until(lambda: watcher.frames[-1].size == (960, 540), 5)
-        assert time.monotonic() - asked_s < 4
+        assert time.monotonic() - asked_s < 2
         watcher.shows(10)
     first = next(frame for frame in watcher.frames if frame.size == (960, 540))
     assert (first.look, first.cut) == ("detect", True)

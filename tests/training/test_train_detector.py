@@ -27,6 +27,10 @@ def tiny(folder: Path, minutes: float) -> Config:
     )
 
 
+def dates(folder: Path) -> dict[str, int]:
+    return {f"{file}": file.stat().st_mtime_ns for file in folder.rglob("*.jpg") if not file.match("seen-*")}
+
+
 def test_a_short_run_exports_loadable_weights_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     lines: list[str] = []
     figures = main(tiny(tmp_path, 0.001), lines.append)
@@ -54,10 +58,13 @@ def test_a_run_begins_with_exported_weights_and_with_the_pictures_in_its_folder(
     begun, before = weights.load_net("tiny", tmp_path / "weights")
     further = replace(first, weights=tmp_path / "further", learning_rate=1e-9)
     (first.folder / "checkpoint.pt").unlink()
+    drawn = dates(first.folder)
     lines.clear()
     main(further, lines.append, start_from=tmp_path / "weights")
     entry, after = weights.load_net("tiny", tmp_path / "further")
     assert lines[0].startswith("4 pictures,")
+    assert drawn
+    assert drawn.items() <= dates(first.folder).items(), "none was drawn anew"
     assert entry["begun_from"]["sha256"] == begun["sha256"]
     torch.testing.assert_close(after["probability.out.weight"], before["probability.out.weight"], atol=1e-3, rtol=0)
 
