@@ -44,11 +44,12 @@ def pick_for(settings: Settings, runtime: Runtime) -> Picked:
 
 
 def pick(name: str, settings: Settings) -> Picked:
-    """What one of our networks runs on: torch where it computes in bf16 or on CUDA, or else what is faster in fp32 on
-    a CPU (``benchmarks/networks.py``) and spares the process torch: MNN for convolutions, ONNX Runtime for recurrent
-    layers, which MNN cannot compute from what is exported. Raises DeviceError."""
+    """What one of our networks runs on: torch on CUDA, and where bf16 is asked for. On a CPU what is faster in fp32
+    (``benchmarks/networks.py``) and spares the process torch, which takes longer to import than bf16 can win back: MNN
+    for convolutions, ONNX Runtime for recurrent layers, which MNN cannot compute from what is exported. Raises
+    DeviceError."""
     picked = pick_for(settings, "torch")
-    if picked.device == "cpu" and picked.dtype == "fp32":
+    if picked.device == "cpu" and settings.dtype != "bf16":
         if weights.has(name, "mnn") and not mnn_engine.lacking():
             return pick_for(settings, "mnn")
         if weights.has(name, "onnx"):

@@ -161,7 +161,7 @@ class Settings(Section):
         "auto", description="auto: CUDA where there is a device, or else CPU."
     )
     dtype: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the device computes in it, or else fp32."
+        "auto", description="auto: for torch bf16 where the device computes in it, or else fp32."
     )
     threads: int | None = Field(
         None,
