@@ -1,5 +1,7 @@
 """The program ``stream-ocr``."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -14,6 +16,7 @@ _READING = {"read", "demo", "run"}
 
 def main() -> None:
     """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
+    atexit.register(gc.freeze)  # the collections of Python's end would visit all that was imported, for 0.2 s
     by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
     try:
         with _interrupted(), forks.early() if by_workers else nullcontext():
