@@ -19,17 +19,14 @@ from stream_ocr.engines import (
 from stream_ocr.errors import WeightsError
 from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.recognizer import Fit, Padded, Recognizer, Stretched
+from stream_ocr.recognition.recognizer import Fit, Padded, Recognizer, Spacing, Stretched
+from stream_ocr.recognition.spacing import spaced
 from stream_ocr.recognition.transcription import transcription
 from stream_ocr.section import Section
 from stream_ocr.settings import Recognition, Settings
 
 OWN_CROP = (2 * int(fitting.WIDTHS[-1] / fitting.ASPECT), fitting.HEIGHT)
 """(greatest width, height) of crops for our recogniser: twice what it reads in one piece."""
-
-OWN_SPACE = 4.0
-"""Factor of the probability of a space: 98.9 % of spaces in subtitles were right without, 99.4 % are with it, and no
-more words of the crops kept aside are read in two (``benchmarks/lines.py``)."""
 
 ONNX_HEIGHT = 48
 ONNX_WIDTHS = (128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 960, 1280)
@@ -160,12 +157,14 @@ def load_recognizer(settings: Settings) -> Recognizer:
     return _recognizer(engine, _fit_of(engine), charset, wanted)
 
 
-def _recognizer(engine: Engine, fit: Fit, charset: Charset, wanted: Recognition, *, space: float = 1.0) -> Recognizer:
+def _recognizer(
+    engine: Engine, fit: Fit, charset: Charset, wanted: Recognition, spacing: Spacing | None = None
+) -> Recognizer:
     # ONNX Runtime on the CPU gains little from a batch, and a reading must not depend on its company.
     alone = engine.picked.runtime == "onnx" and engine.picked.device == "cpu"
     transcribe = transcription(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
-    return Recognizer(engine, fit, charset, max_batch=max_batch, transcribe=transcribe, space=space)
+    return Recognizer(engine, fit, charset, max_batch=max_batch, transcribe=transcribe, spacing=spacing)
 
 
 def _no_ppocr() -> str:
@@ -202,12 +201,12 @@ def load_own_recognizer(name: str, where: Path | None = None) -> Recognizer:
     own unless given. Raises WeightsError."""
     entry, net = own.load_net(name, where)
     engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
-    return Recognizer(engine, Stretched(), Charset(entry["charset"]), max_batch=32, space=OWN_SPACE)
+    return Recognizer(engine, Stretched(), Charset(entry["charset"]), max_batch=32, spacing=spaced)
 
 
 def _own_recognizer(settings: Settings) -> Recognizer:
     entry, engine = own.engine(own.RECOGNIZER, settings)
-    return _recognizer(engine, Stretched(), Charset(entry["charset"]), settings.recognition, space=OWN_SPACE)
+    return _recognizer(engine, Stretched(), Charset(entry["charset"]), settings.recognition, spaced)
 
 
 def _fit_of(engine: OnnxEngine) -> Padded:

@@ -4,7 +4,7 @@ The width that a crop gets depends on the crop alone, not on its company, so tha
 which the network is not sure is shown to it again, closer and wider, and the surer reading counts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -29,6 +29,9 @@ SURE, HOPELESS = 0.85, 0.3
 
 View = tuple[np.ndarray, int]
 """A crop, and the width of the input that it is given."""
+
+Spacing = Callable[[np.ndarray, Charset], np.ndarray]
+"""From scores p_TC to those with which spaces are read."""
 
 
 class Fit(Protocol):
@@ -121,8 +124,8 @@ class Recognizer:
     """A CTC network with what comes before and after it.
 
     engine: from a batch of ``fit`` to probabilities (B, T, C), blank first. max_batch: lines per call. transcribe: from
-    the probabilities of a line to its reading; the best path, unless told otherwise. space: factor of the probability
-    of a space, which some networks lose more often than they invent it.
+    the probabilities of a line to its reading; the best path, unless told otherwise. spacing: from p_TC to p_TC with
+    likelier spaces (``spacing.spaced``), for a network that loses them.
     """
 
     def __init__(
@@ -133,14 +136,14 @@ class Recognizer:
         *,
         max_batch: int,
         transcribe: Transcribe | None = None,
-        space: float = 1.0,
+        spacing: Spacing | None = None,
     ) -> None:
         self.engine = engine
         self.fit = fit
         self.charset = charset
         self.max_batch = max_batch
         self.transcribe = transcribe or partial(greedy, charset=charset)
-        self._space = space
+        self._spacing = spacing
 
     @property
     def crop_height(self) -> int:
@@ -179,17 +182,9 @@ class Recognizer:
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
                 p_BTC = self.engine.run(self.fit.batch([views[i][0] for i in batch], width))
-                if self._space != 1:
-                    p_BTC = self._spaced(p_BTC)
                 for i, p_TC in zip(batch, p_BTC, strict=True):
-                    read[i] = transcribe(p_TC)
+                    read[i] = transcribe(self._spacing(p_TC, self.charset) if self._spacing else p_TC)
         return read
-
-    def _spaced(self, p_BTC: np.ndarray) -> np.ndarray:
-        """The same with likelier spaces."""
-        p_BTC = p_BTC.copy()
-        p_BTC[..., self.charset.encode(" ")] *= self._space
-        return np.asarray(p_BTC / p_BTC.sum(axis=-1, keepdims=True))
 
 
 def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:

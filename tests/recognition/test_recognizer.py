@@ -8,7 +8,8 @@ from stream_ocr.engines import Picked, TorchEngine, pick_device
 from stream_ocr.recognition import crnn
 from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded
-from stream_ocr.recognition.recognizer import Padded, Recognizer, Stretched, join, split
+from stream_ocr.recognition.recognizer import Padded, Recognizer, Spacing, Stretched, join, split
+from stream_ocr.recognition.spacing import spaced
 
 STRETCHED = Stretched()
 
@@ -152,9 +153,9 @@ class NearlySpaced:
         return np.broadcast_to(np.float32([a, perhaps, b]), (len(x), 3, 4))
 
 
-@pytest.mark.parametrize(("space", "text"), [(1.0, "ab"), (4.0, "a b")])
-def test_a_network_that_loses_spaces_can_be_helped(space: float, text: str) -> None:
-    recognizer = Recognizer(NearlySpaced(), Padded(48, (128,)), Charset(" ab"), max_batch=1, space=space)
+@pytest.mark.parametrize(("spacing", "text"), [(None, "ab"), (spaced, "a b")])
+def test_a_network_that_loses_spaces_can_be_helped(spacing: Spacing | None, text: str) -> None:
+    recognizer = Recognizer(NearlySpaced(), Padded(48, (128,)), Charset(" ab"), max_batch=1, spacing=spacing)
     assert recognizer.read([bars(1)])[0].text == text
 
 
