@@ -3,6 +3,7 @@
 import re
 
 from stream_ocr.recognition.ctc import Decoded, confidence, decoded
+from stream_ocr.recognition.likeness import without_spaces
 
 _SURE, _UNSURE = 0.85, 0.7
 _LEAST = 2  # letters and digits of the word that is sure
@@ -28,6 +29,12 @@ def is_writing(text: str) -> bool:
     """Whether letters and digits make up enough of a text for it to be one."""
     characters = len(text.replace(" ", ""))
     return characters > 0 and _legible(text) >= max(1, _LEGIBLE * characters)
+
+
+def is_lone(text: str) -> bool:
+    """Whether it is one character, or one letter several times: so poles and rows of windows are read, and surely."""
+    words = without_spaces(text)
+    return len(set(words)) == 1 and (len(words) == 1 or words.isalpha())
 
 
 def _legible(text: str) -> int:

@@ -8,6 +8,7 @@ read at all.
 
 from dataclasses import dataclass, field
 
+from stream_ocr.recognition.belief import is_lone
 from stream_ocr.recognition.ctc import NOTHING, Decoded, weakest
 from stream_ocr.recognition.likeness import without_spaces
 
@@ -34,6 +35,8 @@ class Fusion:
         words, confidence = without_spaces(self.best.text), self.best.confidence
         votes = [look for look, _ in self._looks if without_spaces(look.text) == words]
         certain = confidence >= _CERTAIN and weakest(self.best.text, self.best.characters) >= _EACH
+        if is_lone(words):
+            return len(votes) < 2  # a second one tells it from a pole
         return not certain and (len(votes) < 2 or confidence < _AGREED)
 
     def add(self, look: Decoded, height: float) -> None:

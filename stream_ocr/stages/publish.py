@@ -19,8 +19,9 @@ from stream_ocr import telemetry
 from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
 from stream_ocr.journal import Journal, Numbers, open_journal
 from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.recognition.belief import is_writing
+from stream_ocr.recognition.belief import is_lone, is_writing
 from stream_ocr.recognition.calibration import calibrated, certainty
+from stream_ocr.recognition.likeness import without_spaces
 from stream_ocr.settings import Settings
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
@@ -188,10 +189,10 @@ class PublishStage:
 
     def _worth_saying(self, reading: Reading) -> bool:
         events = self._settings.events
-        characters = len(reading.text.replace(" ", ""))
+        characters = len(without_spaces(reading.text))
         if characters < events.min_characters or not is_writing(reading.text):
             return False
-        if characters == 1:  # poles and window frames are read as a "1" or an "I", and surely
+        if is_lone(reading.text):
             return reading.confidence >= _LONE and reading.looks >= 2 and self._clear(reading)
         least = _SHORT if characters < 4 else _GLIMPSED if reading.looks < 2 else 0
         return reading.confidence >= least and self._clear(reading)

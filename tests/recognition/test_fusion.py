@@ -84,3 +84,9 @@ def test_one_weak_letter_in_a_long_line_is_worth_another_look_and_loses_to_a_sur
     fusion.add(line("THE OPEN MOVIE PROJECT", 0.9), 30)
     assert fusion.best.text == "THE OPEN MOVIE PROJECT"
     assert not fusion.wants(30)
+
+
+def test_a_lone_character_is_looked_at_twice_however_sure_it_is() -> None:
+    assert not fused(("GATE 4", 0.99, 20)).wants(20)
+    assert fused(("A", 0.99, 20)).wants(20)
+    assert not fused(("A", 0.99, 20), ("A", 0.99, 20)).wants(20)

@@ -291,7 +291,9 @@ def test_lone_characters_need_two_sure_looks() -> None:
     assert publish(reading("I", 0.96, looks=3)) == []
     assert publish(reading("I", 0.99, looks=1)) == []
     assert publish(reading(" I ", 0.96, looks=3)) == []
+    assert publish(reading("mm", 0.96, looks=2)) == [], "a row of windows"
     assert said(publish(reading("7", 0.99, looks=2))) == [("appeared", "7")]
+    assert said(publish(reading("22", 0.96, looks=2))) == [("appeared", "22")]
 
 
 def test_the_least_length_is_a_setting() -> None:
