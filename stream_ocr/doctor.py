@@ -46,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for runtime in RUNTIMES:
         yield _try(runtime, lambda runtime=runtime: str(own.pick_for(settings, runtime)))  # type: ignore[misc]
     yield _try("models", lambda: "{0.name}: {0.why}".format(models.choose(settings.models)))
+    yield from _networks(settings)
     yield from _weights()
     yield Finding("label font", drawing.font_name())
 
@@ -60,6 +61,15 @@ def chosen(settings: Settings) -> Iterator[str]:
         ours = path is None and choice.name == "own"
         picked = own.pick(name, settings) if ours else own.pick_for(settings, "onnx")
         yield f"{part}: {path or f'{choice.name} ({choice.why})'}, {picked}"
+
+
+def _networks(settings: Settings) -> Iterator[Finding]:
+    try:
+        for line in chosen(settings):
+            part, _, text = line.partition(": ")
+            yield Finding(part, text)
+    except StreamOcrError as error:
+        yield Finding("networks", str(error), fine=False)
 
 
 def _weights() -> Iterator[Finding]:

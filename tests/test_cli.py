@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,6 +157,8 @@ def test_the_doctor_says_what_is_used_and_why(run):
     code, out, _ = run("doctor", "--set", "models=own", "--set", "device=cpu")
     for topic in ("stream-ocr", "packages", "cores", "torch", "onnx", "models", "weights", "label font"):
         assert f" {topic} " in out
+    for network, runtime in (("detector", "mnn"), ("recogniser", "onnx")):
+        assert re.search(rf" {network} .* {runtime} on cpu, fp32", out)
     assert code == ("NO " in out)
 
 

@@ -34,9 +34,8 @@ class Fusion:
             return True
         words, confidence = without_spaces(self.best.text), self.best.confidence
         votes = [look for look, _ in self._looks if without_spaces(look.text) == words]
-        certain = confidence >= _CERTAIN and weakest(self.best.text, self.best.characters) >= _EACH
-        if is_lone(words):
-            return len(votes) < 2  # a second one tells it from a pole
+        clear = confidence >= _CERTAIN and weakest(self.best.text, self.best.characters) >= _EACH
+        certain = clear and not is_lone(words)  # one look does not tell it from a pole
         return not certain and (len(votes) < 2 or confidence < _AGREED)
 
     def add(self, look: Decoded, height: float) -> None:

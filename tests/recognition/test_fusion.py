@@ -90,3 +90,4 @@ def test_a_lone_character_is_looked_at_twice_however_sure_it_is() -> None:
     assert not fused(("GATE 4", 0.99, 20)).wants(20)
     assert fused(("A", 0.99, 20)).wants(20)
     assert not fused(("A", 0.99, 20), ("A", 0.99, 20)).wants(20)
+    assert fused(("A", 0.85, 20), ("A", 0.85, 20)).wants(20), "as any text that is unsure"
