@@ -63,7 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender was killed while it sent
+            self.close_connection = True
+            return
         step = self.server.script.pop(0) if self.server.script else 204
         status = step if isinstance(step, int) else None
         self.server.requests.append((status, {k.lower(): v for k, v in self.headers.items()}, body))
