@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stream_ocr import models
+from stream_ocr import models, networks
 from stream_ocr.geometry import grown, rectangle
 from stream_ocr.settings import Settings
 from stream_ocr.sources import scenery
@@ -125,7 +125,7 @@ def main() -> None:
     scene = Scene(texts=tuple(texts), duration_s=len(texts) * LINE_S, size=SIZE, fps=FPS, background=scenery.film())
     settings = Settings.load(overrides=[f"models={arguments.models}", "threads=1"])
     settings = models.resolve(settings)
-    recognizer = models.load_recognizer(settings)
+    recognizer = networks.load_recognizer(settings)
     (widest, height), margin = models.crop_size(settings), settings.recognition.margin or 0.0
     exact = places = right = 0
     wrong: list[tuple[str, str]] = []

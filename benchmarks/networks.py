@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 import torch
 
-from stream_ocr import own
+from stream_ocr import models, own
 from stream_ocr.detection.boxes import find_boxes
-from stream_ocr.engines import TorchEngine, pick_device
+from stream_ocr.devices import pick_device
+from stream_ocr.engines import TorchEngine
 from stream_ocr.frames import Frame
-from stream_ocr.models import load_detector, load_recognizer
+from stream_ocr.networks import load_detector, load_recognizer
 from stream_ocr.settings import Settings
 from stream_ocr.training.evaluate_recognizer import crops
 
@@ -65,7 +66,7 @@ def main(data: Path, threads: int, out: Path | None) -> None:
         reader, finder = load_recognizer(settings), load_detector(settings)
         if runtime == "torch":
             reader.engine, finder.engine = (
-                TorchEngine(own.load_net(n)[1], in_torch) for n in (own.RECOGNIZER, own.DETECTOR)
+                TorchEngine(own.load_net(n)[1], in_torch) for n in (models.RECOGNIZER, models.DETECTOR)
             )
         singly = iter(words * 2)
         batches = iter([words[i : i + 32] for i in range(0, 288, 32)] * 2)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from stream_ocr import drawing, engines, models, own, weights
+from stream_ocr import devices, drawing, models, weights
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.settings import Settings
 
-RUNTIMES: tuple[engines.Runtime, ...] = ("torch", "onnx")
+RUNTIMES: tuple[devices.Runtime, ...] = ("torch", "onnx")
 _PACKAGES = (
     "torch",
     "mnn",
@@ -41,31 +41,19 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "stream-ocr", f"{_version('stream-ocr')} on Python {platform.python_version()}, {platform.platform()}"
     )
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES))
-    yield Finding("cores", f"{engines.usable_cores()} usable of {os.cpu_count()}")
+    yield Finding("cores", f"{devices.usable_cores()} usable of {os.cpu_count()}")
     yield _shared_memory()
     for runtime in RUNTIMES:
-        yield _try(runtime, lambda runtime=runtime: str(own.pick_for(settings, runtime)))  # type: ignore[misc]
+        yield _try(runtime, lambda runtime=runtime: str(models.pick_for(settings, runtime)))  # type: ignore[misc]
     yield _try("models", lambda: "{0.name}: {0.why}".format(models.choose(settings.models)))
     yield from _networks(settings)
     yield from _weights()
     yield Finding("label font", drawing.font_name())
 
 
-def chosen(settings: Settings) -> Iterator[str]:
-    """Which models read, on what, and why: said at the start of every reading. Raises StreamOcrError."""
-    choice = models.choose(settings.models)
-    for part, name, path in (
-        ("detector", own.DETECTOR, settings.detection.onnx),
-        ("recogniser", own.RECOGNIZER, settings.recognition.onnx),
-    ):
-        ours = path is None and choice.name == "own"
-        picked = own.pick(name, settings) if ours else own.pick_for(settings, "onnx")
-        yield f"{part}: {path or f'{choice.name} ({choice.why})'}, {picked}"
-
-
 def _networks(settings: Settings) -> Iterator[Finding]:
     try:
-        for line in chosen(settings):
+        for line in models.chosen(settings):
             part, _, text = line.partition(": ")
             yield Finding(part, text)
     except StreamOcrError as error:

@@ -9,19 +9,16 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import msgspec
 from msgspec import Meta
 
 from stream_ocr.errors import SourceError
-
-if TYPE_CHECKING:
-    from stream_ocr.geometry import Flat  # brings NumPy, which a subscriber does without
+from stream_ocr.outlines import Flat, Point
 
 SCHEMA = 1
 
-Point = tuple[float, float]
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
 SourceKind = Literal["source.up", "source.down", "source.gap"]
@@ -160,7 +157,7 @@ def identity(stream: str, *facts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def polygon(quad: "Flat") -> Polygon:
+def polygon(quad: Flat) -> Polygon:
     """The four corners of the eight numbers of a quad."""
     x0, y0, x1, y1, x2, y2, x3, y3 = quad
     return (x0, y0), (x1, y1), (x2, y2), (x3, y3)

@@ -9,7 +9,7 @@ from math import hypot
 
 import numpy as np
 
-Flat = tuple[float, float, float, float, float, float, float, float]
+from stream_ocr.outlines import Flat
 
 
 def flat(quad: np.ndarray) -> Flat:

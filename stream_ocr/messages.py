@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from stream_ocr.events import Clock, SourceEvent, TextEvent
-from stream_ocr.geometry import Flat
+from stream_ocr.outlines import Flat
 
 Look = Literal["skip", "carry", "glance", "detect", "close"]
 

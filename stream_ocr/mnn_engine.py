@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stream_ocr.engines import Picked
+from stream_ocr.devices import Picked, no_mnn
 from stream_ocr.errors import WeightsError
 
 _OUT_OF_MEMORY = 1
@@ -53,14 +52,9 @@ class MnnEngine:
         return self._mnn.Tensor(array.shape, self._mnn.Halide_Type_Float, array, self._mnn.Tensor_DimensionType_Caffe)
 
 
-def lacking() -> str:
-    """Why MNN cannot be used; empty when it can."""
-    return "" if find_spec("MNN") else "MNN is not installed"
-
-
 def convert(onnx: Path, path: Path) -> None:
     """Write an ONNX file in MNN's form, weights as fp16. Raises WeightsError."""
-    if reason := lacking():
+    if reason := no_mnn():
         raise WeightsError(f"To export for MNN takes MNN, and {reason}; pip install mnn.")
     told = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
     path.unlink(missing_ok=True)  # a conversion that fails says so only by leaving no file

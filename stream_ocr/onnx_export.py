@@ -26,7 +26,7 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     where: the folder of the weights, the package's own unless given. Input ``x`` is (B, C, H, W) float32, prepared as
     the entry's ``preprocessing`` says: RGB and multiples of 32 for detectors, grey and 32 pixels high for recognisers.
     Output ``p``: probabilities, (B, H / 2, W / 2) of text, or (B, T, C) of characters with the blank first. Batch,
-    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs (``own.pick``):
+    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs (``models.pick``):
     recognisers as ONNX, detectors for MNN, and notes the checksums. Raises WeightsError.
     """
     if find_spec("onnx") is None:

@@ -1,8 +1,10 @@
-"""Outlines that a user draws: what lies in them."""
+"""Outlines as plain numbers, without NumPy: those of texts in messages, and those that a user draws."""
 
 from collections.abc import Sequence
 
 Point = tuple[float, float]
+Flat = tuple[float, float, float, float, float, float, float, float]
+"""The corners of a quad (see ``geometry``), x and y in turn."""
 
 
 def holds(outline: Sequence[Point], point: Point) -> bool:

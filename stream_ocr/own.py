@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_ocr import mnn_engine, weights
-from stream_ocr.engines import Engine, OnnxEngine, Picked, Runtime, TorchEngine, fold_batch_norms, pick_device
+from stream_ocr import models, weights
+from stream_ocr.engines import Engine, OnnxEngine, TorchEngine, fold_batch_norms
 from stream_ocr.errors import WeightsError
+from stream_ocr.mnn_engine import MnnEngine
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-DETECTOR, RECOGNIZER = "detector-small", "recognizer-small"
 
 
 def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.Module]":
@@ -38,33 +37,14 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
     return entry, fold_batch_norms(net)
 
 
-def pick_for(settings: Settings, runtime: Runtime) -> Picked:
-    """Device, type and threads of a runtime by the settings. Raises DeviceError."""
-    return pick_device(settings.device, runtime=runtime, dtype=settings.dtype, threads=settings.threads)
-
-
-def pick(name: str, settings: Settings) -> Picked:
-    """What one of our networks runs on: torch on CUDA, and where bf16 is asked for. On a CPU what is faster in fp32
-    (``benchmarks/networks.py``) and spares the process torch, which takes longer to import than bf16 can win back: MNN
-    for convolutions, ONNX Runtime for recurrent layers, which MNN cannot compute from what is exported. Raises
-    DeviceError."""
-    picked = pick_for(settings, "torch")
-    if picked.device == "cpu" and settings.dtype != "bf16":
-        if weights.has(name, "mnn") and not mnn_engine.lacking():
-            return pick_for(settings, "mnn")
-        if weights.has(name, "onnx"):
-            return pick_for(settings, "onnx")
-    return picked
-
-
 def engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
     """A network's entry in the manifest, and the network ready to run. Raises WeightsError and DeviceError."""
-    picked = pick(name, settings)
+    picked = models.pick(name, settings)
     if picked.runtime == "torch":
         entry, net = load_net(name)
         return entry, TorchEngine(net, picked)
     path = weights.verified(name, picked.runtime)
-    made: Engine = mnn_engine.MnnEngine(path, picked) if picked.runtime == "mnn" else OnnxEngine(path, picked)
+    made: Engine = MnnEngine(path, picked) if picked.runtime == "mnn" else OnnxEngine(path, picked)
     return weights.manifest()[name], made
 
 

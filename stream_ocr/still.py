@@ -10,7 +10,7 @@ import numpy as np
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.frames import Frame, planes_in
 from stream_ocr.geometry import unflat
-from stream_ocr.models import load_detector
+from stream_ocr.networks import load_detector
 from stream_ocr.settings import Settings
 
 Corners = list[tuple[float, float]]

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream_ocr import api, doctor
+from stream_ocr import api, models
 from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.progress import Watch
@@ -93,7 +93,7 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
     Raises SinkError when an output cannot be opened, and WorkerError when a process dies.
     """
     outcome, signals = Outcome(), Signals()
-    for line in doctor.chosen(settings):
+    for line in models.chosen(settings):
         say(line)
     reading = settings.without_sinks()  # which are open here, over all files
     with open_sinks(outputs or [CONSOLE], settings) as sinks, signals.caught_here():

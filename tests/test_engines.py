@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from stream_ocr import weights
-from stream_ocr.engines import TorchEngine, fold_batch_norms, pick_device, usable_cores
+from stream_ocr.devices import pick_device, usable_cores
+from stream_ocr.engines import TorchEngine, fold_batch_norms
 from stream_ocr.errors import DeviceError
 
 
@@ -90,7 +91,8 @@ def test_onnx_runtime_keeps_no_record_for_its_makers(tmp_path: Path) -> None:
     path = weights.verified("recognizer-small", "onnx")
     code = f"""if True:
         from pathlib import Path
-        from stream_ocr.engines import OnnxEngine, pick_device
+        from stream_ocr.devices import pick_device
+        from stream_ocr.engines import OnnxEngine
         OnnxEngine(Path({str(path)!r}), pick_device("cpu", runtime="onnx"))
     """
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})

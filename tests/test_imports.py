@@ -11,16 +11,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "stream_ocr"
 
 ROWS = [
-    {"errors", "geometry", "frames", "clock", "section", "urls", "hours", "outlines"},
-    {"vocabulary", "events", "given"},
+    {"errors", "clock", "section", "urls", "hours", "outlines"},
+    {"geometry", "frames", "vocabulary", "events", "given", "devices"},
     {"feeds"},
     {"outputs", "publication"},
     {"settings"},
     {"messages", "spans", "telemetry", "progress", "engines", "weights", "store"},
     {"scoring", "mnn_engine"},
     {"sources", "detection", "tracking", "recognition", "sinks", "drawing", "bus"},
+    {"models"},
     {"own"},
-    {"models", "soundtrack", "thumbnails", "notebook", "journal", "client", "reference"},
+    {"networks", "soundtrack", "thumbnails", "notebook", "journal", "client", "reference"},
     {"annotate", "still", "report", "listing", "onnx_export"},
     {"training"},
     {"stages"},
@@ -77,6 +78,12 @@ def test_no_stage_knows_of_sockets_or_processes():
 def test_nothing_is_pickled():
     for file in PACKAGE.rglob("*.py"):
         assert not {"pickle", "dill", "marshal"} & set(imported(ast.parse(file.read_text()))), file.name
+
+
+@pytest.mark.parametrize("heavy", ["numpy", "cv2"])
+def test_a_program_that_leaves_reading_to_processes_imports_nothing_that_computes(heavy):
+    program = f"import sys, stream_ocr.terminal, stream_ocr.cli.commands; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("heavy", ["torch", "onnxruntime"])

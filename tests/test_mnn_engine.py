@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ocr import own, weights
-from stream_ocr.engines import pick_device
+from stream_ocr import models, own, weights
+from stream_ocr.devices import pick_device
 from stream_ocr.errors import DeviceError, WeightsError
 from stream_ocr.mnn_engine import MnnEngine, convert
 
 
 @pytest.fixture(scope="module")
 def engine() -> MnnEngine:
-    return MnnEngine(weights.verified(own.DETECTOR, "mnn"), pick_device("cpu", runtime="mnn", threads=1))
+    return MnnEngine(weights.verified(models.DETECTOR, "mnn"), pick_device("cpu", runtime="mnn", threads=1))
 
 
 def test_sizes_and_batches_may_change_at_will(engine: MnnEngine) -> None:
-    _, net = own.load_net(own.DETECTOR)
+    _, net = own.load_net(models.DETECTOR)
     rng = np.random.default_rng(0)
     for shape in [(1, 3, 96, 160), (1, 3, 32, 32), (3, 3, 64, 96), (1, 3, 96, 160), (1, 3, 288, 480)]:
         x = rng.normal(0, 1, shape).astype(np.float32)
@@ -28,7 +28,7 @@ def test_sizes_and_batches_may_change_at_will(engine: MnnEngine) -> None:
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before_or_by_whom(engine: MnnEngine) -> None:
-    other = MnnEngine(weights.verified(own.DETECTOR, "mnn"), engine.picked)
+    other = MnnEngine(weights.verified(models.DETECTOR, "mnn"), engine.picked)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 96, 160)).astype(np.float32)
     first = engine.run(x)
     wanted = first.copy()
@@ -47,10 +47,10 @@ def test_pictures_that_are_views_are_taken(engine: MnnEngine) -> None:
 def test_nothing_is_written_to_standard_output() -> None:
     code = """if True:
         import os
-        from stream_ocr import own
+        from stream_ocr import models, own
         from stream_ocr.settings import Settings
         import numpy as np
-        _, engine = own.engine(own.DETECTOR, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
+        _, engine = own.engine(models.DETECTOR, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
         engine.run(np.zeros((1, 3, 32, 32), np.float32))
         assert engine.picked.runtime == "mnn"
         print("ours", flush=True)

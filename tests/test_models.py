@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from stream_ocr import models
+from stream_ocr import models, networks
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.settings import Settings
@@ -39,7 +39,7 @@ def rectified(luma: np.ndarray, quad: np.ndarray, height: int) -> np.ndarray:
 
 
 def read_all(settings: Settings, frame: Frame) -> list[str]:
-    detector, recognizer = models.load_detector(settings), models.load_recognizer(settings)
+    detector, recognizer = networks.load_detector(settings), networks.load_recognizer(settings)
     quads = [unflat(region.quad) for region in detector.detect([frame])[0]]
     readings = recognizer.read([rectified(frame.y, quad, models.crop_size(settings)[1]) for quad in quads])
     return [reading.text for reading in readings]
@@ -88,9 +88,9 @@ def test_our_own_models_read_a_line_from_end_to_end() -> None:
 
 def test_our_own_models_need_no_torch_on_a_cpu() -> None:
     program = (
-        "import sys; from stream_ocr import models; from stream_ocr.settings import Settings;"
+        "import sys; from stream_ocr import networks; from stream_ocr.settings import Settings;"
         "settings = Settings.load(overrides=['models=own', 'device=cpu']);"
-        "models.load_detector(settings), models.load_recognizer(settings);"
+        "networks.load_detector(settings), networks.load_recognizer(settings);"
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -98,7 +98,7 @@ def test_our_own_models_need_no_torch_on_a_cpu() -> None:
 
 def test_crops_for_our_own_fit_it() -> None:
     settings = Settings.load(overrides=["models=own"])
-    recognizer = models.load_recognizer(settings)
+    recognizer = networks.load_recognizer(settings)
     assert models.crop_size(settings) == (2 * recognizer.max_width, recognizer.crop_height)
 
 
@@ -121,9 +121,9 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
         "detection.max_boxes=7",
         "threads=1",
     ]
-    detector = models.load_detector(Settings.load(overrides=overrides))
+    detector = networks.load_detector(Settings.load(overrides=overrides))
     assert (detector.long_side, detector.unclip, detector.max_boxes) == (320, 0.5, 7)
-    assert detector.binarise == models.DB_DEFAULTS["binarise"]
+    assert detector.binarise == networks.DB_DEFAULTS["binarise"]
     assert detector.max_batch == 1
 
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
-from stream_ocr import own, weights
+from stream_ocr import models, own, weights
 from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import WeightsError
 from stream_ocr.onnx_export import export
@@ -34,7 +34,7 @@ def answers(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 1, 32, 112), (1, 1, 32, 640)])
 def test_the_recogniser_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, own.RECOGNIZER, x)
+    theirs, ours = answers(folder, models.RECOGNIZER, x)
     charset = json.loads((folder / "recognizer-small.json").read_text())["charset"]
     assert theirs.shape == (shape[0], shape[3] // 4, len(charset) + 1)
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
@@ -44,17 +44,18 @@ def test_the_recogniser_answers_the_same(folder: Path, shape: tuple[int, ...]) -
 @pytest.mark.parametrize("shape", [(1, 3, 64, 96), (2, 3, 384, 640)])
 def test_the_detector_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, own.DETECTOR, x)
+    theirs, ours = answers(folder, models.DETECTOR, x)
     assert theirs.shape == (shape[0], shape[2] // 2, shape[3] // 2)
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "tolerance"), [(own.RECOGNIZER, (1, 1, 32, 96), 1e-4), (own.DETECTOR, (1, 3, 96, 160), 0.01)]
+    ("name", "shape", "tolerance"),
+    [(models.RECOGNIZER, (1, 1, 32, 96), 1e-4), (models.DETECTOR, (1, 3, 96, 160), 0.01)],
 )
 def test_what_comes_along_for_cpus_was_exported_from_the_weights_beside_it(name, shape, tolerance) -> None:
     _, engine = own.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
-    assert engine.picked.runtime == ("onnx" if name == own.RECOGNIZER else "mnn")
+    assert engine.picked.runtime == ("onnx" if name == models.RECOGNIZER else "mnn")
     x = np.random.default_rng(4).normal(0, 1, shape).astype(np.float32)
     _, net = own.load_net(name)
     with torch.inference_mode():
@@ -63,7 +64,7 @@ def test_what_comes_along_for_cpus_was_exported_from_the_weights_beside_it(name,
 
 
 def test_new_weights_are_not_read_by_an_old_export(tmp_path: Path) -> None:
-    entry, state = weights.load_net(own.DETECTOR)
+    entry, state = weights.load_net(models.DETECTOR)
     entry.pop("mnn_sha256", None)
     weights.save("net", state, entry, tmp_path)
     assert not weights.has("net", "mnn", tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from stream_ocr.engines import usable_cores
+from stream_ocr.devices import usable_cores
 
 
 def machine() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stream_ocr.engines import import_onnxruntime
+from stream_ocr.devices import import_onnxruntime
 from stream_ocr.events import Kind, TextEvent, identity, polygon
 from stream_ocr.geometry import flat
 

@@ -5,8 +5,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from stream_ocr.events import SourceEvent, TextEvent
-from stream_ocr.geometry import Flat
 from stream_ocr.messages import Published
+from stream_ocr.outlines import Flat
 
 _RECENT_S = 5.0
 _TEXTS = 3

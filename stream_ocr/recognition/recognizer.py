@@ -16,6 +16,7 @@ from stream_ocr.engines import Engine
 from stream_ocr.recognition import fitting
 from stream_ocr.recognition.charset import Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
+from stream_ocr.recognition.widths import ASPECT, HEIGHT, WIDTHS, width_for
 
 GAP = 0.3
 """Width of the space between words, relative to the height of the line."""
@@ -102,11 +103,11 @@ class Padded:
 class Stretched:
     """Lines are resized to the nearest of a few widths and never padded, as our own net was trained."""
 
-    height: int = fitting.HEIGHT
-    longest: float = fitting.WIDTHS[-1] / fitting.ASPECT / fitting.HEIGHT
+    height: int = HEIGHT
+    longest: float = WIDTHS[-1] / ASPECT / HEIGHT
 
     def bucket(self, crop: np.ndarray) -> int:
-        return fitting.width_for(crop.shape[0], crop.shape[1])
+        return width_for(crop.shape[0], crop.shape[1])
 
     def second(self, crop: np.ndarray) -> View | None:
         height, width = crop.shape
@@ -114,7 +115,7 @@ class Stretched:
             return None
         edge = round(_TRIMMED * height)
         closer = crop[edge : height - edge, edge : width - edge]
-        return closer, fitting.width_for(closer.shape[0], round(closer.shape[1] * _WIDER))
+        return closer, width_for(closer.shape[0], round(closer.shape[1] * _WIDER))
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         return fitting.normalised(np.stack([fitting.fit(crop, width) for crop in crops]))

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import msgspec
 import numpy as np
 
-from stream_ocr import models
+from stream_ocr import models, networks
 from stream_ocr.detection.detector import MULTIPLE
 from stream_ocr.detection.familiar import Box, Familiar
 from stream_ocr.frames import Frame, band, planes_in
@@ -53,7 +53,7 @@ class DetectStage:
 
     def __enter__(self) -> Self:
         if self._given is None:
-            detector = models.load_detector(self._settings)
+            detector = networks.load_detector(self._settings)
             self.notes = {"network": f"{models.choose(self._settings.models).name}, {detector.engine.picked}"}
             self._detector: Finder = detector
         else:

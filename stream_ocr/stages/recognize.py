@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models
+from stream_ocr import models, networks
 from stream_ocr.geometry import extent, unflat
 from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
 from stream_ocr.recognition.belief import believed
@@ -35,7 +35,7 @@ class RecognizeStage:
 
     def __enter__(self) -> Self:
         if self._given is None:
-            self._recognizer = models.load_recognizer(self._settings)
+            self._recognizer = networks.load_recognizer(self._settings)
             self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
         else:
             self._recognizer = self._given

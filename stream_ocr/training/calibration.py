@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from stream_ocr import weights
-from stream_ocr.models import load_own_recognizer
+from stream_ocr.networks import load_own_recognizer
 from stream_ocr.recognition.calibration import calibrated, certainty
 from stream_ocr.recognition.ctc import Decoded
 from stream_ocr.training.evaluate_recognizer import crops

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.fitting import HEIGHT, fit
+from stream_ocr.recognition.fitting import fit
+from stream_ocr.recognition.widths import HEIGHT
 from stream_ocr.training.lines import Sample
 
 VALIDATION_SHARE = 0.2

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.geometry import unflat
-from stream_ocr.models import load_detector
+from stream_ocr.networks import load_detector
 from stream_ocr.settings import Settings
 from stream_ocr.still import frame_of, load
 from stream_ocr.training.labelled import Labelled, labelled

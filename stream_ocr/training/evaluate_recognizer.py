@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.errors import SourceError
-from stream_ocr.models import load_recognizer, resolve
+from stream_ocr.models import resolve
+from stream_ocr.networks import load_recognizer
 from stream_ocr.recognition.calibration import calibrated, certainty
 from stream_ocr.recognition.ctc import Decoded
 from stream_ocr.settings import Settings

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.recognition.charset import DEFAULT, Charset
-from stream_ocr.recognition.fitting import ASPECT, COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
+from stream_ocr.recognition.widths import ASPECT, COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.fonts import can_write, is_unicase
@@ -30,7 +30,7 @@ Setting = Literal["scene", "overlay"]
 
 
 class Sample(NamedTuple):
-    """A grey picture, uint8, and its text. From `Lines` it is 32 x one of `fitting.WIDTHS`."""
+    """A grey picture, uint8, and its text. From `Lines` it is 32 x one of `widths.WIDTHS`."""
 
     image: np.ndarray
     text: str

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from stream_ocr import weights
 from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
-from stream_ocr.engines import computes_bf16
+from stream_ocr.devices import computes_bf16
 from stream_ocr.errors import WeightsError
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus

@@ -21,10 +21,10 @@ import yaml
 from torch import Tensor, nn
 
 from stream_ocr import weights
-from stream_ocr.engines import computes_bf16
+from stream_ocr.devices import computes_bf16
 from stream_ocr.recognition.charset import DEFAULT
 from stream_ocr.recognition.crnn import CRNN, normalise
-from stream_ocr.recognition.fitting import ASPECT, HEIGHT, WIDTHS
+from stream_ocr.recognition.widths import ASPECT, HEIGHT, WIDTHS
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.calibration import best_temperature
 from stream_ocr.training.corpus import Corpus

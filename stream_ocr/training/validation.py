@@ -8,7 +8,7 @@ import torch
 
 from stream_ocr.detection.boxes import find_boxes
 from stream_ocr.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
-from stream_ocr.engines import computes_bf16
+from stream_ocr.devices import computes_bf16
 from stream_ocr.training.matching import Tally, by_deteval, by_iou, heights
 from stream_ocr.training.scenes import Scene
 

@@ -6,7 +6,8 @@ import pytest
 
 from stream_ocr.detection.dbnet import MEAN, SCALE, DBNet
 from stream_ocr.detection.detector import Detector, Normalisation, in_reading_order, lay_out, picture_of
-from stream_ocr.engines import Picked, TorchEngine, pick_device
+from stream_ocr.devices import Picked, pick_device
+from stream_ocr.engines import TorchEngine
 from stream_ocr.frames import Frame
 from stream_ocr.geometry import bounds, rectangle, unflat
 from stream_ocr.messages import Region

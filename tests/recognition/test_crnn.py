@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from stream_ocr.recognition.crnn import CRNN, normalise
-from stream_ocr.recognition.fitting import COLUMNS_PER_STEP, HEIGHT, WIDTHS, fit, width_for
+from stream_ocr.recognition.fitting import fit
+from stream_ocr.recognition.widths import COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
 
 SMALL = (8, 8, 8, 8, 8, 8, 16)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ocr.engines import Picked, TorchEngine, pick_device
+from stream_ocr.devices import Picked, pick_device
+from stream_ocr.engines import TorchEngine
 from stream_ocr.recognition import crnn
 from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded

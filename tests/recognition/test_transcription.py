@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ocr import models
+from stream_ocr import networks
 from stream_ocr.errors import SettingsError
 from stream_ocr.recognition.charset import DEFAULT, Charset
 from stream_ocr.recognition.ctc import NOTHING, Decoded
@@ -98,5 +98,5 @@ def test_both_engines_follow_the_settings(choice: str, tmp_path: Path) -> None:
         ("beam=4", "GATF"),
     ):
         overrides = [f"models={choice}", f"recognition.{wanted}", "device=cpu"]
-        reader = models.load_recognizer(Settings.load(overrides=overrides))
+        reader = networks.load_recognizer(Settings.load(overrides=overrides))
         assert reader.transcribe(scores("GATF", {0: ("B", 0.1), 3: ("E", 0.1)}, reader.charset)).text == text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.fitting import HEIGHT, WIDTHS
+from stream_ocr.recognition.widths import HEIGHT, WIDTHS
 from stream_ocr.training.crops import augment, is_validation, load_crops
 from stream_ocr.training.lines import Sample
 

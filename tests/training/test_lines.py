@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.fitting import COLUMNS_PER_STEP, HEIGHT, WIDTHS
+from stream_ocr.recognition.widths import COLUMNS_PER_STEP, HEIGHT, WIDTHS
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.fonts import BUILT_IN
