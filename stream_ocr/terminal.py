@@ -36,8 +36,10 @@ class Signals:
 
     @contextmanager
     def caught_here(self) -> Iterator[None]:
-        """Handle the signals of this process."""
-        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Handle the signals of this process but those that are ignored, as Ctrl-C is in the background of a script."""
+        both = (signal.SIGINT, signal.SIGTERM)
+        heard = [number for number in both if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield
         finally:

@@ -59,6 +59,20 @@ def test_a_signal_that_came_too_early_is_not_forgotten(tmp_path):
     assert stopped == ["a.mp4"]
 
 
+def test_a_signal_that_is_ignored_stays_so(tmp_path, capsys):
+    def interrupted(file, stream, settings, signals):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from three(file, stream, settings, signals)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert read_files([tmp_path / "a.mp4"], OWN, [], interrupted).code == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_stops_gently_and_keeps_what_was_read(tmp_path, number):
     stopped = []
