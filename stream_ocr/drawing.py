@@ -30,9 +30,10 @@ def outline(frame: Frame, span: Span, time_s: float) -> None:
         points = np.round(corners * scale * 2**_SHIFT).astype(np.int32)
         cv2.polylines(plane, [points], True, value, max(1, round(thickness * scale)), cv2.LINE_AA, _SHIFT)
     label = _label(f"#{span.track}  {span.text}  {span.confidence:.2f}", max(14, frame.size[1] // 45))
-    left, top = corners.min(axis=0)
-    left = min(max(round(left), 0), max(frame.size[0] - label.shape[1], 0))
-    top = min(max(round(top) - label.shape[0] - thickness, 0), max(frame.size[1] - label.shape[0], 0))
+    left, top, bottom = (round(float(side)) for side in (*corners.min(axis=0), corners[:, 1].max()))
+    above = top - thickness - label.shape[0]
+    left = min(max(left, 0), max(frame.size[0] - label.shape[1], 0))
+    top = min(above if above >= 0 else bottom + thickness, max(frame.size[1] - label.shape[0], 0))
     _stick(frame, label, colour, _DARK if colour[0] > 110 else _LIGHT, (left, top))
 
 

@@ -90,6 +90,14 @@ def test_the_outline_lies_on_the_polygon():
     assert frame.u[25, 20] < 80
 
 
+@pytest.mark.parametrize("y", [3.0, 50.0, 76.0])
+def test_the_label_does_not_cover_the_text(y):
+    frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((90, 160), (45, 80), (45, 80))))
+    drawing.outline(frame, span(track=3, y=y), 1.0)
+    assert (frame.y[round(y) + 3 : round(y) + 9, 24:56] == 128).all()
+    assert (frame.y > 180).sum() > 500, "it stands elsewhere"
+
+
 @pytest.mark.parametrize(("x", "y"), [(-30.0, -5.0), (150.0, 85.0), (-500.0, 900.0)])
 def test_texts_at_the_edge_and_beyond_can_be_drawn(x, y):
     frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((91, 161), (46, 81), (46, 81))))
