@@ -53,8 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _networks(settings: Settings) -> Iterator[Finding]:
     try:
-        for line in models.chosen(settings):
-            part, _, text = line.partition(": ")
+        for part, text in models.chosen(settings):
             yield Finding(part, text)
     except StreamOcrError as error:
         yield Finding("networks", str(error), fine=False)

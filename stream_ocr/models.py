@@ -130,8 +130,8 @@ def pick(name: str, settings: Settings) -> Picked:
     return picked
 
 
-def chosen(settings: Settings) -> Iterator[str]:
-    """Which models read, on what, and why: said at the start of every reading. Raises StreamOcrError."""
+def chosen(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Each network, which models read there, on what, and why: said when a reading begins. Raises StreamOcrError."""
     choice = choose(settings.models)
     for part, name, path in (
         ("detector", DETECTOR, settings.detection.onnx),
@@ -139,7 +139,7 @@ def chosen(settings: Settings) -> Iterator[str]:
     ):
         ours = path is None and choice.name == "own"
         picked = pick(name, settings) if ours else pick_for(settings, "onnx")
-        yield f"{part}: {path or f'{choice.name} ({choice.why})'}, {picked}"
+        yield part, f"{path or f'{choice.name} ({choice.why})'}, {picked}"
 
 
 def _no_ppocr() -> str:

@@ -95,8 +95,8 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
     Raises SinkError when an output cannot be opened, and WorkerError when a process dies.
     """
     outcome, signals = Outcome(), Signals()
-    for line in models.chosen(settings):
-        say(line)
+    for part, text in models.chosen(settings):
+        say(f"{part}: {text}")
     reading = settings.without_sinks()  # which are open here, over all files
     with open_sinks(outputs or [CONSOLE], settings) as sinks, signals.caught_here():
         for file, stream in zip(files, stream_names(files), strict=True):

@@ -249,6 +249,8 @@ def test_workers_are_stopped_and_killed(camera, signs, watch):
         run.sees("gate")
         run.sees("yard")
     assert len(run.events("yard", "source.up")) == 1, "it has never been away"
+    reasons = {event["reason"] for event in run.events("yard", "source.gap")}
+    assert {f"The {name} worker was replaced." for name in ("detect", "track", "recognize")} <= reasons
     assert run.events("gate", "source.down")[0]["reason"] == "The decode/gate worker was killed by signal 9."
     assert run.end(signal.SIGTERM, within_s=20) == 0
     assert_sound(run.events())
