@@ -18,8 +18,8 @@ import av
 import psutil
 
 from stream_ocr.api import Pipeline
-from stream_ocr.settings import Settings
-from stream_ocr.sources import synthetic
+from stream_ocr.config.settings import Settings
+from stream_ocr.synthetic import scene
 
 EVERY_S = 2.0
 SETTLED_S = 60.0
@@ -61,7 +61,7 @@ def main() -> None:
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip, long = Path(folder, "clip.mp4"), Path(folder, "long.mp4")
-        synthetic.render(synthetic.demo_scene(), clip)
+        scene.render(scene.demo_scene(), clip)
         loop(clip, long, given.minutes * 60)
         samples: list[tuple[float, dict[str, int]]] = []
         over = threading.Event()

@@ -25,8 +25,8 @@ import psutil
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.bench.machine import load, machine
-from stream_ocr.sources.synthetic import Scene, Text, line, render
+from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.synthetic.scene import Scene, Text, line, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras

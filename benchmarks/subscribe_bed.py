@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stream_ocr.bus.journal import StoredJournal
 from stream_ocr.bus.protocol import requests_endpoint
 from stream_ocr.bus.publisher import Publisher, Spec
 from stream_ocr.events import TextEvent
-from stream_ocr.journal import StoredJournal
 from stream_ocr.store.writer import StoreWriter
 
 SQUARE = ((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0))

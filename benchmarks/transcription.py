@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_ocr.models import load_recognizer
-from stream_ocr.recognition.ctc import NOTHING, Decoded, beam_search, greedy
-from stream_ocr.recognition.lexicon import Lexicon
-from stream_ocr.settings import Settings
-from stream_ocr.training.evaluate_recognizer import crops
-from stream_ocr.training.reading import letters_and_digits
+from stream_ocr.config.settings import Settings
+from stream_ocr.evaluation.recognition_metrics import letters_and_digits
+from stream_ocr.evaluation.recognizer import crops
+from stream_ocr.models.presets import load_recognizer
+from stream_ocr.models.recognition.ctc import NOTHING, Decoded, beam_search, greedy
+from stream_ocr.models.recognition.lexicon import Lexicon
 
 Scores = list[tuple[np.ndarray, str]]
 

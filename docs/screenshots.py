@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from stream_ocr.sources.clips import scene
-from stream_ocr.sources.synthetic import demo_scene, render
+from stream_ocr.synthetic.clips import scene
+from stream_ocr.synthetic.scene import demo_scene, render
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stream_ocr.outputs import JsonlFile, Match, Mqtt, Rule, Webhook
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import JsonlFile, Match, Mqtt, Rule, Webhook
 
 TEXT = (Path(__file__).parents[1] / "docs" / "sinks.md").read_text()
 

@@ -7,9 +7,9 @@ import pytest
 import typer
 import yaml
 
-from stream_ocr.cli.commands import app
-from stream_ocr.publication import Socket, Store
-from stream_ocr.settings import Settings
+from stream_ocr.cli.app import app
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.storage import Socket, Store
 
 DOC = Path(__file__).parents[1] / "docs" / "subscribe.md"
 TEXT = DOC.read_text(encoding="utf-8")

@@ -25,10 +25,10 @@ import structlog
 import zmq
 from setproctitle import setproctitle
 
-from stream_ocr.bus import keys, protocol
-from stream_ocr.bus.answers import Answers
-from stream_ocr.bus.peers import MAX_TOPIC_BYTES, Peers
+from stream_ocr.bus import curve_keys, protocol
+from stream_ocr.bus.connections import MAX_TOPIC_BYTES, Peers
 from stream_ocr.bus.publisher import MAX_PACKET_BYTES, Spec
+from stream_ocr.bus.replies import Answers
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.events import Head
 
@@ -121,7 +121,7 @@ class Bus:
         socket.heartbeat_ivl, socket.heartbeat_timeout = _DEAD_MS // 3, _DEAD_MS
         socket.handshake_ivl = _DEAD_MS
         if self._spec.keys:
-            keys.serve(socket, Path(self._spec.keys))
+            curve_keys.serve(socket, Path(self._spec.keys))
         return socket
 
     def _authenticator(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> Any:
@@ -129,7 +129,7 @@ class Bus:
 
         authenticator = ThreadAuthenticator(context)
         authenticator.start()
-        authenticator.configure_curve_callback(keys.DOMAIN, keys.AllowList(folder / "clients"))
+        authenticator.configure_curve_callback(curve_keys.DOMAIN, curve_keys.AllowList(folder / "clients"))
         return authenticator
 
     def _publish_packets(self) -> bool:

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import zmq
 
-from stream_ocr.bus import keys, protocol
+from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.client.cursor import Cursor
-from stream_ocr.client.follower import Follower, Ready, Since
+from stream_ocr.client.sequencer import Follower, Ready, Since
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import KINDS, UNREADABLE, Event, TextEvent
 
@@ -53,7 +53,7 @@ def subscribe(
         text=_pattern(text),
         since=since,
         cursor=Cursor(None if cursor is None else Path(cursor)),
-        keys=keys.shown(key, server_key),
+        keys=curve_keys.shown(key, server_key),
     )
 
 
@@ -178,7 +178,7 @@ class Subscription:
         if kind == zmq.DEALER:
             socket.immediate = True  # questions wait here, not in a queue for somebody who is away
         if keys_ is not None:
-            keys.present(socket, *keys_)
+            curve_keys.present(socket, *keys_)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:

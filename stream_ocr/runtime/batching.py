@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 
-from stream_ocr.messages import Mark, Message, StreamClosed
+from stream_ocr.core.messages import Mark, Message, StreamClosed
 
 _PATIENCE_S = 0.1
 

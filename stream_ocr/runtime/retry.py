@@ -7,8 +7,8 @@ tried, tries it message by message, and sets aside what kills it again. The stag
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from stream_ocr.messages import Message
-from stream_ocr.runtime.hand import Hand
+from stream_ocr.core.messages import Message
+from stream_ocr.runtime.inflight import Hand
 from stream_ocr.stages.base import Stage
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from stream_ocr.core.messages import Mark, Message
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
-from stream_ocr.runtime.control import WorkerProcess
-from stream_ocr.runtime.crew import Crew
 from stream_ocr.runtime.topology import OUTCOME, Topology
+from stream_ocr.runtime.worker_pool import Crew
+from stream_ocr.runtime.worker_process import WorkerProcess
 
 _WATCH_S = 0.1
 _START_PAUSE_S = 0.02

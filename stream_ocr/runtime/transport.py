@@ -14,9 +14,9 @@ from typing import Self
 import msgspec
 import zmq
 
-from stream_ocr import messages
+from stream_ocr.core import messages
+from stream_ocr.core.messages import Mark, Message
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
 
 HIGH_WATER = 1000  # messages on each side
 MAX_MESSAGE_BYTES = 16 * 2**20

@@ -23,19 +23,19 @@ import msgspec
 import zmq
 from setproctitle import setproctitle
 
-from stream_ocr import messages
+from stream_ocr.config.settings import debugging
+from stream_ocr.core import messages
+from stream_ocr.core.messages import FrameRef, Mark, Message, StreamClosed
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
-from stream_ocr.messages import FrameRef, Mark, Message, StreamClosed
 from stream_ocr.runtime.batching import batches
-from stream_ocr.runtime.control import Counted, Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
-from stream_ocr.runtime.hand import Hand
 from stream_ocr.runtime.heartbeat import Heartbeat
-from stream_ocr.runtime.mapped import MappedRings, Renew, SourcesChanged
-from stream_ocr.runtime.marker import Marker
+from stream_ocr.runtime.inflight import Hand
 from stream_ocr.runtime.retry import Careful, Retried
-from stream_ocr.runtime.tally import Tally
+from stream_ocr.runtime.ring_registry import MappedRings, Renew, SourcesChanged
 from stream_ocr.runtime.transport import Inbox, Outbox
-from stream_ocr.settings import debugging
+from stream_ocr.runtime.watermark import Marker
+from stream_ocr.runtime.worker_counters import Tally
+from stream_ocr.runtime.worker_process import Counted, Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
 from stream_ocr.stages.base import Stage
 
 FAILURE_EXIT = 70  # EX_SOFTWARE of sysexits.h

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import CsvFile, JsonlFile, Mqtt, Output, SubtitleFile, Webhook
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import CsvFile, JsonlFile, Mqtt, Output, SubtitleFile, Webhook
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
 from stream_ocr.sinks.console import ConsoleSink
+from stream_ocr.sinks.csv import CsvSink
+from stream_ocr.sinks.delivery import Delivery, Pace, SpooledSink
+from stream_ocr.sinks.disk_queue import Spool
 from stream_ocr.sinks.jsonl import JsonlSink
 from stream_ocr.sinks.parquet import ParquetSink
-from stream_ocr.sinks.rotating import RotatingJsonlSink
+from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
 from stream_ocr.sinks.rules import RuledSink
-from stream_ocr.sinks.spool import Spool
-from stream_ocr.sinks.spooled import Delivery, Pace, SpooledSink
 from stream_ocr.sinks.subtitles import SubtitleSink
-from stream_ocr.sinks.table import CsvSink
 
 CONSOLE = "console"
 

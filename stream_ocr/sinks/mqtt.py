@@ -17,12 +17,12 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
+from stream_ocr.config.settings import secret
+from stream_ocr.config.sinks import Mqtt
 from stream_ocr.errors import SinkError
 from stream_ocr.events import UNREADABLE, Event, Polygon, TextEvent, parse
-from stream_ocr.outputs import Mqtt
-from stream_ocr.settings import secret
 from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.sinks.delivery import TAKEN, Outcome
 
 log = structlog.get_logger(__name__)
 _GOODBYE_S = 1.0

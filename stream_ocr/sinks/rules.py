@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stream_ocr.config.sinks import Match, Rule
+from stream_ocr.config.time_of_day import within
 from stream_ocr.events import Event, Polygon, TextEvent
-from stream_ocr.hours import within
-from stream_ocr.outlines import Point, holds
-from stream_ocr.outputs import Match, Rule
+from stream_ocr.events.polygon import Point, holds
 from stream_ocr.sinks.base import Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"

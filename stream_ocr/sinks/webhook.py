@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
+from stream_ocr.config.settings import secret
+from stream_ocr.config.sinks import Webhook, web_address
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import Webhook, web_address
-from stream_ocr.settings import secret
-from stream_ocr.sinks import http
+from stream_ocr.sinks import http_pool
 from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.sinks.delivery import TAKEN, Outcome
 
 _TRANSIENT = {408, 425, 429}
 _NOT_OUR_EVENTS = {401, 403, 404, 405, 407}
@@ -60,7 +60,7 @@ class WebhookDelivery:
             trusted = ssl.create_default_context(cafile=self._settings.ca_file)
         except OSError as error:
             raise SinkError(f"{self._settings.ca_file} holds no certificates: {reason(error)}.") from error
-        self._connections = http.connections(trusted)
+        self._connections = http_pool.connections(trusted)
 
     def deliver(self, lines: Sequence[bytes]) -> Outcome:
         try:
@@ -98,7 +98,7 @@ class WebhookDelivery:
                     return self._judge(response)
         except TimeoutError:
             return Outcome("later", f"no answer from {self._place} within {self._settings.request_s:g} s")
-        except http.ERRORS as error:
+        except http_pool.ERRORS as error:
             return Outcome("later", f"{self._place}: {_root_reason(error)}")
 
     def _signed(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
@@ -133,7 +133,7 @@ class WebhookDelivery:
 
 async def _skip_body(response: httpcore.Response) -> None:
     read = 0
-    with suppress(TimeoutError, *http.ERRORS):
+    with suppress(TimeoutError, *http_pool.ERRORS):
         async with asyncio.timeout(_BODY_S):
             async for chunk in response.aiter_stream():
                 read += len(chunk)

@@ -20,10 +20,10 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream_ocr.clock import Timeline, fraction
+from stream_ocr.core.messages import Stamp
+from stream_ocr.core.timestamps import Timeline, fraction
 from stream_ocr.errors import SourceError
-from stream_ocr.messages import Stamp
-from stream_ocr.sources.pictures import Doubt, Picture, Upright, lasting
+from stream_ocr.sources.decoded_frame import Doubt, Picture, Upright, lasting
 
 __all__ = ["FileSource", "Picture", "open_container", "open_file"]
 

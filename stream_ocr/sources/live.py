@@ -18,16 +18,16 @@ from typing import Literal, Self
 
 import structlog
 
+from stream_ocr.config.settings import Decode
+from stream_ocr.config.sources import Live, Source
+from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError
-from stream_ocr.feeds import Live, Source
-from stream_ocr.messages import SourceChanged, Stamp
-from stream_ocr.settings import Decode
-from stream_ocr.sources.feed import CameraFeed, FileFeed, Losses, Pace, Shot
+from stream_ocr.sources.camera import CameraFeed, FileFeed, Losses, Pace, Shot
+from stream_ocr.sources.connect import UnreachableError, camera_name, is_video_file, open_camera
+from stream_ocr.sources.decoded_frame import Picture
 from stream_ocr.sources.files import open_file
+from stream_ocr.sources.frame_queue import Mailbox, Shown
 from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, Utc
-from stream_ocr.sources.mailbox import Mailbox, Shown
-from stream_ocr.sources.opening import UnreachableError, camera_name, is_video_file, open_camera
-from stream_ocr.sources.pictures import Picture
 
 _JITTER = 0.2
 _HEALTHY_S = 5.0  # a connection that lasted so long makes the next pause short again

@@ -8,15 +8,15 @@ from typing import Any, Protocol, Self
 import msgspec
 import numpy as np
 
-from stream_ocr import models, networks
-from stream_ocr.detection.detector import MULTIPLE
-from stream_ocr.detection.familiar import Box, Familiar
-from stream_ocr.frames import Frame, band, planes_in
-from stream_ocr.geometry import flat, unflat
-from stream_ocr.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame, band, planes_in
+from stream_ocr.core.geometry import flat, unflat
+from stream_ocr.core.messages import Detections, FrameRef, Message, Region, SourceChanged, StreamClosed
+from stream_ocr.gating.detection_schedule import WHOLE
+from stream_ocr.gating.known_regions import Box, Familiar
+from stream_ocr.models import presets, zoo
+from stream_ocr.models.detection.detector import MULTIPLE
 from stream_ocr.stages.base import FrameRings, Slots
-from stream_ocr.stages.cadence import WHOLE
 
 _EDGE = 1.0
 """Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
@@ -53,8 +53,8 @@ class DetectStage:
 
     def __enter__(self) -> Self:
         if self._given is None:
-            detector = networks.load_detector(self._settings)
-            self.notes = {"network": f"{models.choose(self._settings.models).name}, {detector.engine.picked}"}
+            detector = zoo.load_detector(self._settings)
+            self.notes = {"network": f"{presets.choose(self._settings.models).name}, {detector.engine.picked}"}
             self._detector: Finder = detector
         else:
             self._detector = self._given

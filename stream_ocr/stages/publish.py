@@ -15,18 +15,18 @@ from typing import Any, Literal, Self
 
 from msgspec import structs
 
-from stream_ocr import telemetry
+from stream_ocr import logging_config
+from stream_ocr.bus.journal import Journal, Numbers, open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
-from stream_ocr.journal import Journal, Numbers, open_journal
-from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.recognition.belief import is_lone, is_writing
-from stream_ocr.recognition.calibration import calibrated, certainty
-from stream_ocr.recognition.likeness import without_spaces
-from stream_ocr.settings import Settings
+from stream_ocr.models.recognition.calibration import calibrated, certainty
+from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.update_policy import echoes, is_rest, ticks, verdict
+from stream_ocr.readings.word_filter import is_lone, is_writing
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots
-from stream_ocr.stages.verdict import echoes, is_rest, ticks, verdict
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
@@ -266,5 +266,5 @@ def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Seq
     """The stage for a worker process. sinks: paths, their kind told by the suffix; those of the settings come to it."""
     assert not rings, "publish sees no pixels"
     typed = Settings.model_validate(settings)
-    telemetry.configure(typed)
+    logging_config.configure(typed)
     return PublishStage(typed, open_sinks(sinks, typed), open_journal(typed))

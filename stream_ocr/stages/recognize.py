@@ -6,17 +6,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models, networks
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
-from stream_ocr.recognition.belief import believed
-from stream_ocr.recognition.doubt import Doubt
-from stream_ocr.recognition.fusion import Fusion
-from stream_ocr.recognition.recognizer import Recognizer
-from stream_ocr.recognition.transcription import of_sources
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
+from stream_ocr.gating.reread_backoff import Doubt
+from stream_ocr.models import presets, zoo
+from stream_ocr.models.recognition.decoding import of_sources
+from stream_ocr.models.recognition.recognizer import Recognizer
+from stream_ocr.readings.voting import Fusion
+from stream_ocr.readings.word_filter import believed
 from stream_ocr.stages.base import CROPS, Slots
-from stream_ocr.stages.evidence import Evidence
+from stream_ocr.stages.crop_snapshot import Evidence
 
 _Key = tuple[str, int, int]  # stream, track, view
 
@@ -35,8 +35,8 @@ class RecognizeStage:
 
     def __enter__(self) -> Self:
         if self._given is None:
-            self._recognizer = networks.load_recognizer(self._settings)
-            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
+            self._recognizer = zoo.load_recognizer(self._settings)
+            self.notes = {"network": f"{presets.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
         else:
             self._recognizer = self._given
         self._transcribe = of_sources(self._settings, self._recognizer.charset)

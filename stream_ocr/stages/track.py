@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models
-from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat, grown, rectangle
-from stream_ocr.messages import (
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import planes_in
+from stream_ocr.core.geometry import extent, flat, grown, rectangle
+from stream_ocr.core.messages import (
     CropRef,
     Detections,
     FrameRef,
@@ -21,11 +21,11 @@ from stream_ocr.messages import (
     Track,
     Tracks,
 )
-from stream_ocr.settings import Settings
+from stream_ocr.gating.reading_policy import ReadingGate
+from stream_ocr.models import presets
 from stream_ocr.stages.base import CROPS, FrameRings, Slots
-from stream_ocr.tracking.appearance import rectify
-from stream_ocr.tracking.crawl import Headline
-from stream_ocr.tracking.gate import ReadingGate
+from stream_ocr.tracking.template_matching import rectify
+from stream_ocr.tracking.ticker.mosaic import Headline
 from stream_ocr.tracking.tracker import Followed, Lifetimes, Tracker
 
 MOST_CROPS = 48
@@ -212,4 +212,4 @@ def _track(text: Followed, crop: CropRef | None) -> Track:
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, life: int = 0) -> TrackStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
-    return TrackStage(typed, FrameRings(rings), rings[CROPS], models.crop_size(typed), life)
+    return TrackStage(typed, FrameRings(rings), rings[CROPS], presets.crop_size(typed), life)

@@ -20,7 +20,7 @@ import structlog
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.store import repair, schema
-from stream_ocr.store.place import Place
+from stream_ocr.store.file_identity import Place
 from stream_ocr.store.reader import microseconds
 from stream_ocr.store.retention import Limits, Retention
 from stream_ocr.store.transaction import transaction

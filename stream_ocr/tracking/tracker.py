@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import Region
-from stream_ocr.tracking.crawl import Headline
-from stream_ocr.tracking.history import History
-from stream_ocr.tracking.matching import affinity, assign, covered
-from stream_ocr.tracking.scenes import Scenes, Stay
-from stream_ocr.tracking.text import Text
-from stream_ocr.tracking.ticker import Tickers
+from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.messages import Region
+from stream_ocr.tracking.association import affinity, assign, covered
+from stream_ocr.tracking.frame_history import History
+from stream_ocr.tracking.overlay import Scenes, Stay
+from stream_ocr.tracking.ticker.mosaic import Headline
+from stream_ocr.tracking.ticker.tracker import Tickers
+from stream_ocr.tracking.track import Text
 
 Followed = Text | Headline
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stream_ocr.journal import StoredJournal, open_journal
-from stream_ocr.settings import Settings
+from stream_ocr.bus.journal import StoredJournal, open_journal
+from stream_ocr.config.settings import Settings
 from stream_ocr.testing import published_event
 
 

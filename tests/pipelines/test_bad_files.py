@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent, read_log
-from stream_ocr.sources.disturbed import sound_only, truncate
+from stream_ocr.synthetic.corrupt import sound_only, truncate
 
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Runs a program as root without the right to read everything."""

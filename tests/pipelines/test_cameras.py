@@ -18,7 +18,7 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.sources.synthetic import Scene, Text, line, render
+from stream_ocr.synthetic.scene import Scene, Text, line, render
 
 LONG_S = 60.0  # on a busy machine; alone it takes a tenth of that
 PASSWORD, WRONG = "s3cr3t-p4ss", "wr0ng-p4ss"

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from stream_ocr import Pipeline
+from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SinkError
 from stream_ocr.events import read_log
-from stream_ocr.settings import Settings
 
 SINKS = """
 models: own

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from stream_ocr.api import read
-from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, render
-from stream_ocr.spans import spans
+from stream_ocr.config.settings import Settings
+from stream_ocr.events.spans import spans
+from stream_ocr.synthetic.scene import Scene, Text, render
 
 OWN = ("models=own", "device=cpu", "threads=1")
 

@@ -6,8 +6,8 @@ from typing import Self
 
 import pytest
 
-from stream_ocr.messages import Detections, FrameRef, Message, Stamp, StreamClosed
-from stream_ocr.runtime.hand import Hand
+from stream_ocr.core.messages import Detections, FrameRef, Message, Stamp, StreamClosed
+from stream_ocr.runtime.inflight import Hand
 from stream_ocr.runtime.retry import Careful
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stream_ocr.core.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from stream_ocr.errors import SourceError, WeightsError
-from stream_ocr.messages import (
+from stream_ocr.core.messages import (
     Detections,
     FrameRef,
     Message,
@@ -19,6 +18,7 @@ from stream_ocr.messages import (
     StreamClosed,
     Tracks,
 )
+from stream_ocr.errors import SourceError, WeightsError
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots
 

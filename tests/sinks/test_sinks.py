@@ -114,7 +114,7 @@ WRITER = """
     sys.path.insert(0, {tests!r})
     from test_sinks import event
     from stream_ocr import telemetry
-    from stream_ocr.settings import Settings
+    from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import open_sinks
     telemetry.configure(Settings())
     with open_sinks(["-", {other!r}]) as sinks:

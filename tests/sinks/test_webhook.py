@@ -23,9 +23,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import Webhook
 from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.outputs import Webhook
-from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sinks, configured
 from stream_ocr.sinks.webhook import retry_after_s, signing_key
 from stream_ocr.testing import text_event
@@ -372,8 +372,8 @@ def test_nor_does_one_that_hangs_while_tls_is_negotiated(tmp_path):
 
 WRITER = """
     import sys
-    from stream_ocr.outputs import Webhook
-    from stream_ocr.settings import Settings
+    from stream_ocr.config.sinks import Webhook
+    from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import Sinks, configured
     from stream_ocr.testing import text_event
     hook = Webhook(type="webhook", url={url!r}, spool={spool!r}, max_events=7, pause_s=0.01)
@@ -409,8 +409,8 @@ def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_p
 def test_a_full_disk_costs_events_which_are_counted_and_the_rest_arrives(small_disk, receive):
     receiver = receive(500)
     done = small_disk(f"""
-        from stream_ocr.outputs import Webhook
-        from stream_ocr.settings import Settings
+        from stream_ocr.config.sinks import Webhook
+        from stream_ocr.config.settings import Settings
         from stream_ocr.sinks import Sinks, configured
         from stream_ocr.testing import text_event
         hook = Webhook(type="webhook", url={receiver.url!r}, spool=disk / "spool", pause_s=5, close_s=60)

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_ocr.frames import Frame, planes_in, write
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import Detections, FrameRef, Look, Region, SourceChanged, Stamp, StreamClosed
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame, planes_in, write
+from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.messages import Detections, FrameRef, Look, Region, SourceChanged, Stamp, StreamClosed
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.detect import DetectStage
 from stream_ocr.testing import grey
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
+from stream_ocr.bus.journal import open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import TextEvent
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.journal import open_journal
-from stream_ocr.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.store.reader import StoreReader

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Track, Tracks
-from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Track, Tracks
+from stream_ocr.models.recognition.charset import DEFAULT
+from stream_ocr.models.recognition.ctc import NOTHING, Decoded, Transcribe
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.recognize import RecognizeStage
 
 TEXTS = ("", "GATE 4", "GATE A", "PLATFORM", "12:01", "12:02")

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.frames import byte_count, write
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import (
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import byte_count, write
+from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.messages import (
     CropRef,
     Detections,
     FrameRef,
@@ -20,8 +21,7 @@ from stream_ocr.messages import (
     Track,
     Tracks,
 )
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.track import MOST_CROPS, TrackStage
 from stream_ocr.testing import grey
 

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from stream_ocr.geometry import extent, flat, rectangle
-from stream_ocr.messages import Region
+from stream_ocr.core.geometry import extent, flat, rectangle
+from stream_ocr.core.messages import Region
 from stream_ocr.tracking.tracker import Lifetimes, Tracker
 
 
