@@ -64,7 +64,7 @@ def test_ppocr_is_found_without_importing_it() -> None:
 def test_asking_for_ppocr_where_it_is_not_installed_tells_the_remedy() -> None:
     program = (
         "import sys; sys.modules['rapidocr'] = None\n"  # as if it were not installed
-        "from stream_ocr import errors, models\n"
+        "from stream_ocr import errors\nfrom stream_ocr.models import presets\n"
         "try: presets.choose('ppocr')\n"
         "except errors.WeightsError as error: print(error)\n"
     )

@@ -113,10 +113,10 @@ WRITER = """
     import sys
     sys.path.insert(0, {tests!r})
     from test_sinks import event
-    from stream_ocr import telemetry
+    from stream_ocr import logging_config
     from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import open_sinks
-    telemetry.configure(Settings())
+    logging_config.configure(Settings())
     with open_sinks(["-", {other!r}]) as sinks:
         for seq in range(2000):
             sinks.write(event(seq))
