@@ -28,7 +28,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=60.0)
     arguments.add_argument("--clips", default="surveillance,subtitles")
-    arguments.add_argument("--set", action="append", default=["models=own", "device=cpu"])
+    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     if missing := missing_for_cameras():

@@ -1,6 +1,6 @@
 """How well a recogniser reads subtitles: lines over film, in several fonts, through x264 at CRF 28.
 
-python benchmarks/lines.py [--models own] [--lines 400] [--fonts FILE]… [-o OUT.json]
+python benchmarks/lines.py [--models builtin] [--lines 400] [--fonts FILE]… [-o OUT.json]
 
 One frame in a quarter of a second of film is read, cut out as the detector would, with a little more on every side.
 """
@@ -111,7 +111,7 @@ def sentences(count: int, rng: np.random.Generator) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="own")
+    parser.add_argument("--models", default="builtin")
     parser.add_argument("--lines", type=int, default=400)
     parser.add_argument("--fonts", nargs="*", default=[None], help="font files; Pillow's own where none is named")
     parser.add_argument("-o", "--output", type=Path)

@@ -1,6 +1,6 @@
 """Does a long file run in constant memory?
 
-    python benchmarks/memory.py [--minutes 10] [--set models=own] [--out benchmarks/results/memory.json]
+    python benchmarks/memory.py [--minutes 10] [--set models=builtin] [--out benchmarks/results/memory.json]
 
 Loops the demo clip, reads it through the five processes, and compares the resident memory of each at the end with
 that after the first minute of wall time. Needs the extra ``dev`` (psutil).
@@ -56,7 +56,7 @@ def watch(pids: dict[str, int], samples: list[tuple[float, dict[str, int]]], ove
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--minutes", type=float, default=10.0)
-    arguments.add_argument("--set", action="append", default=["models=own"])
+    arguments.add_argument("--set", action="append", default=["models=builtin"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -60,7 +60,7 @@ def kernels(lines: int) -> np.ndarray:
 def main(data: Path, threads: int, out: Path | None) -> None:
     words = [crop for crop, _ in crops(data)][:300]
     results: dict[str, object] = {"threads": threads, "cpu": torch.backends.cpu.get_cpu_capability()}
-    settings = Settings.load(overrides=["models=own", f"threads={threads}", "device=cpu", "dtype=fp32"])
+    settings = Settings.load(overrides=["models=builtin", f"threads={threads}", "device=cpu", "dtype=fp32"])
     in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)
     for runtime in ("as shipped", "torch"):
         reader, finder = load_recognizer(settings), load_detector(settings)

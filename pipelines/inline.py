@@ -16,7 +16,7 @@ from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.decode_file import DecodeStage
 from stream_ocr.stages.detect import DetectStage
-from stream_ocr.stages.inline import Chain
+from stream_ocr.stages.inline import InlineStages
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.recognize import RecognizeStage
 from stream_ocr.stages.track import TrackStage
@@ -36,7 +36,7 @@ def main(video: Path) -> None:
     recognize = RecognizeStage(settings, crops)  # what does it say? (CRNN), only when new or changed
     publish = PublishStage(settings, Sinks([]))  # what happened? appeared, changed, ended
 
-    with decode, Chain([detect, track, recognize, publish]) as chain:
+    with decode, InlineStages([detect, track, recognize, publish]) as chain:
         for frame in decode.run(stop=lambda: False):
             for message in chain.push(frame):
                 match message:

@@ -77,7 +77,7 @@ def read(
     from stream_ocr.stages.base import Stage
     from stream_ocr.stages.decode_file import DecodeStage
     from stream_ocr.stages.detect import DetectStage
-    from stream_ocr.stages.inline import Chain
+    from stream_ocr.stages.inline import InlineStages
     from stream_ocr.stages.publish import PublishStage
     from stream_ocr.stages.recognize import RecognizeStage
     from stream_ocr.stages.track import TrackStage
@@ -94,7 +94,7 @@ def read(
         RecognizeStage(settings, crops),
         PublishStage(settings, Sinks([*sinks, *configured(settings)]), open_journal(settings)),
     ]
-    with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
+    with DecodeStage(path, name, settings, frames[name]) as decode, InlineStages(stages) as chain:
         for message in decode.run(stop=lambda: False):
             for output in chain.push(message):
                 if isinstance(output, Published):

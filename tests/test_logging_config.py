@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from stream_ocr import logging_config
-from stream_ocr.config.settings import Logs, Settings
+from stream_ocr.config.settings import LogSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -31,26 +31,26 @@ def test_json_lines_where_nobody_looks(capsys):
 
 
 def test_for_people_when_asked_for(capsys):
-    logging_config.configure(Settings(logs=Logs(style="console")))
+    logging_config.configure(Settings(logs=LogSettings(style="console")))
     structlog.get_logger().info("frame dropped", stream="gate")
     assert "frame dropped" in capsys.readouterr().err
 
 
 def test_lower_levels_are_left_out(capsys):
-    logging_config.configure(Settings(logs=Logs(level="error")))
+    logging_config.configure(Settings(logs=LogSettings(level="error")))
     structlog.get_logger().warning("frame dropped")
     assert capsys.readouterr().err == ""
 
 
 def test_loggers_made_before_follow_the_configuration(capsys):
     log = structlog.get_logger()
-    logging_config.configure(Settings(logs=Logs(style="json")))
+    logging_config.configure(Settings(logs=LogSettings(style="json")))
     log.error("late")
     assert json.loads(capsys.readouterr().err)["event"] == "late"
 
 
 def test_errors_come_with_their_traceback_in_one_line(capsys):
-    logging_config.configure(Settings(logs=Logs(style="json")))
+    logging_config.configure(Settings(logs=LogSettings(style="json")))
     try:
         raise ValueError("bad")
     except ValueError:
@@ -62,7 +62,7 @@ def test_errors_come_with_their_traceback_in_one_line(capsys):
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_no_password_is_logged(capsys, style):
     url = 'rtsp://user:s3cr"t\\x@10.0.0.7/1'
-    logging_config.configure(Settings(logs=Logs(style=style), sources={"gate": {"url": url}}))
+    logging_config.configure(Settings(logs=LogSettings(style=style), sources={"gate": {"url": url}}))
     log = structlog.get_logger()
     log.warning(f"no answer from {url}", urls=[url, {"at": url}], error=ValueError(url))
     try:

@@ -122,7 +122,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> N
 
 
 def test_settings_name_a_detector(detector_file: Path) -> None:
-    settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip=0", "device=cpu"])
+    settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip_ratio=0", "device=cpu"])
     detector = zoo.load_detector(settings)
     (region,) = detector.detect([frame_with([(200, 100, 400, 140)], (640, 360))])[0]
     np.testing.assert_allclose(bounds(unflat(region.quad)), (200, 100, 400, 140), atol=2)

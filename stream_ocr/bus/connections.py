@@ -30,7 +30,7 @@ class _Peer:
     second: int = field(default_factory=lambda: int(time.monotonic()))
 
 
-class Peers:
+class Connections:
     """The peers of one socket.
 
     refused: how many were hung up on, for what.

@@ -47,7 +47,7 @@ class Journal(Protocol):
         ...
 
 
-class Numbers:
+class MemoryJournal:
     """A journal that keeps nothing: numbers alone."""
 
     durable = None
@@ -75,7 +75,7 @@ class Numbers:
         pass  # it may come back, and no number is given twice
 
 
-class StoredJournal:
+class DurableJournal:
     """A journal in a store, with a bus for those who listen, or without one."""
 
     durable = True
@@ -131,7 +131,7 @@ def open_journal(settings: Settings) -> Journal:
     """The journal that the settings ask for; entered, it is ready. Raises SettingsError."""
     store, socket = settings.store, settings.socket
     if store.path is None:
-        return Numbers()
+        return MemoryJournal()
     writer = StoreWriter(
         store.path,
         durability=store.durability,
@@ -139,8 +139,8 @@ def open_journal(settings: Settings) -> Journal:
         when_full=store.when_full,
     )
     if socket.events is None:
-        return StoredJournal(writer)
-    return StoredJournal(
+        return DurableJournal(writer)
+    return DurableJournal(
         writer,
         Publisher(
             Spec(

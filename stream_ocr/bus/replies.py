@@ -11,14 +11,14 @@ import structlog
 
 from stream_ocr.bus import protocol
 from stream_ocr.errors import StoreError
-from stream_ocr.events import UNREADABLE
-from stream_ocr.store.file_identity import Place
+from stream_ocr.events import DECODE_ERRORS
+from stream_ocr.store.file_identity import FileIdentity
 from stream_ocr.store.reader import Page, StoreReader
 
 log = structlog.get_logger(__name__)
 
 
-class Answers:
+class ReplyHandler:
     """Reads the store; one that cannot be read is opened anew the next time.
 
     store: its id, empty until it is known.
@@ -28,7 +28,7 @@ class Answers:
         self.store = ""
         self._path = path
         self._opened: StoreReader | None = None
-        self._place: Place | None = None
+        self._place: FileIdentity | None = None
         self._broken = False
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Answers:
         """The answer to a request, whatever it says."""
         try:
             request = protocol.decode_request(body)
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             return protocol.ErrorReply(id=0, reason=f"This is no request: {error}.")
         try:
             match request:
@@ -115,7 +115,7 @@ class Answers:
         if self._opened is not None and self._place is not None and self._place.is_lost:
             self.close()
         if self._opened is None:
-            self._opened, self._place = StoreReader(self._path), Place(self._path)
+            self._opened, self._place = StoreReader(self._path), FileIdentity(self._path)
             self.store = self._opened.id
             self._broken = False
         return self._opened

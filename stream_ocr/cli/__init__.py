@@ -52,13 +52,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _run() -> None:
     # Here and not above: workers are being prepared while this is imported.
     from stream_ocr.cli.app import app
-    from stream_ocr.config.settings import debugging
+    from stream_ocr.config.settings import debug_enabled
     from stream_ocr.errors import StreamOcrError
 
     try:
         app()
     except Exception as error:
-        if debugging():
+        if debug_enabled():
             raise
         surprise = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
         sys.stderr.write(f"{surprise}{error}\n")

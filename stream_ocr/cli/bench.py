@@ -74,9 +74,9 @@ def score(
 ) -> None:
     """Score a log of events against the truth about its video, word by word."""
     from stream_ocr.evaluation import event_score
-    from stream_ocr.store.replay import recorded
+    from stream_ocr.store.replay import read_events
 
-    scored = event_score.score(event_score.read_truth(truth), recorded(events))
+    scored = event_score.score(event_score.read_truth(truth), read_events(events))
     figures = scored.figures()
     typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():

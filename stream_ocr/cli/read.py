@@ -74,7 +74,7 @@ def export(
 ) -> None:
     """Make subtitles, a table or an annotated video of events that were read before."""
     from stream_ocr.cli import read_files
-    from stream_ocr.store.replay import recorded
+    from stream_ocr.store.replay import read_events
 
     outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
     if not outputs and not annotate:
@@ -84,7 +84,7 @@ def export(
     settings = load(config, set_)
     read_files.replay(events, outputs, stream or ())
     if annotate and video:
-        read_files.draw(video, list(recorded(events, stream or ())), annotate, settings)
+        read_files.draw(video, list(read_events(events, stream or ())), annotate, settings)
 
 
 def report(
@@ -96,12 +96,12 @@ def report(
 ) -> None:
     """Make one HTML file to look at: a timeline, the texts, statistics."""
     from stream_ocr.sinks.base import refuse_directory
-    from stream_ocr.store.replay import recorded
+    from stream_ocr.store.replay import read_events
     from stream_ocr.viz.report.page import Report
 
     settings = load(config, set_)
     refuse_directory(output)
-    Report.of(recorded(events), video=video, settings=settings).write(output)
+    Report.of(read_events(events), video=video, settings=settings).write(output)
 
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:

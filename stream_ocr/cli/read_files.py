@@ -14,7 +14,7 @@ from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
-from stream_ocr.store.replay import recorded
+from stream_ocr.store.replay import read_events
 
 
 class Signals:
@@ -132,7 +132,7 @@ def stream_names(files: Sequence[Path]) -> list[str]:
 def replay(log: Path, outputs: Sequence[str], streams: Sequence[str] = ()) -> None:
     """Hand the events of a file or store to sinks. Raises SourceError, StoreError and SinkError."""
     with open_sinks(outputs) as sinks:
-        for event in recorded(log, streams):
+        for event in read_events(log, streams):
             sinks.write(event)
     if sinks.lost:
         raise SinkError(" ".join(_missing(sinks)))

@@ -7,7 +7,7 @@ import zmq
 
 from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.errors import SubscribeError
-from stream_ocr.events import UNREADABLE, Event
+from stream_ocr.events import DECODE_ERRORS, Event
 
 
 def crop(
@@ -35,7 +35,7 @@ def crop(
             raise SubscribeError(f"{where} does not answer; are keys needed there?")
         try:
             reply = protocol.decode_reply(socket.recv())
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise SubscribeError(f"{where} answers what is no reply: {error}.") from error
     match reply:
         case protocol.CropReply():

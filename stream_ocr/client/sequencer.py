@@ -27,7 +27,7 @@ from stream_ocr.bus.protocol import (
     StreamsRequest,
     form_of,
 )
-from stream_ocr.events import Event, Head
+from stream_ocr.events import Event, EventHeader
 
 Since = Literal["now", "start", "snapshot"] | int | datetime
 
@@ -38,7 +38,7 @@ _READY = 2000  # events that are ready; so many and nothing more is asked for
 _BEATS_BEHIND = 3
 
 
-class Ready(NamedTuple):
+class Delivery(NamedTuple):
     """Something to deal with, and the place of each stream once that is done; None: no place to go on from yet.
 
     event: None where there is nothing to hand over, or of a kind that this version does not know.
@@ -65,7 +65,7 @@ class _Asked:
     again_s: float
 
 
-class Follower:
+class Sequencer:
     """Events in, events out.
 
     ready: what is to be dealt with, in order.
@@ -82,7 +82,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """places: where to go on, by stream, with the ``store`` that it belongs to; ``since`` counts without it."""
-        self.ready: deque[Ready] = deque()
+        self.ready: deque[Delivery] = deque()
         self.missing = 0
         self.store = store
         self.joined = False
@@ -91,7 +91,7 @@ class Follower:
         self._new = since - 1 if isinstance(since, int) and places is None else -1  # place of streams not known yet
         self._streams = {name: _Stream(seq) for name, seq in (places or {}).items()}
         self._going_on = places is not None
-        self._before: deque[tuple[Head, Event | None]] = deque(maxlen=_HELD)
+        self._before: deque[tuple[EventHeader, Event | None]] = deque(maxlen=_HELD)
         self._ids = count(1)
         self._asked: dict[int, _Asked] = {}
         self._to_send: deque[Request] = deque()
@@ -172,12 +172,12 @@ class Follower:
                 stream = self._streams.setdefault(name, _Stream(last if begins_here else self._new))
                 stream.known = max(stream.known, last)
         if isinstance(reply, SnapshotReply):
-            self.ready.extend(Ready(_read(bytes(data))[1], None, self.store) for data in reply.events)
+            self.ready.extend(Delivery(_read(bytes(data))[1], None, self.store) for data in reply.events)
         if reply.next is not None:
             self._ask_to_join(reply.next)
             return
         self.joined = True
-        self.ready.append(Ready(None, {name: stream.last for name, stream in self._streams.items()}, self.store))
+        self.ready.append(Delivery(None, {name: stream.last for name, stream in self._streams.items()}, self.store))
         self._new = self._new if isinstance(self._since, int) else -1  # what begins from now on is new from its start
         while self._before:
             head, event = self._before.popleft()
@@ -208,7 +208,7 @@ class Follower:
         stream.held = {seq: event for seq, event in stream.held.items() if seq > stream.last}
         self._go_on(reply.stream, stream)
 
-    def _take(self, head: Head, event: Event | None) -> None:
+    def _take(self, head: EventHeader, event: Event | None) -> None:
         stream = self._stream(head.stream)
         stream.known = max(stream.known, head.seq)
         if head.seq > stream.last and len(stream.held) < _HELD:
@@ -220,7 +220,7 @@ class Follower:
             self._hand_over(name, stream, stream.last + 1)
 
     def _hand_over(self, name: str, stream: _Stream, seq: int) -> None:
-        self.ready.append(Ready(stream.held.pop(seq), {name: seq}, self.store))
+        self.ready.append(Delivery(stream.held.pop(seq), {name: seq}, self.store))
         stream.last = seq
 
     def _know(self, store: str) -> bool:
@@ -241,10 +241,10 @@ class Follower:
         return self._streams.setdefault(name, _Stream(self._new))
 
 
-def _read(data: bytes) -> tuple[Head, Event | None]:
+def _read(data: bytes) -> tuple[EventHeader, Event | None]:
     """An event in JSON or MessagePack; None for an event of a kind that came after this version."""
     decode = msgspec.json.decode if form_of(data) == "json" else msgspec.msgpack.decode
-    head = decode(data, type=Head)
+    head = decode(data, type=EventHeader)
     try:
         return head, decode(data, type=head.sort)
     except msgspec.ValidationError:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from stream_ocr.config.base import Section
+from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.time_of_day import Hours
 from stream_ocr.events import Kind, SourceKind
 from stream_ocr.events.polygon import Point
@@ -83,11 +83,11 @@ def _zone(value: str | None) -> str | None:
 Secret = Annotated[str, AfterValidator(_place_of_secret)]
 
 
-class _Output(Section):
+class _BaseSink(ConfigModel):
     name: str | None = Field(None, min_length=1, description="What rules and logs call it; its path or type else.")
 
 
-class _File(_Output):
+class _FileSink(_BaseSink):
     path: Path = Field(description="The file.")
 
     @property
@@ -96,7 +96,7 @@ class _File(_Output):
         return self.name or str(self.path)
 
 
-class JsonlFile(_File):
+class JsonlSettings(_FileSink):
     """JSON lines that are added to, and put aside when they are many or of yesterday."""
 
     type: Literal["jsonl"] = Field(description="JSON lines.")
@@ -106,25 +106,25 @@ class JsonlFile(_File):
     keep: int | None = Field(None, ge=1, description="Files put aside that are kept; null: all.")
 
 
-class CsvFile(_File):
+class CsvSettings(_FileSink):
     """A table of texts."""
 
     type: Literal["csv"] = Field(description="One row per text.")
 
 
-class SubtitleFile(_File):
+class SubtitleSettings(_FileSink):
     """Subtitles, written at the end."""
 
     type: Literal["srt", "vtt"] = Field(description="SubRip or WebVTT.")
 
     @model_validator(mode="after")
-    def _suffix(self) -> "SubtitleFile":
+    def _suffix(self) -> "SubtitleSettings":
         if self.path.suffix.lower() != f".{self.type}":
             raise ValueError(f"the path of subtitles of type {self.type} ends with .{self.type}")
         return self
 
 
-class _Spooled(_Output):
+class _QueuedSink(_BaseSink):
     type: str
     spool: Path = Field(description="A folder of its own where events wait until they are delivered.")
     spool_bytes: int = Field(64 * _MIB, ge=1 << 16, description="What waits there at most; further events are lost.")
@@ -136,7 +136,7 @@ class _Spooled(_Output):
         return self.name or self.type
 
 
-class Webhook(_Spooled):
+class WebhookSettings(_QueuedSink):
     """Events in batches to a web address."""
 
     type: Literal["webhook"] = Field(description="POST requests with a JSON array of events.")
@@ -151,7 +151,7 @@ class Webhook(_Spooled):
     max_pause_s: float = Field(60.0, gt=0, description="The longest pause.")
 
 
-class Mqtt(_Spooled):
+class MqttSettings(_QueuedSink):
     """Events to an MQTT broker."""
 
     type: Literal["mqtt"] = Field(description="A message for each event, by MQTT 3.1.1 with QoS 1.")
@@ -166,10 +166,12 @@ class Mqtt(_Spooled):
     keepalive_s: int = Field(15, ge=1, le=3600, description="A broker silent for about this long is gone.")
 
 
-Output = Annotated[JsonlFile | CsvFile | SubtitleFile | Webhook | Mqtt, Field(discriminator="type")]
+SinkSettings = Annotated[
+    JsonlSettings | CsvSettings | SubtitleSettings | WebhookSettings | MqttSettings, Field(discriminator="type")
+]
 
 
-class Match(Section):
+class Match(ConfigModel):
     """What an event must be like; everything that is given must hold."""
 
     regex: Annotated[str | None, AfterValidator(_pattern)] = Field(
@@ -198,7 +200,7 @@ class Match(Section):
         return self
 
 
-class Rule(Section):
+class Rule(ConfigModel):
     """Which events go to the sinks that it names."""
 
     match: Match = Field(Match(), description="What an event must be like.")
@@ -210,17 +212,17 @@ def _none_is_empty(value: object) -> object:
     return () if value is None else value
 
 
-Outputs = Annotated[tuple[Output, ...], BeforeValidator(_none_is_empty)]
+Sinks = Annotated[tuple[SinkSettings, ...], BeforeValidator(_none_is_empty)]
 Rules = Annotated[tuple[Rule, ...], BeforeValidator(_none_is_empty)]
 
 
-def check(outputs: Sequence[Output], rules: Sequence[Rule]) -> None:
+def check_sinks(outputs: Sequence[SinkSettings], rules: Sequence[Rule]) -> None:
     """Raise ValueError where two sinks have one name or spool, or a rule names a sink that is not there."""
     labels = [output.label for output in outputs]
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(f"two sinks are called {label!r}; give each a name of its own")
-    spools = [output.spool for output in outputs if isinstance(output, _Spooled)]
+    spools = [output.spool for output in outputs if isinstance(output, _QueuedSink)]
     for spool in spools:
         if spools.count(spool) > 1:
             raise ValueError(f"two sinks have the spool {spool}; give each a folder of its own")

@@ -7,18 +7,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from stream_ocr.config.base import Section
-from stream_ocr.config.text_constraints import Vocabulary
+from stream_ocr.config.base import ConfigModel
+from stream_ocr.config.text_constraints import TextConstraints
 from stream_ocr.config.time_of_day import Hours, within
 from stream_ocr.config.urls import SourceUrl
-from stream_ocr.events.polygon import holds
+from stream_ocr.events.polygon import contains_point
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Outline = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
 SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
 
 
-class Source(Vocabulary):
+class SourceSettings(TextConstraints):
     """One camera, or a file that plays the part of one. Exactly one of ``url``, ``url_env``, ``url_file``, ``path``.
 
     A ``lexicon`` or ``pattern`` of its own takes the place of the general one.
@@ -40,8 +40,8 @@ class Source(Vocabulary):
         "width and height of the picture, 0 to 1. None: all of it.",
     )
     masks: tuple[Outline, ...] = Field((), description="Text whose middle lies in one of these does not count.")
-    max_per_s: float | None = Field(
-        None, gt=0, description="Looks of the detector per second for this source; null: as detection.max_per_s."
+    max_fps: float | None = Field(
+        None, gt=0, description="Looks of the detector per second for this source; null: as detection.max_fps."
     )
     active: tuple[Hours, ...] = Field(
         (), description="Hours of the day at this machine, as 07:00-19:30, in which it is read. None: always."
@@ -77,20 +77,22 @@ class Source(Vocabulary):
 
     def counts(self, point: tuple[float, float]) -> bool:
         """Whether text at a point, in shares of the width and height, is looked at."""
-        wanted = not self.regions or any(holds(outline, point) for outline in self.regions)
-        return wanted and not any(holds(outline, point) for outline in self.masks)
+        wanted = not self.regions or any(contains_point(outline, point) for outline in self.regions)
+        return wanted and not any(contains_point(outline, point) for outline in self.masks)
 
     def is_active(self, now: datetime) -> bool:
         """Whether it is to be read at a time of this machine."""
         return not self.active or any(within(hours, now.time()) for hours in self.active)
 
 
-class Live(Section):
-    open_s: float = Field(5.0, gt=0, description="A source that has not answered by then is tried again.")
-    read_s: float = Field(2.0, gt=0, description="One that sends nothing for twice as long is down.")
-    picture_s: float = Field(
+class LiveSettings(ConfigModel):
+    connect_timeout_s: float = Field(5.0, gt=0, description="A source that has not answered by then is tried again.")
+    read_timeout_s: float = Field(2.0, gt=0, description="One that sends nothing for twice as long is down.")
+    frame_timeout_s: float = Field(
         8.0, gt=0, description="One that sends no picture for so long, whatever else it sends, is down."
     )
-    stale_s: float = Field(1.0, gt=0, description="Pictures that waited for so long are dropped, and that is said.")
-    retry_s: float = Field(0.25, gt=0, description="Pause before the first new attempt; it doubles with each.")
-    longest_retry_s: float = Field(30.0, gt=0, description="Longest pause, and the one after a wrong password or path.")
+    max_latency_s: float = Field(
+        1.0, gt=0, description="Pictures that waited for so long are dropped, and that is said."
+    )
+    min_backoff_s: float = Field(0.25, gt=0, description="Pause before the first new attempt; it doubles with each.")
+    max_backoff_s: float = Field(30.0, gt=0, description="Longest pause, and the one after a wrong password or path.")

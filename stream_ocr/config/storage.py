@@ -2,19 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from stream_ocr.config.base import Section
+from stream_ocr.config.base import OFF, ConfigModel
 
 _ENDPOINT = re.compile(r"tcp://(\[[^\]]+\]|[^\s:/]+):(?P<port>\d{1,5})|ipc://\S+")
 _LOCAL = re.compile(r"ipc://|tcp://(127\.[0-9.]+|localhost|\[::1\]):")
 
 
-class Store(Section):
+class StoreSettings(ConfigModel):
     path: Path | None = Field(None, description="A file that keeps all events, for replay and search; null: none.")
-    durability: Literal["full", "normal", "off"] = Field(
+    durability: Annotated[Literal["full", "normal", "off"], OFF] = Field(
         "normal",
         description="normal: events outlive the death of the program; full: that of the machine, too, at the price of "
         "a sync for each group of events; off: the operating system decides.",
@@ -35,7 +35,7 @@ class Store(Section):
         return self
 
 
-class Socket(Section):
+class SocketSettings(ConfigModel):
     events: str | None = Field(
         None, description="ZeroMQ endpoint for subscribers, such as tcp://127.0.0.1:5560; needs a store; null: none."
     )

@@ -5,10 +5,10 @@ from pathlib import Path
 import regex
 from pydantic import Field, ValidationInfo, field_validator
 
-from stream_ocr.config.base import Section
+from stream_ocr.config.base import ConfigModel
 
 
-class Vocabulary(Section):
+class TextConstraints(ConfigModel):
     lexicon: Path | None = Field(
         None, description="Words, one per line, to which what was read is corrected; null: anything may be read."
     )

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from stream_ocr.events import Clock, SourceEvent, TextEvent
+from stream_ocr.events import SourceEvent, TextEvent, UtcSource
 from stream_ocr.events.polygon import Flat
 
-Look = Literal["skip", "carry", "glance", "detect", "close"]
+FrameAction = Literal["skip", "track", "detect_coarse", "detect", "detect_fine"]
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -26,7 +26,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     duration: int  # of this frame, in units of time_base
     captured_ns: int  # Unix time at which the frame was decoded
     utc_ns: int | None = None  # Unix time at which it is first shown, by ``clock``; None where nobody knows
-    clock: Clock | None = None
+    clock: UtcSource | None = None
 
     @property
     def time_s(self) -> float:
@@ -56,7 +56,7 @@ class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
 
     stamp: Stamp
     size: tuple[int, int]  # width, height
-    look: Look
+    action: FrameAction
     slot: SlotRef | None
     full_range: bool  # luma 0–255 (True) or 16–235
     damaged: bool  # marked corrupt by the decoder, or inheriting from such a frame: makes no new text
@@ -64,7 +64,7 @@ class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
     rows: tuple[int, int] | None = None  # for the detector, from the first to the one after the last; None: all
 
 
-class Region(msgspec.Struct, frozen=True, array_like=True):
+class Detection(msgspec.Struct, frozen=True, array_like=True):
     """A line of text found by the detector."""
 
     quad: Flat
@@ -75,7 +75,7 @@ class Detections(msgspec.Struct, frozen=True, array_like=True, tag="detections")
     """A frame and the text regions in it; ``regions`` is None when the detector did not look: as before."""
 
     frame: FrameRef
-    regions: tuple[Region, ...] | None
+    regions: tuple[Detection, ...] | None
 
 
 class CropRef(msgspec.Struct, frozen=True, array_like=True):
@@ -86,7 +86,7 @@ class CropRef(msgspec.Struct, frozen=True, array_like=True):
     height: int
 
 
-class Track(msgspec.Struct, frozen=True, array_like=True):
+class TrackState(msgspec.Struct, frozen=True, array_like=True):
     """A text followed through the frames.
 
     A *view* is one appearance of the text in its place: when the pixels change (a clock ticks) the track stays
@@ -96,7 +96,7 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
 
     id: int
     quad: Flat
-    view: int
+    revision: int
     start_s: float
     start_quad: Flat  # where it stood in that frame
     end_s: float | None
@@ -110,7 +110,7 @@ class Tracks(msgspec.Struct, frozen=True, array_like=True, tag="tracks"):
 
     stamp: Stamp
     size: tuple[int, int]
-    tracks: tuple[Track, ...]
+    tracks: tuple[TrackState, ...]
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -118,14 +118,14 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
 
     track: int
     quad: Flat
-    view: int
+    revision: int
     start_s: float
     start_quad: Flat
     end_s: float | None
     text: str
     confidence: float
-    characters: tuple[float, ...]  # confidence of each character of text
-    looks: int  # crops that were read for it
+    char_confidences: tuple[float, ...]  # confidence of each character of text
+    crops_read: int  # crops that were read for it
     hidden_s: float | None = None  # this and the next as of the track
     overlay: bool = False
     crop: bytes | None = None  # WebP of the look behind the text, told once, and only where crops are kept
@@ -181,7 +181,7 @@ class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
         return msgspec.structs.replace(self, counts={**self.counts, **counts})
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True, tag="mark"):
+class Watermark(msgspec.Struct, frozen=True, array_like=True, tag="mark"):
     """How far a ring has been filled, said now and then by whoever fills it and passed on by every worker.
 
     It comes after all references that were sent before it: what was filled as ``first`` to ``last`` and has not been
@@ -196,14 +196,14 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, tag="mark"):
 Message = FrameRef | Detections | Tracks | Readings | SourceChanged | Published | StreamClosed
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Message | Mark)
+_decoder = msgspec.msgpack.Decoder(Message | Watermark)
 
 
-def encode(message: Message | Mark) -> bytes:
+def encode(message: Message | Watermark) -> bytes:
     """MessagePack bytes of a message."""
     return _encoder.encode(message)
 
 
-def decode(data: bytes) -> Message | Mark:
+def decode(data: bytes) -> Message | Watermark:
     """The message in ``data``. Raises msgspec.ValidationError when it is none."""
     return _decoder.decode(data)

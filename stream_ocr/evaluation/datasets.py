@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.errors import SourceError
-from stream_ocr.events import UNREADABLE
+from stream_ocr.events import DECODE_ERRORS
 
 DO_NOT_CARE = "###"
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -67,7 +67,7 @@ def _json(path: Path) -> Iterator[Labelled]:
         )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise SourceError(f"{path} is no list of pictures with their quads ({error}).") from error
     for truth in truths:
         if truth.texts and len(truth.texts) != len(truth.quads):

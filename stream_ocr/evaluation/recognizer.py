@@ -82,7 +82,9 @@ class Report:
     def sheet(self) -> np.ndarray:
         """The surest mistakes, (H, W, 3) blue first: each crop above what it says and what was read."""
         wrong = [case for case in self.cases if letters_and_digits(case.read.text) != letters_and_digits(case.text)]
-        cells = [_cell(case) for case in sorted(wrong, key=lambda case: -certainty(case.read.characters))[:_WORST]]
+        cells = [
+            _cell(case) for case in sorted(wrong, key=lambda case: -certainty(case.read.char_confidences))[:_WORST]
+        ]
         cells += [np.zeros((_CELL[1], _CELL[0], 3), np.uint8)] * (-len(cells) % _COLUMNS or _COLUMNS * (not cells))
         return np.vstack([np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])
 
@@ -99,7 +101,7 @@ def recognizer(data: Path, settings: Settings) -> Report:
     for start in range(0, len(samples), _BATCH):
         read += reader.read([crop for crop, _ in samples[start : start + _BATCH]])
     spent_s = time.perf_counter() - begun
-    honest = [look._replace(characters=calibrated(look.characters, temperature)) for look in read]
+    honest = [look._replace(char_confidences=calibrated(look.char_confidences, temperature)) for look in read]
     return report([Case(crop, text, look) for (crop, text), look in zip(samples, honest, strict=True)], spent_s)
 
 
@@ -113,9 +115,9 @@ def report(cases: Sequence[Case], spent_s: float) -> Report:
         exact=float(exact.mean()),
         character_error_rate=sum(Levenshtein.distance(*pair) for pair in pairs)
         / max(sum(len(true) for true, _ in pairs), 1),
-        calibration_error=calibration_error(np.array([certainty(case.read.characters) for case in cases]), exact),
+        calibration_error=calibration_error(np.array([certainty(case.read.char_confidences) for case in cases]), exact),
         character_calibration_error=calibration_error(
-            np.array([p for case in cases for p in case.read.characters]),
+            np.array([p for case in cases for p in case.read.char_confidences]),
             np.array([right for pair in pairs for right in _right(*pair)], bool),
         ),
         milliseconds=1000 * spent_s / len(cases),
@@ -168,7 +170,7 @@ def _cell(case: Case) -> np.ndarray:
     cell = Image.new("RGB", (width, height))
     cell.paste(Image.fromarray(case.crop).resize(size), (4, 2))
     draw, font = ImageDraw.Draw(cell), ImageFont.load_default(14)
-    told = f"{case.text}  |  {case.read.text}  {certainty(case.read.characters):.2f}"
+    told = f"{case.text}  |  {case.read.text}  {certainty(case.read.char_confidences):.2f}"
     draw.text((4, 58), told.encode("ascii", "replace").decode(), (230, 230, 230), font)
     return np.asarray(cell)[..., ::-1]
 

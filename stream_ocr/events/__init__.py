@@ -17,13 +17,13 @@ from msgspec import Meta
 from stream_ocr.errors import SourceError
 from stream_ocr.events.polygon import Flat, Point
 
-SCHEMA = 1
+SCHEMA = 2
 
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
 SourceKind = Literal["source.up", "source.down", "source.gap"]
 KINDS: frozenset[str] = frozenset((*get_args(Kind), *get_args(SourceKind)))
-Clock = Literal["rtcp", "arrival", "file"]
+UtcSource = Literal["rtcp", "arrival", "file"]
 Utc = Annotated[datetime, Meta(tz=True)]
 
 TIME_DIGITS = 6
@@ -48,15 +48,17 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
     track: Annotated[int, Meta(description="The text's number, unique within its stream.")]
     text: Annotated[str, Meta(description="The best reading so far.")]
     confidence: Annotated[float, Meta(description="How likely the whole text is right, 0 to 1.", ge=0, le=1)]
-    characters: Annotated[tuple[float, ...], Meta(description="How likely each character of `text` is right.")] = ()
+    char_confidences: Annotated[
+        tuple[float, ...], Meta(description="How likely each character of `text` is right.")
+    ] = ()
     start: Annotated[float, Meta(description="Media seconds of the first frame that shows this text.")]
     end: Annotated[
         float | None, Meta(description="Media seconds at which the last frame that shows it ends; only on `ended`.")
     ] = None
     start_utc: Annotated[Utc | None, Meta(description="UTC of `start`, where it is known.")] = None
     end_utc: Annotated[Utc | None, Meta(description="UTC of `end`, where it is known.")] = None
-    clock: Annotated[
-        Clock | None,
+    utc_source: Annotated[
+        UtcSource | None,
         Meta(description="Where UTC comes from: the camera's own clock, the arrival here, or the file's metadata."),
     ] = None
     polygon: Annotated[
@@ -86,7 +88,7 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
         _set(self, "start", round(self.start, TIME_DIGITS))
         _set(self, "end", None if self.end is None else round(self.end, TIME_DIGITS))
         _set(self, "confidence", round(self.confidence, CONFIDENCE_DIGITS))
-        _set(self, "characters", tuple(round(value, CONFIDENCE_DIGITS) for value in self.characters))
+        _set(self, "char_confidences", tuple(round(value, CONFIDENCE_DIGITS) for value in self.char_confidences))
         _set(self, "polygon", tuple((_pixels(x), _pixels(y)) for x, y in self.polygon))
 
     def to_json(self) -> bytes:
@@ -122,7 +124,7 @@ class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 Event = TextEvent | SourceEvent
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are not what they should be; msgspec gives wrong UTF-8 a name of its own."""
 
 _set = msgspec.structs.force_setattr
@@ -133,7 +135,7 @@ def _pixels(value: float) -> float:
     return round(float(value), PIXEL_DIGITS)
 
 
-class Head(msgspec.Struct, frozen=True):
+class EventHeader(msgspec.Struct, frozen=True):
     """What all events have, those of a kind that came after this version included."""
 
     stream: str
@@ -148,10 +150,10 @@ class Head(msgspec.Struct, frozen=True):
 
 def parse(line: bytes | str) -> Event:
     """The event of either sort in a line. Raises one of UNREADABLE when it is none."""
-    return msgspec.json.decode(line, type=msgspec.json.decode(line, type=Head).sort)
+    return msgspec.json.decode(line, type=msgspec.json.decode(line, type=EventHeader).sort)
 
 
-def identity(stream: str, *facts: Any) -> str:
+def event_id(stream: str, *facts: Any) -> str:
     """An id made of facts of the media alone: track, kind, view, start, text, …"""
     text = json.dumps([stream, *facts], ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -163,7 +165,7 @@ def polygon(quad: Flat) -> Polygon:
     return (x0, y0), (x1, y1), (x2, y2), (x3, y3)
 
 
-def read_log(path: Path) -> Iterator[Event]:
+def read_jsonl(path: Path) -> Iterator[Event]:
     """The events of a JSONL file, in order; a last line that was cut off by a kill is left out with a warning.
 
     Raises SourceError when the file cannot be read or a line is no event.
@@ -178,7 +180,7 @@ def read_log(path: Path) -> Iterator[Event]:
                 continue
             try:
                 yield parse(line)
-            except UNREADABLE as error:
+            except DECODE_ERRORS as error:
                 if line.endswith(b"\n"):
                     raise SourceError(f"Line {number} of {path} is no event: {error}.") from error
                 import structlog  # not needed by a subscriber, and slow to import

@@ -7,7 +7,7 @@ Flat = tuple[float, float, float, float, float, float, float, float]
 """The corners of a quad (see ``geometry``), x and y in turn."""
 
 
-def holds(outline: Sequence[Point], point: Point) -> bool:
+def contains_point(outline: Sequence[Point], point: Point) -> bool:
     """Whether a point lies in a polygon: a ray from it to the right crosses the edges an odd number of times."""
     x, y = point
     crossings = 0

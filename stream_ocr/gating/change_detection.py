@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.core.frame import Frame, halved, likeness
-from stream_ocr.gating.edge_onset import TILE, Onset
+from stream_ocr.gating.edge_onset import TILE, EdgeOnset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
 _TILE = 8  # steps along the side of a tile
@@ -31,8 +31,8 @@ _CUT_LIKENESS = 0.7  # correlation of the two pictures: a pan, a flash or a fade
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What differs. mask: (rows, columns) bool, tiles of ``ChangeMap.tile`` pixels from the top left corner on."""
+class FrameDiff:
+    """What differs. mask: (rows, columns) bool, tiles of ``ChangeDetector.tile`` pixels from the top left corner on."""
 
     mask: np.ndarray
     fraction: float  # of the tiles
@@ -43,7 +43,7 @@ class Change:
         return self.fraction > 0
 
 
-class ChangeMap:
+class ChangeDetector:
     """Compares the luma of each frame with that of the last one that was processed.
 
     A cell of ``cell`` × ``cell`` pixels has changed when the root mean square difference of its pixels exceeds
@@ -64,11 +64,11 @@ class ChangeMap:
         self._reference: np.ndarray | None = None
         self._contrasts: np.ndarray | None = None  # of the reference, for each cell
         self._previous: np.ndarray | None = None
-        self._onset = Onset()
+        self._onset = EdgeOnset()
         self._last: np.ndarray | None = None  # luma of the last frame
-        self._found: Change | None = None  # in it, held against the present reference
+        self._found: FrameDiff | None = None  # in it, held against the present reference
 
-    def changed(self, frame: Frame) -> Change:
+    def changed(self, frame: Frame) -> FrameDiff:
         """Compare a frame, whose luma is kept without a copy until the next one comes.
 
         Everything has changed while there is nothing of that size to compare it with.
@@ -81,7 +81,7 @@ class ChangeMap:
         self._last = frame.y
         return self._found
 
-    def moving(self, frame: Frame) -> Change:
+    def moving(self, frame: Frame) -> FrameDiff:
         """As ``changed``, at a third of the cost: everything is taken to have changed, unless nothing has at all.
 
         Cuts and what appears are found as ever.
@@ -91,14 +91,14 @@ class ChangeMap:
         luma = halved(frame.y, self._halvings)
         cut, sudden = self._came(frame, luma)
         self._found, self._last = None, frame.y
-        return Change(self._everything(frame), 1.0, cut, sudden)
+        return FrameDiff(self._everything(frame), 1.0, cut, sudden)
 
-    def _compared(self, frame: Frame) -> Change:
+    def _compared(self, frame: Frame) -> FrameDiff:
         luma = halved(frame.y, self._halvings)
         cut, sudden = self._came(frame, luma)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = self._everything(frame)
-            return Change(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
+            return FrameDiff(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
         energy = halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
@@ -108,7 +108,7 @@ class ChangeMap:
         if changed.any() and float(changed.mean()) < _FEW:
             changed &= cells > _OF_CONTRAST * self._contrast()
         mask = _tiles(changed)
-        return Change(mask, float(mask.mean()), cut, sudden)
+        return FrameDiff(mask, float(mask.mean()), cut, sudden)
 
     def processed(self, frame: Frame) -> None:
         """Make a frame the one that the next ones are compared with."""

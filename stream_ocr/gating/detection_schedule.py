@@ -7,8 +7,8 @@ appeared. A look at a part costs a part. Parts are bands of whole rows, because 
 
 import numpy as np
 
-from stream_ocr.core.messages import Look
-from stream_ocr.gating.change_detection import Change
+from stream_ocr.core.messages import FrameAction
+from stream_ocr.gating.change_detection import FrameDiff
 
 TOLERANCE_S = 1e-6
 _LOOKS = 2  # at what appeared: a text may still be fading or being written when it is first seen
@@ -23,7 +23,7 @@ Rows = tuple[int, int]
 """The first row of tiles and the one after the last."""
 
 
-class Cadence:
+class DetectionSchedule:
     """How much of the work each frame of a stream is worth."""
 
     def __init__(self, min_per_s: float, max_per_s: float) -> None:
@@ -40,7 +40,7 @@ class Cadence:
         self._still = True
         self._given: Rows = (0, 0)
 
-    def look(self, change: Change, time_s: float, *, stretch: float = 1.0) -> tuple[Look, Rows | None]:
+    def look(self, change: FrameDiff, time_s: float, *, stretch: float = 1.0) -> tuple[FrameAction, Rows | None]:
         """What the next frame is worth, and the rows that the detector is to look at.
 
         A picture that moves again, or has come to rest, is as urgent as a new text. stretch: by which the looks are
@@ -56,7 +56,7 @@ class Cadence:
             self._urgent, self._new = _LOOKS, self._new | self._owed
         self._still = not change
         look, rows = self._due(change, time_s, stretch)
-        if look == "glance":
+        if look == "detect_coarse":
             self._glanced_s = time_s
             self._glances += 1
         if rows is None or look != "detect":
@@ -80,10 +80,10 @@ class Cadence:
         self._last_s = None
         self._owed[slice(*self._given)] = True
 
-    def _due(self, change: Change, time_s: float, stretch: float) -> tuple[Look, Rows | None]:
+    def _due(self, change: FrameDiff, time_s: float, stretch: float) -> tuple[FrameAction, Rows | None]:
         """What is to be done now."""
         if not self._owed.any():
-            return ("carry" if change else "skip"), None
+            return ("track" if change else "skip"), None
         if self._last_s is None or change.cut:
             return "detect", (0, self._owed.size)
         late = time_s - max(self._all_s, self._glanced_s) >= self._late_s * stretch - TOLERANCE_S
@@ -93,8 +93,8 @@ class Cadence:
         if urgent.any() and time_s - self._last_s >= self._soon_s * stretch - TOLERANCE_S:
             return "detect", _band(urgent)
         if late:
-            return "glance", _band(self._owed)
-        return ("carry" if change else "skip"), None
+            return "detect_coarse", _band(self._owed)
+        return ("track" if change else "skip"), None
 
 
 def _band(wanted: np.ndarray) -> Rows:

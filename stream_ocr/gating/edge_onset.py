@@ -21,7 +21,7 @@ _STRONG = 4.0  # mean edge strength of tiles of which that can be told
 _LEFT = 0.5  # of the edges: with fewer, something only went away
 
 
-class Onset:
+class EdgeOnset:
     """Watches the edges of each frame, tile by tile."""
 
     def __init__(self) -> None:

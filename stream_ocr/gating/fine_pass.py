@@ -6,7 +6,7 @@ four others, so it waits until there is something that can be read, and is given
 
 import numpy as np
 
-from stream_ocr.gating.change_detection import Change
+from stream_ocr.gating.change_detection import FrameDiff
 from stream_ocr.gating.detection_schedule import MARGIN, TOLERANCE_S, Rows
 
 LARGE = 2.0
@@ -17,7 +17,7 @@ _AGAIN_S = 4.0  # between close looks at the same rows, unless something sharp a
 _PARTS = 3  # of a picture, that one look takes at most
 
 
-class Scrutiny:
+class FinePassScheduler:
     """Follows the changes of one stream."""
 
     def __init__(self, most_per_s: float) -> None:
@@ -29,7 +29,7 @@ class Scrutiny:
         self._looked_s = np.zeros(0)
         self._given: Rows = (0, 0)
 
-    def see(self, change: Change, time_s: float) -> None:
+    def see(self, change: FrameDiff, time_s: float) -> None:
         """Take in what changed in the next frame."""
         if change.mask.shape != self._changed.shape:
             self._changed, self._moved_s = np.zeros_like(change.mask), np.full(change.mask.shape, time_s)

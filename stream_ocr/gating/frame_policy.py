@@ -7,51 +7,51 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.config.sources import Source
+from stream_ocr.config.sources import SourceSettings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.messages import Look
-from stream_ocr.gating.change_detection import Change, ChangeMap
-from stream_ocr.gating.detection_schedule import Cadence, Rows
-from stream_ocr.gating.fine_pass import LARGE, Scrutiny
+from stream_ocr.core.messages import FrameAction
+from stream_ocr.gating.change_detection import ChangeDetector, FrameDiff
+from stream_ocr.gating.detection_schedule import DetectionSchedule, Rows
+from stream_ocr.gating.fine_pass import LARGE, FinePassScheduler
 
 _LARGE = 4_000_000  # pixels, from which the change map may be coarser
 _TAKEN = 3  # frames in a row that are taken to go on moving
 
 
-class Work(NamedTuple):
+class FrameDecision(NamedTuple):
     """cut: most changed at once. rows: for the detector, from the first to the one after the last; None: all."""
 
-    look: Look
+    action: FrameAction
     cut: bool
     rows: tuple[int, int] | None
 
 
-NO_WORK = Work("skip", False, None)
+SKIP = FrameDecision("skip", False, None)
 
 
-class Worth:
+class FramePolicy:
     """Compares the pictures of one stream, whatever their size becomes."""
 
-    def __init__(self, settings: Settings, source: Source | None = None) -> None:
+    def __init__(self, settings: Settings, source: SourceSettings | None = None) -> None:
         """source: whose regions and masks say what of the picture counts, where it has any."""
         detection = settings.detection
-        most_per_s = source.max_per_s or detection.max_per_s if source else detection.max_per_s
-        self._threshold, self._most_per_s = settings.change.threshold, most_per_s
-        self._cadence = Cadence(detection.min_per_s, most_per_s)
-        by_side = detection.long_side if detection.closely == "at rest" else None
+        most_per_s = source.max_fps or detection.max_fps if source else detection.max_fps
+        self._threshold, self._most_per_s = settings.gating.change_threshold, most_per_s
+        self._cadence = DetectionSchedule(detection.idle_fps, most_per_s)
+        by_side = detection.long_side if detection.fine_pass == "auto" else None
         self._large = LARGE * by_side if by_side else float("inf")  # pixels of the longer side
-        self._scrutiny: Scrutiny | None = None
+        self._scrutiny: FinePassScheduler | None = None
         self._counts = source.counts if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
         self._taken = 0  # frames since it was seen that things move
 
-    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> Work:
+    def look(self, frame: Frame, time_s: float, *, stretch: float = 1.0) -> FrameDecision:
         """How much a frame is worth."""
         if frame.size != self._size:
             self._size = frame.size
             cell = 16 if frame.size[0] * frame.size[1] > _LARGE else 8
-            self._change = ChangeMap(cell, self._threshold)
-            self._scrutiny = Scrutiny(self._most_per_s) if max(frame.size) >= self._large else None
+            self._change = ChangeDetector(cell, self._threshold)
+            self._scrutiny = FinePassScheduler(self._most_per_s) if max(frame.size) >= self._large else None
             self._wanted = None if self._counts is None else _tiles_that_count(self._counts, self._change, frame)
         change = self._compared(frame)
         if self._wanted is not None:
@@ -59,11 +59,11 @@ class Worth:
         look, rows = self._cadence.look(change, time_s, stretch=stretch)
         if self._scrutiny:
             self._scrutiny.see(change, time_s)
-            if look in ("skip", "carry") and (close := self._scrutiny.rows(time_s, stretch=stretch)):
-                look, rows = "close", close
-        return Work(look, change.cut, rows and self._pixels(rows, frame))
+            if look in ("skip", "track") and (close := self._scrutiny.rows(time_s, stretch=stretch)):
+                look, rows = "detect_fine", close
+        return FrameDecision(look, change.cut, rows and self._pixels(rows, frame))
 
-    def _compared(self, frame: Frame) -> Change:
+    def _compared(self, frame: Frame) -> FrameDiff:
         """Where everything has moved since the detector looked, it is enough to find out now and then if it still does,
         but for close looks, which are at what has come to rest."""
         if self._taken < _TAKEN and self._cadence.sated and not self._scrutiny:
@@ -81,15 +81,15 @@ class Worth:
         """A frame that was worth something goes on; the next ones are compared with it."""
         self._change.processed(frame)
 
-    def dropped(self, look: Look) -> None:
+    def dropped(self, look: FrameAction) -> None:
         """A frame that was worth so much could not go on."""
         if look == "detect":
             self._cadence.owe()
-        elif look == "close" and self._scrutiny:
+        elif look == "detect_fine" and self._scrutiny:
             self._scrutiny.owe()
 
 
-def _within(wanted: np.ndarray, change: Change) -> Change:
+def _within(wanted: np.ndarray, change: FrameDiff) -> FrameDiff:
     """What changed in the tiles that count; a cut only where any of them did."""
     mask = change.mask & wanted
     return replace(
@@ -101,7 +101,9 @@ def _within(wanted: np.ndarray, change: Change) -> Change:
     )
 
 
-def _tiles_that_count(counts: Callable[[tuple[float, float]], bool], change: ChangeMap, frame: Frame) -> np.ndarray:
+def _tiles_that_count(
+    counts: Callable[[tuple[float, float]], bool], change: ChangeDetector, frame: Frame
+) -> np.ndarray:
     """(rows, columns) bool: tiles of which the middle or a corner counts."""
     (width, height), tile = frame.size, change.tile
     rows, columns = -(-height // tile), -(-width // tile)

@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_ocr.core.frame import likeness
 from stream_ocr.core.geometry import bounds, unflat
-from stream_ocr.core.messages import Region
+from stream_ocr.core.messages import Detection
 
 Box = tuple[float, float, float, float]
 
@@ -25,14 +25,14 @@ class _Known(NamedTuple):
     twice: bool  # found
 
 
-class Familiar:
+class KnownRegions:
     """The regions of one stream. restless: the last glance had news all over, as the next will have, most likely."""
 
     def __init__(self) -> None:
         self.restless = False
         self._known: list[_Known] = []
 
-    def looked(self, luma: np.ndarray, regions: Sequence[Region], rows: tuple[int, int]) -> None:
+    def looked(self, luma: np.ndarray, regions: Sequence[Detection], rows: tuple[int, int]) -> None:
         """A look at some rows of a picture, (H, W) uint8, has found these regions."""
         found = []
         for region in regions:
@@ -44,7 +44,7 @@ class Familiar:
             found.append(_Known(box, _patch(luma, box).copy(), again))
         self._known = [known for known in self._known if not _within(known.box, rows)] + found
 
-    def news(self, luma: np.ndarray, regions: Sequence[Region]) -> list[Box]:
+    def news(self, luma: np.ndarray, regions: Sequence[Detection]) -> list[Box]:
         """Those regions of a glance that are not familiar, and those that were and are not there any more."""
         gone = [known.box for known in self._known if not _is_there(known, luma)]
         boxes = [bounds(unflat(region.quad)) for region in regions]

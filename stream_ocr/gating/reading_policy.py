@@ -21,7 +21,7 @@ class _Looks:
     viewed_s: float  # when this view was first read
 
 
-class ReadingGate:
+class ReadingPolicy:
     """Counts the looks at each view of each text."""
 
     def __init__(self, looks: int, pause_s: float, views_per_s: float) -> None:

@@ -14,7 +14,7 @@ _NEARER = 1.3
 
 
 @dataclass(slots=True)
-class Doubt:
+class RereadBackoff:
     """The looks in a row at which a track was illegible."""
 
     _failed: int = 0

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from stream_ocr.config.base import Section
+from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import weights
@@ -47,21 +47,21 @@ INSTALL_PPOCR = "pip install 'stream-ocr[ppocr]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """The models that read, and why these."""
 
-    name: Literal["own", "ppocr"]
+    name: Literal["builtin", "ppocr"]
     why: str
 
 
-def choose(setting: Literal["auto", "own", "ppocr"] = "auto") -> Choice:
+def choose(setting: Literal["auto", "builtin", "ppocr"] = "auto") -> ModelChoice:
     """auto takes ours (docs/decisions/0010). Raises WeightsError when ppocr is asked for in vain."""
     if setting == "auto":
-        return Choice("own", "it comes along; models ppocr reads 50 languages")
+        return ModelChoice("builtin", "it comes along; models ppocr reads 50 languages")
     lacking = _no_ppocr()
     if setting == "ppocr" and lacking:
-        raise WeightsError(f"models ppocr was asked for, but {lacking}; {INSTALL_PPOCR}, or set models to own.")
-    return Choice(setting, "it was asked for")
+        raise WeightsError(f"models ppocr was asked for, but {lacking}; {INSTALL_PPOCR}, or set models to builtin.")
+    return ModelChoice(setting, "it was asked for")
 
 
 def side_by_side(settings: Settings) -> Settings:
@@ -74,14 +74,14 @@ def side_by_side(settings: Settings) -> Settings:
 
 def resolve(settings: Settings) -> Settings:
     """The settings with what depends on the models filled in, so that every process knows the same numbers."""
-    ours = settings.detection.onnx is None and choose(settings.models).name == "own"
+    ours = settings.detection.onnx is None and choose(settings.models).name == "builtin"
     continues, starts = OWN_SCORES if ours else ONNX_SCORES
-    detection = {"score": continues, "long_side": OWN_LONG_SIDE if ours else ONNX_LONG_SIDE}
+    detection = {"box_thresh": continues, "long_side": OWN_LONG_SIDE if ours else ONNX_LONG_SIDE}
     if ours:
-        detection["unclip"] = OWN_UNCLIP
+        detection["unclip_ratio"] = OWN_UNCLIP
     sections = {
         "detection": _filled(settings.detection, **detection),
-        "tracking": _filled(settings.tracking, start_score=starts),
+        "tracking": _filled(settings.tracking, birth_score=starts),
         "recognition": _filled(
             settings.recognition, margin=OWN_MARGIN if ours else ONNX_MARGIN, temperature=_temperature(settings)
         ),
@@ -99,14 +99,14 @@ def _temperature(settings: Settings) -> float:
     return float(entry.get("calibration", {}).get("temperature", 1.0))
 
 
-def _filled(section: Section, **values: float) -> Section:
+def _filled(section: ConfigModel, **values: float) -> ConfigModel:
     """A section of the settings with values for what was left open."""
     return section.model_copy(update={name: value for name, value in values.items() if getattr(section, name) is None})
 
 
 def crop_size(settings: Settings) -> tuple[int, int]:
     """(greatest width, height) of the crops that the recogniser wants. Loads no network."""
-    if settings.recognition.onnx is None and choose(settings.models).name == "own":
+    if settings.recognition.onnx is None and choose(settings.models).name == "builtin":
         return OWN_CROP
     return ONNX_WIDTHS[-1], ONNX_HEIGHT
 
@@ -137,7 +137,7 @@ def chosen(settings: Settings) -> Iterator[tuple[str, str]]:
         ("detector", DETECTOR, settings.detection.onnx),
         ("recogniser", RECOGNIZER, settings.recognition.onnx),
     ):
-        ours = path is None and choice.name == "own"
+        ours = path is None and choice.name == "builtin"
         picked = pick(name, settings) if ours else pick_for(settings, "onnx")
         yield part, f"{path or f'{choice.name} ({choice.why})'}, {picked}"
 

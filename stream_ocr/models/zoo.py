@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stream_ocr.config.settings import Recognition, Settings
+from stream_ocr.config.settings import RecognitionSettings, Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import builtin, presets
 from stream_ocr.models.backends.base import Engine, OnnxEngine, TorchEngine
@@ -34,11 +34,16 @@ def load_detector(settings: Settings) -> Detector:
     wanted = settings.detection
     path = wanted.onnx
     engine: Engine
-    if path is None and presets.choose(settings.models).name == "own":
+    if path is None and presets.choose(settings.models).name == "builtin":
         engine, defaults = _own_detector(settings)
     else:
         engine, defaults = OnnxEngine(path or presets.ppocr("det"), presets.pick_for(settings, "onnx")), {**DB_DEFAULTS}
-    given = {name: getattr(wanted, name) for name in ("long_side", "binarise", "score", "unclip")}
+    given = {
+        "long_side": wanted.long_side,
+        "binarise": wanted.bin_thresh,
+        "score": wanted.box_thresh,
+        "unclip": wanted.unclip_ratio,
+    }
     return Detector(
         engine,
         **{**defaults, **{name: value for name, value in given.items() if value is not None}},
@@ -51,7 +56,7 @@ def load_detector(settings: Settings) -> Detector:
 def load_recognizer(settings: Settings) -> Recognizer:
     """The recogniser of these settings, ready to run. Raises WeightsError and DeviceError."""
     wanted = settings.recognition
-    if wanted.onnx is None and presets.choose(settings.models).name == "own":
+    if wanted.onnx is None and presets.choose(settings.models).name == "builtin":
         return _own_recognizer(settings)
     path = wanted.onnx or presets.ppocr("rec")
     engine = OnnxEngine(path, presets.pick_for(settings, "onnx"))
@@ -60,7 +65,7 @@ def load_recognizer(settings: Settings) -> Recognizer:
 
 
 def _recognizer(
-    engine: Engine, fit: Fit, charset: Charset, wanted: Recognition, spacing: Spacing | None = None
+    engine: Engine, fit: Fit, charset: Charset, wanted: RecognitionSettings, spacing: Spacing | None = None
 ) -> Recognizer:
     # ONNX Runtime on the CPU gains little from a batch, and a reading must not depend on its company.
     alone = engine.picked.runtime == "onnx" and engine.picked.device == "cpu"

@@ -25,7 +25,7 @@ def verdict(said: Reading, new: Reading) -> Verdict:
     words, words_said = without_spaces(new.text), without_spaces(said.text)
     if words == words_said:
         return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
-    if new.view == said.view:
+    if new.revision == said.revision:
         return "updated"  # all looks at these pixels have been weighed
     if _adds_unsurely(new, words_said, words) or _cuts_unsurely(said, new, words_said, words):
         return "nothing"
@@ -33,7 +33,7 @@ def verdict(said: Reading, new: Reading) -> Verdict:
         return "updated" if _frames_better(said, new, words_said, words) else "nothing"
     if _unfolds(said, new, words_said, words):
         return "updated"
-    if not may_be_one((new.text, new.characters), (said.text, said.characters)):
+    if not may_be_one((new.text, new.char_confidences), (said.text, said.char_confidences)):
         return "changed"
     return "updated" if _surer(said, new) else "nothing"
 
@@ -70,25 +70,25 @@ def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> 
         return False
     if words_said in words:
         return True
-    if may_be_one((new.text, new.characters), (said.text, said.characters)):
+    if may_be_one((new.text, new.char_confidences), (said.text, said.char_confidences)):
         return _surer(said, new)
     return new.confidence > said.confidence
 
 
 def _surer(said: Reading, new: Reading) -> bool:
-    return weakest(new.text, new.characters) > weakest(said.text, said.characters) + _SURER
+    return weakest(new.text, new.char_confidences) > weakest(said.text, said.char_confidences) + _SURER
 
 
 def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
     """Whether a longer text has become so by what lies beside it, such as windows, and looks a little like letters."""
     at = words.find(words_said)
-    _, sure = letters((new.text, new.characters))
+    _, sure = letters((new.text, new.char_confidences))
     return at >= 0 and fmean(sure[:at] + sure[at + len(words_said) :]) < _ADDED_SURE
 
 
 def _cuts_unsurely(said: Reading, new: Reading, words_said: str, words: str) -> bool:
     """Whether a shorter text is so because its box cuts a letter in two."""
-    weak, weak_said = weakest(new.text, new.characters), weakest(said.text, said.characters)
+    weak, weak_said = weakest(new.text, new.char_confidences), weakest(said.text, said.char_confidences)
     return words in words_said and weak < _REST_SURE and weak < weak_said - _LESS_SURE
 
 

@@ -18,7 +18,7 @@ _NEARER = 1.3
 
 
 @dataclass(slots=True)
-class Fusion:
+class Voting:
     """The readings of one text while it stays the same."""
 
     best: Decoded = field(default=NOTHING, init=False)
@@ -34,7 +34,7 @@ class Fusion:
             return True
         words, confidence = without_spaces(self.best.text), self.best.confidence
         votes = [look for look, _ in self._looks if without_spaces(look.text) == words]
-        clear = confidence >= _CERTAIN and weakest(self.best.text, self.best.characters) >= _EACH
+        clear = confidence >= _CERTAIN and weakest(self.best.text, self.best.char_confidences) >= _EACH
         certain = clear and not is_lone(words)  # one look does not tell it from a pole
         return not certain and (len(votes) < 2 or confidence < _AGREED)
 
@@ -44,7 +44,7 @@ class Fusion:
         votes: dict[str, float] = {}
         for each, seen in self._looks:
             words = without_spaces(each.text)
-            votes[words] = votes.get(words, 0.0) + each.confidence * weakest(each.text, each.characters) * seen**2
+            votes[words] = votes.get(words, 0.0) + each.confidence * weakest(each.text, each.char_confidences) * seen**2
         most = max(votes, key=lambda words: votes[words])
         alike = [each for each, _ in self._looks if without_spaces(each.text) == most]
         self.best = max(alike, key=lambda each: (each.text.count(" "), each.confidence))

@@ -10,7 +10,7 @@ DEGRADED_FAILURES = 5  # within HEALTHY_S
 _MOST_DOUBLED = 16  # far beyond LONGEST_S, and still a float after thousands of failures
 
 
-class Restarts:
+class Backoff:
     """The failures of one worker. All times are seconds of one clock, which never goes back."""
 
     def __init__(self, chance: random.Random | None = None) -> None:

@@ -14,21 +14,21 @@ from typing import Self
 import msgspec
 
 from stream_ocr.core import messages
-from stream_ocr.core.messages import Mark, Message
+from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.runtime.shm_ring import shared_memory
 
 _HAND_BYTES = 64 * 2**20  # sparse: only what was written counts
 _HEAD = struct.Struct("=QQ")  # bytes of content, 0: none; messages that are done
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True):
+class InflightBatch(msgspec.Struct, frozen=True, array_like=True):
     """Messages that a worker has taken and not yet done with."""
 
     alone: bool  # the first one was being tried by itself
     messages: tuple[bytes, ...]
 
 
-class Hand:
+class InflightJournal:
     """The memory, as the worker uses it."""
 
     def __init__(self, fd: int) -> None:
@@ -43,7 +43,7 @@ class Hand:
 
     def hold(self, batch: Sequence[Message], *, alone: bool = False) -> None:
         """Note what is tried now; ``alone``: the first message by itself, the others after it."""
-        held = msgspec.msgpack.encode(Held(alone, tuple(map(messages.encode, batch))))
+        held = msgspec.msgpack.encode(InflightBatch(alone, tuple(map(messages.encode, batch))))
         self.clear()
         self._memory[_HEAD.size : _HEAD.size + len(held)] = held
         self._words[0] = len(held)
@@ -62,8 +62,8 @@ class Hand:
         length, done = self._words
         if not length:
             return [], False
-        held = msgspec.msgpack.decode(self._memory[_HEAD.size : _HEAD.size + length], type=Held)
-        left = [m for data in held.messages[done:] if not isinstance(m := messages.decode(data), Mark)]
+        held = msgspec.msgpack.decode(self._memory[_HEAD.size : _HEAD.size + length], type=InflightBatch)
+        left = [m for data in held.messages[done:] if not isinstance(m := messages.decode(data), Watermark)]
         return left, held.alone and not done
 
     def close(self) -> None:

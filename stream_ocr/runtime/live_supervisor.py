@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import structlog
 
-from stream_ocr.core.messages import Mark, Message, Published, SourceChanged, StreamClosed
-from stream_ocr.runtime.backoff import Restarts
-from stream_ocr.runtime.ring_registry import Renew, SourcesChanged
-from stream_ocr.runtime.run_counters import Ledger
+from stream_ocr.core.messages import Message, Published, SourceChanged, StreamClosed, Watermark
+from stream_ocr.runtime.backoff import Backoff
+from stream_ocr.runtime.ring_registry import ResendState, SourcesChanged
+from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, RingSize, Topology
@@ -48,12 +48,12 @@ class LiveSupervisor(Supervisor):
         second, by whoever iterates ``messages``.
         """
         super().__init__(topology, settings, start_s=start_s, hang_s=hang_s, drain_s=drain_s)
-        self.ledger = Ledger()
+        self.ledger = RunCounters()
         self.turned_s = time.monotonic()
         self._on_turn = on_turn
         self._origin_s = time.monotonic() if origin_s is None else origin_s
         self._processes = {process.name: process for process in topology.processes}
-        self._restarts = {name: Restarts() for name in self._processes}
+        self._restarts = {name: Backoff() for name in self._processes}
         self._starting: dict[str, float] = {}  # since when, for those that are not ready yet
         self._gone: dict[str, tuple[WorkerProcess, float]] = {}  # and when they are to be replaced
         self._leaving: dict[str, tuple[WorkerProcess, float]] = {}  # sources that were told to go, and by when
@@ -97,7 +97,7 @@ class LiveSupervisor(Supervisor):
         if frame_ring(stream) not in self._crew.rings:
             self._crew.add_ring(frame_ring(stream), size)
         self._processes[process.name] = process
-        self._restarts.setdefault(process.name, Restarts())
+        self._restarts.setdefault(process.name, Backoff())
         if process.name in self._crew.workers:
             self._send_away(process.name)
         elif process.name not in self._gone and process.name not in self._leaving:
@@ -112,7 +112,7 @@ class LiveSupervisor(Supervisor):
         elif name in self._gone:
             self._leaving[name] = self._gone.pop(name)
 
-    def _heard(self, message: Message | Mark) -> None:
+    def _heard(self, message: Message | Watermark) -> None:
         if isinstance(message, StreamClosed):
             self._read_until_s.pop(message.stream, None)
             self._open[message.stream] -= 1
@@ -188,7 +188,7 @@ class LiveSupervisor(Supervisor):
         log.info("worker is ready", worker=name, took_s=round(self._watched_s - self._starting.pop(name), 2))
         for other in self._crew.workers.values():
             if other.process.renewed_by == name:
-                other.order(Renew())
+                other.order(ResendState())
         if worker.process.input is not None:
             self._tell_gaps(name)
 

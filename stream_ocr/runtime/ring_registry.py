@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from stream_ocr.core.messages import Detections, FrameRef, Mark, Message, SlotRef, Tracks
+from stream_ocr.core.messages import Detections, FrameRef, Message, SlotRef, Tracks, Watermark
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.base import CROPS, frame_ring
 
@@ -30,7 +30,7 @@ class RingDropped(msgspec.Struct, frozen=True, tag="ring dropped"):
     name: str
 
 
-class Renew(msgspec.Struct, frozen=True, tag="renew"):
+class ResendState(msgspec.Struct, frozen=True, tag="renew"):
     """A later worker has died, and with it what it was told: tell it again."""
 
 
@@ -40,7 +40,7 @@ class SourcesChanged(msgspec.Struct, frozen=True, tag="sources changed"):
     settings: Mapping[str, Any]
 
 
-Order = RingAdded | RingDropped | Renew | SourcesChanged
+Order = RingAdded | RingDropped | ResendState | SourcesChanged
 
 
 class MappedRings(Mapping[str, Ring]):
@@ -49,7 +49,7 @@ class MappedRings(Mapping[str, Ring]):
     def __init__(self, fds: Mapping[str, int], orders: socket.socket, waiting: Callable[[], None]) -> None:
         self._socket, self._waiting = orders, waiting
         self._rings = {name: Ring.attach(fd, waiting) for name, fd in fds.items()}
-        self._orders: list[Renew | SourcesChanged] = []
+        self._orders: list[ResendState | SourcesChanged] = []
         orders.setblocking(False)
 
     def __contains__(self, name: object) -> bool:
@@ -68,13 +68,13 @@ class MappedRings(Mapping[str, Ring]):
     def __len__(self) -> int:
         return len(self._rings)
 
-    def orders(self) -> list[Renew | SourcesChanged]:
+    def orders(self) -> list[ResendState | SourcesChanged]:
         """What the supervisor has ordered since the last call, beside the rings."""
         self._read_orders()
         orders, self._orders = self._orders, []
         return orders
 
-    def settle(self, mark: Mark) -> int:
+    def settle(self, mark: Watermark) -> int:
         """Give back what was lost on the way; the number of slots."""
         return self[mark.ring].settle(mark.first, mark.last) if mark.ring in self else 0
 
@@ -82,7 +82,7 @@ class MappedRings(Mapping[str, Ring]):
         """A message without the references to slots that were taken back since it was sent."""
         match message:
             case FrameRef(slot=SlotRef() as slot) if not self._holds(frame_ring(message.stamp.stream), slot):
-                return msgspec.structs.replace(message, slot=None, look="skip")
+                return msgspec.structs.replace(message, slot=None, action="skip")
             case Detections():
                 frame = self.without_lost(message.frame)
                 assert isinstance(frame, FrameRef)
@@ -115,5 +115,5 @@ class MappedRings(Mapping[str, Ring]):
             case RingDropped(name):
                 if ring := self._rings.pop(name, None):
                     ring.close()
-            case Renew() | SourcesChanged():
+            case ResendState() | SourcesChanged():
                 self._orders.append(order)

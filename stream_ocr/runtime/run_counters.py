@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 import structlog
 
 from stream_ocr.core import messages
-from stream_ocr.runtime.worker_process import Lost, SetAside, WorkerProcess
+from stream_ocr.runtime.worker_process import Quarantined, SlotsReclaimed, WorkerProcess
 
 log = structlog.get_logger(__name__)
 
 
-class Ledger:
+class RunCounters:
     """Counts by worker, stream (the empty name: the worker itself) and what is counted.
 
     lost_slots: taken back because their references had been lost, by ring. set_aside: messages that killed their
@@ -39,10 +39,10 @@ class Ledger:
             self._now[name, stream] = Counter(counts)
         for news in worker.news:
             match news:
-                case Lost(ring, slots):
+                case SlotsReclaimed(ring, slots):
                     self.lost_slots[ring] += slots
                     log.warning("slots that were lost with a worker are back", ring=ring, slots=slots)
-                case SetAside(message):
+                case Quarantined(message):
                     self.set_aside[name] += 1
                     log.error(
                         "a message killed its worker twice and is set aside",

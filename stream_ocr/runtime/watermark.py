@@ -2,14 +2,14 @@
 
 import time
 
-from stream_ocr.core.messages import Mark
+from stream_ocr.core.messages import Watermark
 from stream_ocr.runtime.shm_ring import Ring
 
 _EVERY_S = 1.0
 _LEASE_S = 10.0
 
 
-class Marker:
+class WatermarkEmitter:
     """Gives the marks of the ring that this worker fills.
 
     A mark vouches for what this worker had filled when it last sent a message, for it follows that on the same way.
@@ -27,11 +27,11 @@ class Marker:
         """All references to what has been filled so far are sent."""
         self._sent = self._ring.filled
 
-    def due(self) -> Mark | None:
+    def due(self) -> Watermark | None:
         """A mark, when the last one is long enough ago."""
         now = time.monotonic()
         if now - self._last_s < self._every_s:
             return None
         self._last_s = now
         first = 1 if now - self._begun_s >= self._lease_s else self._own
-        return Mark(self._name, first, self._sent)
+        return Watermark(self._name, first, self._sent)

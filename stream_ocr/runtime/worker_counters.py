@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
-from stream_ocr.runtime.worker_process import Counted
+from stream_ocr.runtime.worker_process import CountersUpdate
 
 _EVERY_S = 1.0
 
 
 @runtime_checkable
-class Counting(Protocol):
+class CountingStage(Protocol):
     """A stage that counts."""
 
     @property
@@ -19,10 +19,10 @@ class Counting(Protocol):
         ...
 
 
-class Tally:
+class WorkerCounters:
     """Batches and messages of a worker, and what its stage counts."""
 
-    def __init__(self, tell: Callable[[Counted], None]) -> None:
+    def __init__(self, tell: Callable[[CountersUpdate], None]) -> None:
         self._tell = tell
         self._batches = self._messages = 0
         self._told_s = 0.0
@@ -39,7 +39,7 @@ class Tally:
             return
         self._told_s = now
         if self._batches:
-            self._tell(Counted("", {"batches": self._batches, "messages": self._messages}))
-        if isinstance(stage, Counting):
+            self._tell(CountersUpdate("", {"batches": self._batches, "messages": self._messages}))
+        if isinstance(stage, CountingStage):
             for stream, counts in stage.counts.items():
-                self._tell(Counted(stream, counts))
+                self._tell(CountersUpdate(stream, counts))

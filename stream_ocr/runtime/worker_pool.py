@@ -14,7 +14,7 @@ import zmq
 
 from stream_ocr.core.messages import Message
 from stream_ocr.runtime.fork_client import fork_server
-from stream_ocr.runtime.inflight import Hand
+from stream_ocr.runtime.inflight import InflightJournal
 from stream_ocr.runtime.ring_registry import RingAdded, RingDropped
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
@@ -22,7 +22,7 @@ from stream_ocr.runtime.transport import Inbox, Keys, Outbox
 from stream_ocr.runtime.worker_process import WorkerProcess, WorkerSpec
 
 
-class Crew:
+class WorkerPool:
     """The workers by name, and what they share. Entered once."""
 
     def __init__(self, topology: Topology, settings: Mapping[str, Any], *, live: bool) -> None:
@@ -30,7 +30,7 @@ class Crew:
         self.rings: dict[str, Ring] = {}
         self.settings = settings  # of workers that are started from now on
         self._topology, self._live = topology, live
-        self._hands: dict[str, Hand] = {}
+        self._hands: dict[str, InflightJournal] = {}
         self._outboxes: dict[str, Outbox] = {}
         self._lives: dict[str, int] = {}
         self._open = ExitStack()
@@ -59,7 +59,7 @@ class Crew:
     def start(self, process: Process) -> WorkerProcess:
         """Start the worker of a row of the table, in the place of the one that was there before."""
         if process.retries and process.name not in self._hands:
-            self._hands[process.name] = Hand.create()
+            self._hands[process.name] = InflightJournal.create()
         life = self._lives[process.name] = self._lives.get(process.name, -1) + 1
         spec = WorkerSpec(
             process=process,

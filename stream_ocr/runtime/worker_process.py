@@ -75,27 +75,27 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     sent: int  # messages in all
 
 
-class Lost(msgspec.Struct, frozen=True, tag="lost"):
+class SlotsReclaimed(msgspec.Struct, frozen=True, tag="lost"):
     """Slots whose references were lost with another worker have been taken back."""
 
     ring: str
     slots: int
 
 
-class SetAside(msgspec.Struct, frozen=True, tag="set aside"):
+class Quarantined(msgspec.Struct, frozen=True, tag="set aside"):
     """A message killed its worker twice, the second time alone, and was not tried again."""
 
     message: bytes  # as it came
 
 
-class Counted(msgspec.Struct, frozen=True, tag="counted"):
+class CountersUpdate(msgspec.Struct, frozen=True, tag="counted"):
     """What a worker has counted since it began, of one stream or (the empty name) of itself."""
 
     stream: str
     counts: Mapping[str, int]
 
 
-Status = Ready | Failed | Finished | Lost | SetAside | Counted
+Status = Ready | Failed | Finished | SlotsReclaimed | Quarantined | CountersUpdate
 
 
 class WorkerProcess:
@@ -110,7 +110,7 @@ class WorkerProcess:
         self.ready: Ready | None = None
         self.failed: Failed | None = None
         self.finished: Finished | None = None
-        self.news: list[Lost | SetAside] = []
+        self.news: list[SlotsReclaimed | Quarantined] = []
         self.counts: dict[str, Mapping[str, int]] = {}  # by stream
         self._heard = (0, 0.0)
         self._unread = b""
@@ -194,9 +194,9 @@ class WorkerProcess:
                     self.failed = failed
                 case Finished() as finished:
                     self.finished = finished
-                case Lost() | SetAside() as news:
+                case SlotsReclaimed() | Quarantined() as news:
                     self.news.append(news)
-                case Counted(stream, counts):
+                case CountersUpdate(stream, counts):
                     self.counts[stream] = counts
 
     def _write(self, line: bytes) -> None:

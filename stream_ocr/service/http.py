@@ -56,7 +56,7 @@ class StatusServer:
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
         except (OSError, OverflowError) as error:
-            raise SettingsError(f"operation.listen is {listen}, which cannot be had: {error}.") from error
+            raise SettingsError(f"service.listen is {listen}, which cannot be had: {error}.") from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="status", daemon=True)
 

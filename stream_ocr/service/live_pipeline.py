@@ -18,14 +18,14 @@ from stream_ocr.events import Event
 from stream_ocr.models import presets
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
-from stream_ocr.runtime.run_counters import Ledger
+from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.topology import Process, RingSize
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.http import Answer, StatusServer
-from stream_ocr.service.lock import Instance
+from stream_ocr.service.lock import InstanceLock
 from stream_ocr.service.metrics import Metrics
-from stream_ocr.service.preview import Onlook
+from stream_ocr.service.preview import Preview
 from stream_ocr.service.systemd import Notifier
 from stream_ocr.sinks import open_sinks
 from stream_ocr.stages.base import frame_ring
@@ -68,7 +68,7 @@ class LivePipeline:
         self.cameras = {name: Camera() for name in settings.sources}
         self._notifier = Notifier()
         self._metrics = Metrics(self)
-        self.onlook = Onlook(self)
+        self.onlook = Preview(self)
         self._asked_to_reload = self._stopping = False
         self._looked_s, self._seen = time.monotonic(), _version(config)
         self._open = ExitStack()
@@ -93,8 +93,8 @@ class LivePipeline:
                 streams=names,
             ),
             self._settings.for_workers(),
-            hang_s=settings.operation.hang_s,
-            drain_s=settings.operation.drain_s,
+            hang_s=settings.service.heartbeat_timeout_s,
+            drain_s=settings.service.shutdown_timeout_s,
             origin_s=self._origin_s,
             on_turn=self._turn,
         )
@@ -108,9 +108,9 @@ class LivePipeline:
     def __enter__(self) -> Self:
         """Start everything. Raises SettingsError (it runs already, the port is taken) and WorkerError."""
         with ExitStack() as opened:
-            self._instance = opened.enter_context(Instance(self._config)) if self._config else None
+            self._instance = opened.enter_context(InstanceLock(self._config)) if self._config else None
             opened.enter_context(self._supervisor)
-            if listen := self._settings.operation.listen:
+            if listen := self._settings.service.listen:
                 answers = {"/healthz": self._health, "/readyz": self._readiness, "/metrics": self._all_metrics}
                 opened.enter_context(StatusServer(listen, answers, self.onlook.show))
             self._open = opened.pop_all()
@@ -123,7 +123,7 @@ class LivePipeline:
         self._open.__exit__(kind, error, trace)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> RunCounters:
         return self._supervisor.ledger
 
     @property

@@ -9,7 +9,7 @@ from typing import Self
 from stream_ocr.errors import SettingsError
 
 
-class Instance:
+class InstanceLock:
     """Holds the lock of a settings file while it is entered."""
 
     def __init__(self, config: Path) -> None:

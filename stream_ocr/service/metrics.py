@@ -6,7 +6,7 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from stream_ocr.service.run_view import Run
+from stream_ocr.service.run_view import RunView
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCIES_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10)
@@ -25,7 +25,7 @@ _COUNTED = {
 class Metrics:
     """The metrics of a run; ``latency`` is observed by it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunView) -> None:
         self._run = run
         self._registry = CollectorRegistry()
         self._registry.register(self)

@@ -13,7 +13,7 @@ from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
-from stream_ocr.service.run_view import Run
+from stream_ocr.service.run_view import RunView
 from stream_ocr.stages.base import frame_ring
 from stream_ocr.viz.thumbnails import colours, jpeg
 
@@ -22,10 +22,10 @@ _KEPT_S = 0.4  # for so long a picture is given to everybody who asks
 _MOST_AHEAD_MS = 5000
 
 
-class Onlook:
+class Preview:
     """Looks at a run, from any thread."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunView) -> None:
         self._run = run
         self._lock = Lock()
         self._kept: dict[tuple[str, int], tuple[float, bytes]] = {}

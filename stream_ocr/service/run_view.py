@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from stream_ocr.runtime.run_counters import Ledger
+from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
 
 
-class Run(Protocol):
+class RunView(Protocol):
     """A run of cameras. restarts, pids, degraded: of its workers, by name."""
 
     @property
     def cameras(self) -> Mapping[str, Camera]: ...
 
     @property
-    def ledger(self) -> Ledger: ...
+    def ledger(self) -> RunCounters: ...
 
     @property
     def restarts(self) -> Mapping[str, int]: ...

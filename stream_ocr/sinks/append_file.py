@@ -8,13 +8,13 @@ import msgspec
 import structlog
 
 from stream_ocr.errors import SinkError
-from stream_ocr.events import UNREADABLE
+from stream_ocr.events import DECODE_ERRORS
 
 log = structlog.get_logger(__name__)
 _STEP_BYTES = 1 << 16
 
 
-class LineFile:
+class AppendFile:
     """Lines of JSON in a file. One writer at a time: the file is locked while it is open.
 
     A last line that a kill has cut off is mended when the file is opened. size: bytes of whole lines.
@@ -64,7 +64,7 @@ class LineFile:
             return size
         try:
             msgspec.json.decode(os.pread(self._fd, size - end, end))
-        except UNREADABLE:
+        except DECODE_ERRORS:
             os.ftruncate(self._fd, end)
             log.warning("last line was cut off and is removed", path=str(self.path), bytes=size - end)
             return end

@@ -15,7 +15,7 @@ import structlog
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.disk_queue import Spool, SpoolFullError
+from stream_ocr.sinks.disk_queue import DiskQueue, QueueFullError
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +66,10 @@ class Pace:
     close_s: float = 5.0
 
 
-class SpooledSink:
+class QueuedSink:
     """Events to a receiver that may be slow, absent or hostile, and holds up nothing here."""
 
-    def __init__(self, name: str, spool: Spool, delivery: Delivery, pace: Pace) -> None:
+    def __init__(self, name: str, spool: DiskQueue, delivery: Delivery, pace: Pace) -> None:
         self.name = name
         self._spool, self._delivery, self._pace = spool, delivery, pace
         self._limit = pace.max_events
@@ -95,7 +95,7 @@ class SpooledSink:
         self._raise_failure()
         try:
             self._spool.put(event.to_json())
-        except (SpoolFullError, OSError) as error:
+        except (QueueFullError, OSError) as error:
             raise EventsLostError(reason(error), 1 + len(self._take_given_up())) from error
         self._raise_given_up()
 

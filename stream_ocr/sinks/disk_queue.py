@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stream_ocr.errors import SinkError
-from stream_ocr.sinks.append_file import LineFile, lock
+from stream_ocr.sinks.append_file import AppendFile, lock
 from stream_ocr.sinks.base import reason
 
 _SEGMENTS = 16  # a full spool has so many or more
@@ -30,19 +30,19 @@ class Flag(Protocol):
     def is_set(self) -> bool: ...
 
 
-class SpoolFullError(SinkError):
+class QueueFullError(SinkError):
     """Raised when a line would make a spool larger than it may be."""
 
 
 class _Segment:
     def __init__(self, path: Path, first: int) -> None:
-        self.file = LineFile(path)
+        self.file = AppendFile(path)
         self.first = first
         with path.open("rb") as lines:
             self.end = first + sum(1 for _ in lines)
 
 
-class Spool:
+class DiskQueue:
     """A queue of lines in a folder of its own; one thread puts, one peeks and drops."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -78,7 +78,7 @@ class Spool:
         """Add a line. Raises SpoolFullError, or OSError when the disk does not take it."""
         with self._changed:
             if self._size() + len(line) + 1 > self._max_bytes:
-                raise SpoolFullError(f"the spool {self.folder} holds {self._max_bytes} bytes, which is all it may")
+                raise QueueFullError(f"the spool {self.folder} holds {self._max_bytes} bytes, which is all it may")
             last = self._segments[-1]
             if last.file.size >= self._segment_bytes:
                 last = self._begin(last.end)

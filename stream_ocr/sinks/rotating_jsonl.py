@@ -10,10 +10,10 @@ from pathlib import Path
 
 import structlog
 
-from stream_ocr.config.sinks import JsonlFile
+from stream_ocr.config.sinks import JsonlSettings
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
-from stream_ocr.sinks.append_file import LineFile
+from stream_ocr.sinks.append_file import AppendFile
 from stream_ocr.sinks.base import reason, refuse_directory
 
 log = structlog.get_logger(__name__)
@@ -26,12 +26,12 @@ class RotatingJsonlSink:
     files; compressing is done beside, and the plain file goes when the compressed one is whole.
     """
 
-    def __init__(self, settings: JsonlFile) -> None:
+    def __init__(self, settings: JsonlSettings) -> None:
         self.name = settings.label
         self._settings, self._path = settings, settings.path
         stem, suffix = re.escape(self._path.stem), re.escape(self._path.suffix)
         self._put_aside = re.compile(rf"{stem}\.(\d{{4}}-\d\d-\d\d)\.(\d{{4,}}){suffix}(?:\.gz)?")
-        self._file: LineFile | None = None
+        self._file: AppendFile | None = None
         self._day = date.min
         self._beside: threading.Thread | None = None
         self._left_over = False
@@ -63,12 +63,12 @@ class RotatingJsonlSink:
         if self._left_over:
             self._tidy_up()
 
-    def _begin(self) -> LineFile:
-        self._file = LineFile(self._path)
+    def _begin(self) -> AppendFile:
+        self._file = AppendFile(self._path)
         self._day = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).date()
         return self._file
 
-    def _fitting(self, coming_bytes: int) -> LineFile:
+    def _fitting(self, coming_bytes: int) -> AppendFile:
         """The file that a line of that size goes to."""
         file = self._file or self._begin()
         today, largest = datetime.now(UTC).date(), self._settings.max_bytes

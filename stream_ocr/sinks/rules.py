@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.config.time_of_day import within
 from stream_ocr.events import Event, Polygon, TextEvent
-from stream_ocr.events.polygon import Point, holds
+from stream_ocr.events.polygon import Point, contains_point
 from stream_ocr.sinks.base import Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
@@ -82,7 +82,7 @@ class Matcher:
             return True
         if not isinstance(event, TextEvent):
             return False
-        if self._match.region is not None and not holds(self._match.region, middle(event.polygon)):
+        if self._match.region is not None and not contains_point(self._match.region, middle(event.polygon)):
             return False
         return self._regex_found(event.text) and self._watched_found(event.text)
 

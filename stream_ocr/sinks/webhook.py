@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
-from stream_ocr.config.settings import secret
-from stream_ocr.config.sinks import Webhook, web_address
+from stream_ocr.config.settings import read_secret
+from stream_ocr.config.sinks import WebhookSettings, web_address
 from stream_ocr.errors import SinkError
 from stream_ocr.sinks import http_pool
 from stream_ocr.sinks.base import reason
@@ -44,7 +44,7 @@ class _Identified(msgspec.Struct):
 class WebhookDelivery:
     """One request a batch; ``request_s`` covers all of it, however slowly an answer trickles in."""
 
-    def __init__(self, settings: Webhook) -> None:
+    def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._url = ""
         self._key: bytes | None = None
@@ -55,7 +55,7 @@ class WebhookDelivery:
 
     def open(self) -> None:
         self._url = _address(self._settings.url)
-        self._key = signing_key(secret(self._settings.secret)) if self._settings.secret else None
+        self._key = signing_key(read_secret(self._settings.secret)) if self._settings.secret else None
         try:
             trusted = ssl.create_default_context(cafile=self._settings.ca_file)
         except OSError as error:
@@ -161,7 +161,7 @@ def _address(url: str) -> str:
     if not url.startswith(("env:", "file:")):
         return url
     try:
-        return web_address(secret(url).decode())
+        return web_address(read_secret(url).decode())
     except ValueError as error:
         raise SinkError(f"What lies at {url} is no address of a webhook: {error}.") from error
 

@@ -17,12 +17,12 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream_ocr.config.settings import Decode
-from stream_ocr.config.sources import Live
+from stream_ocr.config.settings import DecodeSettings
+from stream_ocr.config.sources import LiveSettings
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.timestamps import fraction
 from stream_ocr.sources.connect import UnreachableError, trouble
-from stream_ocr.sources.decoded_frame import Doubt, Upright
+from stream_ocr.sources.decoded_frame import CorruptionTracker, FrameConverter
 from stream_ocr.sources.files import FileSource
 from stream_ocr.sources.live_clock import TIME_BASE, Report
 
@@ -33,7 +33,7 @@ _REPORT = struct.Struct("<qi")  # microseconds since 1970, flags: FFmpeg's "prod
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class CapturedFrame:
     """A decoded picture. pts: as the source stamped it, in ticks of ``TIME_BASE``. waited_s: for its packets.
 
     report: the camera's own time of the packet that came last.
@@ -47,10 +47,10 @@ class Shot:
     report: Report | None = None
 
 
-class CameraFeed:
+class CameraReader:
     """The pictures of a connection, until it is lost. corrupt: damaged packets so far."""
 
-    def __init__(self, container: InputContainer, name: str, live: Live, decode: Decode) -> None:
+    def __init__(self, container: InputContainer, name: str, live: LiveSettings, decode: DecodeSettings) -> None:
         """Raises UnreachableError when there is no video in it."""
         self.corrupt = 0
         self._container, self._name, self._live = container, name, live
@@ -61,9 +61,9 @@ class CameraFeed:
         context.thread_type, context.thread_count = "SLICE", decode.threads
         context.options = {"max_pixels": str(decode.max_pixels)}
         self._video, self._time_base = video, fraction(video.time_base)
-        self._doubt, self._upright = Doubt(), Upright()
+        self._doubt, self._upright = CorruptionTracker(), FrameConverter()
 
-    def shots(self) -> Iterator[Shot]:
+    def shots(self) -> Iterator[CapturedFrame]:
         """Every picture. Raises UnreachableError, which says why there are no more."""
         with Losses() as said_missing:
             shown_s = time.monotonic()
@@ -74,12 +74,12 @@ class CameraFeed:
                 for decoded in self._decode(packet, missed=said_missing.heard()):
                     arrived_s = time.monotonic()
                     damaged = self._doubt.of_frame(decoded, arrived_s)
-                    yield Shot(
+                    yield CapturedFrame(
                         self._upright.frame(decoded), self._ticks(decoded.pts), damaged, arrived_s, waited_s, report
                     )
                     shown_s, waited_s = time.monotonic(), 0.0
-                if time.monotonic() - shown_s > self._live.picture_s:
-                    raise UnreachableError(f"{self._name} has sent no picture for {self._live.picture_s:g} s.")
+                if time.monotonic() - shown_s > self._live.frame_timeout_s:
+                    raise UnreachableError(f"{self._name} has sent no picture for {self._live.frame_timeout_s:g} s.")
         raise UnreachableError(f"{self._name} ended the stream.")
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class CameraFeed:
                     self._lost_packet()
                     packets = self._container.demux(self._video)
                     continue
-                failure = trouble(error, self._name, self._live.read_s)
+                failure = trouble(error, self._name, self._live.read_timeout_s)
             else:
                 failures = 0
                 if packet is None:
@@ -175,19 +175,19 @@ class Losses:
         return missing
 
 
-class FileFeed:
+class FileReplay:
     """A file in place of a camera."""
 
     def __init__(self, file: FileSource) -> None:
         self.corrupt = 0
         self._file = file
 
-    def shots(self) -> Iterator[Shot]:
+    def shots(self) -> Iterator[CapturedFrame]:
         """Every picture, as fast as it is asked for; nobody waits for the packets of a file."""
         for picture in self._file:
             stamp = picture.stamp
             pts = stamp.pts * stamp.time_base[0] * TIME_BASE[1] // stamp.time_base[1]
-            yield Shot(picture.frame, pts, picture.damaged, time.monotonic(), 0.0)
+            yield CapturedFrame(picture.frame, pts, picture.damaged, time.monotonic(), 0.0)
         self.corrupt = self._file.corrupt_packets
 
     def close(self) -> None:
@@ -203,7 +203,7 @@ class Pace:
         self._wait = wait
         self._start: tuple[float, int] | None = None
 
-    def due_s(self, shot: Shot) -> float:
+    def due_s(self, shot: CapturedFrame) -> float:
         """Monotonic time of a picture, once that has come."""
         pts = shot.pts or 0
         if self._start is None:

@@ -13,7 +13,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from stream_ocr.config.sources import Live, Source
+from stream_ocr.config.sources import LiveSettings, SourceSettings
 from stream_ocr.errors import SourceError
 
 _STREAMED = "hls,mpegts,mov,mp4,matroska,webm,flv,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,aac,mp3,webvtt"
@@ -29,12 +29,12 @@ class UnreachableError(SourceError):
         self.lasting = lasting
 
 
-def is_video_file(source: Source) -> bool:
+def is_video_file(source: SourceSettings) -> bool:
     """Whether a source is a file to be played, rather than a camera."""
     return source.path is not None and not _is_device(source.path)
 
 
-def open_camera(source: Source, live: Live, *, quick: bool = True) -> InputContainer:
+def open_camera(source: SourceSettings, live: LiveSettings, *, quick: bool = True) -> InputContainer:
     """Connect to a camera. Raises UnreachableError.
 
     quick: take the first picture as it comes, without looking at what follows first; a second sooner.
@@ -44,22 +44,22 @@ def open_camera(source: Source, live: Live, *, quick: bool = True) -> InputConta
     try:
         container: InputContainer = _open(source, live, quick=quick)
     except Exception as error:  # noqa: BLE001 - parsers of untrusted input raise more than FFmpegError
-        failure = trouble(error, name, live.open_s)
-        if isinstance(error, av.error.InvalidDataError) and time.monotonic() - began_s > 0.9 * live.read_s:
+        failure = trouble(error, name, live.connect_timeout_s)
+        if isinstance(error, av.error.InvalidDataError) and time.monotonic() - began_s > 0.9 * live.read_timeout_s:
             failure = UnreachableError(f"{name} did not answer as a camera does.")  # FFmpeg says the same of silence
     else:
         return container
     raise failure  # outside of the handler, so that nothing of FFmpeg's own error comes along
 
 
-def camera_name(source: Source) -> str:
+def camera_name(source: SourceSettings) -> str:
     """What sentences call a camera: its host, or its path."""
     return str(source.path) if source.address is None else source.address.host
 
 
-def _open(source: Source, live: Live, *, quick: bool) -> InputContainer:
-    timeout = (live.open_s, live.read_s)
-    options = {"timeout": str(round(live.read_s * 1e6))}
+def _open(source: SourceSettings, live: LiveSettings, *, quick: bool) -> InputContainer:
+    timeout = (live.connect_timeout_s, live.read_timeout_s)
+    options = {"timeout": str(round(live.read_timeout_s * 1e6))}
     probing = {"probesize": "32", "analyzeduration": "0"} if quick else {}
     if source.address is None:
         return av.open(str(source.path), "r", format="v4l2", timeout=timeout, **_LENIENT)

@@ -19,7 +19,7 @@ _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTA
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedFrame:
     """A decoded frame. damaged: the decoder marked it, or it may inherit from something damaged."""
 
     stamp: Stamp
@@ -27,12 +27,12 @@ class Picture:
     damaged: bool
 
 
-def lasting(picture: Picture, ticks: int) -> Picture:
+def lasting(picture: DecodedFrame, ticks: int) -> DecodedFrame:
     """The same picture with another duration."""
     return replace(picture, stamp=msgspec.structs.replace(picture.stamp, duration=ticks))
 
 
-class Doubt:
+class CorruptionTracker:
     """Whether a frame can be believed: not from damage on until the next clean key frame.
 
     Damage to a packet counts in the order of decoding: only a key frame whose packet came after it is a cure.
@@ -63,7 +63,7 @@ class Doubt:
         return self._damaged
 
 
-class Upright:
+class FrameConverter:
     """Turns decoded frames into planes of 4:2:0 as they are to be seen; views of the decoder's where that will do."""
 
     def __init__(self) -> None:

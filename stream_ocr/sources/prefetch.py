@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """The same things from another thread, which is up to ``count`` of them ahead of who takes them.
 
     Decoders leave Python to the others while they work. What goes wrong is raised where it would have been.

@@ -12,9 +12,10 @@ from typing import Any, Self
 from stream_ocr.config.settings import Settings
 from stream_ocr.core import frame as frames
 from stream_ocr.core.messages import FrameRef, Message, SlotRef, StreamClosed
-from stream_ocr.gating.frame_policy import NO_WORK, Worth
-from stream_ocr.sources.files import FileSource, Picture, open_file
-from stream_ocr.sources.prefetch import Ahead
+from stream_ocr.gating.frame_policy import SKIP, FramePolicy
+from stream_ocr.sources.decoded_frame import DecodedFrame
+from stream_ocr.sources.files import FileSource, open_file
+from stream_ocr.sources.prefetch import Prefetcher
 from stream_ocr.stages.base import Slots, frame_ring
 
 _PATIENCE_S = 0.1
@@ -27,7 +28,7 @@ class DecodeStage:
 
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
         self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
-        self._worth = Worth(settings)
+        self._worth = FramePolicy(settings)
 
     def __enter__(self) -> Self:
         self._source: FileSource = open_file(
@@ -36,7 +37,7 @@ class DecodeStage:
             max_pixels=self._settings.decode.max_pixels,
             threads=self._settings.decode.threads,
         ).__enter__()
-        self._pictures = Ahead(iter(self._source), _AHEAD)
+        self._pictures = Prefetcher(iter(self._source), _AHEAD)
         duration_s = self._source.duration_s
         self.notes = {} if duration_s is None else {"duration_s": f"{duration_s:.3f}"}
         return self
@@ -66,23 +67,23 @@ class DecodeStage:
         counts = {"frames": seen, "dropped": 0, "damaged": damaged, "corrupt": self._source.corrupt_packets}
         yield StreamClosed(self._stream, reason, self._source.start_s, end_s, counts)
 
-    def _refer(self, picture: Picture, stop: Callable[[], bool]) -> FrameRef | None:
+    def _refer(self, picture: DecodedFrame, stop: Callable[[], bool]) -> FrameRef | None:
         """The message for a picture, its pixels in a slot where they are wanted; None when told to stop."""
-        work = NO_WORK
+        work = SKIP
         if not picture.damaged:
             work = self._worth.look(picture.frame, picture.stamp.time_s)
         slot = None
-        if work.look != "skip":
+        if work.action != "skip":
             self._worth.handed_on(picture.frame)
             slot = self._put(picture, stop)
         if stop() and slot is None:
             return None
         frame = picture.frame
         return FrameRef(
-            picture.stamp, frame.size, work.look, slot, frame.full_range, picture.damaged, work.cut, work.rows
+            picture.stamp, frame.size, work.action, slot, frame.full_range, picture.damaged, work.cut, work.rows
         )
 
-    def _put(self, picture: Picture, stop: Callable[[], bool]) -> SlotRef | None:
+    def _put(self, picture: DecodedFrame, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():
             claim = self._slots.claim(_PATIENCE_S, max(_FEWEST, _MOST_BYTES // frames.byte_count(picture.frame.size)))
             if claim is not None:

@@ -17,8 +17,8 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core import frame as frames
 from stream_ocr.core.messages import FrameRef, Message, SourceChanged, Stamp, StreamClosed
 from stream_ocr.errors import SettingsError, WorkerError
-from stream_ocr.gating.frame_policy import NO_WORK, Worth
-from stream_ocr.sources.frame_queue import Shown
+from stream_ocr.gating.frame_policy import SKIP, FramePolicy
+from stream_ocr.sources.frame_queue import QueuedFrame
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
 
@@ -33,7 +33,7 @@ _SLOWER_AFTER_S, _FASTER_AFTER_S = 0.5, 3.0
 log = structlog.get_logger(__name__)
 
 
-class Relief:
+class LoadShedder:
     """How much further apart the looks of the detector are while the stages behind are too slow: ``stretch``."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Relief:
         return True
 
 
-class WatchStage:
+class LiveDecodeStage:
     """A source stage: ``run`` gives the messages of one live source, ``StreamClosed`` last."""
 
     def __init__(
@@ -69,9 +69,9 @@ class WatchStage:
             raise SettingsError(f"There is no source {stream!r} in the settings; add it under sources.")
         source = settings.sources[stream]
         self._stream, self._settings, self._slots = stream, settings, slots
-        self._max_per_s = source.max_per_s or settings.detection.max_per_s
-        self._worth = Worth(settings, source)
-        self._relief = Relief()
+        self._max_per_s = source.max_fps or settings.detection.max_fps
+        self._worth = FramePolicy(settings, source)
+        self._relief = LoadShedder()
         self._source = LiveSource(
             stream, source, settings.live, settings.decode, epoch=life * EPOCHS_OF_A_LIFE, origin_s=origin_s
         )
@@ -130,21 +130,21 @@ class WatchStage:
         yield from self._tell_gap(end_s)
         yield StreamClosed(self._stream, reason, start_s, end_s, self.counts[self._stream])
 
-    def _show(self, shown: Shown, stop: Callable[[], bool]) -> Iterator[Message]:
+    def _show(self, shown: QueuedFrame, stop: Callable[[], bool]) -> Iterator[Message]:
         picture, stamp = shown.picture, shown.picture.stamp
         self._first = self._first or stamp
         self._seen += 1 + shown.missed
         self._damaged += picture.damaged
         self._miss(shown.missed)
-        work = NO_WORK
+        work = SKIP
         if not picture.damaged:
             work = self._worth.look(picture.frame, stamp.time_s, stretch=self._relief.stretch)
         claim = None
-        if work.look != "skip":
+        if work.action != "skip":
             claim = self._claim(shown.due_s, stop)
             self._feel(shown.arrived_s)
             if claim is None:
-                self._worth.dropped(work.look)
+                self._worth.dropped(work.action)
                 self._miss(0 if stop() else 1)
                 return
             self._worth.handed_on(picture.frame)
@@ -154,13 +154,13 @@ class WatchStage:
             frames.write(picture.frame, claim[1])
             slot = self._slots.commit(claim[0], frames.note(picture.frame, stamp.time_s))
         frame = picture.frame
-        yield FrameRef(stamp, frame.size, work.look, slot, frame.full_range, picture.damaged, work.cut, work.rows)
+        yield FrameRef(stamp, frame.size, work.action, slot, frame.full_range, picture.damaged, work.cut, work.rows)
         self._last = stamp
 
     def _claim(self, due_s: float, stop: Callable[[], bool]) -> tuple[int, memoryview] | None:
         """A free slot; None when there is none until the picture is stale."""
         while not stop():
-            left_s = due_s + self._settings.live.stale_s - time.monotonic()
+            left_s = due_s + self._settings.live.max_latency_s - time.monotonic()
             claim = self._slots.claim(timeout_s=min(max(left_s, 0.0), _PATIENCE_S))
             if claim is not None or left_s <= 0:
                 return claim
@@ -169,7 +169,7 @@ class WatchStage:
     def _feel(self, arrived_s: float) -> None:
         """Ask the detector more seldom when slots run out, or pictures have to wait."""
         now_s = time.monotonic()
-        late = 2 * (now_s - arrived_s) / self._settings.live.stale_s
+        late = 2 * (now_s - arrived_s) / self._settings.live.max_latency_s
         before = self._relief.stretch
         if self._relief.feel(max(late, self._slots.in_use / self._slots.slots), now_s):
             stretch = self._relief.stretch
@@ -211,7 +211,7 @@ class WatchStage:
 
     def _check_reader(self) -> None:
         live = self._settings.live
-        if self._source.silent_s > 2 * (live.open_s + live.read_s) + live.picture_s + _HANG_S:
+        if self._source.silent_s > 2 * (live.connect_timeout_s + live.read_timeout_s) + live.frame_timeout_s + _HANG_S:
             raise WorkerError(f"The reader of source {self._stream!r} hangs.")
 
 
@@ -222,8 +222,8 @@ def build(
     stream: str,
     life: int = 0,
     origin_s: float | None = None,
-) -> WatchStage:
+) -> LiveDecodeStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
     logging_config.configure(typed, stage="decode")
-    return WatchStage(stream, typed, rings[frame_ring(stream)], life=life, origin_s=origin_s)
+    return LiveDecodeStage(stream, typed, rings[frame_ring(stream)], life=life, origin_s=origin_s)

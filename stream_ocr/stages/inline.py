@@ -9,7 +9,7 @@ from stream_ocr.core.messages import Message, StreamClosed
 from stream_ocr.stages.base import Stage
 
 
-class Chain:
+class InlineStages:
     """Pushes each message through all stages before the next one is taken."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 _LOOK_S = 1.0
 
 
-class Place:
+class FileIdentity:
     """SQLite goes on writing to a file that was removed; nobody would find there what was written."""
 
     def __init__(self, path: Path) -> None:

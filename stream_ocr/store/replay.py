@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stream_ocr.events import Event, read_log
+from stream_ocr.events import Event, read_jsonl
 from stream_ocr.store.reader import StoreReader
 
 _SQLITE = b"SQLite format 3\0"
 
 
-def recorded(path: Path, streams: Sequence[str] = ()) -> Iterator[Event]:
+def read_events(path: Path, streams: Sequence[str] = ()) -> Iterator[Event]:
     """The events in a file, in order. streams: only these. Raises SourceError and StoreError."""
     if not _is_store(path):
-        yield from (event for event in read_log(path) if not streams or event.stream in streams)
+        yield from (event for event in read_jsonl(path) if not streams or event.stream in streams)
         return
     with StoreReader(path) as store:
         store.require(streams)

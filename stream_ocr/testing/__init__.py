@@ -26,7 +26,7 @@ from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots, Stage
 from stream_ocr.stages.decode_file import DecodeStage
-from stream_ocr.stages.inline import Chain
+from stream_ocr.stages.inline import InlineStages
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.track import TrackStage
 from stream_ocr.testing.oracles import Disturb, OracleDetector, OracleRecognizer, World, undisturbed
@@ -70,7 +70,7 @@ class ScriptedSource:
             detected_s = time_s if due else detected_s
             ticks, duration = round(time_s * _TIME_BASE[1]), round(self._frame_s * _TIME_BASE[1])
             stamp = Stamp(self._stream, 0, seq, ticks, _TIME_BASE, duration, 0)
-            yield FrameRef(stamp, luma.shape[::-1], "detect" if due else "carry", ref, True, False, False)
+            yield FrameRef(stamp, luma.shape[::-1], "detect" if due else "track", ref, True, False, False)
             seq, end_s = seq + 1, stamp.end_s
         yield StreamClosed(self._stream, "end", 0.0, end_s, {"frames": seq, "dropped": 0, "damaged": 0, "corrupt": 0})
 
@@ -175,7 +175,7 @@ class Watched:
 
 def watch(path: Path, world: World, *, settings: Settings | None = None, disturb: Disturb = undisturbed) -> Watched:
     """Read a real file in this process, with oracles for detector and recogniser: tests all the rest."""
-    settings = presets.resolve(settings or Settings.load(overrides=["models=own"]))
+    settings = presets.resolve(settings or Settings.load(overrides=["models=builtin"]))
     frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
     stages: list[Stage] = [
         OracleDetector(world, {path.name: frame_slots}, settings, disturb=disturb),
@@ -183,7 +183,7 @@ def watch(path: Path, world: World, *, settings: Settings | None = None, disturb
         OracleRecognizer(world, crop_slots, settings),
         PublishStage(settings, Sinks([])),
     ]
-    with DecodeStage(path, path.name, settings, frame_slots) as decode, Chain(stages) as chain:
+    with DecodeStage(path, path.name, settings, frame_slots) as decode, InlineStages(stages) as chain:
         outputs = [output for message in decode.run(lambda: False) for output in chain.push(message)]
     counts = next(output.counts for output in outputs if isinstance(output, StreamClosed))
     return Watched([event for output in outputs if isinstance(output, Published) for event in output.events], counts)
@@ -198,7 +198,7 @@ def follow(
 ) -> list[TextEvent]:
     """The events of scripted pictures, with detector and recogniser that know the truth: tests what lies between."""
     frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
-    settings = settings or Settings.load(overrides=["tracking.start_score=0.5"])
+    settings = settings or Settings.load(overrides=["tracking.birth_score=0.5"])
     source = ScriptedSource(pictures, frame_slots, detect_every_s=detect_every_s)
     stages: list[Stage] = [
         OracleDetector(world, {"scripted": frame_slots}, settings),
@@ -206,7 +206,7 @@ def follow(
         OracleRecognizer(world, crop_slots, settings),
         PublishStage(settings, Sinks([])),
     ]
-    with Chain(stages) as chain:
+    with InlineStages(stages) as chain:
         outputs = [output for message in source.run() for output in chain.push(message)]
     return [event for output in outputs if isinstance(output, Published) for event in output.events]
 

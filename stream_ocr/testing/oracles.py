@@ -15,7 +15,7 @@ import numpy as np
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import extent, flat, rectangle, unflat
-from stream_ocr.core.messages import FrameRef, Message, Region, StreamClosed, Track, Tracks
+from stream_ocr.core.messages import Detection, FrameRef, Message, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import Decoded, Transcribe, decoded
 from stream_ocr.models.recognition.recognizer import Recognizer
@@ -88,15 +88,15 @@ class _Finder:
         self._random = np.random.default_rng(seed)
         self._looks = 0
 
-    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         found = self.glance(frames)
         self._looks += 1
         return found
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         return self.glance(frames)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         (frame,), (ref, slot) = frames, self.shown
         assert slot is not None
         # Which rows it is shown is told by where their pixels lie in the slot.
@@ -110,7 +110,7 @@ class _Finder:
             quad = rectangle(x - pad, y - pad - top, width + 2 * pad, height + 2 * pad)
             quad += self._random.normal(0, self._shake * height, 2)
             if top <= y and y + height <= bottom:
-                regions.append(Region(flat(quad), score))
+                regions.append(Detection(flat(quad), score))
         return [regions]
 
 
@@ -147,7 +147,7 @@ class OracleRecognizer:
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         return self._stage.close(closed)
 
-    def _read(self, track: Track, time_s: float) -> Decoded:
+    def _read(self, track: TrackState, time_s: float) -> Decoded:
         """The letters whose middle lies in the quad of a track; all of a line whose crop shows more than that."""
         corners = unflat(track.quad)
         (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
@@ -166,7 +166,7 @@ class OracleRecognizer:
         return decoded(text, [sure] * len(text))
 
 
-def _shows_more(track: Track) -> bool:
+def _shows_more(track: TrackState) -> bool:
     """Whether a crop has been put together of more than stands in its frame, as of a ticker."""
     assert track.crop is not None
     width, height = extent(unflat(track.quad))

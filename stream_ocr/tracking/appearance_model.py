@@ -29,14 +29,14 @@ _STEADY = 0.6  # share of a residual that came with the last frame, from which i
 _MOST_CHANGING = 25  # views
 
 
-class Change(NamedTuple):
+class AppearanceChange(NamedTuple):
     """rewritten: other letters, since since_s. drifted: nearer, sharper or before something else, and the same text."""
 
     what: Literal["rewritten", "drifted"]
     since_s: float
 
 
-class Portrait:
+class AppearanceModel:
     """What one text looks like. view: the average, (h, w) float32. size: its (width, height)."""
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray) -> None:
@@ -61,7 +61,7 @@ class Portrait:
         """Whether it does not look as it did, and may go on changing."""
         return bool(self._changing)
 
-    def see(self, match: Match, time_s: float) -> Change | None:
+    def see(self, match: Match, time_s: float) -> AppearanceChange | None:
         """Take in how the text looks in the next frame."""
         before, self._last = self._last, match.view
         different = residuals(match.view, self.view, self.tolerance).max()
@@ -76,9 +76,9 @@ class Portrait:
         if self._changing or sudden:
             return self._change(match.view, time_s, settled=not sudden)
         self.view = match.view  # little by little
-        return Change("drifted", time_s)
+        return AppearanceChange("drifted", time_s)
 
-    def rest(self, time_s: float) -> Change | None:
+    def rest(self, time_s: float) -> AppearanceChange | None:
         """The next frame shows the same picture."""
         return self._change(self._changing[-1][1], time_s, settled=True) if self._changing else None
 
@@ -98,13 +98,13 @@ class Portrait:
             self._last = look_at(luma, quad, self.size)
             self.view = self._last / np.float32(bounded(contrast(self._last, self.view)))
 
-    def _change(self, view: np.ndarray, time_s: float, *, settled: bool) -> Change | None:
+    def _change(self, view: np.ndarray, time_s: float, *, settled: bool) -> AppearanceChange | None:
         """Part of it looks different. Once that has settled, it is what the text looks like."""
         self._changing = [*self._changing[1 - _MOST_CHANGING :], (time_s, view)]
         if not settled or len(self._changing) == 1:
             return None
         anew = rewritten(view, self.view) > _REWRITTEN
-        change = Change("rewritten", self._changed_at(view)) if anew else Change("drifted", time_s)
+        change = AppearanceChange("rewritten", self._changed_at(view)) if anew else AppearanceChange("drifted", time_s)
         self.view = self._last = view
         self._changing = []
         return change

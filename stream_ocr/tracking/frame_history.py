@@ -29,7 +29,7 @@ class FirstSight:
     velocity: np.ndarray
 
 
-class History:
+class FrameHistory:
     """Small copies of recent luma planes with their media times."""
 
     def __init__(self, length_s: float = 1.5) -> None:

@@ -30,7 +30,7 @@ class Scenes:
             self._picture = small
 
 
-class Stay:
+class PersistenceCheck:
     """How long a text has kept its place, and how many scenes it has outlived there."""
 
     def __init__(self, quad: np.ndarray, time_s: float, passed: int) -> None:

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 
 from stream_ocr.core.geometry import beyond, bounds, extent, grown, inside
-from stream_ocr.tracking.appearance_model import FIRST_NOISE, LEAST_NOISE, NOISES, Change, Portrait
-from stream_ocr.tracking.frame_history import FirstSight, History
+from stream_ocr.tracking.appearance_model import FIRST_NOISE, LEAST_NOISE, NOISES, AppearanceChange, AppearanceModel
+from stream_ocr.tracking.frame_history import FirstSight, FrameHistory
 from stream_ocr.tracking.kalman import BoxFilter
-from stream_ocr.tracking.overlay import Stay
+from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.template_matching import HEIGHT, MARGIN, Match, find, look_at, view_size
 
 _KEEP_SCORE, _REGAIN_SCORE = 0.45, 0.6  # correlation that keeps a text in sight, and that brings it back
@@ -28,7 +28,7 @@ _SAME = 8  # grey levels by which no pixel differs where a picture only flickers
 _REACHES = {True: (2, 7), False: (2, 20)}  # pixels of the view; confirmed or not
 
 
-class Text:
+class TextTrack:
     """Position, appearance and history of one text; times are media seconds.
 
     shown_until_s is the time of the first frame that did not show it any more, None while it is in sight; end_quad is
@@ -36,7 +36,7 @@ class Text:
     """
 
     _filter: BoxFilter
-    _portrait: Portrait
+    _portrait: AppearanceModel
     _seen: tuple[slice, slice, np.ndarray] | None
     _shorter: int
     _longer: int
@@ -45,7 +45,7 @@ class Text:
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, *, close: bool = False) -> None:
         self.id = 0  # given when it is confirmed
-        self.view = 0
+        self.revision = 0
         self.start_s = time_s
         self.start_quad = self.end_quad = quad
         self.first_hit_s = time_s
@@ -55,7 +55,7 @@ class Text:
         self._centre = quad.mean(axis=0)
         self.shown_until_s: float | None = None
         self.ended = False
-        self.stay = Stay(quad, time_s, 0)
+        self.stay = PersistenceCheck(quad, time_s, 0)
         self.grows = False  # there was more of it to be seen at each look
         self._close = close  # a close look has found it: others see less of it
         self._stirred_s = time_s  # when something moved there for the last time
@@ -94,7 +94,7 @@ class Text:
         self._centre = self.quad().mean(axis=0)
         self._filter.predict(dt_s)
 
-    def trace_back(self, history: History, within_s: float = float("inf")) -> None:
+    def trace_back(self, history: FrameHistory, within_s: float = float("inf")) -> None:
         """Learn from the pictures before when it came, where it stood and how it moves."""
         sight = history.first_sight(self.quad(), self._portrait.view, self._portrait.tolerance, within_s)
         self.start_s, self.start_quad = sight.time_s, sight.quad
@@ -109,7 +109,7 @@ class Text:
         """The detector found it again, or parts of it."""
         self.hits += 1
 
-    def hit(self, quad: np.ndarray, luma: np.ndarray, history: History, *, close: bool = False) -> bool:
+    def hit(self, quad: np.ndarray, luma: np.ndarray, history: FrameHistory, *, close: bool = False) -> bool:
         """The detector found it again, at ``quad``; False when that proves to be a text that came while it was away.
 
         history: up to the present frame, ``luma``. close: it was a close look.
@@ -149,9 +149,9 @@ class Text:
             self._portrait.reframe(framed, self.quad(), luma)
         return True
 
-    def replace_by(self, other: "Text") -> None:
+    def replace_by(self, other: "TextTrack") -> None:
         """Go on as ``other``, which took this text's place."""
-        self.view += 1
+        self.revision += 1
         self.start_s, self.start_quad = other.start_s, other.start_quad
         self.shown_until_s = None
         self._filter, self._portrait, self._seen = other._filter, other._portrait, other._seen
@@ -196,16 +196,16 @@ class Text:
         """The next frame shows the same picture, here if not everywhere."""
         self._note(self._portrait.rest(time_s))
 
-    def _note(self, change: Change | None) -> None:
+    def _note(self, change: AppearanceChange | None) -> None:
         if change is None:
             return
         if change.what == "rewritten":
             self.start_s, self.start_quad = change.since_s, self.quad()
-            self.view += 1
+            self.revision += 1
         else:
             self.drifts += 1
 
-    def _since(self, quad: np.ndarray, luma: np.ndarray, history: History) -> FirstSight | None:
+    def _since(self, quad: np.ndarray, luma: np.ndarray, history: FrameHistory) -> FirstSight | None:
         """When there began to be more of it, or less; None where there was from its beginning, or that is forgotten."""
         place = beyond(quad, self.quad())
         view = look_at(luma, place, view_size(place))
@@ -218,7 +218,7 @@ class Text:
     def _extend(self, quad: np.ndarray, luma: np.ndarray, since: FirstSight | None) -> None:
         """There is more of it to be seen than before, or less. since: when that began, if not with the text."""
         self._begin(quad, luma)
-        self.view += 1
+        self.revision += 1
         if since is not None:
             self.start_s, self.start_quad = since.time_s, since.quad
 
@@ -262,7 +262,7 @@ class Text:
     def _begin(self, quad: np.ndarray, luma: np.ndarray) -> None:
         """Take what stands in ``quad`` for the text."""
         self._filter = BoxFilter(quad)
-        self._portrait = Portrait(quad, luma)
+        self._portrait = AppearanceModel(quad, luma)
         self._seen = None
         self._shorter = self._longer = 0
         self._astray = None

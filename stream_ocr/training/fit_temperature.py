@@ -22,7 +22,7 @@ _RANGE = (0.3, 5.0)
 
 def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
     """The temperature under which it is most likely that just these readings are exactly right; 1 without any."""
-    looks = [(look.characters, look.text == text) for look, text in read if look.text]
+    looks = [(look.char_confidences, look.text == text) for look, text in read if look.text]
     if not looks:
         return 1.0
     right_N = np.array([right for _, right in looks])

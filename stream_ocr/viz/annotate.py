@@ -17,7 +17,7 @@ from stream_ocr.events.spans import Span, of_video, spans
 from stream_ocr.sinks.base import reason, refuse_directory
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz import drawing
-from stream_ocr.viz.audio_copy import Soundtrack
+from stream_ocr.viz.audio_copy import AudioCopy
 
 _ROUNDING_S = 1e-6  # events are rounded to this
 
@@ -43,7 +43,7 @@ def annotate(
     decode = settings.decode
     with (
         open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source,
-        Soundtrack(video, decode) as sound,
+        AudioCopy(video, decode) as sound,
     ):
         encoder = Encoder(target, sound)
         try:
@@ -106,7 +106,7 @@ class Changes:
 class Encoder:
     """Frames to H.264 in MP4, with the sound beside them. The first frame sets the size; others are scaled to it."""
 
-    def __init__(self, target: Path, sound: Soundtrack) -> None:
+    def __init__(self, target: Path, sound: AudioCopy) -> None:
         self._target, self._sound = target, sound
         try:
             self._file = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})

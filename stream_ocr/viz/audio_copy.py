@@ -10,7 +10,7 @@ import structlog
 from av.container import OutputContainer
 from av.packet import Packet
 
-from stream_ocr.config.settings import Decode
+from stream_ocr.config.settings import DecodeSettings
 from stream_ocr.sources.files import open_container
 
 log = structlog.get_logger(__name__)
@@ -18,13 +18,13 @@ log = structlog.get_logger(__name__)
 _CARRIED = {"aac", "mp3", "opus", "flac", "ac3", "eac3", "alac"}  # by MP4, so that players can be expected to know it
 
 
-class Soundtrack:
+class AudioCopy:
     """All sound of a file, copied as it is where MP4 carries it, or else as AAC in mono or stereo. A context manager.
 
     Sound that cannot be read or written is given up with a line in the log; the picture goes on without it.
     """
 
-    def __init__(self, video: Path, decode: Decode) -> None:
+    def __init__(self, video: Path, decode: DecodeSettings) -> None:
         """Raises SourceError when the file cannot be opened."""
         self._name = str(video)
         self._container = open_container(video, decode.max_pixels)

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
-from stream_ocr.config.settings import Decode
+from stream_ocr.config.settings import DecodeSettings
 from stream_ocr.core.frame import Frame
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Polygon
 from stream_ocr.events.spans import Span
 from stream_ocr.models.detection.detector import picture_of
-from stream_ocr.sources.decoded_frame import Upright
+from stream_ocr.sources.decoded_frame import FrameConverter
 from stream_ocr.sources.files import open_container, open_file
 
 _HEIGHT_PX, _WIDTH_PX = 48, 480  # at most
@@ -22,7 +22,7 @@ _MARGIN = 0.15  # of the height of the text, on every side
 _QUALITY = 80
 
 
-def of_spans(video: Path, spans: Iterable[Span], decode: Decode) -> Iterator[tuple[Span, bytes]]:
+def of_spans(video: Path, spans: Iterable[Span], decode: DecodeSettings) -> Iterator[tuple[Span, bytes]]:
     """A JPEG of each span from the middle of its time; the video is decoded once. Raises SourceError."""
     waiting = sorted(spans, key=_middle_s, reverse=True)
     with open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source:
@@ -36,7 +36,7 @@ def of_spans(video: Path, spans: Iterable[Span], decode: Decode) -> Iterator[tup
                 return
 
 
-def of_span(video: Path, span: Span, decode: Decode) -> bytes | None:
+def of_span(video: Path, span: Span, decode: DecodeSettings) -> bytes | None:
     """A JPEG of one span from the middle of its time, found by a jump; None when the video has no such time."""
     with open_container(video, decode.max_pixels) as container:
         stream = container.streams.best("video")
@@ -47,7 +47,7 @@ def of_span(video: Path, span: Span, decode: Decode) -> bytes | None:
             container.seek(int(time_s / float(stream.time_base or 1)), stream=stream)
             for decoded in container.decode(stream):
                 if decoded.time is not None and decoded.time + 1e-6 >= time_s:
-                    return jpeg(upright(colours(Upright().frame(decoded)), span.polygon_at(decoded.time)))
+                    return jpeg(upright(colours(FrameConverter().frame(decoded)), span.polygon_at(decoded.time)))
         except av.FFmpegError as error:
             raise SourceError(f"{video} cannot be read at {time_s:.2f} s ({error}).") from error
     return None

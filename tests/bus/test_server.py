@@ -15,7 +15,7 @@ import zmq
 from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.bus.journal import open_journal
 from stream_ocr.bus.protocol import BEAT_TOPIC, requests_endpoint
-from stream_ocr.bus.replies import Answers
+from stream_ocr.bus.replies import ReplyHandler
 from stream_ocr.client import subscribe
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SinkError, SubscribeError
@@ -121,7 +121,7 @@ def test_whatever_is_asked_there_is_an_answer(store):
         b'{"ask":"crop","id":4,"stream":"gate","seq":0}',
         b'{"ask":"streams","id":3,"before":"2026-01-01T00:00:00Z","after":""}',
     ]
-    answers = Answers(store)
+    answers = ReplyHandler(store)
     for _ in range(20_000):
         question = rng.choice(questions)
         if rng.random() < 0.5:

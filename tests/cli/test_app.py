@@ -52,9 +52,11 @@ def log(tmp_path):
 
 
 def test_config_prints_settings_that_are_read_back(run):
-    code, out, err = run("config", "--set", "models=own", "--set", "tracking.coast_s=2")
+    code, out, err = run("config", "--set", "models=builtin", "--set", "tracking.max_lost_s=2")
     assert (code, err) == (0, "")
-    assert Settings.model_validate(yaml.safe_load(out)) == Settings.load(None, ["models=own", "tracking.coast_s=2"])
+    assert Settings.model_validate(yaml.safe_load(out)) == Settings.load(
+        None, ["models=builtin", "tracking.max_lost_s=2"]
+    )
 
 
 def test_mistakes_in_the_settings_are_told_without_a_traceback(run):
@@ -97,7 +99,7 @@ def test_files_that_cannot_be_read_get_one_sentence_each(run, tmp_path):
     outputs = ["-o", tmp_path / "events.jsonl"]
     code, out, err = run(
         *("read", tmp_path / "none.mp4", tmp_path, tmp_path / "empty.mp4"),
-        *(*outputs, "--in-process", "--set", "models=own"),
+        *(*outputs, "--in-process", "--set", "models=builtin"),
     )
     sentences = [line for line in err.splitlines() if not line.startswith(("detector:", "recogniser:"))]
     assert code == 1
@@ -111,23 +113,25 @@ def test_files_that_cannot_be_read_get_one_sentence_each(run, tmp_path):
 
 
 def test_an_output_that_cannot_be_written_stops_before_anything_is_read(run, tmp_path):
-    code, _, err = run("read", tmp_path / "none.mp4", "-o", tmp_path / "none" / "events.jsonl", "--set", "models=own")
+    code, _, err = run(
+        "read", tmp_path / "none.mp4", "-o", tmp_path / "none" / "events.jsonl", "--set", "models=builtin"
+    )
     assert code == 1
     assert "there is no directory" in err
     assert "none.mp4" not in err
 
 
 def test_a_video_that_could_not_be_annotated_is_not_read_first(run, tmp_path):
-    code, _, err = run("read", tmp_path / "none.mp4", "--annotate", tmp_path / "out.avi", "--set", "models=own")
+    code, _, err = run("read", tmp_path / "none.mp4", "--annotate", tmp_path / "out.avi", "--set", "models=builtin")
     assert code == 1
     assert err.endswith("annotated videos are MP4; give it the suffix .mp4.\n")
     assert len(err.splitlines()) == 1
 
 
 def test_which_models_read_is_said_at_the_start(run, tmp_path):
-    _, _, err = run("read", tmp_path / "none.mp4", "--in-process", "--set", "models=own", "--set", "device=cpu")
-    assert "detector: own (it was asked for), " in err
-    assert "recogniser: own (it was asked for), " in err
+    _, _, err = run("read", tmp_path / "none.mp4", "--in-process", "--set", "models=builtin", "--set", "device=cpu")
+    assert "detector: builtin (it was asked for), " in err
+    assert "recogniser: builtin (it was asked for), " in err
     assert err.count(" on cpu, ") == 2
 
 
@@ -154,7 +158,7 @@ def test_weights_that_come_along_are_listed(run):
 
 
 def test_the_doctor_says_what_is_used_and_why(run):
-    code, out, _ = run("doctor", "--set", "models=own", "--set", "device=cpu")
+    code, out, _ = run("doctor", "--set", "models=builtin", "--set", "device=cpu")
     for topic in ("stream-ocr", "packages", "cores", "torch", "onnx", "models", "weights", "label font"):
         assert f" {topic} " in out
     for network, runtime in (("detector", "mnn"), ("recogniser", "onnx")):
@@ -163,7 +167,7 @@ def test_the_doctor_says_what_is_used_and_why(run):
 
 
 def test_the_doctor_names_what_is_in_the_way(run):
-    code, out, _ = run("doctor", "--set", "device=cuda", "--set", "dtype=fp32", "--set", "models=own")
+    code, out, _ = run("doctor", "--set", "device=cuda", "--set", "dtype=fp32", "--set", "models=builtin")
     lacking = [line for line in out.splitlines() if line.startswith("NO")]
     assert code == (1 if lacking else 0)
     assert all("cuda" in line.lower() for line in lacking)

@@ -7,9 +7,9 @@ import pytest
 from stream_ocr.cli.read_files import read_files
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SourceError, WorkerError
-from stream_ocr.events import TextEvent, read_log
+from stream_ocr.events import TextEvent, read_jsonl
 
-OWN = Settings.load(None, ["models=own", "device=cpu"])
+OWN = Settings.load(None, ["models=builtin", "device=cpu"])
 
 
 def event(file, seq: int) -> TextEvent:
@@ -38,7 +38,7 @@ def test_a_file_that_fails_keeps_its_events_and_stops_no_other(tmp_path, capsys)
     files = [tmp_path / name for name in ("a.mp4", "broken.mp4", "c.mp4")]
     outcome = read_files(files, OWN, [str(tmp_path / "events.jsonl")], three)
     assert outcome.code == 1
-    assert [e.stream for e in read_log(tmp_path / "events.jsonl")] == [file.name for file in files for _ in range(3)]
+    assert [e.stream for e in read_jsonl(tmp_path / "events.jsonl")] == [file.name for file in files for _ in range(3)]
     assert capsys.readouterr().err.count("broken.mp4 breaks off.\n") == 1
 
 
@@ -87,7 +87,7 @@ def test_the_first_signal_stops_gently_and_keeps_what_was_read(tmp_path, number)
     outcome = read_files([tmp_path / "a.mp4", tmp_path / "b.mp4"], OWN, [str(tmp_path / "events.jsonl")], interrupted)
     assert outcome.code == 128 + number
     assert stopped == ["a.mp4"]
-    assert [e.seq for e in read_log(tmp_path / "events.jsonl")] == [0, 1]
+    assert [e.seq for e in read_jsonl(tmp_path / "events.jsonl")] == [0, 1]
     assert signal.getsignal(number) is before
 
 
@@ -106,7 +106,7 @@ def test_the_second_signal_stops_at_once_and_cleans_up(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         read_files([tmp_path / "a.mp4"], OWN, [str(tmp_path / "events.jsonl")], stubborn)
     assert left == ["a.mp4"]
-    assert len(list(read_log(tmp_path / "events.jsonl"))) == 1
+    assert len(list(read_jsonl(tmp_path / "events.jsonl"))) == 1
 
 
 def test_a_worker_that_dies_ends_the_run_with_events_so_far_kept(tmp_path):
@@ -117,7 +117,7 @@ def test_a_worker_that_dies_ends_the_run_with_events_so_far_kept(tmp_path):
     outputs = [str(tmp_path / "events.jsonl"), str(tmp_path / "subtitles.srt")]
     with pytest.raises(WorkerError):
         read_files([tmp_path / "a.mp4", tmp_path / "b.mp4"], OWN, outputs, dying)
-    assert len(list(read_log(tmp_path / "events.jsonl"))) == 1
+    assert len(list(read_jsonl(tmp_path / "events.jsonl"))) == 1
 
 
 def test_a_sink_that_breaks_is_told_at_the_end(tmp_path, capsys):
@@ -128,7 +128,7 @@ def test_a_sink_that_breaks_is_told_at_the_end(tmp_path, capsys):
         [tmp_path / "a.mp4"], OWN, [str(tmp_path / "full.jsonl"), str(tmp_path / "whole.jsonl")], three
     )
     assert outcome.code == 1
-    assert len(list(read_log(tmp_path / "whole.jsonl"))) == 3
+    assert len(list(read_jsonl(tmp_path / "whole.jsonl"))) == 3
     assert "full.jsonl could not be written; 3 events are missing there." in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from stream_ocr.bus.protocol import (
     StreamsReply,
     StreamsRequest,
 )
-from stream_ocr.client.sequencer import Follower
+from stream_ocr.client.sequencer import Sequencer
 from stream_ocr.testing import published_event
 
 
@@ -32,7 +32,7 @@ def clock():
 
 
 def joined(since="now", last=None, clock=None, **more):
-    follower = Follower(since, clock=clock or Clock(), **more)
+    follower = Sequencer(since, clock=clock or Clock(), **more)
     (request,) = follower.requests()
     assert isinstance(request, StreamsRequest)
     follower.take_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9} if last is None else last))
@@ -76,7 +76,7 @@ def test_repeats_are_dropped():
 
 
 def test_what_comes_before_it_knows_where_things_stand_is_kept():
-    follower = Follower("now")
+    follower = Sequencer("now")
     (request,) = follower.requests()
     publish(follower, 8, 9, 10, 11)
     assert ready(follower) == []
@@ -172,7 +172,7 @@ def test_a_place_counts_more_than_since():
 
 
 def test_a_snapshot_on_two_pages():
-    follower = Follower("snapshot")
+    follower = Sequencer("snapshot")
     for page, following in ((["gate"], "gate"), (["hall"], None)):
         (request,) = follower.requests()
         events = [msgspec.Raw(published_event(7, stream=name).to_json()) for name in page]

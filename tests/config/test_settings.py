@@ -5,9 +5,9 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from stream_ocr.config.base import Section
+from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.loading import PREFIX
-from stream_ocr.config.settings import Settings, names
+from stream_ocr.config.settings import Settings, setting_names
 from stream_ocr.errors import SettingsError
 
 
@@ -20,7 +20,7 @@ def clean_environment(monkeypatch):
 def sections(section: type[BaseModel] = Settings):
     yield section
     for field in section.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, ConfigModel):
             yield from sections(field.annotation)
 
 
@@ -30,13 +30,13 @@ def test_defaults_need_nothing():
 
 def test_later_ones_win(tmp_path, monkeypatch):
     file = tmp_path / "settings.yaml"
-    file.write_text("models: own\ndetection: {max_per_s: 2, max_boxes: 7}\ndecode: {threads: 2}\n")
-    monkeypatch.setenv("STREAM_OCR_DETECTION__MAX_PER_S", "3")
+    file.write_text("models: builtin\ndetection: {max_fps: 2, max_boxes: 7}\ndecode: {threads: 2}\n")
+    monkeypatch.setenv("STREAM_OCR_DETECTION__MAX_FPS", "3")
     monkeypatch.setenv("STREAM_OCR_DECODE__THREADS", "3")
     settings = Settings.load(file, ["decode.threads=4"])
-    assert settings.models == "own"
+    assert settings.models == "builtin"
     assert settings.detection.max_boxes == 7
-    assert settings.detection.max_per_s == 3
+    assert settings.detection.max_fps == 3
     assert settings.decode.threads == 4
 
 
@@ -50,14 +50,14 @@ def test_overrides_are_yaml_scalars():
 def test_all_mistakes_are_reported_at_once(tmp_path, monkeypatch):
     file = tmp_path / "settings.yaml"
     file.write_text("modles: own\ndetection: {max_per_second: 2}\n")
-    monkeypatch.setenv("STREAM_OCR_TRACKING__COAST_S", "-1")
+    monkeypatch.setenv("STREAM_OCR_TRACKING__MAX_LOST_S", "-1")
     with pytest.raises(SettingsError) as caught:
         Settings.load(file, ["decode.threads=x", "change", "logs=3", "device=["])
     report = str(caught.value)
     assert report.startswith("7 mistakes")
     assert f"modles ({file}) is not a setting; did you mean models?" in report
-    assert f"detection.max_per_second ({file}) is not a setting; did you mean detection.max_per_s?" in report
-    assert "tracking.coast_s (STREAM_OCR_TRACKING__COAST_S) is -1" in report
+    assert f"detection.max_per_second ({file}) is not a setting; did you mean detection.max_fps?" in report
+    assert "tracking.max_lost_s (STREAM_OCR_TRACKING__MAX_LOST_S) is -1" in report
     assert "decode.threads (--set) is 'x'" in report
     assert "'change' is not of the form name=value" in report
     assert "logs (--set) is 3, but it is a group of settings" in report
@@ -66,7 +66,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path, monkeypatch):
 
 def test_one_mistake_is_one_sentence():
     with pytest.raises(
-        SettingsError, match=r"^models \(--set\) is 'best': input should be 'auto', 'own' or 'ppocr'\.$"
+        SettingsError, match=r"^models \(--set\) is 'best': input should be 'auto', 'builtin' or 'ppocr'\.$"
     ):
         Settings.load(None, ["models=best"])
 
@@ -74,8 +74,8 @@ def test_one_mistake_is_one_sentence():
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
-        ("detections.max_per_s=1", "detection.max_per_s"),
-        ("coast_s=1", "tracking.coast_s"),
+        ("detections.max_fps=1", "detection.max_fps"),
+        ("max_lost_s=1", "tracking.max_lost_s"),
         ("detection.batch.max_item=1", "detection.batch.max_items"),
     ],
 )
@@ -110,7 +110,7 @@ def test_empty_file_and_empty_groups_are_fine(tmp_path):
 
 def test_settings_are_frozen():
     with pytest.raises(ValidationError):
-        Settings().models = "own"
+        Settings().models = "builtin"
 
 
 def test_every_setting_is_described():
@@ -121,7 +121,7 @@ def test_every_setting_is_described():
 
 
 def test_own_yaml_is_read_back(tmp_path):
-    settings = Settings.load(None, ["detection.onnx=a b.onnx", "tracking.coast_s=0.25", "models=own"])
+    settings = Settings.load(None, ["detection.onnx=a b.onnx", "tracking.max_lost_s=0.25", "models=builtin"])
     file = tmp_path / "settings.yaml"
     file.write_text(settings.yaml())
     assert Settings.load(file) == settings
@@ -134,8 +134,8 @@ def test_default_yaml_is_current():
 
 
 def test_names_are_those_of_the_leaves():
-    assert "detection.batch.max_items" in names()
-    assert "detection.batch" not in names()
+    assert "detection.batch.max_items" in setting_names()
+    assert "detection.batch" not in setting_names()
 
 
 def test_settings_travel_as_json():

@@ -3,8 +3,8 @@ import os
 import pytest
 
 from stream_ocr.config.loading import PREFIX
-from stream_ocr.config.settings import Settings, secret
-from stream_ocr.config.sinks import CsvFile, JsonlFile, Mqtt, Rule, SubtitleFile, Webhook
+from stream_ocr.config.settings import Settings, read_secret
+from stream_ocr.config.sinks import CsvSettings, JsonlSettings, MqttSettings, Rule, SubtitleSettings, WebhookSettings
 from stream_ocr.errors import SettingsError, SinkError
 from stream_ocr.sinks import ConsoleSink, configured, open_sinks
 from stream_ocr.sinks.rules import RuledSink
@@ -29,7 +29,7 @@ def load(tmp_path, sinks: str = "", rules: str = "") -> Settings:
 
 def test_sinks_and_rules_are_read(tmp_path):
     settings = load(tmp_path, f"{HOOK}}}, {BROKER}}}, {LOG}}}", "{match: {regex: A}, sinks: [webhook, a.jsonl]}")
-    assert [type(sink) for sink in settings.sinks] == [Webhook, Mqtt, JsonlFile]
+    assert [type(sink) for sink in settings.sinks] == [WebhookSettings, MqttSettings, JsonlSettings]
     assert [sink.label for sink in settings.sinks] == ["webhook", "mqtt", "a.jsonl"]
     assert settings.rules == (Rule(match={"regex": "A"}, sinks=("webhook", "a.jsonl")),)
     assert settings.without_sinks() == Settings()
@@ -55,7 +55,7 @@ def test_none_of_them_is_no_mistake(tmp_path):
 
 def test_a_list_can_be_given_on_the_command_line():
     (sink,) = Settings.load(None, [f"sinks=[{LOG}}}]"]).sinks
-    assert sink == JsonlFile(type="jsonl", path="a.jsonl")
+    assert sink == JsonlSettings(type="jsonl", path="a.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_a_secret_in_the_settings_is_refused_and_not_repeated(tmp_path, sinks):
 def test_secrets_come_from_the_environment_or_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", "from the environment")
     (tmp_path / "key").write_text("from a file\n")
-    assert secret("env:HOOK_SECRET") == b"from the environment"
-    assert secret(f"file:{tmp_path / 'key'}") == b"from a file"
+    assert read_secret("env:HOOK_SECRET") == b"from the environment"
+    assert read_secret(f"file:{tmp_path / 'key'}") == b"from a file"
 
 
 def test_a_secret_that_is_not_there_is_said(tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(SettingsError, match="There is no secret at env:NOT_SET"):
-        secret("env:NOT_SET")
+        read_secret("env:NOT_SET")
     with pytest.raises(SettingsError, match=r"There is no secret at file:.*empty"):
-        secret(f"file:{tmp_path / 'empty'}")
+        read_secret(f"file:{tmp_path / 'empty'}")
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
-        secret(f"file:{tmp_path / 'none'}")
+        read_secret(f"file:{tmp_path / 'none'}")
 
 
 def test_a_sink_is_behind_the_rules_that_name_it(tmp_path):
@@ -151,7 +151,7 @@ def test_names_hold_for_outputs_as_well(tmp_path):
 def test_types_of_files(tmp_path):
     settings = load(tmp_path, "{type: csv, name: t, path: a.csv}, {type: srt, path: a.srt}")
     assert settings.sinks == (
-        CsvFile(type="csv", name="t", path="a.csv"),
-        SubtitleFile(type="srt", path="a.srt"),
+        CsvSettings(type="csv", name="t", path="a.csv"),
+        SubtitleSettings(type="srt", path="a.srt"),
     )
     assert [sink.name for sink in configured(settings)] == ["t", "a.srt"]

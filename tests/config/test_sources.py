@@ -4,7 +4,7 @@ from datetime import datetime
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.config.sources import Source
+from stream_ocr.config.sources import SourceSettings
 from stream_ocr.errors import SettingsError
 
 URL = "rtsp://user:s3cr3t@10.0.0.7/1"
@@ -60,9 +60,9 @@ def test_mistakes_are_said_without_the_address(tmp_path, text, sentence):
 
 def test_regions_and_masks_say_what_counts():
     left, top = ((0, 0), (0.5, 0), (0.5, 1), (0, 1)), ((0, 0), (1, 0), (1, 0.2), (0, 0.2))
-    source = Source(path="a.mp4", regions=(left,), masks=(top,))
+    source = SourceSettings(path="a.mp4", regions=(left,), masks=(top,))
     assert [source.counts(point) for point in [(0.2, 0.5), (0.2, 0.1), (0.8, 0.5), (0.8, 0.1)]] == [True, *[False] * 3]
-    assert Source(path="a.mp4").counts((0.99, 0.01))
+    assert SourceSettings(path="a.mp4").counts((0.99, 0.01))
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_regions_and_masks_say_what_counts():
 )
 def test_hours(active, hour, is_active):
     now = datetime(2026, 3, 1, hour, 15)  # noqa: DTZ001 - the time of this machine is meant
-    assert Source(path="a.mp4", active=active).is_active(now) == is_active
+    assert SourceSettings(path="a.mp4", active=active).is_active(now) == is_active

@@ -9,7 +9,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.evaluation.detector import detector
 
-OWN = Settings.load(overrides=["models=own"])
+OWN = Settings.load(overrides=["models=builtin"])
 
 
 @pytest.fixture

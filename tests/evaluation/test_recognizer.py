@@ -13,7 +13,7 @@ from stream_ocr.evaluation import recognizer as evaluate
 from stream_ocr.evaluation.recognizer import Case
 from stream_ocr.models.recognition.ctc import Decoded
 
-OWN = Settings.load(overrides=["models=own"])
+OWN = Settings.load(overrides=["models=builtin"])
 
 
 def word(text: str) -> bytes:

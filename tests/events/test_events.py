@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from stream_ocr.errors import SourceError
-from stream_ocr.events import SourceEvent, TextEvent, identity, parse, polygon, read_log
+from stream_ocr.events import SourceEvent, TextEvent, event_id, parse, polygon, read_jsonl
 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
-    *("schema", "id", "seq", "kind", "stream", "track", "text", "confidence", "characters", "start", "end"),
-    *("start_utc", "end_utc", "clock", "polygon", "size", "previous", "emitted_utc", "durable", "overlay"),
+    *("schema", "id", "seq", "kind", "stream", "track", "text", "confidence", "char_confidences", "start", "end"),
+    *("start_utc", "end_utc", "utc_source", "polygon", "size", "previous", "emitted_utc", "durable", "overlay"),
 ]
 
 
@@ -46,7 +46,7 @@ def test_an_event_equals_its_own_json():
     precise = event(
         kind="ended",
         confidence=0.123456789,
-        characters=(0.99999999, 1 / 3),
+        char_confidences=(0.99999999, 1 / 3),
         start=1 / 3,
         end=2 / 3,
         polygon=tuple((x + 1 / 3, y + 2 / 3) for x, y in SQUARE),
@@ -54,7 +54,7 @@ def test_an_event_equals_its_own_json():
     )
     assert precise.start == 0.333333
     assert precise.end == 0.666667
-    assert precise.characters == (1.0, 0.3333)
+    assert precise.char_confidences == (1.0, 0.3333)
     assert precise.polygon[0] == (0.33, 0.67)
     assert TextEvent.from_json(precise.to_json()) == precise
     assert parse(precise.to_json()) == precise
@@ -79,10 +79,10 @@ def test_what_is_no_event_is_refused(change):
 
 def test_identity_depends_on_every_fact_and_on_nothing_else():
     facts = ("match.mp4", 1, "appeared", 0, 1.25, "GATE 4")
-    assert identity(*facts) == identity(*facts)
-    others = {identity(*facts[:i], "other", *facts[i + 1 :]) for i in range(len(facts))}
-    assert len(others | {identity(*facts)}) == len(facts) + 1
-    assert identity("a", "bc") != identity("ab", "c")
+    assert event_id(*facts) == event_id(*facts)
+    others = {event_id(*facts[:i], "other", *facts[i + 1 :]) for i in range(len(facts))}
+    assert len(others | {event_id(*facts)}) == len(facts) + 1
+    assert event_id("a", "bc") != event_id("ab", "c")
 
 
 def test_polygon_takes_the_numbers_of_a_quad():
@@ -98,14 +98,14 @@ def test_log_is_read_back_in_order(tmp_path):
     log = tmp_path / "events.jsonl"
     written = [event(seq=seq) for seq in range(3)]
     log.write_bytes(b"".join(e.to_json() + b"\n" for e in written) + b"\n")
-    assert list(read_log(log)) == written
+    assert list(read_jsonl(log)) == written
 
 
 def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path):
     log = tmp_path / "events.jsonl"
     line = event().to_json()
     log.write_bytes(line + b"\n" + line[:40])
-    assert list(read_log(log)) == [event()]
+    assert list(read_jsonl(log)) == [event()]
 
 
 @pytest.mark.parametrize("line", [b"not json\n", b"{}\n", b"\xff\xfe\n", b'{"kind":"\xff"}\n'])
@@ -113,12 +113,12 @@ def test_a_line_that_is_no_event_is_named(tmp_path, line):
     log = tmp_path / "events.jsonl"
     log.write_bytes(event().to_json() + b"\n" + line)
     with pytest.raises(SourceError, match="Line 2 of"):
-        list(read_log(log))
+        list(read_jsonl(log))
 
 
 def test_a_missing_log_is_refused(tmp_path):
     with pytest.raises(SourceError, match="cannot be read: No such file"):
-        list(read_log(tmp_path / "none.jsonl"))
+        list(read_jsonl(tmp_path / "none.jsonl"))
 
 
 def test_schema_holds_for_what_is_written():
@@ -126,7 +126,7 @@ def test_schema_holds_for_what_is_written():
     utc = datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     for written in (
         event(),
-        event(kind="ended", end=3.0, previous="GATE", clock="rtcp", start_utc=utc, end_utc=utc, emitted_utc=utc),
+        event(kind="ended", end=3.0, previous="GATE", utc_source="rtcp", start_utc=utc, end_utc=utc, emitted_utc=utc),
         SourceEvent(id="1", seq=0, kind="source.up", stream="gate"),
     ):
         jsonschema.validate(json.loads(written.to_json()), schema)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.frame import Frame
-from stream_ocr.gating.change_detection import ChangeMap
+from stream_ocr.gating.change_detection import ChangeDetector
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic.scene import Scene, Text, pictures, render
 
@@ -24,15 +24,15 @@ def photo() -> np.ndarray:
     return 16 + cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) * 219 / 255
 
 
-def against(reference: np.ndarray, **options) -> ChangeMap:
-    change_map = ChangeMap(**options)
+def against(reference: np.ndarray, **options) -> ChangeDetector:
+    change_map = ChangeDetector(**options)
     change_map.changed(frame(reference))
     change_map.processed(frame(reference))
     return change_map
 
 
 def test_the_first_frame_is_all_new(photo):
-    change = ChangeMap().changed(frame(photo))
+    change = ChangeDetector().changed(frame(photo))
     assert change.cut
     assert change.fraction == 1
     assert change.mask.shape == (12, 20)  # tiles of 32 pixels
@@ -75,7 +75,7 @@ def test_sensor_noise_is_nothing(photo, sigma):
 )
 def test_the_flicker_of_a_codec_is_nothing(tmp_path, codec, crf, background):
     render(Scene((), 1.6, (640, 360), background=background), tmp_path / "still.mp4", codec=codec, crf=crf, gop=10)
-    change_map = ChangeMap()
+    change_map = ChangeDetector()
     with open_file(tmp_path / "still.mp4", stream="still") as source:
         change_map.processed(next(iter(source)).frame)
         assert not any(change_map.changed(picture.frame) for picture in source)
@@ -93,7 +93,7 @@ def test_a_small_digit_that_changes_is_seen_where_it_is(tmp_path):
         texts += [Text(before, 0, flip, (x, y), **grey), Text(after, flip, 9, (x, y), **grey)]
         places.append((x, y))
     render(Scene(tuple(texts), 62 / 25, (640, 360), background="static"), tmp_path / "digits.mp4", crf=20)
-    change_map, seen = ChangeMap(), []
+    change_map, seen = ChangeDetector(), []
     with open_file(tmp_path / "digits.mp4", stream="digits") as source:
         for picture in source:
             change = change_map.changed(picture.frame)
@@ -110,7 +110,7 @@ def test_a_slow_fade_adds_up(photo):
     title = np.zeros(photo.shape, np.uint8)
     cv2.putText(title, "TITLE", (200, 200), cv2.FONT_HERSHEY_SIMPLEX, 2, 1, 4)
     fade = [frame(photo + title * (100 * step / 125)) for step in range(126)]
-    previous, processed = ChangeMap(), ChangeMap()
+    previous, processed = ChangeDetector(), ChangeDetector()
     for change_map in (previous, processed):
         change_map.processed(fade[0])
     first_seen = None
@@ -130,7 +130,7 @@ def test_a_subtitle_over_a_moving_background_is_seen_beside_the_motion():
     for time_s, picture in pictures(scene):
         cv2.circle(picture, (300 + round(float(time_s) * 100), 100), 50, (250, 250, 250), cv2.FILLED)
         shots.append(frame(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)))
-    change_map = ChangeMap()
+    change_map = ChangeDetector()
     change_map.processed(shots[10])
     bottom = [bool(change_map.changed(shot).mask[9:].any()) for shot in shots[11:]]
     assert bottom == [False, False] + [True] * 12
@@ -176,7 +176,7 @@ def test_odd_sizes_and_padded_lines(photo):
     padded = np.zeros((359, 704), np.uint8)
     padded[:, :640] = photo[:359].astype(np.uint8)
     luma = padded[:, :639]
-    change_map = ChangeMap()
+    change_map = ChangeDetector()
     change_map.processed(frame(luma))
     moved = luma.copy()
     moved[340:356, 620:636] ^= 255
@@ -194,12 +194,12 @@ def test_cells_for_large_pictures(photo):
     large[710:740, 1034:1054] += 60
     assert np.argwhere(change_map.changed(frame(large)).mask).tolist() == [[11, 16]]
     with pytest.raises(ValueError, match="12"):
-        ChangeMap(cell=12)
+        ChangeDetector(cell=12)
 
 
 def test_it_is_quick(photo):
     shots = [frame(cv2.resize(photo, (1280, 720)) + step) for step in (0, 3)]
-    change_map = ChangeMap()
+    change_map = ChangeDetector()
     change_map.processed(shots[0])
     best = 1.0
     for i in range(60):

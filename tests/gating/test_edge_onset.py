@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_ocr.gating.edge_onset import TILE, Onset
+from stream_ocr.gating.edge_onset import TILE, EdgeOnset
 from stream_ocr.synthetic.scene import Scene, Text, pictures
 
 SIZE = (640, 360)
@@ -11,7 +11,7 @@ SIZE = (640, 360)
 
 def sudden(scene: Scene) -> list[int]:
     """The frames in which something appears, but for the first."""
-    onset = Onset()
+    onset = EdgeOnset()
     frames = [onset.sudden(picture[..., 1]).any() for _, picture in pictures(scene)]
     assert frames[0], "all is new"
     return [n for n, new in enumerate(frames) if new and n > 0]
@@ -33,7 +33,7 @@ def test_nothing_appears_in_a_still_picture() -> None:
 
 
 def test_another_size_is_all_new() -> None:
-    onset = Onset()
+    onset = EdgeOnset()
     onset.sudden(np.zeros((360, 640), np.uint8))
     assert not onset.sudden(np.zeros((360, 640), np.uint8)).any()
     assert onset.sudden(np.zeros((300, 640), np.uint8)).all()
@@ -41,7 +41,7 @@ def test_another_size_is_all_new() -> None:
 
 def test_it_says_in_which_rows_something_appeared() -> None:
     text = Text("Good morning", 0.08, 2, (200, 300), height=30)
-    onset = Onset()
+    onset = EdgeOnset()
     frames = [onset.sudden(picture[..., 1]) for _, picture in pictures(Scene((text,), 0.2, SIZE, background="static"))]
     rows = np.flatnonzero(frames[2])
     assert rows.size
@@ -67,7 +67,7 @@ def test_a_text_that_was_still_to_the_bit_can_be_replaced_too() -> None:
         next(picture[..., 1] for _, picture in pictures(Scene((Text(words, 0, 9, (200, 300)),), 1.0, SIZE)))
         for words in ("Good morning", "The train is")
     )
-    onset = Onset()
+    onset = EdgeOnset()
     onset.sudden(one)
     for _ in range(6):
         onset.rest()

@@ -7,30 +7,30 @@ import pytest
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.gating.change_detection import Change
+from stream_ocr.gating.change_detection import FrameDiff
 from stream_ocr.gating.detection_schedule import Rows
-from stream_ocr.gating.fine_pass import Scrutiny
-from stream_ocr.gating.frame_policy import Worth
+from stream_ocr.gating.fine_pass import FinePassScheduler
+from stream_ocr.gating.frame_policy import FramePolicy
 from stream_ocr.testing import grey
 
 ROWS, COLUMNS = 30, 6
 
 
-def change(*tiles: tuple[int, int], sudden: bool = False) -> Change:
+def change(*tiles: tuple[int, int], sudden: bool = False) -> FrameDiff:
     """Of these tiles, (row, column)."""
     mask = np.zeros((ROWS, COLUMNS), dtype=bool)
     for tile in tiles:
         mask[tile] = True
-    return Change(mask, float(mask.mean()), False, mask.any(axis=1) & sudden)
+    return FrameDiff(mask, float(mask.mean()), False, mask.any(axis=1) & sudden)
 
 
-EVERYTHING = Change(np.ones((ROWS, COLUMNS), dtype=bool), 1.0, True, np.ones(ROWS, dtype=bool))
+EVERYTHING = FrameDiff(np.ones((ROWS, COLUMNS), dtype=bool), 1.0, True, np.ones(ROWS, dtype=bool))
 STILL = change()
 
 
-def given(changes: dict[int, Change], frames: int, *, otherwise: Change = STILL) -> dict[int, Rows]:
+def given(changes: dict[int, FrameDiff], frames: int, *, otherwise: FrameDiff = STILL) -> dict[int, Rows]:
     """The rows by frame, at 25 a second; ``changes`` by frame, too."""
-    scrutiny, rows = Scrutiny(most_per_s=5.0), {}
+    scrutiny, rows = FinePassScheduler(most_per_s=5.0), {}
     for n in range(frames):
         scrutiny.see(changes.get(n, otherwise), n / 25)
         if found := scrutiny.rows(n / 25):
@@ -66,7 +66,7 @@ def test_what_appears_is_looked_at_as_soon_as_it_rests() -> None:
 
 
 def test_a_look_that_did_not_come_to_pass_is_owed() -> None:
-    scrutiny = Scrutiny(most_per_s=5.0)
+    scrutiny = FinePassScheduler(most_per_s=5.0)
     scrutiny.see(EVERYTHING, 0.0)
     scrutiny.see(STILL, 1.0)
     assert scrutiny.rows(1.0) == (0, 12)
@@ -77,9 +77,9 @@ def test_a_look_that_did_not_come_to_pass_is_owed() -> None:
 
 
 def test_another_size_begins_anew() -> None:
-    scrutiny = Scrutiny(most_per_s=5.0)
+    scrutiny = FinePassScheduler(most_per_s=5.0)
     scrutiny.see(EVERYTHING, 0.0)
-    scrutiny.see(Change(np.ones((3, 2), dtype=bool), 1.0, True, np.ones(3, dtype=bool)), 1.0)
+    scrutiny.see(FrameDiff(np.ones((3, 2), dtype=bool), 1.0, True, np.ones(3, dtype=bool)), 1.0)
     assert scrutiny.rows(1.4) is None
     assert scrutiny.rows(1.5) == (0, 3)
 
@@ -89,19 +89,19 @@ def test_another_size_begins_anew() -> None:
     [
         ((1920, 1080), [], True),
         ((1280, 720), [], False),
-        ((1920, 1080), ["detection.closely=never"], False),
+        ((1920, 1080), ["detection.fine_pass=off"], False),
         ((1280, 720), ["detection.long_side=640"], True),
     ],
 )
 def test_only_pictures_that_the_network_sees_much_reduced_are_worth_it(size, told, closely) -> None:
-    worth = Worth(Settings.load(overrides=["detection.long_side=960", *told]))
+    worth = FramePolicy(Settings.load(overrides=["detection.long_side=960", *told]))
     picture = grey(np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8))
     frames = [Frame(picture.y.copy(), picture.u, picture.v, full_range=True) for _ in range(2)]
     looks = []
     for n in range(50):
         work = worth.look(frames[n % 2], n / 25)
-        looks.append(work.look)
-        if work.look != "skip":
+        looks.append(work.action)
+        if work.action != "skip":
             worth.handed_on(frames[n % 2])
-    assert ("close" in looks) == closely
+    assert ("detect_fine" in looks) == closely
     assert looks[0] == "detect"

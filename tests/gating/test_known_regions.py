@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import flat, rectangle
-from stream_ocr.core.messages import Region
-from stream_ocr.gating.known_regions import Familiar
+from stream_ocr.core.messages import Detection
+from stream_ocr.gating.known_regions import KnownRegions
 
 ROWS = (0, 200)
 
 
-def region(x: float = 60, y: float = 120, width: float = 180, height: float = 30) -> Region:
-    return Region(flat(rectangle(x, y, width, height)), 0.9)
+def region(x: float = 60, y: float = 120, width: float = 180, height: float = 30) -> Detection:
+    return Detection(flat(rectangle(x, y, width, height)), 0.9)
 
 
 def film(time_s: float, text: str = "Good morning", at: tuple[int, int] = (65, 144)) -> np.ndarray:
@@ -26,9 +26,9 @@ def film(time_s: float, text: str = "Good morning", at: tuple[int, int] = (65, 1
 
 
 @pytest.fixture
-def familiar() -> Familiar:
+def familiar() -> KnownRegions:
     """With a text that two looks have found."""
-    familiar = Familiar()
+    familiar = KnownRegions()
     for time_s in (0.0, 0.2):
         familiar.looked(film(time_s), [region()], ROWS)
     return familiar
@@ -42,7 +42,7 @@ def test_a_text_that_two_looks_have_found_is_familiar_though_the_film_behind_it_
 
 
 def test_once_is_not_enough() -> None:
-    familiar = Familiar()
+    familiar = KnownRegions()
     assert familiar.news(film(0.0), [region()])
     familiar.looked(film(0.0), [region()], ROWS)
     assert familiar.news(film(0.9), [region()])

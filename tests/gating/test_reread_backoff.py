@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from stream_ocr.gating.reread_backoff import Doubt
+from stream_ocr.gating.reread_backoff import RereadBackoff
 from stream_ocr.models.recognition.ctc import decoded
 
 JUNK, TEXT = decoded("mDDm", [0.4] * 4), decoded("HOTEL", [0.95] * 5)
@@ -12,7 +12,7 @@ JUNK, TEXT = decoded("mDDm", [0.4] * 4), decoded("HOTEL", [0.95] * 5)
 
 def looks(readings: list, height: float = 20.0) -> list[float]:
     """The times at which a text is read that changes with every frame; its last reading goes on for ever."""
-    doubt, seen = Doubt(), []
+    doubt, seen = RereadBackoff(), []
     for frame in range(25 * 12):
         if not doubt.defers(frame / 25, height):
             doubt.add(readings[min(len(seen), len(readings) - 1)], frame / 25, height)
@@ -34,7 +34,7 @@ def test_one_legible_look_ends_all_doubt() -> None:
 
 
 def test_what_comes_nearer_is_read_again() -> None:
-    doubt = Doubt()
+    doubt = RereadBackoff()
     for _ in range(8):
         doubt.add(JUNK, 1.0, 20.0)
     assert doubt.defers(1.04, 25.0)

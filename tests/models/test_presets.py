@@ -46,8 +46,8 @@ def read_all(settings: Settings, frame: Frame) -> list[str]:
 
 
 def test_what_is_asked_for_is_chosen() -> None:
-    assert presets.choose("own").name == presets.choose("auto").name == "own"
-    assert presets.choose("auto").why != presets.choose("own").why
+    assert presets.choose("builtin").name == presets.choose("auto").name == "builtin"
+    assert presets.choose("auto").why != presets.choose("builtin").why
 
 
 @needs_ppocr
@@ -81,7 +81,7 @@ def test_ppocr_reads_a_line_from_end_to_end() -> None:
 
 
 def test_our_own_models_read_a_line_from_end_to_end() -> None:
-    settings = presets.resolve(Settings.load(overrides=["models=own", "threads=1"]))
+    settings = presets.resolve(Settings.load(overrides=["models=builtin", "threads=1"]))
     read = " ".join(read_all(settings, rendered(TEXT)))
     assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
 
@@ -89,7 +89,7 @@ def test_our_own_models_read_a_line_from_end_to_end() -> None:
 def test_our_own_models_need_no_torch_on_a_cpu() -> None:
     program = (
         "import sys; from stream_ocr.models import zoo; from stream_ocr.config.settings import Settings;"
-        "settings = Settings.load(overrides=['models=own', 'device=cpu']);"
+        "settings = Settings.load(overrides=['models=builtin', 'device=cpu']);"
         "zoo.load_detector(settings), zoo.load_recognizer(settings);"
         "assert 'torch' not in sys.modules"
     )
@@ -97,18 +97,18 @@ def test_our_own_models_need_no_torch_on_a_cpu() -> None:
 
 
 def test_crops_for_our_own_fit_it() -> None:
-    settings = Settings.load(overrides=["models=own"])
+    settings = Settings.load(overrides=["models=builtin"])
     recognizer = zoo.load_recognizer(settings)
     assert presets.crop_size(settings) == (2 * recognizer.max_width, recognizer.crop_height)
 
 
 def test_settings_win_over_what_the_models_suggest() -> None:
-    overrides = ["models=own", "detection.score=0.11", "tracking.start_score=0.22"]
+    overrides = ["models=builtin", "detection.box_thresh=0.11", "tracking.birth_score=0.22"]
     settings = presets.resolve(Settings.load(overrides=overrides))
-    assert (settings.detection.score, settings.tracking.start_score) == (0.11, 0.22)
-    resolved = presets.resolve(Settings.load(overrides=["models=own"]))
-    assert resolved.detection.score is not None
-    assert resolved.tracking.start_score is not None
+    assert (settings.detection.box_thresh, settings.tracking.birth_score) == (0.11, 0.22)
+    resolved = presets.resolve(Settings.load(overrides=["models=builtin"]))
+    assert resolved.detection.box_thresh is not None
+    assert resolved.tracking.birth_score is not None
     assert presets.resolve(resolved) == resolved
 
 
@@ -117,7 +117,7 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
     overrides = [
         "models=ppocr",
         "detection.long_side=320",
-        "detection.unclip=0.5",
+        "detection.unclip_ratio=0.5",
         "detection.max_boxes=7",
         "threads=1",
     ]

@@ -19,7 +19,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
 from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
 
-OWN = ("models=own", "device=cpu", "threads=1")
+OWN = ("models=builtin", "device=cpu", "threads=1")
 
 SCENE = Scene(
     texts=(

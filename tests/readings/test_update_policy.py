@@ -40,13 +40,13 @@ def test_what_a_reading_adds(said: Reading, new: Reading, adds: str) -> None:
 
 def test_a_letter_counts_and_not_the_mean() -> None:
     sure = (0.99,) * 8
-    said = structs.replace(reading("OPEN FILF", view=0), characters=(*sure, 0.8))
-    new = structs.replace(reading("OPEN FILE", view=1, start_s=1.0), characters=(*sure, 0.99))
+    said = structs.replace(reading("OPEN FILF", view=0), char_confidences=(*sure, 0.8))
+    new = structs.replace(reading("OPEN FILE", view=1, start_s=1.0), char_confidences=(*sure, 0.99))
     assert verdict(said, new) == "updated"
 
 
 def test_what_is_added_counts_and_not_its_weakest_letter() -> None:
     said, grown = reading("The way", 0.99), "The way to the sea"
     sure = (*(0.99,) * 12, 0.55, *(0.99,) * 5)
-    new = structs.replace(reading(grown, view=1, start_s=0.5), characters=sure)
+    new = structs.replace(reading(grown, view=1, start_s=0.5), char_confidences=sure)
     assert verdict(said, new) == "updated"

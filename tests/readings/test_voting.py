@@ -1,23 +1,23 @@
 import pytest
 
 from stream_ocr.models.recognition.ctc import NOTHING, Decoded
-from stream_ocr.readings.voting import Fusion
+from stream_ocr.readings.voting import Voting
 
 
 def look(text: str, confidence: float) -> Decoded:
     return Decoded(text, confidence, (confidence,) * len(text))
 
 
-def fused(*looks: tuple[str, float, float]) -> Fusion:
+def fused(*looks: tuple[str, float, float]) -> Voting:
     """Of looks given as (text, confidence, height in pixels)."""
-    fusion = Fusion()
+    fusion = Voting()
     for text, confidence, height in looks:
         fusion.add(look(text, confidence), height)
     return fusion
 
 
 def test_nothing_has_been_read_before_the_first_look() -> None:
-    fusion = Fusion()
+    fusion = Voting()
     assert fusion.best == NOTHING
     assert len(fusion) == 0
     assert fusion.wants(1.0)
@@ -78,7 +78,7 @@ def test_one_weak_letter_in_a_long_line_is_worth_another_look_and_loses_to_a_sur
         sure[16] = weak
         return Decoded(text, 0.99, tuple(sure))
 
-    fusion = Fusion()
+    fusion = Voting()
     fusion.add(line("THE OPEN MOVIE PROIECT", 0.7), 30)
     assert fusion.wants(30)
     fusion.add(line("THE OPEN MOVIE PROJECT", 0.9), 30)

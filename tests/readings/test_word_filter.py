@@ -28,8 +28,8 @@ def reading(*words: tuple[str, float]) -> Decoded:
 def test_unsure_words_at_the_ends_are_dropped(words: list[tuple[str, float]], left: str) -> None:
     kept = believed(reading(*words))
     assert kept.text == left
-    assert len(kept.characters) == len(left)
-    assert kept.confidence == pytest.approx(confidence(kept.characters))
+    assert len(kept.char_confidences) == len(left)
+    assert kept.confidence == pytest.approx(confidence(kept.char_confidences))
 
 
 def test_nothing_stays_nothing() -> None:

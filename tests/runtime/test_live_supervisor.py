@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from stream_ocr.core.messages import Mark, Message, Published, StreamClosed
+from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.topology import RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE
@@ -41,7 +41,7 @@ class Run:
 
     def __init__(self, supervisor: LiveSupervisor) -> None:
         self.supervisor = supervisor
-        self.messages: list[Message | Mark] = []
+        self.messages: list[Message | Watermark] = []
         self._incoming = supervisor.messages()
 
     def until(self, truth: Callable[[], object], within_s: float = LONG_S) -> None:

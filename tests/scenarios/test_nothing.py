@@ -6,7 +6,7 @@ from stream_ocr.synthetic import footage
 from stream_ocr.synthetic.backgrounds import texture
 from stream_ocr.synthetic.scene import render
 
-OWN = ("models=own", "device=cpu", "threads=1")
+OWN = ("models=builtin", "device=cpu", "threads=1")
 WORLDS = (texture, footage.bricks, footage.grille, footage.foliage, footage.stripes, footage.houses)
 
 

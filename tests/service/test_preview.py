@@ -13,11 +13,11 @@ from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import Flat
 from stream_ocr.core.messages import Published
-from stream_ocr.runtime.run_counters import Ledger
+from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.http import StatusServer
-from stream_ocr.service.preview import Onlook
+from stream_ocr.service.preview import Preview
 
 GREEN = (145, 54, 34)  # limited range
 
@@ -28,7 +28,7 @@ class Run:
     def __init__(self) -> None:
         self.ring = Ring.anonymous(2, 1 << 21)
         self.cameras = {"gate": Camera(), "dark": Camera()}
-        self.ledger = Ledger()
+        self.ledger = RunCounters()
         self.restarts = {"detect": 1}
         self.pids = {"detect": 7}
         self.degraded: list[str] = []
@@ -72,25 +72,25 @@ def decoded(data: bytes | None) -> np.ndarray:
 def test_the_latest_picture_though_its_slot_was_given_back(run: Run, yuv, full_range, rgb) -> None:
     run.show((16, 128, 128))
     run.show(yuv, full_range=full_range)
-    picture = decoded(Onlook(run).picture("gate", 300))
+    picture = decoded(Preview(run).picture("gate", 300))
     assert picture.shape == (180, 320, 3)
     assert np.abs(picture.reshape(-1, 3).mean(axis=0) - rgb).max() < 6
 
 
 def test_the_colours_of_a_large_picture_are_those_of_hd(run: Run) -> None:
     run.show((173, 42, 26), size=(1280, 720))  # green by BT.709
-    picture = decoded(Onlook(run).picture("gate", 640))
+    picture = decoded(Preview(run).picture("gate", 640))
     assert picture.shape == (360, 640, 3)
     assert np.abs(picture.reshape(-1, 3).mean(axis=0) - (0, 255, 0)).max() < 6
 
 
 def test_no_picture_is_made_larger(run: Run) -> None:
     run.show(GREEN)
-    assert decoded(Onlook(run).picture("gate", 5000)).shape == (361, 642, 3)
+    assert decoded(Preview(run).picture("gate", 5000)).shape == (361, 642, 3)
 
 
 def test_many_who_ask_get_the_same_picture(run: Run) -> None:
-    onlook = Onlook(run)
+    onlook = Preview(run)
     run.show(GREEN)
     first = onlook.picture("gate", 320)
     run.show((16, 128, 128))
@@ -99,7 +99,7 @@ def test_many_who_ask_get_the_same_picture(run: Run) -> None:
 
 
 def test_there_is_none_of_a_camera_that_has_sent_none_or_is_unknown(run: Run) -> None:
-    onlook = Onlook(run)
+    onlook = Preview(run)
     assert onlook.picture("dark", 320) is None
     assert onlook.picture("crops", 320) is None
 
@@ -108,7 +108,7 @@ def test_how_everything_does(run: Run) -> None:
     place: Flat = (1, 2, 3, 2, 3, 4, 1, 4)
     run.show(GREEN)
     run.cameras["gate"].hear(Published("gate", 10, 0.4, (), (), 1, ((4, place),)))
-    state = json.loads(json.dumps(Onlook(run).state()))
+    state = json.loads(json.dumps(Preview(run).state()))
     assert state["cameras"]["gate"]["places"] == [[4, [*place]]]
     assert state["cameras"]["gate"]["picture"] > state["cameras"]["dark"]["picture"] == 0
     assert state["cameras"]["dark"]["state"] == "starting"
@@ -121,7 +121,7 @@ def test_how_everything_does(run: Run) -> None:
 def test_how_much_newer_the_picture_is_than_the_places(run: Run, picture_s, places_s, ahead_s) -> None:
     run.show(GREEN, time_s=picture_s)
     run.cameras["gate"].hear(Published("gate", 10, places_s, (), (), 1))
-    assert Onlook(run).state()["cameras"]["gate"]["ahead_s"] == pytest.approx(ahead_s)
+    assert Preview(run).state()["cameras"]["gate"]["ahead_s"] == pytest.approx(ahead_s)
 
 
 def ask(port: int, path: str, host: str) -> tuple[int, str, bytes]:
@@ -135,7 +135,7 @@ def ask(port: int, path: str, host: str) -> tuple[int, str, bytes]:
 
 def test_only_this_machine_is_shown_pictures(run: Run) -> None:
     run.show(GREEN)
-    with StatusServer("127.0.0.1:0", {"/healthz": lambda: (HTTPStatus.OK, b"ok\n")}, Onlook(run).show) as server:
+    with StatusServer("127.0.0.1:0", {"/healthz": lambda: (HTTPStatus.OK, b"ok\n")}, Preview(run).show) as server:
         status, kind, body = ask(server.port, "/picture?stream=gate&width=320", f"localhost:{server.port}")
         assert (status, kind) == (200, "image/jpeg")
         assert decoded(body).shape == (180, 320, 3)

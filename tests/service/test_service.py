@@ -19,11 +19,11 @@ from stream_ocr.cli import camera_table
 from stream_ocr.core.messages import Published
 from stream_ocr.errors import SettingsError
 from stream_ocr.events import SourceEvent
-from stream_ocr.runtime.run_counters import Ledger
+from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.http import StatusServer
-from stream_ocr.service.lock import Instance
+from stream_ocr.service.lock import InstanceLock
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.systemd import Notifier
 
@@ -31,26 +31,26 @@ from stream_ocr.service.systemd import Notifier
 def test_one_run_for_one_file(tmp_path: Path) -> None:
     config = tmp_path / "live.yaml"
     config.write_text("sources: {}\n")
-    with Instance(config) as first:
-        with pytest.raises(SettingsError, match=r"live\.yaml is being run already"), Instance(config):
+    with InstanceLock(config) as first:
+        with pytest.raises(SettingsError, match=r"live\.yaml is being run already"), InstanceLock(config):
             pass
         anew = tmp_path / "anew"  # as editors write
         anew.write_text("sources: {}\n")
         anew.replace(config)
         first.renew()
-        with pytest.raises(SettingsError, match="already"), Instance(config):
+        with pytest.raises(SettingsError, match="already"), InstanceLock(config):
             pass
         anew.write_text("sources: {}\n")
         held = len(list(Path("/proc/self/fd").iterdir()))
-        with Instance(anew):
+        with InstanceLock(anew):
             anew.replace(config)
             with pytest.raises(SettingsError, match="already"):
                 first.renew()
         assert len(list(Path("/proc/self/fd").iterdir())) == held
         first.renew()
-        with pytest.raises(SettingsError, match="already"), Instance(config):
+        with pytest.raises(SettingsError, match="already"), InstanceLock(config):
             pass
-    with Instance(config):
+    with InstanceLock(config):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["live.yaml"]
 
@@ -70,7 +70,7 @@ def test_status_over_http() -> None:
         assert get(server.port, "/healthz") == (200, b"ok\n")
         assert get(server.port, "/readyz") == (503, b"")
         assert get(server.port, "/etc/passwd")[0] == 404
-        with pytest.raises(SettingsError, match=f"operation.listen is 127.0.0.1:{server.port}, which cannot be had"):
+        with pytest.raises(SettingsError, match=f"service.listen is 127.0.0.1:{server.port}, which cannot be had"):
             StatusServer(f"127.0.0.1:{server.port}", {})
 
 
@@ -79,7 +79,7 @@ class Run:
 
     def __init__(self, ring: Ring) -> None:
         self.cameras = {'gate "1"': Camera()}
-        self.ledger = Ledger()
+        self.ledger = RunCounters()
         self.restarts = {"detect": 2}
         self.pids = {"detect": 1}
         self.degraded: list[str] = []

@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from stream_ocr.errors import SinkError
-from stream_ocr.sinks.append_file import LineFile
+from stream_ocr.sinks.append_file import AppendFile
 
 
 def opened(path) -> int:
     """The size of the file once it was opened and let go."""
-    file = LineFile(path)
+    file = AppendFile(path)
     file.close()
     return file.size
 
@@ -36,16 +36,16 @@ def test_a_last_line_that_was_cut_off_is_mended(tmp_path, before, after):
 def test_lines_are_added_to_those_that_are_there(tmp_path):
     path = tmp_path / "a.jsonl"
     for line in (b"1", b"2"):
-        file = LineFile(path)
+        file = AppendFile(path)
         file.append(line)
         file.close()
     assert path.read_bytes() == b"1\n2\n"
 
 
 def test_two_writers_are_one_too_many(tmp_path):
-    file = LineFile(tmp_path / "a.jsonl")
+    file = AppendFile(tmp_path / "a.jsonl")
     held = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(SinkError, match="in use by another writer"):
-        LineFile(tmp_path / "a.jsonl")
+        AppendFile(tmp_path / "a.jsonl")
     assert len(list(Path("/proc/self/fd").iterdir())) == held
     file.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_ocr.errors import SinkError
-from stream_ocr.sinks.disk_queue import Spool, SpoolFullError
+from stream_ocr.sinks.disk_queue import DiskQueue, QueueFullError
 
 NEVER = threading.Event()
 MAX = 1 << 16
@@ -15,7 +15,7 @@ MAX = 1 << 16
 
 @pytest.fixture
 def spool(tmp_path):
-    spool = Spool(tmp_path / "spool", MAX)
+    spool = DiskQueue(tmp_path / "spool", MAX)
     spool.open()
     yield spool
     spool.close()
@@ -25,7 +25,7 @@ def line(n: int, length: int = 100) -> bytes:
     return b'{"n":%d,"x":"%s"}' % (n, b"x" * length)
 
 
-def taken(spool: Spool, count: int, batch: int = 7) -> list[bytes]:
+def taken(spool: DiskQueue, count: int, batch: int = 7) -> list[bytes]:
     """So many lines, one batch after the other."""
     lines = []
     while len(lines) < count:
@@ -35,13 +35,13 @@ def taken(spool: Spool, count: int, batch: int = 7) -> list[bytes]:
     return lines
 
 
-def reopened(spool: Spool) -> Spool:
+def reopened(spool: DiskQueue) -> DiskQueue:
     spool.close()
     spool.open()
     return spool
 
 
-def segments(spool: Spool) -> list[Path]:
+def segments(spool: DiskQueue) -> list[Path]:
     return sorted(spool.folder.glob("*.jsonl"))
 
 
@@ -86,7 +86,7 @@ def test_a_full_spool_says_so_and_keeps_what_it_has(spool):
         spool.put(line(kept))
         kept += 1
     for _ in range(2):
-        with pytest.raises(SpoolFullError, match=f"holds {MAX} bytes"):
+        with pytest.raises(QueueFullError, match=f"holds {MAX} bytes"):
             spool.put(line(0, 300))
     assert kept > 0.9 * MAX / len(line(0))
     assert sum(path.stat().st_size for path in segments(spool)) <= MAX
@@ -95,7 +95,7 @@ def test_a_full_spool_says_so_and_keeps_what_it_has(spool):
 
 
 def test_a_line_longer_than_what_is_read_at_once(tmp_path):
-    spool = Spool(tmp_path, 1 << 20)
+    spool = DiskQueue(tmp_path, 1 << 20)
     spool.open()
     spool.put(b"x" * 600_000)
     spool.put(b"y")
@@ -153,21 +153,21 @@ def test_waiting_ends_when_something_comes_and_when_it_shall_stop(spool):
 
 def test_one_spool_has_one_owner(spool):
     with pytest.raises(SinkError, match="in use by another writer"):
-        Spool(spool.folder, MAX).open()
+        DiskQueue(spool.folder, MAX).open()
     spool.put(b"still mine")
 
 
 def test_a_place_where_no_spool_can_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"The spool .*file/spool cannot be used: Not a directory"):
-        Spool(tmp_path / "file" / "spool", MAX).open()
+        DiskQueue(tmp_path / "file" / "spool", MAX).open()
 
 
 WRITER = """
     import sys
     from pathlib import Path
-    from stream_ocr.sinks.disk_queue import Spool
-    spool = Spool(Path({folder!r}), 1 << 30)
+    from stream_ocr.sinks.disk_queue import DiskQueue
+    spool = DiskQueue(Path({folder!r}), 1 << 30)
     spool.open()
     for n in range(10**9):
         spool.put(b'{{"n":%d,"x":"%s"}}' % (n, b"x" * (n % 500)))
@@ -184,7 +184,7 @@ def test_what_was_put_survives_kill_9(tmp_path, after):
             writer.stdout.readline()
         writer.kill()
         said = after + writer.stdout.read().count(b"\n")
-    spool = Spool(tmp_path / "spool", 1 << 30)
+    spool = DiskQueue(tmp_path / "spool", 1 << 30)
     spool.open()
     waiting = len(spool)
     assert said <= waiting <= said + 1
@@ -196,8 +196,8 @@ def test_what_was_put_survives_kill_9(tmp_path, after):
 def test_a_full_disk_takes_whole_lines_or_none_and_recovers(small_disk):
     done = small_disk("""
         import threading
-        from stream_ocr.sinks.disk_queue import Spool
-        spool, never = Spool(disk / "spool", 1 << 30), threading.Event()
+        from stream_ocr.sinks.disk_queue import DiskQueue
+        spool, never = DiskQueue(disk / "spool", 1 << 30), threading.Event()
         spool.open()
         kept, refused = [], 0
         for turn in range(3):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from stream_ocr.config.sinks import JsonlFile
+from stream_ocr.config.sinks import JsonlSettings
 from stream_ocr.errors import SinkError
 from stream_ocr.events import parse
 from stream_ocr.sinks import Sinks
@@ -17,7 +17,7 @@ from stream_ocr.testing import text_event
 
 
 def sink(tmp_path, **given) -> RotatingJsonlSink:
-    return RotatingJsonlSink(JsonlFile(type="jsonl", path=tmp_path / "events.jsonl", **given))
+    return RotatingJsonlSink(JsonlSettings(type="jsonl", path=tmp_path / "events.jsonl", **given))
 
 
 def write(tmp_path, seqs, **given) -> None:
@@ -78,7 +78,7 @@ def test_only_the_newest_files_are_kept(tmp_path):
 @pytest.mark.parametrize("compress", ["none", "gzip"])
 @pytest.mark.parametrize("name", ["cam[1].jsonl", "cam*.jsonl", "events", "a.b.jsonl"])
 def test_a_file_may_have_any_name(tmp_path, name, compress):
-    settings = JsonlFile(type="jsonl", path=tmp_path / name, max_bytes=2000, compress=compress)
+    settings = JsonlSettings(type="jsonl", path=tmp_path / name, max_bytes=2000, compress=compress)
     with Sinks([RotatingJsonlSink(settings)]) as sinks:
         for seq in range(100):
             sinks.write(text_event(seq))
@@ -94,7 +94,7 @@ def test_a_file_may_have_any_name(tmp_path, name, compress):
 def test_files_of_another_sink_are_left_alone(tmp_path):
     theirs = tmp_path / "events.2026-01-01.0001.jsonl"
     theirs.write_bytes(b"{}\n")
-    settings = JsonlFile(type="jsonl", path=tmp_path / "events", max_bytes=2000, keep=1)
+    settings = JsonlSettings(type="jsonl", path=tmp_path / "events", max_bytes=2000, keep=1)
     with Sinks([RotatingJsonlSink(settings)]) as sinks:
         for seq in range(30):
             sinks.write(text_event(seq))
@@ -133,10 +133,10 @@ def test_one_file_has_one_writer(tmp_path):
 WRITER = """
     import sys
     from pathlib import Path
-    from stream_ocr.config.sinks import JsonlFile
+    from stream_ocr.config.sinks import JsonlSettings
     from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
     from stream_ocr.testing import text_event
-    sink = RotatingJsonlSink(JsonlFile(type="jsonl", path={path!r}, max_bytes=20000, compress="gzip"))
+    sink = RotatingJsonlSink(JsonlSettings(type="jsonl", path={path!r}, max_bytes=20000, compress="gzip"))
     sink.open()
     for seq in range({first}, 10**9):
         sink.write(text_event(seq))
@@ -164,14 +164,14 @@ def test_no_line_is_lost_by_kill_9_however_files_turn(tmp_path):
 def test_a_full_disk_costs_events_which_are_counted_and_goes_on_with_room(small_disk):
     done = small_disk("""
         from stream_ocr.events import parse
-        from stream_ocr.config.sinks import JsonlFile
+        from stream_ocr.config.sinks import JsonlSettings
         from stream_ocr.sinks import Sinks
         from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
         from stream_ocr.testing import text_event
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(200_000))
         path = disk / "events.jsonl"
-        with Sinks([RotatingJsonlSink(JsonlFile(type="jsonl", name="log", path=path, max_bytes=20_000))]) as sinks:
+        with Sinks([RotatingJsonlSink(JsonlSettings(type="jsonl", name="log", path=path, max_bytes=20_000))]) as sinks:
             for seq in range(1000):
                 sinks.write(text_event(seq))
             lost = sinks.lost["log"]

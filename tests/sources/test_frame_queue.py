@@ -6,8 +6,8 @@ import time
 import numpy as np
 
 from stream_ocr.core.messages import SourceChanged, Stamp
-from stream_ocr.sources.decoded_frame import Picture
-from stream_ocr.sources.frame_queue import Mailbox, Shown
+from stream_ocr.sources.decoded_frame import DecodedFrame
+from stream_ocr.sources.frame_queue import FrameQueue, QueuedFrame
 from stream_ocr.testing import grey
 
 LUMA = grey(np.zeros((1080, 1920), np.uint8))
@@ -15,7 +15,7 @@ LUMA = grey(np.zeros((1080, 1920), np.uint8))
 
 def shown(seq, age_s=0.0):
     now_s = time.monotonic()
-    return Shown(Picture(Stamp("gate", 0, seq, seq, (1, 25), 1, 0), LUMA, False), now_s - age_s, now_s)
+    return QueuedFrame(DecodedFrame(Stamp("gate", 0, seq, seq, (1, 25), 1, 0), LUMA, False), now_s - age_s, now_s)
 
 
 def taken(mailbox):
@@ -26,28 +26,28 @@ def taken(mailbox):
 
 
 def test_pictures_come_in_order():
-    mailbox = Mailbox(1.0)
+    mailbox = FrameQueue(1.0)
     for seq in range(3):
         mailbox.put(shown(seq))
     assert [(item.picture.stamp.seq, item.missed) for item in taken(mailbox)] == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_once_one_is_stale_all_go_that_are_not_up_to_date():
-    mailbox = Mailbox(1.0)
+    mailbox = FrameQueue(1.0)
     for seq, age_s in enumerate([1.5, 0.9, 0.6, 0.2, 0.1]):
         mailbox.put(shown(seq, age_s))
     assert [(item.picture.stamp.seq, item.missed) for item in taken(mailbox)] == [(3, 3), (4, 0)]
 
 
 def test_late_ones_pass_as_long_as_none_is_stale():
-    mailbox = Mailbox(1.0)
+    mailbox = FrameQueue(1.0)
     for seq, age_s in enumerate([0.9, 0.8, 0.7]):
         mailbox.put(shown(seq, age_s))
     assert len(taken(mailbox)) == 3
 
 
 def test_news_is_kept_in_its_place():
-    mailbox = Mailbox(1.0)
+    mailbox = FrameQueue(1.0)
     down = SourceChanged("gate", "down", 0, 0.0)
     for item in (shown(0, 2.0), down, shown(1)):
         mailbox.put(item)
@@ -57,7 +57,7 @@ def test_news_is_kept_in_its_place():
 
 
 def test_memory_is_bounded_while_nobody_takes():
-    mailbox = Mailbox(1000.0)
+    mailbox = FrameQueue(1000.0)
     for seq in range(200):  # 3 MB each
         mailbox.put(shown(seq))
     items = taken(mailbox)
@@ -67,7 +67,7 @@ def test_memory_is_bounded_while_nobody_takes():
 
 
 def test_who_is_always_late_is_seen_now_and_then():
-    mailbox = Mailbox(0.05)
+    mailbox = FrameQueue(0.05)
     seen = 0
     for seq in range(30):
         mailbox.put(shown(seq, 3.0))
@@ -77,6 +77,6 @@ def test_who_is_always_late_is_seen_now_and_then():
 
 
 def test_taking_waits_for_what_comes():
-    mailbox = Mailbox(1.0)
+    mailbox = FrameQueue(1.0)
     threading.Timer(0.05, lambda: mailbox.put(shown(7))).start()
     assert mailbox.take(5.0).picture.stamp.seq == 7

@@ -4,15 +4,15 @@ from itertools import count
 
 import pytest
 
-from stream_ocr.sources.prefetch import Ahead
+from stream_ocr.sources.prefetch import Prefetcher
 
 
 def test_everything_comes_once_and_in_order() -> None:
-    ahead = Ahead(iter(range(100)), 3)
+    ahead = Prefetcher(iter(range(100)), 3)
     assert list(ahead) == list(range(100))
     assert list(ahead) == []
     ahead.close()
-    empty = Ahead(iter(()), 3)
+    empty = Prefetcher(iter(()), 3)
     assert list(empty) == []
     empty.close()
 
@@ -28,7 +28,7 @@ def test_it_is_so_many_ahead_and_no_more() -> None:
                 fourth.set()
             yield number
 
-    ahead = Ahead(numbers(), 3)
+    ahead = Prefetcher(numbers(), 3)
     assert next(iter(ahead)) == 0
     assert fourth.wait(5), "the next ones are under way while one is in use"
     ahead.close()
@@ -41,7 +41,7 @@ def test_what_goes_wrong_is_raised_behind_what_was_right() -> None:
         yield 2
         raise ValueError("no more")
 
-    ahead = Ahead(numbers(), 3)
+    ahead = Prefetcher(numbers(), 3)
     seen: list[int] = []
     with pytest.raises(ValueError, match="no more"):
         seen.extend(ahead)
@@ -58,7 +58,7 @@ def test_nothing_is_under_way_when_it_is_closed() -> None:
         assert enough.wait(5)
         yield 1
 
-    ahead = Ahead(numbers(), 2)
+    ahead = Prefetcher(numbers(), 2)
     assert busy.wait(5)
     threading.Timer(0.05, enough.set).start()
     ahead.close()

@@ -53,11 +53,11 @@ def given_back(stage: DecodeStage, slots: Ring, stop: Callable[[], bool]) -> Ite
 
 
 def looks(refs: Sequence[FrameRef]) -> list[str]:
-    return [ref.look for ref in refs]
+    return [ref.action for ref in refs]
 
 
 def detections(refs: Sequence[FrameRef]) -> list[float]:
-    return [ref.stamp.time_s for ref in refs if ref.look in ("glance", "detect")]
+    return [ref.stamp.time_s for ref in refs if ref.action in ("detect_coarse", "detect")]
 
 
 def write(path: Path, pictures: Sequence[np.ndarray]) -> Path:
@@ -102,9 +102,9 @@ def test_every_frame_is_told_in_order(busy: Path) -> None:
 
 @pytest.mark.parametrize("per_s", [2.5, 5.0, 25.0])
 def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
-    refs, _ = decode(busy, [f"detection.{bound}_per_s={per_s}" for bound in ("min", "max")])
+    refs, _ = decode(busy, [f"detection.{bound}_fps={per_s}" for bound in ("idle", "max")])
     assert detections(refs) == pytest.approx([n / per_s for n in range(round(2 * per_s))], abs=0.04)
-    assert set(looks(refs)) == {"detect", "glance"} if per_s == 25 else {"detect", "glance", "carry"}
+    assert set(looks(refs)) == {"detect", "detect_coarse"} if per_s == 25 else {"detect", "detect_coarse", "track"}
     assert refs[0].cut
     assert not any(ref.cut for ref in refs[1:])
 
@@ -112,7 +112,7 @@ def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
 def test_the_cadence_follows_media_time_whatever_the_frame_rate(tmp_path: Path) -> None:
     times = tuple(np.cumsum([0, *[0.02] * 20, *[0.15] * 8, *[0.4] * 4]).tolist())
     render(Scene((), times[-1] + 0.4, SIZE, frame_times=times), tmp_path / "vfr.mkv")
-    seen = detections(decode(tmp_path / "vfr.mkv", ["detection.min_per_s=5"])[0])
+    seen = detections(decode(tmp_path / "vfr.mkv", ["detection.idle_fps=5"])[0])
     assert min(b - a for a, b in pairwise(seen)) >= 0.2 - 1e-6
     assert seen[-4:] == pytest.approx(times[-4:]), "where frames are rarer than looks, every one is looked at"
 
@@ -121,15 +121,15 @@ def test_a_still_picture_costs_one_slot_and_one_detection(tmp_path: Path) -> Non
     render(Scene((Text("GATE 4", 0, 9, (80, 80)),), 3.0, SIZE, background="static"), tmp_path / "still.mp4")
     refs, closed = decode(tmp_path / "still.mp4")
     assert looks(refs) == ["detect", *["skip"] * 74]
-    assert [ref.slot is None for ref in refs] == [ref.look == "skip" for ref in refs]
+    assert [ref.slot is None for ref in refs] == [ref.action == "skip" for ref in refs]
     assert closed.counts["frames"] == 75
 
 
 def test_a_text_that_appears_is_seen_at_its_frame_and_looked_at_soon(tmp_path: Path) -> None:
     text = Text("GATE 4", 1.04, 9, (80, 80))
     render(Scene((text,), 2.0, SIZE, background="static"), tmp_path / "clip.mp4", gop=10)
-    refs, _ = decode(tmp_path / "clip.mp4", ["detection.max_per_s=0.9"])
-    assert next(n for n, ref in enumerate(refs) if n and ref.look != "skip") == 26
+    refs, _ = decode(tmp_path / "clip.mp4", ["detection.max_fps=0.9"])
+    assert next(n for n, ref in enumerate(refs) if n and ref.action != "skip") == 26
     assert detections(refs) == pytest.approx([0.0, 1.12]), "not before it is due"
 
 
@@ -156,7 +156,7 @@ def test_another_size_is_told_with_its_frame_and_looked_at_at_once(busy: Path, t
     render(Scene((), 1.0, (480, 270), seed=1), tmp_path / "larger.ts")
     refs, closed = decode(corrupt.concatenate(tmp_path / "joined.ts", busy, tmp_path / "larger.ts"))
     assert [ref.size for ref in refs] == [SIZE] * 50 + [(480, 270)] * 25
-    assert (refs[50].look, refs[50].cut, refs[50].stamp.epoch, refs[50].stamp.seq) == ("detect", True, 1, 0)
+    assert (refs[50].action, refs[50].cut, refs[50].stamp.epoch, refs[50].stamp.seq) == ("detect", True, 1, 0)
     assert min(b - a for a, b in pairwise(ref.stamp.time_s for ref in refs)) > 0
     assert closed.end_s == pytest.approx(3.0)
 
@@ -166,7 +166,7 @@ def test_damaged_frames_are_told_and_looked_at_by_nobody(tmp_path: Path) -> None
     refs, closed = decode(corrupt.damage(tmp_path / "good.mkv", tmp_path / "bad.mkv", 12, first=0.44, last=0.5))
     damaged = [ref for ref in refs if ref.damaged]
     assert 2 <= len(damaged) <= 20
-    assert {(ref.look, ref.slot, ref.cut) for ref in damaged} == {("skip", None, False)}
+    assert {(ref.action, ref.slot, ref.cut) for ref in damaged} == {("skip", None, False)}
     assert closed.counts["damaged"] == len(damaged)
     assert closed.reason == "end"
     assert [ref.stamp.seq for ref in refs] == list(range(len(refs)))

@@ -26,12 +26,18 @@ from stream_ocr.core.frame import planes_in
 from stream_ocr.core.messages import FrameRef, Message, SourceChanged, StreamClosed
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sources.files import open_file
-from stream_ocr.stages.decode_live import Relief, WatchStage
+from stream_ocr.stages.decode_live import LiveDecodeStage, LoadShedder
 from stream_ocr.synthetic.scene import Scene, Text, clock, line, render
 
 SIZE = (640, 360)
-LIVE = {"open_s": 1.0, "read_s": 0.5, "picture_s": 3.0, "retry_s": 0.1, "longest_retry_s": 5.0}
-NEVER_STALE = {"stale_s": 20.0}
+LIVE = {
+    "connect_timeout_s": 1.0,
+    "read_timeout_s": 0.5,
+    "frame_timeout_s": 3.0,
+    "min_backoff_s": 0.1,
+    "max_backoff_s": 5.0,
+}
+NEVER_STALE = {"max_latency_s": 20.0}
 """For tests of which pictures there are: a busy machine may hold them up for a second."""
 SCENE = Scene(
     (
@@ -57,7 +63,7 @@ class Watcher:
         self._release = release
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._stage = WatchStage("gate", Settings.model_validate(told), self.ring)
+        self._stage = LiveDecodeStage("gate", Settings.model_validate(told), self.ring)
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Watcher":
@@ -164,7 +170,7 @@ def test_a_camera_that_dies_is_noticed_at_once_and_taken_back_when_it_returns(ca
         assert "ended the stream" in down.reason or "did not answer" in down.reason
         assert down.start_s == pytest.approx(watcher.frames[-1].stamp.end_s)
         gate.restart()
-        watcher.comes_up(2, limit_s=LIVE["longest_retry_s"] + 2)
+        watcher.comes_up(2, limit_s=LIVE["max_backoff_s"] + 2)
         watcher.shows(10)
     assert {frame.stamp.epoch for frame in watcher.frames} == {0, 1}
     assert watcher.rises()
@@ -190,10 +196,10 @@ def test_a_camera_that_freezes_is_noticed(camera, clip, transport, without_colle
         gate.freeze()
         frozen_s = time.monotonic()
         down = watcher.goes_down()
-        assert time.monotonic() - frozen_s < 2 * LIVE["read_s"] + 4
+        assert time.monotonic() - frozen_s < 2 * LIVE["read_timeout_s"] + 4
         assert "did not answer for 0.5 s" in down.reason
         gate.thaw()
-        watcher.comes_up(2, limit_s=LIVE["longest_retry_s"] + 4)
+        watcher.comes_up(2, limit_s=LIVE["max_backoff_s"] + 4)
         open_ones = [
             thing for thing in gc.get_objects() if issubclass(type(thing), InputContainer)
         ]  # isinstance asks lazy modules of others, which then warn
@@ -218,7 +224,7 @@ def test_a_camera_that_is_not_there(camera, clip):
     with Watcher({"url": gate.url}) as watcher:
         assert "Nobody listens" in watcher.goes_down().reason
         gate.restart()
-        watcher.comes_up(limit_s=LIVE["longest_retry_s"] + 2)
+        watcher.comes_up(limit_s=LIVE["max_backoff_s"] + 2)
 
 
 @pytest.mark.parametrize("digest", [False, True])
@@ -325,7 +331,7 @@ def test_servers_that_are_no_cameras(handle):
         began_s = time.monotonic()
         with Watcher({"url": f"rtsp://operator:s3cr3t@127.0.0.1:{port}/live"}) as watcher:
             down = watcher.goes_down()
-            assert time.monotonic() - began_s < 2 * LIVE["open_s"] + 2
+            assert time.monotonic() - began_s < 2 * LIVE["connect_timeout_s"] + 2
             assert "s3cr3t" not in down.reason
             time.sleep(0.5)
             assert watcher.stop().counts["connections"] <= 4, "the pauses grow"
@@ -386,7 +392,7 @@ def test_damage_lasts_until_the_next_key_frame(camera, clip):
     assert 3 <= last - first <= 25
     assert all(flags[first:last]), "without a break"
     assert last % 25 == 0, "key frames are every 25"
-    assert {frame.look for frame in watcher.frames if frame.damaged} == {"skip"}
+    assert {frame.action for frame in watcher.frames if frame.damaged} == {"skip"}
 
 
 def test_another_resolution_is_taken_as_it_comes(camera, clip, tmp_path):
@@ -402,7 +408,7 @@ def test_another_resolution_is_taken_as_it_comes(camera, clip, tmp_path):
         assert time.monotonic() - asked_s < 2
         watcher.shows(10)
     first = next(frame for frame in watcher.frames if frame.size == (960, 540))
-    assert (first.look, first.cut) == ("detect", True)
+    assert (first.action, first.cut) == ("detect", True)
     assert watcher.kinds() == ["up"]
 
 
@@ -439,7 +445,7 @@ def test_another_viewer_makes_the_time_stamps_of_a_shared_stream_begin_anew(came
 
 def test_a_camera_that_hesitates_says_what_is_missing_and_is_not_late_for_ever(camera, clip):
     gate = camera(clip)
-    with Watcher({"url": gate.url, "transport": "tcp"}, live={"stale_s": 0.5, "read_s": 2.0}) as watcher:
+    with Watcher({"url": gate.url, "transport": "tcp"}, live={"max_latency_s": 0.5, "read_timeout_s": 2.0}) as watcher:
         watcher.comes_up()
         watcher.shows(10)
         gate.do("stall 1.5")
@@ -451,7 +457,7 @@ def test_a_camera_that_hesitates_says_what_is_missing_and_is_not_late_for_ever(c
 
 
 def test_who_was_held_up_drops_what_is_stale_and_is_soon_up_to_date(camera, clip):
-    with Watcher({"url": camera(clip).url}, live={"stale_s": 0.5}) as watcher:
+    with Watcher({"url": camera(clip).url}, live={"max_latency_s": 0.5}) as watcher:
         watcher.comes_up()
         watcher.shows(25)
         watcher.hold.set()
@@ -480,7 +486,7 @@ def test_without_free_slots_pictures_are_dropped_and_the_detector_is_asked_more_
         if watcher.ring.holds(slots[number]):
             watcher.ring.release(slots[number])
 
-    with Watcher({"url": camera(clip).url}, slots=4, release=False, live={"stale_s": 0.3}) as watcher:
+    with Watcher({"url": camera(clip).url}, slots=4, release=False, live={"max_latency_s": 0.3}) as watcher:
         watcher.comes_up()
         watcher.until(lambda: watcher.ring.in_use == 4, 5)
         time.sleep(2.5)
@@ -489,8 +495,8 @@ def test_without_free_slots_pictures_are_dropped_and_the_detector_is_asked_more_
         for number in range(6):  # one slot after the other, with pictures dropped in between
             give_back(number)
             time.sleep(0.5)
-        looks = [frame.look for frame in watcher.frames[before:]]
-        assert looks.count("detect") < looks.count("carry"), "what is dropped is no reason to look"
+        looks = [frame.action for frame in watcher.frames[before:]]
+        assert looks.count("detect") < looks.count("track"), "what is dropped is no reason to look"
         closed = watcher.stop()
     assert closed.counts["dropped"] > 20
     assert watcher.kinds()[-1] == "gap"
@@ -498,7 +504,7 @@ def test_without_free_slots_pictures_are_dropped_and_the_detector_is_asked_more_
 
 
 def test_relief_comes_with_the_load_and_goes_with_it():
-    relief, stretches = Relief(), []
+    relief, stretches = LoadShedder(), []
     for n in range(40):
         relief.feel(0.8 if n < 10 else 0.1, 0.3 * n)
         stretches.append(relief.stretch)
@@ -583,7 +589,7 @@ def test_changes_behind_a_mask_are_worth_nothing(clip):
     everything = [[0, 0], [1, 0], [1, 1], [0, 1]]
     with Watcher({"path": str(clip), "masks": [everything]}) as watcher:
         watcher.until(lambda: isinstance(watcher.said[-1][1], StreamClosed) if watcher.said else False, 20)
-    assert {frame.look for frame in watcher.frames} == {"skip"}
+    assert {frame.action for frame in watcher.frames} == {"skip"}
 
 
 def test_a_camera_that_speaks_tls(camera, clip, tmp_path):

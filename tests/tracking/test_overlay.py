@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.tracking.overlay import Scenes, Stay
+from stream_ocr.tracking.overlay import PersistenceCheck, Scenes
 
 LOGO = rectangle(500, 20, 80, 30)
 
@@ -14,7 +14,7 @@ def picture(seed: int) -> np.ndarray:
 
 
 def watched(seeds: list[int], step_s: float, *, moves_px: float = 0.0) -> list[bool]:
-    scenes, stay, known = Scenes(), Stay(LOGO, 0.0, 0), []
+    scenes, stay, known = Scenes(), PersistenceCheck(LOGO, 0.0, 0), []
     for n, seed in enumerate(seeds):
         scenes.see(picture(seed))
         stay.see(LOGO + [n * moves_px, 0], n * step_s, scenes.passed)

@@ -26,8 +26,8 @@ def test_the_temperature_of_a_network_that_boasts_is_found() -> None:
     temperature = best_temperature(read)
     assert temperature == pytest.approx(2, abs=0.2)
     right_N = np.array([look.text == text for look, text in read])
-    before = np.array([certainty(look.characters) for look, _ in read])
-    after = np.array([certainty(calibrated(look.characters, temperature)) for look, _ in read])
+    before = np.array([certainty(look.char_confidences) for look, _ in read])
+    after = np.array([certainty(calibrated(look.char_confidences, temperature)) for look, _ in read])
     assert calibration_error(after, right_N) < 0.04 < calibration_error(before, right_N)
 
 
@@ -47,9 +47,9 @@ def test_facts_are_put_into_the_manifest(tmp_path: Path) -> None:
 
 
 def test_the_temperature_of_the_models_is_taken_unless_one_is_set() -> None:
-    own = resolve(Settings.load(overrides=["models=own"]))
+    own = resolve(Settings.load(overrides=["models=builtin"]))
     assert own.recognition.temperature == weights.manifest()["recognizer-small"]["calibration"]["temperature"]
-    given = resolve(Settings.load(overrides=["models=own", "recognition.temperature=3"]))
+    given = resolve(Settings.load(overrides=["models=builtin", "recognition.temperature=3"]))
     assert given.recognition.temperature == 3
-    stranger = resolve(Settings.load(overrides=["recognition.onnx=net.onnx", "models=own"]))
+    stranger = resolve(Settings.load(overrides=["recognition.onnx=net.onnx", "models=builtin"]))
     assert stranger.recognition.temperature == 1

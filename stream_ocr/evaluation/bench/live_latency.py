@@ -31,7 +31,7 @@ class Heard:
     def hear(self, event: TextEvent, now_s: float) -> None:
         """Take in an event that came at a Unix time."""
         self.size = event.size
-        if event.clock == "rtcp" and event.start_utc is not None:
+        if event.utc_source == "rtcp" and event.start_utc is not None:
             self.late_s.append(now_s - event.start_utc.timestamp())
         else:
             self.unclocked += 1
@@ -43,7 +43,7 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
     The clocks of the cameras and of this machine must agree; they do where a camera runs on it. Raises SettingsError
     and WorkerError.
     """
-    steady_s = Settings.load(config, overrides).tracking.confirm_s
+    steady_s = Settings.load(config, overrides).tracking.min_age_s
     heard: defaultdict[str, Heard] = defaultdict(Heard)
     before = machine()
     with LivePipeline.load(config, overrides=overrides) as pipeline:

@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from stream_ocr.core.geometry import flat
-from stream_ocr.events import Kind, TextEvent, identity, polygon
+from stream_ocr.events import Kind, TextEvent, event_id, polygon
 from stream_ocr.models.devices import import_onnxruntime
 
 SAMPLES_PER_S = 5
@@ -102,7 +102,7 @@ def _event(
     stream: str, seq: int, kind: Kind, text: Joined, quad: np.ndarray, end_s: float | None, size: tuple[int, int]
 ) -> bytes:
     event = TextEvent(
-        id=identity(stream, text.track, kind),
+        id=event_id(stream, text.track, kind),
         seq=seq,
         kind=kind,
         stream=stream,

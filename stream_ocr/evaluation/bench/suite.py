@@ -13,7 +13,7 @@ from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.evaluation.bench.machine import load, machine
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.event_score import Truth, read_truth, score, spread
-from stream_ocr.events import read_log
+from stream_ocr.events import read_jsonl
 from stream_ocr.models import presets
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic import clips
@@ -25,13 +25,13 @@ CONTESTANTS = ("ours", "decoding", "rapidocr", "everything")
 differ, all texts that are at rest are read in them."""
 
 OPEN_GATES = (
-    "change.threshold=0.001",
-    "detection.min_per_s=1000",
-    "detection.max_per_s=1000",
-    "recognition.looks=1000",
-    "recognition.pause_s=0",
-    "recognition.again=always",
-    "recognition.views_per_s=1000",
+    "gating.change_threshold=0.001",
+    "detection.idle_fps=1000",
+    "detection.max_fps=1000",
+    "recognition.max_readings=1000",
+    "recognition.reread_interval_s=0",
+    "recognition.reread=always",
+    "recognition.max_readings_per_s=1000",
 )
 
 _LEAST_SIDE, _LEAST_S = 128, 2.0
@@ -153,7 +153,7 @@ def _run(
     row: dict[str, Any] = {**asdict(cost), **speeds, **{name: round(value, 5) for name, value in told.items()}}
     if contestant == "decoding":
         return row
-    events = list(read_log(log))
+    events = list(read_jsonl(log))
     row["texts"] = sum(event.kind in ("appeared", "changed") for event in events)
     row["texts_per_minute"] = round(row["texts"] / duration_s * 60, 2)
     if clip.truth is not None:

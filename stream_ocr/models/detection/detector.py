@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import bounds, extent, flat, unflat
-from stream_ocr.core.messages import Region
+from stream_ocr.core.messages import Detection
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.detection.postprocess import find_boxes, find_polygons
 
@@ -124,15 +124,15 @@ class Detector:
         self.min_height_px = min_height_px
         self.max_batch = max_batch
 
-    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """The regions of each frame in reading order, in pixels of that frame."""
         return self._found(frames, self.long_side)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """As ``detect`` at half the size: a quarter of the work, boxes less exact, small text not seen."""
         return self._found(frames, self.long_side // 2)
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """As ``detect`` at twice the size, or at that of the frame: four times the work. Only what is so low that a
         look may not see it."""
         return [self._small(frame) for frame in frames]
@@ -144,13 +144,13 @@ class Detector:
         grown = [np.clip(polygon * scale, 0, layout.source) for polygon, _ in polygons]
         return [polygon for polygon in grown if self._fits(_extent(polygon), layout)]
 
-    def _small(self, frame: Frame) -> list[Region]:
+    def _small(self, frame: Frame) -> list[Detection]:
         (found,) = self._found([frame], min(2 * self.long_side, max(frame.size)))
         most = SMALL_PX * max(frame.size) / self.long_side
         return [region for region in found if extent(unflat(region.quad))[1] <= most]
 
-    def _found(self, frames: Sequence[Frame], long_side: int) -> list[list[Region]]:
-        found: list[list[Region]] = [[] for _ in frames]
+    def _found(self, frames: Sequence[Frame], long_side: int) -> list[list[Detection]]:
+        found: list[list[Detection]] = [[] for _ in frames]
         for i, p_HW, layout in self._maps(frames, long_side):
             found[i] = self._regions(p_HW, layout)
         return found
@@ -186,13 +186,13 @@ class Detector:
             plane -= np.float32(mean)
             plane /= np.float32(scale)
 
-    def _regions(self, p_HW: np.ndarray, layout: Layout) -> list[Region]:
+    def _regions(self, p_HW: np.ndarray, layout: Layout) -> list[Detection]:
         boxes, scale = self._search(find_boxes, p_HW, layout)
         if not boxes:
             return []
         quads_N42 = np.clip(np.stack([quad for quad, _ in boxes]) * scale, 0, layout.source)
         lines = [i for i, quad in enumerate(quads_N42) if self._fits(min(extent(quad)), layout)]
-        return [Region(flat(quads_N42[i]), boxes[i][1]) for i in in_reading_order(quads_N42, lines)]
+        return [Detection(flat(quads_N42[i]), boxes[i][1]) for i in in_reading_order(quads_N42, lines)]
 
     def _search(
         self, find: Callable[..., list[tuple[np.ndarray, float]]], p_HW: np.ndarray, layout: Layout

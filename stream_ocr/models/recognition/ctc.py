@@ -18,11 +18,11 @@ _STEPS_TO_RESCALE = 8
 
 
 class Decoded(NamedTuple):
-    """A reading. `confidence` is the geometric mean of `characters`, one probability per character; 0 for no text."""
+    """A reading. `confidence` is the geometric mean of `char_confidences`, one probability per character; 0 for no text."""
 
     text: str
     confidence: float
-    characters: tuple[float, ...]
+    char_confidences: tuple[float, ...]
 
 
 NOTHING = Decoded("", 0.0, ())
@@ -31,21 +31,21 @@ Transcribe = Callable[[np.ndarray], Decoded]
 """From scores p_TC to a reading."""
 
 
-def decoded(text: str, characters: Sequence[float]) -> Decoded:
+def decoded(text: str, char_confidences: Sequence[float]) -> Decoded:
     """A reading from the confidence of its characters."""
     if not text:
         return NOTHING
-    return Decoded(text, confidence(characters), tuple(map(float, characters)))
+    return Decoded(text, confidence(char_confidences), tuple(map(float, char_confidences)))
 
 
-def confidence(characters: Sequence[float]) -> float:
+def confidence(char_confidences: Sequence[float]) -> float:
     """Of several characters together: their geometric mean."""
-    return float(np.exp(np.log(np.maximum(characters, _LEAST)).mean()))
+    return float(np.exp(np.log(np.maximum(char_confidences, _LEAST)).mean()))
 
 
-def weakest(text: str, characters: Sequence[float]) -> float:
+def weakest(text: str, char_confidences: Sequence[float]) -> float:
     """Of the letter that is read least surely, 0 of no text: the mean would hide one that is wrong in a line."""
-    return min((sure for c, sure in zip(text, characters, strict=True) if not c.isspace()), default=0.0)
+    return min((sure for c, sure in zip(text, char_confidences, strict=True) if not c.isspace()), default=0.0)
 
 
 def greedy(p_TC: np.ndarray, charset: Charset) -> Decoded:

@@ -7,7 +7,7 @@ from pathlib import Path
 import regex
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.config.text_constraints import Vocabulary
+from stream_ocr.config.text_constraints import TextConstraints
 from stream_ocr.errors import SettingsError
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import Transcribe, beam_search, greedy
@@ -17,7 +17,7 @@ PATTERN_BEAM = 16
 """Texts that are kept at a time at least while a pattern is followed."""
 
 
-def transcription(wanted: Vocabulary, charset: Charset, *, beam: int = 1) -> Transcribe:
+def transcription(wanted: TextConstraints, charset: Charset, *, beam: int = 1) -> Transcribe:
     """What the settings ask for. Raises SettingsError for a lexicon that cannot be used."""
     if wanted.lexicon is not None:
         lexicon = Lexicon(_listed(wanted.lexicon), charset, distance=wanted.lexicon_distance)

@@ -74,14 +74,14 @@ class Lexicon:
         for begin, stop in _words_of(plain.text):
             fixed = self._corrected(p_TC, plain, spans, begin, stop)
             text += plain.text[end:begin] + fixed.text
-            characters += [*plain.characters[end:begin], *fixed.characters]
+            characters += [*plain.char_confidences[end:begin], *fixed.char_confidences]
             end = stop
-        return decoded(text + plain.text[end:], [*characters, *plain.characters[end:]])
+        return decoded(text + plain.text[end:], [*characters, *plain.char_confidences[end:]])
 
     def _corrected(self, p_TC: np.ndarray, plain: Decoded, spans: np.ndarray, begin: int, stop: int) -> Decoded:
         """One word of a reading, by the steps between its neighbours."""
         word = plain.text[begin:stop]
-        as_read = Decoded(word, 0.0, plain.characters[begin:stop])
+        as_read = Decoded(word, 0.0, plain.char_confidences[begin:stop])
         rows = self.near(word.lower())[:MOST_CANDIDATES]
         if not len(rows) or self._words[rows[0]] == word.lower() or len(word.lower()) != len(word):  # "İ" becomes two
             return as_read

@@ -224,8 +224,8 @@ def join(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
             continue
         if spaced and text:
             text += " "
-            characters.append(min(characters[-1], piece.characters[0]))
+            characters.append(min(characters[-1], piece.char_confidences[0]))
         text += piece.text
-        characters += piece.characters
+        characters += piece.char_confidences
     begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
     return decoded(text[begin:end], characters[begin:end])

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.tracking.frame_history import History
-from stream_ocr.tracking.overlay import Stay
+from stream_ocr.tracking.frame_history import FrameHistory
+from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.template_matching import correlations
 from stream_ocr.tracking.ticker.motion import ALIKE, INSET, Box, crawling, shift_between
 
@@ -26,7 +26,7 @@ _BEFORE_S = 10.0  # for so long it is taken to have crawled before it was notice
 
 
 @dataclass
-class Headline:
+class TickerMessage:
     """A message of a ticker. To those who follow texts it is a text, but its picture is no part of any frame."""
 
     window: Box
@@ -35,11 +35,11 @@ class Headline:
     start_s: float
     ends_at: float  # content coordinate of its right end
     quad_now: np.ndarray
-    stay: Stay
+    stay: PersistenceCheck
     id: int = 0
     shown_until_s: float | None = None
     ended: bool = False
-    view: int = field(default=0, init=False)
+    revision: int = field(default=0, init=False)
     drifts: int = field(default=0, init=False)
 
     def quad(self) -> np.ndarray:
@@ -65,7 +65,7 @@ class Headline:
         return self.in_sight
 
 
-class Crawl:
+class TickerRegion:
     """What crawls through one window.
 
     A content coordinate is where something stood, or would have stood, in the first frame: x plus how far everything
@@ -82,7 +82,7 @@ class Crawl:
         self._strip = luma[top:bottom, left : right - INSET].copy()
         self._begin = left  # content coordinate of the left end of the strip
         self._moved = [(time_s - _BEFORE_S, -speed * _BEFORE_S), (time_s, 0.0)]
-        self.messages: list[Headline] = []
+        self.messages: list[TickerMessage] = []
         self.stopped = False
 
     @property
@@ -100,7 +100,7 @@ class Crawl:
         middle = (box[1] + box[3]) / 2
         return top < middle < bottom and left < box[2] and box[0] < right and box[3] - box[1] < 2 * self.height
 
-    def widen(self, box: Box, history: History) -> None:
+    def widen(self, box: Box, history: FrameHistory) -> None:
         """A region in the window may show that it reaches further to the left; what stands still there does not."""
         left, top, right, bottom = self.box
         beyond = box[0], top, left + 2 * self.height, bottom
@@ -128,7 +128,7 @@ class Crawl:
         return not stands and (time_s - self._sure_s < _LOST_S or self._is_blank())
 
     def complete(self, passed: int) -> None:
-        """Add to the messages those that have come to their end; passed: scenes, as ``Stay`` counts them."""
+        """Add to the messages those that have come to their end; passed: scenes, as ``PersistenceCheck`` counts them."""
         while (end := self._end_of_first()) is not None:
             self._cut(*end, passed)
 
@@ -149,7 +149,7 @@ class Crawl:
             first = max(round(filled - self.shift), 0)
             self._strip = np.hstack([self._strip, luma[top:bottom, first : first + fresh]])
 
-    def _carry(self, message: Headline, luma: np.ndarray, time_s: float) -> None:
+    def _carry(self, message: TickerMessage, luma: np.ndarray, time_s: float) -> None:
         """Move a message on; it ends when its last letters are not to be seen where they should be."""
         left, top, right, bottom = self.box
         end, wide = message.ends_at - self.shift, message.tail.shape[1]
@@ -196,7 +196,9 @@ class Crawl:
         if last - first < self.height / 2:
             return
         place = rectangle(self.box[0], self.box[1], self.box[2] - self.box[0], self.height)
-        self.messages.append(Headline(self.box, picture, tail, start_s, end, place, Stay(place, start_s, passed)))
+        self.messages.append(
+            TickerMessage(self.box, picture, tail, start_s, end, place, PersistenceCheck(place, start_s, passed))
+        )
 
     def _drop(self, columns: int) -> None:
         """Forget the left end of the strip, and when what was left of it came in."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream_ocr.tracking.frame_history import History
+from stream_ocr.tracking.frame_history import FrameHistory
 from stream_ocr.tracking.template_matching import between, correlations
 
 Box = tuple[int, int, int, int]
@@ -21,7 +21,7 @@ _STEADY = 0.3
 _LEAST_INK = 24.0  # grey levels
 
 
-def crawling(history: History, box: Box) -> tuple[float, float] | None:
+def crawling(history: FrameHistory, box: Box) -> tuple[float, float] | None:
     """Since when what stands in a box has crawled to the left, and how fast in pixels a second.
 
     None when it does not, or when what is above or below it moves along: then it is the camera that pans.

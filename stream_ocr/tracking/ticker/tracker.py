@@ -3,23 +3,23 @@
 import numpy as np
 
 from stream_ocr.core.geometry import bounds, extent
-from stream_ocr.tracking.frame_history import History
-from stream_ocr.tracking.ticker.mosaic import Crawl, Headline
+from stream_ocr.tracking.frame_history import FrameHistory
+from stream_ocr.tracking.ticker.mosaic import TickerMessage, TickerRegion
 from stream_ocr.tracking.ticker.motion import Box, crawling
 
 _ROOM = 0.15  # heights
 _ALIKE = 0.3  # heights by which the ends of two boxes may differ
 
 
-class Tickers:
+class TickerTracker:
     """All windows of a stream through which lines crawl."""
 
     def __init__(self) -> None:
-        self._crawls: list[Crawl] = []
+        self._crawls: list[TickerRegion] = []
         self._boxes: list[Box] = []
 
     @property
-    def messages(self) -> list[Headline]:
+    def messages(self) -> list[TickerMessage]:
         """Those that are complete and still to be seen."""
         return [message for crawl in self._crawls for message in crawl.messages if not message.ended]
 
@@ -27,7 +27,7 @@ class Tickers:
         """Whether a line stands in one of the windows."""
         return any(crawl.holds(_box(quad)) for crawl in self._crawls)
 
-    def advance(self, luma: np.ndarray, time_s: float, passed: int) -> list[Headline]:
+    def advance(self, luma: np.ndarray, time_s: float, passed: int) -> list[TickerMessage]:
         """Follow the next frame. Returns the messages that have ended."""
         for crawl in list(self._crawls):
             if crawl.advance(luma, time_s):
@@ -37,7 +37,7 @@ class Tickers:
         return self._bury()
 
     def detected(
-        self, quads: list[np.ndarray], luma: np.ndarray, history: History, rows: tuple[int, int] | None = None
+        self, quads: list[np.ndarray], luma: np.ndarray, history: FrameHistory, rows: tuple[int, int] | None = None
     ) -> bool:
         """See whether any of these lines crawls; hold() tells of which this is now known.
 
@@ -52,18 +52,18 @@ class Tickers:
             elif any(_ends_alike(box, before) for before in self._boxes):
                 motion = crawling(history, box)
                 if motion is not None:
-                    self._crawls.append(Crawl(_higher(box, luma), luma, history.now_s, *motion))
+                    self._crawls.append(TickerRegion(_higher(box, luma), luma, history.now_s, *motion))
         top, bottom = rows or (0, luma.shape[0])
         self._boxes = boxes + [box for box in self._boxes if box[1] < top or box[3] > bottom]
         return len(self._crawls) > known
 
-    def close(self, time_s: float, passed: int) -> list[Headline]:
+    def close(self, time_s: float, passed: int) -> list[TickerMessage]:
         """End all. Returns the messages that were still to be seen, or coming in."""
         for crawl in self._crawls:
             crawl.stop(time_s, passed)
         return self._bury()
 
-    def _bury(self) -> list[Headline]:
+    def _bury(self) -> list[TickerMessage]:
         over = [message for message in self.messages if not message.in_sight]
         for message in over:
             message.ended = True

@@ -13,9 +13,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from stream_ocr.viz.dashboard.auth import Guard
-from stream_ocr.viz.dashboard.context import Page
-from stream_ocr.viz.dashboard.event_buffer import History, Place
+from stream_ocr.viz.dashboard.auth import AuthMiddleware
+from stream_ocr.viz.dashboard.context import PageContext
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
 from stream_ocr.viz.dashboard.images import Pictures
 from stream_ocr.viz.dashboard.search import Found
 
@@ -23,8 +23,8 @@ _BEAT_S = 5.0
 _LONGEST_QUERY = 200
 
 
-def create(page: Page, *, token: str | None = None) -> Starlette:
-    """The application. token: as of ``Guard``."""
+def create(page: PageContext, *, token: str | None = None) -> Starlette:
+    """The application. token: as of ``AuthMiddleware``."""
     root = files("stream_ocr.viz")
     static = Path(str(root.joinpath("dashboard", "static")))
     pictures = Pictures(page)
@@ -40,7 +40,7 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
         return JSONResponse({"title": page.title, "stream": page.stream, **given})
 
     async def events(request: Request) -> Response:
-        place = Place.parse(request.headers.get("last-event-id") or request.query_params.get("after", ""))
+        place = EventPosition.parse(request.headers.get("last-event-id") or request.query_params.get("after", ""))
         return StreamingResponse(_told(page.history, place), media_type="text/event-stream")
 
     def search(request: Request) -> Response:
@@ -64,11 +64,11 @@ def create(page: Page, *, token: str | None = None) -> Starlette:
             Route("/static/theme.css", theme),
             Mount("/static", StaticFiles(directory=static)),
         ],
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(AuthMiddleware, token=token)],
     )
 
 
-async def _told(history: History, place: Place) -> AsyncIterator[bytes]:
+async def _told(history: EventBuffer, place: EventPosition) -> AsyncIterator[bytes]:
     """Server-sent events: ``restart`` when the viewer must forget, ``events`` as a JSON array, ``beat`` in between."""
     with history.listening() as news:
         yield b"retry: 500\n\n"

@@ -23,7 +23,7 @@ _HEADERS = {
 _PORT = re.compile(r":\d+$")
 
 
-class Guard:
+class AuthMiddleware:
     """ASGI middleware.
 
     token: what a viewer has to show once, as ``?token=``, and then as a cookie; None lets everybody in who asks for

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.viz.dashboard.event_buffer import History
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.search import Search
 
 Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
@@ -13,14 +13,14 @@ Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
 
 @dataclass(frozen=True)
-class Page:
+class PageContext:
     """What the page shows. stream: the one that the video shows; search: finds texts, the latest first.
 
     show: how cameras do and their latest pictures, where a run can be asked.
     """
 
     title: str
-    history: History
+    history: EventBuffer
     settings: Settings
     search: Search
     video: Path | None = None

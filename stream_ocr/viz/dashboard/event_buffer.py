@@ -16,7 +16,7 @@ BATCH = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EventPosition:
     """How far a viewer has come. epoch: names one numbering; another one begins anew."""
 
     epoch: str
@@ -26,13 +26,13 @@ class Place:
         return f"{self.epoch}-{self.next}"
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
+    def parse(cls, text: str) -> "EventPosition":
         """What ``str`` made; anything else is the very beginning."""
         epoch, _, number = text.rpartition("-")
         return cls(epoch, int(number)) if number.isdecimal() and len(number) < 16 else cls("", 0)
 
 
-class History:
+class EventBuffer:
     """Takes events in any thread; tells viewers in their event loops. The oldest are forgotten."""
 
     def __init__(self, most: int = MOST) -> None:
@@ -72,14 +72,14 @@ class History:
         with self._lock:
             return list(self._events)
 
-    def after(self, place: Place) -> tuple[Place, list[bytes], bool]:
+    def after(self, place: EventPosition) -> tuple[EventPosition, list[bytes], bool]:
         """(place behind them, the JSON of the next events, whether the viewer must forget what it has)."""
         with self._lock:
             first = self._next - len(self._lines)
             known = place.epoch == self._epoch and first <= place.next <= self._next
             begin = place.next if known else first
             lines = list(islice(self._lines, begin - first, begin - first + BATCH))
-            return Place(self._epoch, begin + len(lines)), lines, not known
+            return EventPosition(self._epoch, begin + len(lines)), lines, not known
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:

@@ -16,8 +16,8 @@ import structlog
 
 from stream_ocr.client import Subscription, subscribe
 from stream_ocr.errors import SourceError
-from stream_ocr.events import UNREADABLE, Event, parse
-from stream_ocr.viz.dashboard.event_buffer import History
+from stream_ocr.events import DECODE_ERRORS, Event, parse
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Feed(Protocol):
 
     name: str
 
-    def run(self, history: History, stop: Flag) -> None:
+    def run(self, history: EventBuffer, stop: Flag) -> None:
         """Give events to the history until told to stop."""
         ...
 
@@ -48,7 +48,7 @@ class LogFeed:
         if not path.is_file():
             raise SourceError(f"There is no file {path}; name a .jsonl file of events.")
 
-    def run(self, history: History, stop: Flag) -> None:
+    def run(self, history: EventBuffer, stop: Flag) -> None:
         while not stop.is_set():
             try:
                 with self.path.open("rb") as file:
@@ -58,7 +58,7 @@ class LogFeed:
             if not stop.is_set():
                 history.restart()
 
-    def _follow(self, file: BufferedReader, history: History, stop: Flag) -> None:
+    def _follow(self, file: BufferedReader, history: EventBuffer, stop: Flag) -> None:
         """Until the file is another one, or shorter than it was."""
         self._lines = 0
         rest = head = b""
@@ -88,7 +88,7 @@ class LogFeed:
             try:
                 if line.strip():
                     yield parse(line)
-            except UNREADABLE as error:
+            except DECODE_ERRORS as error:
                 log.warning("line is no event", path=str(self.path), line=self._lines, reason=str(error))
 
 
@@ -101,7 +101,7 @@ class SocketFeed:
         self._open = partial(subscribe, endpoint, key=key, server_key=server_key)
         self._open().close()  # so that mistakes are told at once
 
-    def run(self, history: History, stop: Flag) -> None:
+    def run(self, history: EventBuffer, stop: Flag) -> None:
         since = datetime.now(UTC) - _BACK
         with self._open(since=since) as subscription:
             while not subscription.joined and not stop.is_set():
@@ -123,7 +123,7 @@ class SocketFeed:
 class Running:
     """A feed at work in its thread while this is entered."""
 
-    def __init__(self, feed: Feed, history: History) -> None:
+    def __init__(self, feed: Feed, history: EventBuffer) -> None:
         self._stop = Flag()
         self._thread = Thread(target=self._work, args=(feed, history), name="feed", daemon=True)
 
@@ -137,7 +137,7 @@ class Running:
         self._stop.set()
         self._thread.join(timeout=5)
 
-    def _work(self, feed: Feed, history: History) -> None:
+    def _work(self, feed: Feed, history: EventBuffer) -> None:
         try:
             feed.run(history, self._stop)
         except Exception:

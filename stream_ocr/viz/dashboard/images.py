@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from stream_ocr.errors import SourceError
 from stream_ocr.events.spans import spans
 from stream_ocr.viz import thumbnails
-from stream_ocr.viz.dashboard.context import Page
+from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.search import crop_in
 
 _MOST_DIGITS = 15
@@ -18,7 +18,7 @@ _MOST_DIGITS = 15
 class Pictures:
     """Answers of the application. Small pictures out of the video are made one at a time, the latest kept."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: PageContext) -> None:
         self._page = page
         self._lock = Lock()
         self._made = lru_cache(maxsize=512)(self._make)

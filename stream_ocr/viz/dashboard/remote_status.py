@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 _PATIENCE_S = 3.0
 
 
-class Beside:
-    """The run that answers at ``operation.listen``."""
+class RemoteStatus:
+    """The run that answers at ``service.listen``."""
 
     def __init__(self, listen: str) -> None:
         """listen: HOST:PORT."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from stream_ocr.events import Event, TextEvent, parse
 from stream_ocr.events.spans import Span, spans
 from stream_ocr.store.reader import Query, StoreReader
-from stream_ocr.viz.dashboard.event_buffer import History
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 
 MOST = 100
 _PAGES = 3  # of a stream that are looked through for the end of a text
@@ -30,7 +30,7 @@ class Found:
 Search = Callable[[str], Sequence[Found]]
 
 
-def in_history(history: History) -> Search:
+def in_history(history: EventBuffer) -> Search:
     """Search whatever the case; the latest first."""
 
     def search(wanted: str) -> Sequence[Found]:

@@ -11,18 +11,18 @@ from typing import Self
 
 import uvicorn
 
-from stream_ocr.config.settings import Dashboard, Settings
+from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.events import Event, read_log
+from stream_ocr.events import Event, read_jsonl
 from stream_ocr.events.spans import of_video
 from stream_ocr.sinks.base import reason
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz.dashboard.app import create
 from stream_ocr.viz.dashboard.auth import is_loopback
-from stream_ocr.viz.dashboard.context import Page, Show
-from stream_ocr.viz.dashboard.event_buffer import History
+from stream_ocr.viz.dashboard.context import PageContext, Show
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import Feed, LogFeed, Running, SocketFeed
-from stream_ocr.viz.dashboard.remote_status import Beside
+from stream_ocr.viz.dashboard.remote_status import RemoteStatus
 from stream_ocr.viz.dashboard.search import in_history, in_store
 
 _SHORTEST_TOKEN = 16
@@ -30,28 +30,28 @@ _SHORTEST_TOKEN = 16
 
 def serve(feed: Feed, video: Path | None, settings: Settings, say: Callable[[str], None]) -> None:
     """Serve the page of a feed, with its video. Raises SourceError, SettingsError, SinkError and StoreError."""
-    history = History()
+    history = EventBuffer()
     search = in_store(settings.store.path) if settings.store.path else in_history(history)
     stream = _stream_of(video, feed, settings) if video else None
-    beside = settings.operation.listen if isinstance(feed, SocketFeed) and video is None else None
-    show = Beside(beside).show if beside else None
-    page = Page(video.name if video else feed.name, history, settings, search, video, stream, show)
+    beside = settings.service.listen if isinstance(feed, SocketFeed) and video is None else None
+    show = RemoteStatus(beside).show if beside else None
+    page = PageContext(video.name if video else feed.name, history, settings, search, video, stream, show)
     token = token_for(settings.dashboard)
     with listen(settings.dashboard) as listener, Running(feed, history), suppress(KeyboardInterrupt):
         say(f"{address(listener, token)} shows {page.title}; Ctrl-C ends it.")
         server(page, token).run(sockets=[listener])
 
 
-class Served:
+class DashboardServer:
     """The page of a run, served by a thread while this is entered."""
 
     def __init__(self, title: str, settings: Settings, look: Show, say: Callable[[str], None]) -> None:
         """look: at the run. Raises SettingsError and SinkError."""
-        self._history = History()
+        self._history = EventBuffer()
         token = token_for(settings.dashboard)
         store = settings.store.path  # which the run makes, later
         search = in_history(self._history) if store is None else lambda wanted: in_store(store)(wanted)
-        self._server = server(Page(title, self._history, settings, search, show=look), token)
+        self._server = server(PageContext(title, self._history, settings, search, show=look), token)
         self._listener = listen(settings.dashboard)
         self._thread = Thread(target=self._server.run, args=([self._listener],), name="page", daemon=True)
         self._say, self.address = say, address(self._listener, token)
@@ -80,7 +80,7 @@ def feed_of(source: str, key: Path | None = None, server_key: Path | None = None
     return LogFeed(Path(source))
 
 
-def server(page: Page, token: str | None) -> uvicorn.Server:
+def server(page: PageContext, token: str | None) -> uvicorn.Server:
     """What answers, once it is run."""
     config = uvicorn.Config(
         create(page, token=token),
@@ -96,7 +96,7 @@ def server(page: Page, token: str | None) -> uvicorn.Server:
 class _Server(uvicorn.Server):
     """Lets those who wait for events go before it waits for them to go."""
 
-    def __init__(self, config: uvicorn.Config, page: Page) -> None:
+    def __init__(self, config: uvicorn.Config, page: PageContext) -> None:
         super().__init__(config)
         self._page = page
 
@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(dashboard: Dashboard) -> socket.socket:
+def listen(dashboard: DashboardSettings) -> socket.socket:
     """A socket at the address of the settings. Raises SinkError."""
     family = socket.AF_INET6 if ":" in dashboard.host else socket.AF_INET
     listener = socket.socket(family)
@@ -131,7 +131,7 @@ def address(listener: socket.socket, token: str | None) -> str:
     return f"http://{named}:{port}/" + (f"?token={token}" if token else "")
 
 
-def token_for(dashboard: Dashboard) -> str | None:
+def token_for(dashboard: DashboardSettings) -> str | None:
     """What viewers have to show: nothing at a loopback address, unless a file has a token. Raises SettingsError."""
     if dashboard.token_file is not None:
         try:
@@ -155,5 +155,5 @@ def _stream_of(video: Path, feed: Feed, settings: Settings) -> str | None:
         pass
     if not isinstance(feed, LogFeed):
         return video.name
-    streams = {event.stream for event in of_video(list(read_log(feed.path)), video)}
+    streams = {event.stream for event in of_video(list(read_jsonl(feed.path)), video)}
     return streams.pop() if streams else None

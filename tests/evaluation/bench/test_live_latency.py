@@ -10,8 +10,8 @@ from stream_ocr.events import TextEvent
 
 def event(clock: str | None, start_s: float) -> TextEvent:
     return TextEvent(
-        id="1", seq=0, kind="appeared", stream="gate", track=1, text="A", confidence=1.0, characters=(1.0,), start=0.0,
-        end=None, start_utc=datetime.fromtimestamp(start_s, UTC), end_utc=None, clock=clock, polygon=(),
+        id="1", seq=0, kind="appeared", stream="gate", track=1, text="A", confidence=1.0, char_confidences=(1.0,), start=0.0,
+        end=None, start_utc=datetime.fromtimestamp(start_s, UTC), end_utc=None, utc_source=clock, polygon=(),
         size=(640, 360), previous=None, emitted_utc=datetime.fromtimestamp(start_s + 9, UTC),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from stream_ocr.evaluation import bench
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.bench.rapidocr import join
 
-OWN = ("models=own", "device=cpu", "threads=1")
+OWN = ("models=builtin", "device=cpu", "threads=1")
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
     assert 0 < ours["detection_ratio"] < 0.5
     assert ours["score"]["true_words"] > 10
     assert results["together"]["ours"]["f1"] == ours["score"]["f1"]
-    assert results["models"] == "own"
+    assert results["models"] == "builtin"
     assert {file.suffix for file in tmp_path.iterdir()} == {".mp4", ".json", ".jsonl"}
     assert [step.split(":")[0] for step in steps] == ["slides"] * 3
 

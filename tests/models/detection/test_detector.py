@@ -6,7 +6,7 @@ import pytest
 
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import bounds, rectangle, unflat
-from stream_ocr.core.messages import Region
+from stream_ocr.core.messages import Detection
 from stream_ocr.models.backends.base import TorchEngine
 from stream_ocr.models.detection.dbnet import MEAN, SCALE, DBNet
 from stream_ocr.models.detection.detector import Detector, Normalisation, in_reading_order, lay_out, picture_of
@@ -49,7 +49,7 @@ def frame(size: tuple[int, int], boxes: Sequence[Box] = (), yuv: tuple[int, int,
     return Frame(y, u, v)
 
 
-def boxes_of(regions: Sequence[Region]) -> list[tuple[float, ...]]:
+def boxes_of(regions: Sequence[Detection]) -> list[tuple[float, ...]]:
     return [bounds(unflat(region.quad)) for region in regions]
 
 

@@ -11,7 +11,7 @@ from stream_ocr.errors import SourceError
 from stream_ocr.evaluation.detection_metrics import iou
 from stream_ocr.models.detection import images
 
-OWN = Settings.load(overrides=["models=own"])
+OWN = Settings.load(overrides=["models=builtin"])
 
 
 @pytest.fixture

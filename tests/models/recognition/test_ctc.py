@@ -26,7 +26,7 @@ def test_repeats_collapse_and_blanks_part_doubles() -> None:
 def test_confidence_of_a_character_is_its_peak_and_of_the_text_the_geometric_mean() -> None:
     decoded = greedy(scores([1, 1, 0, 2], [0.6, 0.9, 0.99, 0.4]), CHARSET)
     assert decoded.text == "ab"
-    assert decoded.characters == pytest.approx((0.9, 0.4))
+    assert decoded.char_confidences == pytest.approx((0.9, 0.4))
     assert decoded.confidence == pytest.approx((0.9 * 0.4) ** 0.5)
 
 
@@ -78,7 +78,7 @@ def test_a_beam_may_beat_the_best_path() -> None:
     assert greedy(p_TC, CHARSET) == NOTHING
     read = beam_search(p_TC, CHARSET, width=8)
     assert read.text in ("a", "b")
-    assert read.characters == pytest.approx((0.3,))
+    assert read.char_confidences == pytest.approx((0.3,))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -85,7 +85,7 @@ def test_a_source_may_have_a_vocabulary_of_its_own(tmp_path: Path) -> None:
     assert {name: transcribe(seen).text for name, transcribe in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
 
 
-@pytest.mark.parametrize("choice", ["own", "ppocr"])
+@pytest.mark.parametrize("choice", ["builtin", "ppocr"])
 def test_both_engines_follow_the_settings(choice: str, tmp_path: Path) -> None:
     if choice == "ppocr":
         pytest.importorskip("rapidocr", reason="pip install 'stream-ocr[ppocr]'")

@@ -65,7 +65,7 @@ def test_of_several_candidates_the_most_probable_one_is_taken() -> None:
 def test_confidence_is_what_the_network_has_for_the_corrected_characters() -> None:
     fixed = Lexicon(["cut"], DEFAULT, distance=1).transcribe(scores("cot", "cut"))
     assert fixed.text == "cut"
-    assert fixed.characters == pytest.approx((0.998, 0.15, 0.998), abs=0.01)
+    assert fixed.char_confidences == pytest.approx((0.998, 0.15, 0.998), abs=0.01)
 
 
 def test_what_cannot_be_spelled_is_never_read() -> None:

@@ -51,7 +51,7 @@ def test_answers_come_in_the_order_of_the_crops_whatever_their_widths() -> None:
     recognizer = reader()
     read = recognizer.read([bars(count) for count in counts])
     assert [reading.text for reading in read] == ["a" * count for count in counts]
-    assert all(len(reading.characters) == len(reading.text) for reading in read)
+    assert all(len(reading.char_confidences) == len(reading.text) for reading in read)
     assert read[0].confidence == pytest.approx(0.9)
     assert recognizer.read([]) == []
 
@@ -93,7 +93,7 @@ def test_long_lines_are_cut_in_the_gaps_between_words() -> None:
     (reading,) = recognizer.read([line])
     assert reading.text.replace(" ", "") == "a" * 44
     assert " " in reading.text
-    assert len(reading.characters) == len(reading.text)
+    assert len(reading.char_confidences) == len(reading.text)
     assert all(width <= 512 for *_, width in recognizer.engine.shapes)
 
 
@@ -111,7 +111,7 @@ def test_joined_readings_keep_a_confidence_for_each_character() -> None:
         [(Decoded(" ab", 0.6, (0.5, 0.9, 0.4)), False), (NOTHING, True), (Decoded("c ", 0.7, (0.8, 0.7)), True)]
     )
     assert joined.text == "ab c"
-    assert joined.characters == (0.9, 0.4, 0.4, 0.8)
+    assert joined.char_confidences == (0.9, 0.4, 0.4, 0.8)
     assert joined.confidence == pytest.approx((0.9 * 0.4 * 0.4 * 0.8) ** 0.25)
     assert join([]) == NOTHING
     assert join([(Decoded("  ", 0.5, (0.5, 0.5)), False)]) == NOTHING
@@ -135,7 +135,7 @@ def test_company_does_not_change_a_reading(dtype: str) -> None:
     assert any(reading.text for reading in together)
     assert [reading.text for reading in together] == [reading.text for reading in alone]
     for one, other in zip(together, alone, strict=True):
-        np.testing.assert_allclose(one.characters, other.characters, atol=1e-4)
+        np.testing.assert_allclose(one.char_confidences, other.char_confidences, atol=1e-4)
 
 
 def test_a_crop_of_the_greatest_width_is_one_piece() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.tracking.frame_history import History
-from stream_ocr.tracking.ticker.mosaic import Headline
-from stream_ocr.tracking.ticker.tracker import Tickers
+from stream_ocr.tracking.frame_history import FrameHistory
+from stream_ocr.tracking.ticker.mosaic import TickerMessage
+from stream_ocr.tracking.ticker.tracker import TickerTracker
 
 FRAME_S, SPEED = 0.04, 5  # pixels a frame
 LEFT, TOP, RIGHT, BOTTOM = 100, 200, 500, 230
@@ -44,8 +44,8 @@ def box(n: int, *, stops_at: int = 10**6) -> np.ndarray:
     return rectangle(start, TOP, max(min(RIGHT, RIGHT - min(n, stops_at) * SPEED + 900) - start, 1), BOTTOM - TOP)
 
 
-def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, Tickers, list[Headline]]]:
-    tickers, history = Tickers(), History()
+def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, TickerTracker, list[TickerMessage]]]:
+    tickers, history = TickerTracker(), FrameHistory()
     stops = {"stops_at": how["stops_at"]} if "stops_at" in how else {}
     for n in range(frames):
         luma = crawls(n, **how)
@@ -57,7 +57,7 @@ def followed(frames: int, **how: bool | int) -> Iterator[tuple[int, Tickers, lis
 
 
 def test_a_look_at_other_rows_forgets_no_line() -> None:
-    tickers, history = Tickers(), History()
+    tickers, history = TickerTracker(), FrameHistory()
     for n in range(12):
         history.add(n * FRAME_S, crawls(n + 20))
     tickers.detected([box(30)], crawls(30), history)
@@ -85,7 +85,7 @@ def test_a_message_is_put_together_of_all_that_came_in() -> None:
 
 
 def test_what_comes_to_rest_is_given_back_with_what_was_seen_of_it() -> None:
-    ended: list[Headline] = []
+    ended: list[TickerMessage] = []
     held: list[bool] = []
     for n, tickers, over in followed(120, stops_at=60):
         ended += over

@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 import pytest
 
-from stream_ocr.bus.journal import StoredJournal, open_journal
+from stream_ocr.bus.journal import DurableJournal, open_journal
 from stream_ocr.config.loading import PREFIX
-from stream_ocr.config.settings import Dashboard, Settings
+from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.viz.dashboard import server as serving
-from stream_ocr.viz.dashboard.context import Page, Show
-from stream_ocr.viz.dashboard.event_buffer import History
+from stream_ocr.viz.dashboard.context import PageContext, Show
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import Running
 from stream_ocr.viz.dashboard.search import in_history, in_store
 
@@ -167,12 +167,12 @@ def serve() -> Iterator[Callable[..., str]]:
             store: Path | None = None,
             show: Show | None = None,
         ) -> str:
-            history, feed = History(), serving.feed_of(str(source))
+            history, feed = EventBuffer(), serving.feed_of(str(source))
             settings = Settings.load(None, [f"store.path={store}"] if store else [])
-            page = Page(
+            page = PageContext(
                 feed.name, history, settings, in_store(store) if store else in_history(history), video, show=show
             )
-            listener = stack.enter_context(serving.listen(Dashboard(port=0)))
+            listener = stack.enter_context(serving.listen(DashboardSettings(port=0)))
             stack.enter_context(Running(feed, history))
             server = serving.server(page, token)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -203,7 +203,7 @@ class Log:
         seq = self._seq[stream] = self._seq.get(stream, -1) + 1
         x, y, width, height = facts.pop("box", (100, 60, 300, 40))
         place = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
-        given = {"track": 1, "confidence": 0.9, "size": (640, 360), "clock": "file", "polygon": place}
+        given = {"track": 1, "confidence": 0.9, "size": (640, 360), "utc_source": "file", "polygon": place}
         return TextEvent(
             id=f"{stream}-{seq}", seq=seq, kind=kind, stream=stream, text=text, start=start, **given | facts
         )  # type: ignore[arg-type]
@@ -215,10 +215,10 @@ def log(tmp_path: Path) -> Log:
 
 
 @pytest.fixture
-def journal(tmp_path: Path, endpoint: str) -> Iterator[StoredJournal]:
+def journal(tmp_path: Path, endpoint: str) -> Iterator[DurableJournal]:
     """A store with a publisher, as a run has it."""
     with open_journal(
         Settings.load(None, [f"store.path={tmp_path}/events.db", f"socket.events={endpoint}"])
     ) as journal:
-        assert isinstance(journal, StoredJournal)
+        assert isinstance(journal, DurableJournal)
         yield journal

@@ -218,7 +218,7 @@ def test_events_appear_within_a_second_of_being_published(browse, serve, journal
 
 
 def test_boxes_of_a_camera_lie_where_the_texts_are(browse, serve, log):
-    log.add(log.text("appeared", "GATE 4", 1.0, box=(100, 60, 300, 40), clock="arrival"))
+    log.add(log.text("appeared", "GATE 4", 1.0, box=(100, 60, 300, 40), utc_source="arrival"))
     opened = browse(serve(log.path))
     opened.until("document.querySelectorAll('.tile polygon').length === 1")
     left, top, right, bottom = opened.page.evaluate(
@@ -230,7 +230,7 @@ def test_boxes_of_a_camera_lie_where_the_texts_are(browse, serve, log):
         }"""
     )
     assert intersection_over_union((left, top, right, bottom), (100 / 640, 60 / 360, 400 / 640, 100 / 360)) > 0.9
-    log.add(log.text("ended", "GATE 4", 1.0, end=2.0, clock="arrival"))
+    log.add(log.text("ended", "GATE 4", 1.0, end=2.0, utc_source="arrival"))
     opened.until("document.querySelectorAll('.tile polygon').length === 0")
 
 
@@ -461,7 +461,7 @@ def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log,
     every = {frame: picture for frame, (_, picture) in enumerate(pictures(scene)) if frame % 25 == 0}
     video, annotated = tmp_path / "demo.mp4", tmp_path / "annotated.mp4"
     render(scene, video)
-    settings = Settings.load(None, ["models=own"])
+    settings = Settings.load(None, ["models=builtin"])
     told = list(stream_ocr.read(video, settings=settings))
     annotate(video, told, annotated, settings)
 

@@ -15,7 +15,7 @@ import pytest
 from stream_ocr.config.loading import PREFIX
 from stream_ocr.synthetic.scene import Scene, Text, pictures, render, truth
 from stream_ocr.testing.oracles import texts_at
-from stream_ocr.viz.dashboard.remote_status import Beside
+from stream_ocr.viz.dashboard.remote_status import RemoteStatus
 
 SIZE = (640, 360)
 TEXTS = (
@@ -96,7 +96,7 @@ def test_a_run_shows_its_cameras_with_their_texts(run, browse, axe):
 
     assert axe(page) == []
 
-    beside = Beside(run.listen)  # as the page of another process asks
+    beside = RemoteStatus(run.listen)  # as the page of another process asks
     kind, data = beside.show("/picture", {"stream": "platform", "width": "640"})
     picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     true = next(pictures(SCENE))[1]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream_ocr.config.settings import Dashboard, Settings
+from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.errors import SettingsError, SinkError, SourceError, SubscribeError
 from stream_ocr.testing import published_event
 from stream_ocr.viz.dashboard import server as serving
-from stream_ocr.viz.dashboard.event_buffer import History, Place
+from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
 
 
 def get(address: str, path: str = "", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -120,7 +120,7 @@ def test_names_that_are_not_of_this_machine_are_refused(serve, log):
 
 
 def test_elsewhere_a_token_is_asked_for(serve, log):
-    token = serving.token_for(Dashboard(host="10.0.0.1"))
+    token = serving.token_for(DashboardSettings(host="10.0.0.1"))
     assert len(token) >= 32
     here, said = serve(log.path, token=token).split("?token=")
     assert said == token
@@ -141,24 +141,24 @@ def test_elsewhere_a_token_is_asked_for(serve, log):
 def test_the_token_of_a_file(tmp_path):
     secret = tmp_path / "token"
     secret.write_text("a-token-of-some-length\n")
-    assert serving.token_for(Dashboard(token_file=secret)) == "a-token-of-some-length"
+    assert serving.token_for(DashboardSettings(token_file=secret)) == "a-token-of-some-length"
     secret.write_text("short")
     with pytest.raises(SettingsError, match="5 characters; make it 16 or more"):
-        serving.token_for(Dashboard(token_file=secret))
+        serving.token_for(DashboardSettings(token_file=secret))
     with pytest.raises(SettingsError, match="cannot be read"):
-        serving.token_for(Dashboard(token_file=tmp_path / "none"))
+        serving.token_for(DashboardSettings(token_file=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
     ("host", "asks"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("10.0.0.1", True)]
 )
 def test_only_loopback_goes_without_a_token(host, asks):
-    assert (serving.token_for(Dashboard(host=host)) is not None) == asks
+    assert (serving.token_for(DashboardSettings(host=host)) is not None) == asks
 
 
 def test_a_port_that_is_taken_is_one_sentence():
-    with serving.listen(Dashboard(port=0)) as first:
-        taken = Dashboard(port=first.getsockname()[1])
+    with serving.listen(DashboardSettings(port=0)) as first:
+        taken = DashboardSettings(port=first.getsockname()[1])
         with pytest.raises(SinkError, match=r"set dashboard\.port to another"):
             serving.listen(taken)
 
@@ -171,9 +171,9 @@ def test_files_that_are_not_there_are_told_at_the_start(tmp_path, log):
 
 
 def test_history_forgets_the_oldest_and_says_so(log):
-    history = History(most=3)
+    history = EventBuffer(most=3)
     history.add(log.text("appeared", str(n), n, track=n) for n in range(2))
-    place, lines, restart = history.after(Place("", 0))
+    place, lines, restart = history.after(EventPosition("", 0))
     assert (len(lines), restart) == (2, True)
     assert history.after(place) == (place, [], False)
     history.add(log.text("appeared", str(n), n, track=n) for n in range(2, 6))
@@ -187,8 +187,8 @@ def test_history_forgets_the_oldest_and_says_so(log):
 
 @pytest.mark.parametrize("text", ["", "x", "-", "abc-", "a-1e5", "a-" + "9" * 30, "a-²"])
 def test_places_that_were_never_given_out_are_the_beginning(text):
-    assert Place.parse(text).next == 0
-    assert Place.parse(str(Place("ab12", 7))) == Place("ab12", 7)
+    assert EventPosition.parse(text).next == 0
+    assert EventPosition.parse(str(EventPosition("ab12", 7))) == EventPosition("ab12", 7)
 
 
 def test_events_that_are_published_are_told_and_found(serve, journal, endpoint, tmp_path):

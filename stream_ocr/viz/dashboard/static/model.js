@@ -88,7 +88,7 @@ export class Model {
       this.live = true; // files have no such events
       return Date.parse(event.start_utc ?? event.emitted_utc) / 1000;
     }
-    if (event.clock === "rtcp" || event.clock === "arrival" || stream.shift) {
+    if (event.utc_source === "rtcp" || event.utc_source === "arrival" || stream.shift) {
       this.live = true;
       if (event.start_utc) stream.shift = Date.parse(event.start_utc) / 1000 - event.start;
       else stream.shift ??= Date.parse(event.emitted_utc) / 1000 - event.start;
