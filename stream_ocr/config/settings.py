@@ -14,11 +14,10 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stream_ocr.config import loading, sinks
-from stream_ocr.config.base import OFF, ConfigModel
+from stream_ocr.config.base import OFF, ConfigModel, TextConstraints
 from stream_ocr.config.sinks import Rules, Sinks
 from stream_ocr.config.sources import LiveSettings, SourceName, SourceSettings
 from stream_ocr.config.storage import SocketSettings, StoreSettings
-from stream_ocr.config.text_constraints import TextConstraints
 from stream_ocr.config.urls import REVEAL, Scrubber
 from stream_ocr.errors import SettingsError
 

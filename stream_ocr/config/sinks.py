@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from stream_ocr.config.base import ConfigModel
-from stream_ocr.config.time_of_day import Hours
+from stream_ocr.config.base import ConfigModel, TimeOfDayRange
 from stream_ocr.events import Kind, SourceKind
 from stream_ocr.events.polygon import Point
 
@@ -185,7 +184,7 @@ class Match(ConfigModel):
     region: tuple[Point, ...] | None = Field(
         None, min_length=3, description="Polygon, in pixels of the source frame, that holds the middle of the text."
     )
-    hours: Hours | None = Field(None, description="Span of the day, as in 06:00-22:30; it may pass midnight.")
+    hours: TimeOfDayRange | None = Field(None, description="Span of the day, as in 06:00-22:30; it may pass midnight.")
     zone: Annotated[str | None, AfterValidator(_zone)] = Field(
         None, description="Time zone of the hours; null: the machine's."
     )

@@ -7,9 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from stream_ocr.config.base import ConfigModel
-from stream_ocr.config.text_constraints import TextConstraints
-from stream_ocr.config.time_of_day import Hours, within
+from stream_ocr.config.base import ConfigModel, TextConstraints, TimeOfDayRange, in_time_range
 from stream_ocr.config.urls import SourceUrl
 from stream_ocr.events.polygon import contains_point
 
@@ -43,7 +41,7 @@ class SourceSettings(TextConstraints):
     max_fps: float | None = Field(
         None, gt=0, description="Looks of the detector per second for this source; null: as detection.max_fps."
     )
-    active: tuple[Hours, ...] = Field(
+    active: tuple[TimeOfDayRange, ...] = Field(
         (), description="Hours of the day at this machine, as 07:00-19:30, in which it is read. None: always."
     )
     _address: SourceUrl | None = PrivateAttr(None)
@@ -82,7 +80,7 @@ class SourceSettings(TextConstraints):
 
     def is_active(self, now: datetime) -> bool:
         """Whether it is to be read at a time of this machine."""
-        return not self.active or any(within(hours, now.time()) for hours in self.active)
+        return not self.active or any(in_time_range(hours, now.time()) for hours in self.active)
 
 
 class LiveSettings(ConfigModel):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import regex
 
+from stream_ocr.config.base import TextConstraints
 from stream_ocr.config.settings import Settings
-from stream_ocr.config.text_constraints import TextConstraints
 from stream_ocr.errors import SettingsError
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import Transcribe, beam_search, greedy
