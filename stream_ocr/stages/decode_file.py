@@ -16,14 +16,14 @@ from stream_ocr.gating.frame_policy import SKIP, FramePolicy
 from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.sources.files import FileSource, open_file
 from stream_ocr.sources.prefetch import Prefetcher
-from stream_ocr.stages.base import Slots, frame_ring
+from stream_ocr.stages.base import Slots, SourceStage, frame_ring
 
 _PATIENCE_S = 0.1
 _FEWEST, _MOST_BYTES = 12, 96 << 20  # slots, and bytes in them, that wait for the stages that follow
 _AHEAD = 3  # pictures that are decoded while one is compared with those before it
 
 
-class DecodeStage:
+class DecodeStage(SourceStage):
     """A source stage: ``run`` gives the messages of one file, ``StreamClosed`` last."""
 
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:

@@ -20,7 +20,7 @@ from stream_ocr.errors import SettingsError, WorkerError
 from stream_ocr.gating.frame_policy import SKIP, FramePolicy
 from stream_ocr.sources.frame_queue import QueuedFrame
 from stream_ocr.sources.live import LiveSource
-from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots, frame_ring
+from stream_ocr.stages.base import EPOCHS_PER_INCARNATION, Slots, SourceStage, frame_ring
 
 _PATIENCE_S = 0.1
 _PAUSE_S = 1.0  # without pictures, from which that is a gap; also the least time between two gaps that are told
@@ -55,13 +55,13 @@ class LoadShedder:
         return True
 
 
-class LiveDecodeStage:
+class LiveDecodeStage(SourceStage):
     """A source stage: ``run`` gives the messages of one live source, ``StreamClosed`` last."""
 
     def __init__(
-        self, stream: str, settings: Settings, slots: Slots, *, life: int = 0, origin_s: float | None = None
+        self, stream: str, settings: Settings, slots: Slots, *, incarnation: int = 0, origin_s: float | None = None
     ) -> None:
-        """stream: one of ``settings.sources``. life: how often this stage has been replaced in a run.
+        """stream: one of ``settings.sources``. incarnation: how often this stage has been replaced in a run.
 
         origin_s: monotonic time that is media time 0; None: when the first picture comes.
         """
@@ -73,7 +73,12 @@ class LiveDecodeStage:
         self._worth = FramePolicy(settings, source)
         self._relief = LoadShedder()
         self._source = LiveSource(
-            stream, source, settings.live, settings.decode, epoch=life * EPOCHS_OF_A_LIFE, origin_s=origin_s
+            stream,
+            source,
+            settings.live,
+            settings.decode,
+            epoch=incarnation * EPOCHS_PER_INCARNATION,
+            origin_s=origin_s,
         )
         self._first: Stamp | None = None
         self._last: Stamp | None = None  # of a frame that was handed on
@@ -96,7 +101,7 @@ class LiveDecodeStage:
         return self._max_per_s / self._relief.stretch
 
     @property
-    def counts(self) -> dict[str, dict[str, int]]:
+    def counters(self) -> dict[str, dict[str, int]]:
         """Of its one stream."""
         return {
             self._stream: {
@@ -128,7 +133,7 @@ class LiveDecodeStage:
         start_s = self._first.time_s if self._first else 0.0
         end_s = self._last.end_s if self._last else start_s
         yield from self._tell_gap(end_s)
-        yield StreamClosed(self._stream, reason, start_s, end_s, self.counts[self._stream])
+        yield StreamClosed(self._stream, reason, start_s, end_s, self.counters[self._stream])
 
     def _show(self, shown: QueuedFrame, stop: Callable[[], bool]) -> Iterator[Message]:
         picture, stamp = shown.picture, shown.picture.stamp
@@ -220,10 +225,10 @@ def build(
     rings: Mapping[str, Slots],
     *,
     stream: str,
-    life: int = 0,
+    incarnation: int = 0,
     origin_s: float | None = None,
 ) -> LiveDecodeStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
     logging_config.configure(typed, stage="decode")
-    return LiveDecodeStage(stream, typed, rings[frame_ring(stream)], life=life, origin_s=origin_s)
+    return LiveDecodeStage(stream, typed, rings[frame_ring(stream)], incarnation=incarnation, origin_s=origin_s)

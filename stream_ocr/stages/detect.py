@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -15,8 +14,8 @@ from stream_ocr.core.messages import Detection, Detections, FrameRef, Message, S
 from stream_ocr.gating.detection_schedule import WHOLE
 from stream_ocr.gating.known_regions import Box, KnownRegions
 from stream_ocr.models import presets, zoo
-from stream_ocr.models.detection.detector import MULTIPLE
-from stream_ocr.stages.base import FrameRings, Slots
+from stream_ocr.models.detection.detector import SIZE_MULTIPLE
+from stream_ocr.stages.base import FrameRings, Slots, Stage
 
 _EDGE = 1.0
 """Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
@@ -32,16 +31,16 @@ class Finder(Protocol):
         """The regions of each frame."""
         ...
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """The same with less work, not as exact."""
         ...
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Small text, with more work."""
         ...
 
 
-class DetectStage:
+class DetectStage(Stage):
     """Runs the detector on batches of frames of all streams; other frames pass by."""
 
     def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Finder | None = None) -> None:
@@ -49,7 +48,6 @@ class DetectStage:
         self._settings, self._frames, self._given = settings, frames, detector
         self._looks = Counter[str]()  # and glances, by stream
         self._familiar: defaultdict[str, KnownRegions] = defaultdict(KnownRegions)
-        self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         if self._given is None:
@@ -59,11 +57,6 @@ class DetectStage:
         else:
             self._detector = self._given
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Detections`` of every frame, in order; what is said of sources passes by."""
@@ -76,7 +69,7 @@ class DetectStage:
             elif isinstance(message, FrameRef):
                 yield self._answer(message, found)
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
+    def quarantine(self, message: Message) -> Iterator[Message]:
         """The frame goes on without a look of the detector."""
         yield Detections(message, None) if isinstance(message, FrameRef) else message
 
@@ -85,7 +78,7 @@ class DetectStage:
         yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
 
     @property
-    def counts(self) -> Mapping[str, Mapping[str, int]]:
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
         """By stream."""
         return {stream: {"detector_frames": looks} for stream, looks in self._looks.items()}
 
@@ -100,7 +93,7 @@ class DetectStage:
             return Detections(ref, None)
         self._looks[ref.stamp.stream] += 1
         if ref.action == "detect_fine":
-            return Detections(ref, self._that_count(ref, self._detector.closely([self._part(ref)])[0]))
+            return Detections(ref, self._that_count(ref, self._detector.detect_fine([self._part(ref)])[0]))
         if ref.action == "detect":
             seen = next(found)
         elif rows := self._news(ref):
@@ -118,7 +111,7 @@ class DetectStage:
         if familiar.restless:
             familiar.restless = False
             return rows
-        glimpsed = self._that_count(ref, self._detector.glance([self._part(ref)])[0])
+        glimpsed = self._that_count(ref, self._detector.detect_coarse([self._part(ref)])[0])
         news = familiar.news(self._frame(ref).y, self._that_start(glimpsed))
         wanted = _round(news, rows) if news else None
         familiar.restless = wanted == rows
@@ -156,7 +149,7 @@ def _round(boxes: Sequence[Box], rows: tuple[int, int]) -> tuple[int, int]:
     """The rows round some boxes, with room for what a glance does not see of them; all, unless that spares much."""
     top = min(box[1] - _ROOM * (box[3] - box[1]) for box in boxes)
     bottom = max(box[3] + _ROOM * (box[3] - box[1]) for box in boxes)
-    top, bottom = max(int(top) // MULTIPLE * MULTIPLE, rows[0]), min(-(-int(bottom) // MULTIPLE) * MULTIPLE, rows[1])
+    top, bottom = max(int(top) // SIZE_MULTIPLE * SIZE_MULTIPLE, rows[0]), min(-(-int(bottom) // SIZE_MULTIPLE) * SIZE_MULTIPLE, rows[1])
     return (top, bottom) if bottom - top < WHOLE * (rows[1] - rows[0]) else rows
 
 

@@ -20,13 +20,13 @@ from stream_ocr.bus.journal import Journal, MemoryJournal, open_journal
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, event_id, polygon
-from stream_ocr.models.recognition.calibration import calibrated, certainty
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.update_policy import echoes, is_rest, ticks, verdict
 from stream_ocr.readings.word_filter import is_lone, is_writing
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
-from stream_ocr.stages.base import Slots
+from stream_ocr.stages.base import Slots, Stage
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
@@ -59,7 +59,7 @@ class _Stream:
     last_progress_s: float = float("-inf")
 
 
-class PublishStage:
+class PublishStage(Stage):
     """Turns readings into events, commits them to the journal, gives them to the sinks, and tells the caller.
 
     journal: by default one that counts and keeps nothing.
@@ -200,11 +200,11 @@ class PublishStage:
     def _clear(self, reading: Reading) -> bool:
         """Whether the settings let it be reported."""
         characters = self._calibrated(reading)
-        return certainty(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
+        return text_confidence(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
 
     def _calibrated(self, reading: Reading) -> tuple[float, ...]:
         temperature = self._settings.recognition.temperature
-        return reading.char_confidences if temperature is None else calibrated(reading.char_confidences, temperature)
+        return reading.char_confidences if temperature is None else calibrate(reading.char_confidences, temperature)
 
     def _event(self, message: Readings, kind: Kind, told: _Told, previous: str | None, now: Reading) -> TextEvent:
         stamp, name, said = message.stamp, message.stamp.stream, told.said
@@ -220,7 +220,7 @@ class PublishStage:
             stream=name,
             track=now.track,
             text=said.text,
-            confidence=certainty(characters),
+            confidence=text_confidence(characters),
             char_confidences=characters,
             start=said.start_s,
             end=end_s,

@@ -1,7 +1,6 @@
 """Recognise: what the texts say, the looks at one text fused into one reading."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,17 +19,17 @@ from stream_ocr.core.messages import (
 )
 from stream_ocr.gating.reread_backoff import RereadBackoff
 from stream_ocr.models import presets, zoo
-from stream_ocr.models.recognition.decoding import of_sources
+from stream_ocr.models.recognition.decoding import source_decoders
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.voting import Voting
 from stream_ocr.readings.word_filter import believed
-from stream_ocr.stages.base import CROPS, Slots
+from stream_ocr.stages.base import CROPS, Slots, Stage
 from stream_ocr.stages.crop_snapshot import Evidence
 
 _Key = tuple[str, int, int]  # stream, track, view
 
 
-class RecognizeStage:
+class RecognizeStage(Stage):
     """Reads the crops of all streams in batches and gives them back to their ring."""
 
     def __init__(self, settings: Settings, crops: Slots, recognizer: Recognizer | None = None) -> None:
@@ -40,7 +39,6 @@ class RecognizeStage:
         self._doubts: dict[tuple[str, int], RereadBackoff] = {}
         self._evidence: dict[_Key, Evidence] = {}
         self._read: dict[str, int] = {}
-        self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         if self._given is None:
@@ -48,13 +46,8 @@ class RecognizeStage:
             self.notes = {"network": f"{presets.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
         else:
             self._recognizer = self._given
-        self._transcribe = of_sources(self._settings, self._recognizer.charset)
+        self._transcribe = source_decoders(self._settings, self._recognizer.charset)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Readings`` of every frame, in order."""
@@ -65,7 +58,7 @@ class RecognizeStage:
             elif isinstance(message, SourceChanged):
                 yield message
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
+    def quarantine(self, message: Message) -> Iterator[Message]:
         """The crops go back unread, and the texts keep what was read of them before."""
         if isinstance(message, Tracks):
             self._give_back(message)
@@ -79,14 +72,14 @@ class RecognizeStage:
         yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
 
     @property
-    def counts(self) -> Mapping[str, Mapping[str, int]]:
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
         """By stream."""
         return {stream: {"crops_read": crops} for stream, crops in self._read.items()}
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Go on with other lexicons and patterns of sources."""
         self._settings = Settings.model_validate(settings)
-        self._transcribe = of_sources(self._settings, self._recognizer.charset)
+        self._transcribe = source_decoders(self._settings, self._recognizer.charset)
 
     def _look(self, message: Tracks) -> None:
         """Read the crops that can still change something."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from stream_ocr.core.messages import (
 )
 from stream_ocr.gating.reading_policy import ReadingPolicy
 from stream_ocr.models import presets
-from stream_ocr.stages.base import CROPS, FrameRings, Slots
+from stream_ocr.stages.base import CROPS, FrameRings, Slots, Stage
 from stream_ocr.tracking.template_matching import rectify
 from stream_ocr.tracking.ticker.mosaic import TickerMessage
 from stream_ocr.tracking.tracker import Followed, Tracker, TrackLifetimes
@@ -51,7 +50,7 @@ class _Stream:
         return self.told + self.tracker.overlooked
 
 
-class TrackStage:
+class TrackStage(Stage):
     """One tracker per stream. Gives frames back to their ring once it has looked at them."""
 
     def __init__(
@@ -60,24 +59,16 @@ class TrackStage:
         frames: Mapping[str, Slots],
         crops: Slots,
         crop_size: tuple[int, int],
-        life: int = 0,
+        incarnation: int = 0,
     ) -> None:
         """crops: the ring of crops. crop_size: (greatest width, height) that the recogniser reads.
 
-        life: how often this stage has been replaced in a run; no life repeats the track ids of another.
+        incarnation: how often this stage has been replaced in a run; no two use the same track ids.
         """
         self._settings, self._frames, self._crops, self._crop_size = settings, frames, crops, crop_size
-        self._first_id = life * _IDS_OF_A_LIFE + 1
+        self._first_id = incarnation * _IDS_OF_A_LIFE + 1
         self._next_ids: dict[str, int] = {}  # of streams that have closed, for they may come back
         self._streams: dict[str, _Stream] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """``Tracks`` of every frame, in order."""
@@ -90,13 +81,13 @@ class TrackStage:
                     yield self._end_all(stream, stream.last.end_s)
                 yield message
 
-    def renew(self) -> None:
+    def resend(self) -> None:
         """Have every text read again: what was read of it has been forgotten."""
         for stream in self._streams.values():
             stream.gate.forget_all()
 
     @property
-    def counts(self) -> Mapping[str, Mapping[str, int]]:
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
         """By stream."""
         return {name: {"boxes": stream.boxes} for name, stream in self._streams.items()}
 
@@ -209,7 +200,7 @@ def _track(text: Followed, crop: CropRef | None) -> TrackState:
     )
 
 
-def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, life: int = 0) -> TrackStage:
+def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, incarnation: int = 0) -> TrackStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
-    return TrackStage(typed, FrameRings(rings), rings[CROPS], presets.crop_size(typed), life)
+    return TrackStage(typed, FrameRings(rings), rings[CROPS], presets.crop_size(typed), incarnation)

@@ -24,7 +24,7 @@ from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sinks.base import Sinks
-from stream_ocr.stages.base import Slots, Stage
+from stream_ocr.stages.base import Slots, SourceStage, Stage
 from stream_ocr.stages.decode_file import DecodeStage
 from stream_ocr.stages.inline import InlineStages
 from stream_ocr.stages.publish import PublishStage
@@ -40,7 +40,7 @@ def grey(luma: np.ndarray) -> Frame:
     return Frame(luma, chroma, chroma, full_range=True)
 
 
-class ScriptedSource:
+class ScriptedSource(SourceStage):
     """A source stage that shows given pictures at given times, and wants the detector ``detect_every_s``."""
 
     def __init__(
@@ -75,7 +75,7 @@ class ScriptedSource:
         yield StreamClosed(self._stream, "end", 0.0, end_s, {"frames": seq, "dropped": 0, "damaged": 0, "corrupt": 0})
 
 
-class Faulty:
+class Faulty(Stage):
     """A stage in which something goes wrong.
 
     kill, hang, fail: sequence numbers of frames at which the process kills itself, sleeps for ever, or raises
@@ -85,25 +85,24 @@ class Faulty:
 
     def __init__(
         self,
-        stage: Any,
+        stage: Stage,
         *,
         kill: Sequence[int] = (),
         hang: Sequence[int] = (),
         fail: Sequence[int] = (),
         stream: str | None = None,
         memory: int | None = None,
-        lives: int | None = None,
-        life: int = 0,
+        incarnations: int | None = None,
+        incarnation: int = 0,
     ) -> None:
         self._stage = stage
         self._kill, self._hang, self._fail, self._memory = kill, hang, fail, memory
         self._stream = stream
-        self._well = lives is not None and life >= lives
-        self.notes = getattr(stage, "notes", {})
+        self._well = incarnations is not None and incarnation >= incarnations
 
     def __enter__(self) -> Self:
         self._stage.__enter__()
-        self.notes = getattr(self._stage, "notes", {})
+        self.notes = self._stage.notes
         return self
 
     def __exit__(
@@ -119,11 +118,11 @@ class Faulty:
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         yield from self._stage.close(closed)
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
-        yield from self._stage.set_aside(message)
+    def quarantine(self, message: Message) -> Iterator[Message]:
+        yield from self._stage.quarantine(message)
 
-    def renew(self) -> None:
-        self._stage.renew()
+    def resend(self) -> None:
+        self._stage.resend()
 
     def _happen(self, batch: Sequence[Message]) -> None:
         stamps = [m.frame.stamp if isinstance(m, Detections) else getattr(m, "stamp", None) for m in batch]
@@ -139,11 +138,16 @@ class Faulty:
 
 
 def faulty(
-    settings: Mapping[str, Any], rings: Mapping[str, Slots], *, factory: str, faults: Mapping[str, Any], life: int = 0
+    settings: Mapping[str, Any],
+    rings: Mapping[str, Slots],
+    *,
+    factory: str,
+    faults: Mapping[str, Any],
+    incarnation: int = 0,
 ) -> Faulty:
     """A worker's factory: the stage of another ``factory`` (``package.module:name``), with ``faults`` of ``Faulty``."""
     module, _, name = factory.partition(":")
-    return Faulty(getattr(import_module(module), name)(settings, rings), life=life, **faults)
+    return Faulty(getattr(import_module(module), name)(settings, rings), incarnation=incarnation, **faults)
 
 
 class MemorySink:
@@ -175,7 +179,7 @@ class Watched:
 
 def watch(path: Path, world: World, *, settings: Settings | None = None, disturb: Disturb = undisturbed) -> Watched:
     """Read a real file in this process, with oracles for detector and recogniser: tests all the rest."""
-    settings = presets.resolve(settings or Settings.load(overrides=["models=builtin"]))
+    settings = presets.with_model_defaults(settings or Settings.load(overrides=["models=builtin"]))
     frame_slots, crop_slots = Ring.anonymous(2, 1 << 23), Ring.anonymous(64, 1 << 17)
     stages: list[Stage] = [
         OracleDetector(world, {path.name: frame_slots}, settings, disturb=disturb),

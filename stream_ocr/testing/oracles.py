@@ -17,9 +17,9 @@ from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import extent, flat, rectangle, unflat
 from stream_ocr.core.messages import Detection, FrameRef, Message, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import Decoded, Transcribe, decoded
+from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.recognizer import Recognizer
-from stream_ocr.stages.base import Slots
+from stream_ocr.stages.base import Slots, Stage
 from stream_ocr.stages.detect import DetectStage
 from stream_ocr.stages.recognize import RecognizeStage
 from stream_ocr.synthetic.scene import Scene, visible
@@ -40,7 +40,7 @@ def undisturbed(_: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
     return ((line, _SCORE) for line in lines)
 
 
-class OracleDetector:
+class OracleDetector(Stage):
     """A detect stage that knows where text is. All of it is real but for the network.
 
     Boxes shake by ``shake`` of their height.
@@ -63,11 +63,6 @@ class OracleDetector:
         self._stage.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         for ref in batch:
             assert isinstance(ref, FrameRef)
@@ -89,14 +84,14 @@ class _Finder:
         self._looks = 0
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        found = self.glance(frames)
+        found = self.detect_coarse(frames)
         self._looks += 1
         return found
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        return self.glance(frames)
+    def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        return self.detect_coarse(frames)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         (frame,), (ref, slot) = frames, self.shown
         assert slot is not None
         # Which rows it is shown is told by where their pixels lie in the slot.
@@ -114,7 +109,7 @@ class _Finder:
         return [regions]
 
 
-class OracleRecognizer:
+class OracleRecognizer(Stage):
     """A recognise stage that knows what stands where. All of it is real, fusion included, but for the network.
 
     Each crop carries its number within its frame in its first pixel, so that the network knows which one it gets.
@@ -154,7 +149,7 @@ class OracleRecognizer:
         if _shows_more(track) and isinstance(self._world, Scene):
             lines = ((text.seen(time_s - self._world.start_s), text) for text in self._world.texts)
             whole = [t.string(time_s) for line, t in lines if line and top <= line.box[1] + line.box[3] / 2 <= bottom]
-            return decoded(whole[0], [1.0] * len(whole[0]))
+            return make_decoded(whole[0], [1.0] * len(whole[0]))
         parts = []
         for line in seen(self._world, time_s):
             if top <= line.box[1] + line.box[3] / 2 <= bottom:
@@ -163,7 +158,7 @@ class OracleRecognizer:
         parts = sorted((part for part in parts if part.text), key=lambda part: part.box[0])
         text = " ".join(part.text for part in parts)
         sure = min((1.0 if part.opacity >= _CLEAR else 0.7 for part in parts), default=0.0)
-        return decoded(text, [sure] * len(text))
+        return make_decoded(text, [sure] * len(text))
 
 
 def _shows_more(track: TrackState) -> bool:
@@ -180,7 +175,7 @@ class _Reader(Recognizer):
         self.charset = Charset(string.printable)
         self.known: list[Decoded] = []
 
-    def read(self, crops: Sequence[np.ndarray], _: Transcribe | None = None) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], _: DecodeFn | None = None) -> list[Decoded]:
         """The reading of each crop, by the number in its first pixel."""
         return [self.known[crop[0, 0]] for crop in crops]
 

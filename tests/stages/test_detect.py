@@ -26,11 +26,11 @@ class OneRegion:
         self.batches.append(len(frames))
         return self.find(frames)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         self.glances += 1
         return self.find(frames)
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         assert [frame.size for frame in frames] == [(64, 64)]
         return self.find(frames)
 
@@ -121,7 +121,7 @@ def test_what_a_glance_shows_is_looked_at_in_the_rows_round_it() -> None:
             assert [frame.size for frame in frames] == [(64, 64)]
             return [[Detection(flat(rectangle(0, 300 - 288 + 1, 40, 10)), 0.9)]]
 
-        def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 360)]
             return [[Detection(flat(rectangle(0, 300, 40, 12)), 0.9)]]
 

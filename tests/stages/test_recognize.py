@@ -12,7 +12,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import flat, rectangle
 from stream_ocr.core.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import DEFAULT
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, Transcribe
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.recognize import RecognizeStage
 
@@ -28,14 +28,14 @@ class Listed:
         self.confidence = confidence
         self.batches: list[int] = []
 
-    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], transcribe: DecodeFn | None = None) -> list[Decoded]:
         assert transcribe is None  # as no source has a vocabulary of its own
         self.batches.append(len(crops))
         assert all(crop.dtype == np.uint8 and np.ptp(crop) == 0 for crop in crops)
         return [self._decoded(TEXTS[crop[0, 0]]) for crop in crops]
 
     def _decoded(self, text: str) -> Decoded:
-        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NOTHING
+        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NO_TEXT
 
 
 class Reader:
