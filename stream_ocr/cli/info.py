@@ -38,7 +38,7 @@ def list_weights(context: typer.Context) -> None:
 
 def show_config(config: Config = None, set_: Set = None) -> None:
     """Print all settings with their values and meaning, as a file for --config."""
-    typer.echo(load(config, set_).yaml(), nl=False)
+    typer.echo(load(config, set_).to_yaml(), nl=False)
 
 
 def examine(config: Config = None, set_: Set = None) -> None:

@@ -41,7 +41,7 @@ class FramePolicy:
         by_side = detection.long_side if detection.fine_pass == "auto" else None
         self._large = LARGE * by_side if by_side else float("inf")  # pixels of the longer side
         self._scrutiny: FinePassScheduler | None = None
-        self._counts = source.counts if source is not None and (source.regions or source.masks) else None
+        self._counts = source.includes if source is not None and (source.regions or source.masks) else None
         self._size: tuple[int, int] | None = None
         self._taken = 0  # frames since it was seen that things move
 

@@ -17,7 +17,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream_ocr.config.settings import DecodeSettings
+from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.config.sources import LiveSettings
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.timestamps import fraction

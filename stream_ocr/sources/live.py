@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 import structlog
 
-from stream_ocr.config.settings import DecodeSettings
+from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.config.sources import LiveSettings, SourceSettings
 from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError

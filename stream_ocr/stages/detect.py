@@ -52,7 +52,7 @@ class DetectStage(Stage):
     def __enter__(self) -> Self:
         if self._given is None:
             detector = zoo.load_detector(self._settings)
-            self.notes = {"network": f"{presets.choose(self._settings.models).name}, {detector.engine.picked}"}
+            self.notes = {"network": f"{presets.select_preset(self._settings).detector.family}, {detector.engine.backend}"}
             self._detector: Finder = detector
         else:
             self._detector = self._given
@@ -129,7 +129,7 @@ class DetectStage(Stage):
         source = self._settings.sources.get(stream)
         if source is None or not (source.regions or source.masks):
             return tuple(found)
-        return tuple(region for region in found if source.counts(_middle(region, ref.size)))
+        return tuple(region for region in found if source.includes(_middle(region, ref.size)))
 
     def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None

@@ -26,7 +26,7 @@ from stream_ocr.store.retention import Limits, Retention
 from stream_ocr.store.transaction import transaction
 
 Durability = Literal["full", "normal", "off"]
-WhenFull = Literal["refuse", "forget_oldest"]
+WhenFull = Literal["refuse", "delete_oldest"]
 
 _RETRY_S = 1.0
 _BUSY_S = 5.0
@@ -162,7 +162,7 @@ class StoreWriter:
             ) from error
 
     def _connect(self) -> None:
-        repair.if_damaged(self._path)
+        repair.repair_if_damaged(self._path)
         db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
         try:
             self._path.chmod(0o600)

@@ -10,7 +10,7 @@ import structlog
 from av.container import OutputContainer
 from av.packet import Packet
 
-from stream_ocr.config.settings import DecodeSettings
+from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.sources.files import open_container
 
 log = structlog.get_logger(__name__)

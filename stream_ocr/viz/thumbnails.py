@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
-from stream_ocr.config.settings import DecodeSettings
+from stream_ocr.config.stages import DecodeSettings
+from stream_ocr.core.color import frame_to_rgb
 from stream_ocr.core.frame import Frame
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Polygon
 from stream_ocr.events.spans import Span
-from stream_ocr.models.detection.detector import picture_of
 from stream_ocr.sources.decoded_frame import FrameConverter
 from stream_ocr.sources.files import open_container, open_file
 
@@ -56,7 +56,7 @@ def of_span(video: Path, span: Span, decode: DecodeSettings) -> bytes | None:
 def colours(frame: Frame, size: tuple[int, int] | None = None) -> np.ndarray:
     """A frame as (H, W, 3) uint8, blue first; of that (width, height), or as large as it is."""
     # A view turned round by NumPy would take 35 times as long to copy.
-    return cv2.cvtColor(picture_of(frame, size or frame.size), cv2.COLOR_RGB2BGR)
+    return cv2.cvtColor(frame_to_rgb(frame, size or frame.size), cv2.COLOR_RGB2BGR)
 
 
 def upright(bgr: np.ndarray, polygon: Polygon) -> np.ndarray:

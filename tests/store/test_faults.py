@@ -159,7 +159,7 @@ print("durable", sorted({event.durable for event in events}), "first", events[0]
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and util-linux to mount a small disk"
 )
 @pytest.mark.parametrize(
-    ("when_full", "size", "told"), [("refuse", "3m", "[False, True] first 0 "), ("forget_oldest", "16m", "[True] ")]
+    ("when_full", "size", "told"), [("refuse", "3m", "[False, True] first 0 "), ("delete_oldest", "16m", "[True] ")]
 )
 def test_a_full_disk_stops_nobody(tmp_path, when_full, size, told):
     (tmp_path / "disk").mkdir()
