@@ -124,7 +124,7 @@ def main() -> None:
     ]  # fmt: skip
     scene = Scene(texts=tuple(texts), duration_s=len(texts) * LINE_S, size=SIZE, fps=FPS, background=footage.film())
     settings = Settings.load(overrides=[f"models={arguments.models}", "threads=1"])
-    settings = presets.resolve(settings)
+    settings = presets.with_model_defaults(settings)
     recognizer = zoo.load_recognizer(settings)
     (widest, height), margin = presets.crop_size(settings), settings.recognition.margin or 0.0
     exact = places = right = 0

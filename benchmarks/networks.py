@@ -18,7 +18,7 @@ import torch
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.evaluation.recognizer import crops
+from stream_ocr.evaluation.recognizer import load_labelled_crops
 from stream_ocr.models import builtin, presets
 from stream_ocr.models.backends.base import TorchEngine
 from stream_ocr.models.detection.postprocess import find_boxes
@@ -58,7 +58,7 @@ def kernels(lines: int) -> np.ndarray:
 
 
 def main(data: Path, threads: int, out: Path | None) -> None:
-    words = [crop for crop, _ in crops(data)][:300]
+    words = [crop for crop, _ in load_labelled_crops(data)][:300]
     results: dict[str, object] = {"threads": threads, "cpu": torch.backends.cpu.get_cpu_capability()}
     settings = Settings.load(overrides=["models=builtin", f"threads={threads}", "device=cpu", "dtype=fp32"])
     in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)

@@ -25,7 +25,7 @@ import psutil
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.synthetic.scene import Scene, Text, line, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -164,13 +164,13 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
     program = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), *arguments], stdout=log, stderr=log
     )
-    on = machine()
+    on = machine_info()
     begun_s, end_s = time.monotonic(), 60 * minutes
     samples: list[tuple[float, dict[str, tuple[float, int]]]] = []
     loads, numbers, names, next_s = [], count(), cycle(cameras), 30.0
     while (now_s := time.monotonic() - begun_s) < end_s and program.poll() is None:
         samples.append((now_s, sample(psutil.Process(program.pid))))
-        loads.append(load())
+        loads.append(load_average())
         if next_s <= now_s < end_s - 40:
             next_s += every_s
             trouble(next(numbers), cameras[next(names)])

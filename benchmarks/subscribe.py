@@ -27,7 +27,7 @@ from subscribe_harm import hostile, kills
 
 from stream_ocr.bus import curve_keys
 from stream_ocr.client import subscribe
-from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
 
@@ -251,8 +251,8 @@ def main() -> None:
     arguments = parser.parse_args()
     well = True
     for name in parts if arguments.part == "all" else [arguments.part]:
-        before = machine()
-        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load()}
+        before = machine_info()
+        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load_average()}
         well = well and fine(figures)
         told = json.dumps(figures, indent=1)
         print(told)

@@ -19,9 +19,9 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.evaluation.recognition_metrics import letters_and_digits
-from stream_ocr.evaluation.recognizer import crops
+from stream_ocr.evaluation.recognizer import load_labelled_crops
 from stream_ocr.models.presets import load_recognizer
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, beam_search, greedy
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, beam_search, greedy
 from stream_ocr.models.recognition.lexicon import Lexicon
 
 Scores = list[tuple[np.ndarray, str]]
@@ -59,11 +59,11 @@ def scored(data: Path, reader) -> Scores:
 
     def remember(p_TC: np.ndarray) -> Decoded:
         seen.append(p_TC)
-        return NOTHING  # which is not worth another view
+        return NO_TEXT  # which is not worth another view
 
     reader.transcribe = remember
     found: Scores = []
-    for crop, text in crops(data):
+    for crop, text in load_labelled_crops(data):
         seen.clear()
         reader.read([crop])
         if len(seen) == 1:

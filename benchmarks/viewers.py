@@ -35,7 +35,7 @@ from typing import Any
 
 import psutil
 
-from stream_ocr.evaluation.bench.machine import machine
+from stream_ocr.evaluation.bench.machine import machine_info
 from stream_ocr.synthetic.clips import scene
 from stream_ocr.synthetic.scene import render
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
-    before = machine()
+    before = machine_info()
     turns = [(0, asked.viewers) if n % 2 else (asked.viewers, 0) for n in range(asked.rounds)]
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -145,9 +145,9 @@ class Run:
         own, looking = cpu_s(self.process), cpu_s(watchers) if watchers else 0.0
         whole = own + sum(map(cpu_s, self.process.children(recursive=True)))
         times = psutil.cpu_times()
-        machine = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+        machine_info = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
         frames, dropped, looks = (sum(c[what] for c in cameras) for what in ("frames", "dropped", "detector_frames"))
-        return time.monotonic(), frames, frames - dropped, looks, own, whole, looking, machine - whole - looking
+        return time.monotonic(), frames, frames - dropped, looks, own, whole, looking, machine_info - whole - looking
 
 
 def cpu_s(process: psutil.Process) -> float:

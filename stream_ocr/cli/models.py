@@ -63,16 +63,16 @@ def evaluate(
     if net is Net.detector:
         from stream_ocr.evaluation import detector as detector_evaluation
 
-        report = detector_evaluation.detector(data, settings)
+        report = detector_evaluation.evaluate_detector(data, settings)
     else:
         from stream_ocr.evaluation import recognizer as recognizer_evaluation
 
-        report = recognizer_evaluation.recognizer(data, settings)
+        report = recognizer_evaluation.evaluate_recognizer(data, settings)
     typer.echo(report.lines())
     if json_ is not None:
         json_.write_text(json.dumps(report.values(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if worst is not None:
-        still.write(worst, report.sheet())
+        still.write_image(worst, report.sheet())
 
 
 def detect(
@@ -89,11 +89,11 @@ def detect(
     from stream_ocr.models.detection import images as still
 
     lines = []
-    for found in still.detect(images, load(config, set_), outlines=polygons):
+    for found in still.detect_images(images, load(config, set_), polygons=polygons):
         lines.append(msgspec.json.encode(found) + b"\n")
         if draw is not None:
             draw.mkdir(parents=True, exist_ok=True)
-            still.draw(found, draw)
+            still.draw_detections(found, draw)
         if json_ is None:
             typer.echo(lines[-1], nl=False)
     if json_ is not None:

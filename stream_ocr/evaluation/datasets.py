@@ -24,7 +24,7 @@ _CORNERS, _BOX = (
 Corners = list[tuple[float, float]]
 
 
-class Labelled(NamedTuple):
+class LabelledImage(NamedTuple):
     """A picture, its (K, 2) polygons, mostly quads, and which of them are to be found."""
 
     image: Path
@@ -44,7 +44,7 @@ class Truth(msgspec.Struct, frozen=True):
     ignored: list[Corners] = []
 
 
-def labelled(data: Path) -> list[Labelled]:
+def load_labelled_images(data: Path) -> list[LabelledImage]:
     """The pictures of a set. Raises SourceError for what is none.
 
     data: a folder that holds ``gt_NAME.txt`` and ``NAME.jpg`` (or another picture), anywhere in it; or a JSON file, a
@@ -56,7 +56,7 @@ def labelled(data: Path) -> list[Labelled]:
     return found
 
 
-def _json(path: Path) -> Iterator[Labelled]:
+def _json(path: Path) -> Iterator[LabelledImage]:
     try:
         content = path.read_bytes().strip()
         listed = content.startswith(b"[")
@@ -74,10 +74,10 @@ def _json(path: Path) -> Iterator[Labelled]:
             raise SourceError(f"{path}: {truth.image} has {len(truth.quads)} quads, but {len(truth.texts)} texts.")
         cares = [text != DO_NOT_CARE for text in truth.texts] or [True] * len(truth.quads)
         quads = [np.array(corners, float).reshape(-1, 2) for corners in (*truth.quads, *truth.ignored)]
-        yield Labelled(path.parent / truth.image, quads, cares + [False] * len(truth.ignored))
+        yield LabelledImage(path.parent / truth.image, quads, cares + [False] * len(truth.ignored))
 
 
-def _icdar(folder: Path) -> Iterator[Labelled]:
+def _icdar(folder: Path) -> Iterator[LabelledImage]:
     pictures: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _PICTURES:
@@ -90,7 +90,7 @@ def _icdar(folder: Path) -> Iterator[Labelled]:
             raise SourceError(f"{path} belongs to {len(beside)} pictures named {name} in {folder}; it needs one.")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         pairs = [_line(path, line) for line in lines if line.strip()]
-        yield Labelled(beside[0], [quad for quad, _ in pairs], [text != DO_NOT_CARE for _, text in pairs])
+        yield LabelledImage(beside[0], [quad for quad, _ in pairs], [text != DO_NOT_CARE for _, text in pairs])
 
 
 def _line(path: Path, line: str) -> tuple[np.ndarray, str]:

@@ -18,7 +18,7 @@ SPLIT_CREDIT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class DetectionCounts:
     """Found and true quads that count, and how many of them are right; a quad found in pieces is right in part."""
 
     right: float = 0.0
@@ -26,8 +26,10 @@ class Tally:
     met: float = 0.0
     truth: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.right + other.right, self.found + other.found, self.met + other.met, self.truth + other.truth)
+    def __add__(self, other: "DetectionCounts") -> "DetectionCounts":
+        return DetectionCounts(
+            self.right + other.right, self.found + other.found, self.met + other.met, self.truth + other.truth
+        )
 
     @property
     def precision(self) -> float:
@@ -50,7 +52,7 @@ Quads = Sequence[np.ndarray] | np.ndarray
 Cares = Sequence[bool] | np.ndarray | None
 
 
-def by_iou(found: Quads, truth: Quads, cares: Cares = None, *, least: float = LEAST_IOU) -> Tally:
+def match_iou(found: Quads, truth: Quads, cares: Cares = None, *, least: float = LEAST_IOU) -> DetectionCounts:
     """Pair quads one to one, best IoU first, down to ``least``. cares: False for truth that is nobody's business."""
     common_FT, areas_F, areas_T = _overlaps(found, truth)
     cares_T = _cares(cares, truth)
@@ -64,10 +66,10 @@ def by_iou(found: Quads, truth: Quads, cares: Cares = None, *, least: float = LE
             break
         hits += 1
         left_FT[f, :] = left_FT[:, t] = -1
-    return Tally(hits, int(counts_F.sum()), hits, int(cares_T.sum()))
+    return DetectionCounts(hits, int(counts_F.sum()), hits, int(cares_T.sum()))
 
 
-def by_deteval(found: Quads, truth: Quads, cares: Cares = None) -> Tally:
+def match_deteval(found: Quads, truth: Quads, cares: Cares = None) -> DetectionCounts:
     """By areas, in this order: one to one, a true quad found in pieces, several true quads found as one.
 
     A pair fits when ``AREA_RECALL`` of the true and ``AREA_PRECISION`` of the found quad are covered. In pieces: each
@@ -79,7 +81,7 @@ def by_deteval(found: Quads, truth: Quads, cares: Cares = None) -> Tally:
     precision_FT = common_FT / np.maximum(areas_F[:, None], 1e-6)
     recall_FT = common_FT / np.maximum(areas_T, 1e-6)
     counts_F = ~_idle(common_FT, areas_F, cares_T, AREA_PRECISION)
-    tally = Tally(0.0, int(counts_F.sum()), 0.0, int(cares_T.sum()))
+    tally = DetectionCounts(0.0, int(counts_F.sum()), 0.0, int(cares_T.sum()))
     free_F, free_T = counts_F.copy(), cares_T.copy()
 
     fits_FT = (recall_FT >= AREA_RECALL) & (precision_FT >= AREA_PRECISION)
@@ -87,19 +89,19 @@ def by_deteval(found: Quads, truth: Quads, cares: Cares = None) -> Tally:
     for f, t in zip(*np.nonzero(alone_FT), strict=True):
         if free_F[f] and free_T[t]:
             free_F[f] = free_T[t] = False
-            tally += Tally(1, 0, 1, 0)
+            tally += DetectionCounts(1, 0, 1, 0)
 
     for t in np.flatnonzero(free_T):
         pieces = np.flatnonzero(free_F & (precision_FT[:, t] >= AREA_PRECISION))
         if len(pieces) > 1 and recall_FT[pieces, t].sum() >= AREA_RECALL:
             free_F[pieces], free_T[t] = False, False
-            tally += Tally(SPLIT_CREDIT * len(pieces), 0, SPLIT_CREDIT, 0)
+            tally += DetectionCounts(SPLIT_CREDIT * len(pieces), 0, SPLIT_CREDIT, 0)
 
     for f in np.flatnonzero(free_F):
         covered = np.flatnonzero(free_T & (recall_FT[f] >= AREA_RECALL))
         if len(covered) and precision_FT[f, covered].sum() >= AREA_PRECISION:
             free_F[f], free_T[covered] = False, False
-            tally += Tally(1, 0, len(covered), 0)
+            tally += DetectionCounts(1, 0, len(covered), 0)
     return tally
 
 

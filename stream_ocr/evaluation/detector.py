@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.core.color import frame_from_bgr
 from stream_ocr.core.geometry import unflat
-from stream_ocr.evaluation.datasets import Labelled, labelled
-from stream_ocr.evaluation.detection_metrics import Tally, by_deteval, by_iou
-from stream_ocr.models.detection.images import frame_of, load
+from stream_ocr.evaluation.datasets import LabelledImage, load_labelled_images
+from stream_ocr.evaluation.detection_metrics import DetectionCounts, match_deteval, match_iou
+from stream_ocr.models.detection.images import read_image
 from stream_ocr.models.zoo import load_detector
 
 _WORST = 12
@@ -24,10 +25,10 @@ _TRUE, _FOUND, _IGNORED = (80, 220, 60), (60, 60, 250), (150, 150, 150)
 class Case(NamedTuple):
     """What was found in one picture."""
 
-    picture: Labelled
+    picture: LabelledImage
     found: list[np.ndarray]
-    iou: Tally
-    deteval: Tally
+    iou: DetectionCounts
+    deteval: DetectionCounts
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Report:
     """Tallies over all pictures: pairs of an IoU of 0.5 or more, and DetEval's areas."""
 
     pictures: int
-    iou: Tally
-    deteval: Tally
+    iou: DetectionCounts
+    deteval: DetectionCounts
     milliseconds: float  # a picture
     cases: tuple[Case, ...] = ()
 
@@ -67,24 +68,24 @@ class Report:
         return np.vstack([np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])
 
 
-def detector(data: Path, settings: Settings) -> Report:
-    """Look at every picture of a set (see ``labelled``). Raises SourceError when it is none."""
-    finder, pictures = load_detector(settings), labelled(data)
-    finder.detect([frame_of(load(pictures[0].image))])  # the first call of a network is slow
+def evaluate_detector(data: Path, settings: Settings) -> Report:
+    """Look at every picture of a set (see ``load_labelled_images``). Raises SourceError when it is none."""
+    finder, pictures = load_detector(settings), load_labelled_images(data)
+    finder.detect([frame_from_bgr(read_image(pictures[0].image))])  # the first call of a network is slow
     cases: list[Case] = []
     spent_s = 0.0
     for picture in pictures:
-        frame = frame_of(load(picture.image))
+        frame = frame_from_bgr(read_image(picture.image))
         begun = time.perf_counter()
         (regions,) = finder.detect([frame])
         spent_s += time.perf_counter() - begun
         found = [unflat(region.quad) for region in regions]
         truth = (found, picture.quads, picture.cares)
-        cases.append(Case(picture, found, by_iou(*truth), by_deteval(*truth)))
+        cases.append(Case(picture, found, match_iou(*truth), match_deteval(*truth)))
     return Report(
         len(cases),
-        sum((case.iou for case in cases), Tally()),
-        sum((case.deteval for case in cases), Tally()),
+        sum((case.iou for case in cases), DetectionCounts()),
+        sum((case.deteval for case in cases), DetectionCounts()),
         1000 * spent_s / len(cases),
         tuple(cases),
     )
@@ -98,7 +99,7 @@ def _mistakes(case: Case) -> float:
 
 def _cells(cases: Sequence[Case]) -> Iterator[np.ndarray]:
     for case in cases:
-        picture = load(case.picture.image)
+        picture = read_image(case.picture.image)
         scale = min(_CELL[0] / picture.shape[1], (_CELL[1] - 20) / picture.shape[0])
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         truth = zip(case.picture.quads, case.picture.cares, strict=True)

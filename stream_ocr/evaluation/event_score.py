@@ -22,7 +22,7 @@ from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.errors import SourceError
 from stream_ocr.events import Event
-from stream_ocr.events.spans import Span, Spans
+from stream_ocr.events.spans import Span, SpanBuilder
 
 _LEAST_IOU = 0.5
 _LEAST_SHARE = 0.25  # of a line's time, for which a text must be there to be held against it
@@ -32,7 +32,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Shown:
+class TimedText:
     """A text from ``start`` to ``end`` in media seconds. rows: (time, left, top, width, height), straight between."""
 
     text: str
@@ -60,8 +60,8 @@ class Truth:
 
     video: str
     duration_s: float
-    lines: tuple[Shown, ...]
-    ignored: tuple[Shown, ...] = ()
+    lines: tuple[TimedText, ...]
+    ignored: tuple[TimedText, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Word:
     """A word of a text."""
 
     word: str
-    text: Shown
+    text: TimedText
 
 
 @dataclass(frozen=True)
@@ -94,14 +94,14 @@ class Score:
         """The numbers, rounded, errors as [median, 95th percentile]."""
         counts = {"true_words": self.true_words, "predicted_words": self.predicted_words, "paired": self.paired}
         shares = {name: _rounded(getattr(self, name)) for name in ("precision", "recall", "f1", "cer", "duplicates")}
-        errors = {"start_ms": spread(self.start_errors_ms), "end_ms": spread(self.end_errors_ms)}
+        errors = {"start_ms": median_and_p95(self.start_errors_ms), "end_ms": median_and_p95(self.end_errors_ms)}
         return {"video": self.video, **counts, **shares, **errors}
 
 
 def read_truth(path: Path) -> Truth:
     """The truth in a file. Raises SourceError when it cannot be read as such."""
     try:
-        return as_truth(msgspec.json.decode(path.read_bytes()))
+        return parse_truth(msgspec.json.decode(path.read_bytes()))
     except OSError as error:
         raise SourceError(f"The truth {path} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
@@ -111,17 +111,17 @@ def read_truth(path: Path) -> Truth:
         ) from error
 
 
-def as_truth(document: Mapping[str, Any]) -> Truth:
+def parse_truth(document: Mapping[str, Any]) -> Truth:
     """The truth in the form of ``sources.synthetic.truth``. Raises KeyError where something is missing."""
     segments = document["segments"]
     duration_s = document.get("duration_s") or max((segment["end_s"] for segment in segments), default=1e9)
 
-    def shown(segment: Mapping[str, Any]) -> Shown:
+    def shown(segment: Mapping[str, Any]) -> TimedText:
         start_s, end_s = segment.get("start_s", 0.0), segment.get("end_s", duration_s)
         rows = segment.get("boxes") or [[start_s, *segment["box"]]]
         text = segment.get("text", "")
         readings = (text, *segment.get("alt", ()))
-        return Shown(text, start_s, end_s, tuple(tuple(row) for row in rows), readings, bool(segment.get("hard")))
+        return TimedText(text, start_s, end_s, tuple(tuple(row) for row in rows), readings, bool(segment.get("hard")))
 
     ignored = tuple(shown(segment) for segment in document.get("ignore", ()))
     return Truth(document.get("video", ""), duration_s, tuple(shown(segment) for segment in segments), ignored)
@@ -158,13 +158,13 @@ def score(truth: Truth, events: Iterable[Event]) -> Score:
     )
 
 
-def predictions(events: Iterable[Event], duration_s: float) -> Iterator[Shown]:
+def predictions(events: Iterable[Event], duration_s: float) -> Iterator[TimedText]:
     """The texts that events tell of; those that never end last until the end of the video."""
-    gathered = Spans()
+    gathered = SpanBuilder()
     complete = [span for event in events for span in gathered.add(event)]
-    for span in (*complete, *(replace(span, end=duration_s) for span in gathered.rest())):
+    for span in (*complete, *(replace(span, end=duration_s) for span in gathered.finish())):
         if span.end > span.start:
-            yield Shown(span.text, span.start, span.end, (_row(span, span.start), _row(span, span.end)))
+            yield TimedText(span.text, span.start, span.end, (_row(span, span.start), _row(span, span.end)))
 
 
 def words(text: str) -> list[str]:
@@ -173,7 +173,7 @@ def words(text: str) -> list[str]:
     return [word for word in stripped if word]
 
 
-def spread(errors: Sequence[float]) -> list[float] | None:
+def median_and_p95(errors: Sequence[float]) -> list[float] | None:
     """Median and 95th percentile."""
     return [round(median(errors), 1), round(sorted(errors)[int(0.95 * (len(errors) - 1))], 1)] if errors else None
 
@@ -200,13 +200,13 @@ def _pair(true: Sequence[Word], said: Sequence[Word]) -> tuple[dict[int, int], d
     return pairs, meetings
 
 
-def _best_reading(line: Shown, said: Iterable[Word]) -> str:
+def _best_reading(line: TimedText, said: Iterable[Word]) -> str:
     """The right reading of a line of which most words were said there."""
     there = {word.word for word in said if _meet(word.text, line)}
     return max(line.readings, key=lambda text: sum(w in there for w in words(text)) / max(len(words(text)), 1))
 
 
-def _character_errors(lines: Iterable[Shown], predicted: Sequence[Shown]) -> float | None:
+def _character_errors(lines: Iterable[TimedText], predicted: Sequence[TimedText]) -> float | None:
     wrong = total = 0
     for line in lines:
         least_s = _LEAST_SHARE * (line.end - line.start)
@@ -219,7 +219,7 @@ def _character_errors(lines: Iterable[Shown], predicted: Sequence[Shown]) -> flo
     return wrong / total if total else None
 
 
-def _guesses(line: Shown, found: Sequence[Shown]) -> tuple[str, str]:
+def _guesses(line: TimedText, found: Sequence[TimedText]) -> tuple[str, str]:
     """What was read of a line: all that stood there at the same time, from left to right, or the longest-lived."""
     best = max(found, key=lambda text: _common_s(text, line))
     together = [text for text in found if _common_s(text, best) > 0.5 * _common_s(best, line)]
@@ -227,7 +227,7 @@ def _guesses(line: Shown, found: Sequence[Shown]) -> tuple[str, str]:
     return "".join(text.text for text in together), best.text
 
 
-def _near(said: Shown, true: Shown) -> bool:
+def _near(said: TimedText, true: TimedText) -> bool:
     """Whether the middle of one lies in the other: of what was said in the true box, grown by half its height."""
     time_s = _middle_s(said, true)
     left, top, wide, tall = said.box(time_s)
@@ -237,19 +237,19 @@ def _near(said: Shown, true: Shown) -> bool:
     return (in_x and in_y) or (left <= x + width / 2 <= left + wide and top <= y + height / 2 <= top + tall)
 
 
-def _meet(a: Shown, b: Shown) -> bool:
+def _meet(a: TimedText, b: TimedText) -> bool:
     return _common_s(a, b) > 0 and _near(a, b)
 
 
-def _middle_s(a: Shown, b: Shown) -> float:
+def _middle_s(a: TimedText, b: TimedText) -> float:
     return (max(a.start, b.start) + min(a.end, b.end)) / 2
 
 
-def _common_s(a: Shown, b: Shown) -> float:
+def _common_s(a: TimedText, b: TimedText) -> float:
     return max(0.0, min(a.end, b.end) - max(a.start, b.start))
 
 
-def _iou(a: Shown, b: Shown) -> float:
+def _iou(a: TimedText, b: TimedText) -> float:
     union = max(a.end, b.end) - min(a.start, b.start)
     return _common_s(a, b) / union if union > 0 else 0.0
 

@@ -9,7 +9,7 @@ import torch
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.crnn import CRNN, normalise
 from stream_ocr.models.recognition.ctc import Decoded, greedy
-from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.models.recognition.preprocess import resize_line
 
 _BATCH = 64
 
@@ -43,7 +43,7 @@ def read(net: CRNN, charset: Charset, samples: Sequence[Sample]) -> Iterator[tup
     device = next(net.parameters()).device
     by_width: dict[int, list[Sample]] = {}
     for image, text in samples:
-        fitted = fit(image)
+        fitted = resize_line(image)
         by_width.setdefault(fitted.shape[1], []).append(Sample(fitted, text))
     for group in by_width.values():
         for start in range(0, len(group), _BATCH):

@@ -16,8 +16,8 @@ from rapidfuzz.distance import Levenshtein
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SourceError
 from stream_ocr.evaluation.recognition_metrics import letters_and_digits
-from stream_ocr.models.presets import resolve
-from stream_ocr.models.recognition.calibration import calibrated, certainty
+from stream_ocr.models.presets import with_model_defaults
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.models.zoo import load_recognizer
 
@@ -46,7 +46,7 @@ class Report:
     read, times), the most frequent first.
     """
 
-    crops: int
+    load_labelled_crops: int
     alphanumeric: float
     exact: float
     character_error_rate: float
@@ -83,16 +83,17 @@ class Report:
         """The surest mistakes, (H, W, 3) blue first: each crop above what it says and what was read."""
         wrong = [case for case in self.cases if letters_and_digits(case.read.text) != letters_and_digits(case.text)]
         cells = [
-            _cell(case) for case in sorted(wrong, key=lambda case: -certainty(case.read.char_confidences))[:_WORST]
+            _cell(case)
+            for case in sorted(wrong, key=lambda case: -text_confidence(case.read.char_confidences))[:_WORST]
         ]
         cells += [np.zeros((_CELL[1], _CELL[0], 3), np.uint8)] * (-len(cells) % _COLUMNS or _COLUMNS * (not cells))
         return np.vstack([np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])
 
 
-def recognizer(data: Path, settings: Settings) -> Report:
+def evaluate_recognizer(data: Path, settings: Settings) -> Report:
     """Read every crop of a set. Raises SourceError when it is none."""
-    reader, temperature = load_recognizer(settings), resolve(settings).recognition.temperature or 1.0
-    samples = list(crops(data))
+    reader, temperature = load_recognizer(settings), with_model_defaults(settings).recognition.temperature or 1.0
+    samples = list(load_labelled_crops(data))
     if not samples:
         raise SourceError(f"{data} holds no crops that {_LABELS} names.")
     reader.read([crop for crop, _ in samples[:_BATCH]])  # the first calls of a network are slow
@@ -101,7 +102,7 @@ def recognizer(data: Path, settings: Settings) -> Report:
     for start in range(0, len(samples), _BATCH):
         read += reader.read([crop for crop, _ in samples[start : start + _BATCH]])
     spent_s = time.perf_counter() - begun
-    honest = [look._replace(char_confidences=calibrated(look.char_confidences, temperature)) for look in read]
+    honest = [look._replace(char_confidences=calibrate(look.char_confidences, temperature)) for look in read]
     return report([Case(crop, text, look) for (crop, text), look in zip(samples, honest, strict=True)], spent_s)
 
 
@@ -115,7 +116,9 @@ def report(cases: Sequence[Case], spent_s: float) -> Report:
         exact=float(exact.mean()),
         character_error_rate=sum(Levenshtein.distance(*pair) for pair in pairs)
         / max(sum(len(true) for true, _ in pairs), 1),
-        calibration_error=calibration_error(np.array([certainty(case.read.char_confidences) for case in cases]), exact),
+        calibration_error=calibration_error(
+            np.array([text_confidence(case.read.char_confidences) for case in cases]), exact
+        ),
         character_calibration_error=calibration_error(
             np.array([p for case in cases for p in case.read.char_confidences]),
             np.array([right for pair in pairs for right in _right(*pair)], bool),
@@ -149,7 +152,7 @@ def confusions(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str, int], 
     return tuple((true or _NOTHING, read or _NOTHING, times) for (true, read), times in counts.most_common())
 
 
-def crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
+def load_labelled_crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
     """The (H, W) uint8 grey crops of a set with their texts. Raises SourceError when there is no ``labels.tsv``."""
     files = tar_files(data) if data.is_file() else _folder(data)
     labels = next((content for name, content in files if name == _LABELS), None)
@@ -170,7 +173,7 @@ def _cell(case: Case) -> np.ndarray:
     cell = Image.new("RGB", (width, height))
     cell.paste(Image.fromarray(case.crop).resize(size), (4, 2))
     draw, font = ImageDraw.Draw(cell), ImageFont.load_default(14)
-    told = f"{case.text}  |  {case.read.text}  {certainty(case.read.char_confidences):.2f}"
+    told = f"{case.text}  |  {case.read.text}  {text_confidence(case.read.char_confidences):.2f}"
     draw.text((4, 58), told.encode("ascii", "replace").decode(), (230, 230, 230), font)
     return np.asarray(cell)[..., ::-1]
 

@@ -39,11 +39,11 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
 
 def engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
     """A network's entry in the manifest, and the network ready to run. Raises WeightsError and DeviceError."""
-    picked = presets.pick(name, settings)
+    picked = presets.pick_backend(name, settings)
     if picked.runtime == "torch":
         entry, net = load_net(name)
         return entry, TorchEngine(net, picked)
-    path = weights.verified(name, picked.runtime)
+    path = weights.verified_path(name, picked.runtime)
     made: Engine = MnnEngine(path, picked) if picked.runtime == "mnn" else OnnxEngine(path, picked)
     return weights.manifest()[name], made
 

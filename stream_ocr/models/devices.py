@@ -17,12 +17,12 @@ Runtime = Literal["torch", "onnx", "mnn"]
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["fp32", "bf16"]
 
-MOST_THREADS = 4
+MAX_THREADS = 4
 """More threads gain little on pictures of the size of a video frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class BackendChoice:
     """What a network runs on, and why. ``threads`` are those of one call on the CPU."""
 
     runtime: Runtime
@@ -50,7 +50,7 @@ def pick_device(
     runtime: Runtime = "torch",
     dtype: Literal["auto", "fp32", "bf16"] = "auto",
     threads: int | None = None,
-) -> Picked:
+) -> BackendChoice:
     """Device, type and threads for a network.
 
     auto takes CUDA where ``runtime`` can use it, or else the CPU; bf16 for torch where the device computes in it, or
@@ -70,7 +70,7 @@ def pick_device(
         chosen, why = "bf16", f"{why}; {has_bf16}"
     else:
         chosen = "fp32"
-    return Picked(runtime, device, chosen, threads or _threads(runtime), why)
+    return BackendChoice(runtime, device, chosen, threads or _threads(runtime), why)
 
 
 def usable_cores() -> int:
@@ -87,7 +87,7 @@ def usable_cores() -> int:
 def _threads(runtime: Runtime) -> int:
     # MNN and ONNX Runtime gain 1.7 times from a second thread. The small torch nets gain hardly anything, and a
     # recurrent layer that waits for a busy core is six times slower.
-    return 1 if runtime == "torch" else min(MOST_THREADS, usable_cores())
+    return 1 if runtime == "torch" else min(MAX_THREADS, usable_cores())
 
 
 def _no_cuda(runtime: Runtime) -> str:
@@ -127,6 +127,6 @@ def computes_bf16(device: Device) -> str:
     return f"the CPU has {found}" if found else ""
 
 
-def no_mnn() -> str:
+def mnn_unavailable() -> str:
     """Why MNN cannot be used; empty when it can."""
     return "" if find_spec("MNN") else "MNN is not installed"

@@ -40,7 +40,7 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
     for name in sorted(weights.manifest(where)):
         entry, net = builtin.load_net(name, where)
         recognizer = entry["kind"] == "recognizer"
-        form: weights.Form = "mnn" if here and not recognizer else "onnx"
+        form: weights.ExportFormat = "mnn" if here and not recognizer else "onnx"
         path = folder / f"{name}.{form}"
         if form == "mnn":
             with TemporaryDirectory() as between:
@@ -49,7 +49,7 @@ def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
         else:
             _write(net, path, recognizer=recognizer)
         if here:
-            weights.amend(name, {f"{form}_sha256": weights.sha256(path)}, where)
+            weights.update_entry(name, {f"{form}_sha256": weights.sha256(path)}, where)
         else:
             told = json.dumps(entry, indent=2, ensure_ascii=False)
             path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
-Form = Literal["onnx", "mnn"]
+ExportFormat = Literal["onnx", "mnn"]
 """What a network may be there as, beside its weights."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -96,12 +96,12 @@ def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], whe
     return path
 
 
-def has(name: str, form: Form, where: Path | None = None) -> bool:
+def has_export(name: str, form: ExportFormat, where: Path | None = None) -> bool:
     """Whether a network is there in a form, too; training anew takes that away until it is exported again."""
     return f"{form}_sha256" in manifest(where).get(name, {})
 
 
-def verified(name: str, form: Form, where: Path | None = None) -> Path:
+def verified_path(name: str, form: ExportFormat, where: Path | None = None) -> Path:
     """A network's file in a form, with the right checksum. Raises WeightsError."""
     where = where or folder()
     path, wanted = where / f"{name}.{form}", manifest(where).get(name, {}).get(f"{form}_sha256")
@@ -117,7 +117,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def amend(name: str, facts: Mapping[str, Any], where: Path | None = None) -> None:
+def update_entry(name: str, facts: Mapping[str, Any], where: Path | None = None) -> None:
     """Put facts into the manifest's entry of a network that is there. Raises WeightsError."""
     where = where or folder()
     with _locked(where):

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.evaluation.detector import detector
+from stream_ocr.evaluation.detector import evaluate_detector
 
 OWN = Settings.load(overrides=["models=builtin"])
 
@@ -30,7 +30,7 @@ def signs(tmp_path: Path) -> Path:
 
 
 def test_hits_and_misses_are_counted_and_shown(signs: Path) -> None:
-    report = detector(signs, OWN)
+    report = evaluate_detector(signs, OWN)
     assert (report.deteval.found, report.deteval.right) == (2, 1)
     assert (report.deteval.truth, report.deteval.met) == (2, 1)
     assert report.iou.f == report.deteval.f == 0.5

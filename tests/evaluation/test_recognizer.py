@@ -40,15 +40,15 @@ def test_crops_of_a_folder_and_of_a_tar_are_the_same(folder: Path, tmp_path: Pat
         for name in ("labels.tsv", "a/1.png", "a/2.png"):
             tar.add(folder / name, name)
     from_folder, from_tar = (
-        {t: c for c, t in evaluate.crops(folder)},
-        {t: c for c, t in evaluate.crops(archive)},
+        {t: c for c, t in evaluate.load_labelled_crops(folder)},
+        {t: c for c, t in evaluate.load_labelled_crops(archive)},
     )
     assert list(from_folder) == list(from_tar) == ["Station", "12:45"]
     assert all(np.array_equal(from_folder[text], from_tar[text]) for text in from_folder)
 
 
 def test_case_counts_only_where_exactness_is_asked_for(folder: Path) -> None:
-    report = evaluate.recognizer(folder, OWN)
+    report = evaluate.evaluate_recognizer(folder, OWN)
     assert report.crops == 2
     assert report.alphanumeric == 1.0
     assert report.exact <= 0.5
@@ -58,9 +58,9 @@ def test_case_counts_only_where_exactness_is_asked_for(folder: Path) -> None:
 
 def test_what_is_no_set_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="labels"):
-        list(evaluate.crops(tmp_path))
+        list(evaluate.load_labelled_crops(tmp_path))
     with pytest.raises(SourceError, match="neither"):
-        list(evaluate.crops(tmp_path / "missing"))
+        list(evaluate.load_labelled_crops(tmp_path / "missing"))
 
 
 def case(true: str, read: str, confidence: float = 1.0) -> Case:

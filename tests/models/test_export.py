@@ -55,7 +55,7 @@ def test_the_detector_answers_the_same(folder: Path, shape: tuple[int, ...]) -> 
 )
 def test_what_comes_along_for_cpus_was_exported_from_the_weights_beside_it(name, shape, tolerance) -> None:
     _, engine = builtin.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
-    assert engine.picked.runtime == ("onnx" if name == presets.RECOGNIZER else "mnn")
+    assert engine.backend.runtime == ("onnx" if name == presets.RECOGNIZER else "mnn")
     x = np.random.default_rng(4).normal(0, 1, shape).astype(np.float32)
     _, net = builtin.load_net(name)
     with torch.inference_mode():
@@ -67,14 +67,14 @@ def test_new_weights_are_not_read_by_an_old_export(tmp_path: Path) -> None:
     entry, state = weights.load_net(presets.DETECTOR)
     entry.pop("mnn_sha256", None)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has("net", "mnn", tmp_path)
+    assert not weights.has_export("net", "mnn", tmp_path)
     (path,) = export(tmp_path, tmp_path)
-    assert weights.verified("net", "mnn", tmp_path) == path
+    assert weights.verified_path("net", "mnn", tmp_path) == path
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="checksum"):
-        weights.verified("net", "mnn", tmp_path)
+        weights.verified_path("net", "mnn", tmp_path)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has("net", "mnn", tmp_path)
+    assert not weights.has_export("net", "mnn", tmp_path)
 
 
 def test_what_is_needed_to_use_a_model_lies_beside_it(folder: Path) -> None:

@@ -76,12 +76,12 @@ def test_asking_for_ppocr_where_it_is_not_installed_tells_the_remedy() -> None:
 
 @needs_ppocr
 def test_ppocr_reads_a_line_from_end_to_end() -> None:
-    settings = presets.resolve(Settings.load(overrides=["models=ppocr", "threads=1"]))
+    settings = presets.with_model_defaults(Settings.load(overrides=["models=ppocr", "threads=1"]))
     assert read_all(settings, rendered(TEXT)) == [TEXT]
 
 
 def test_our_own_models_read_a_line_from_end_to_end() -> None:
-    settings = presets.resolve(Settings.load(overrides=["models=builtin", "threads=1"]))
+    settings = presets.with_model_defaults(Settings.load(overrides=["models=builtin", "threads=1"]))
     read = " ".join(read_all(settings, rendered(TEXT)))
     assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
 
@@ -104,12 +104,12 @@ def test_crops_for_our_own_fit_it() -> None:
 
 def test_settings_win_over_what_the_models_suggest() -> None:
     overrides = ["models=builtin", "detection.box_thresh=0.11", "tracking.birth_score=0.22"]
-    settings = presets.resolve(Settings.load(overrides=overrides))
+    settings = presets.with_model_defaults(Settings.load(overrides=overrides))
     assert (settings.detection.box_thresh, settings.tracking.birth_score) == (0.11, 0.22)
-    resolved = presets.resolve(Settings.load(overrides=["models=builtin"]))
+    resolved = presets.with_model_defaults(Settings.load(overrides=["models=builtin"]))
     assert resolved.detection.box_thresh is not None
     assert resolved.tracking.birth_score is not None
-    assert presets.resolve(resolved) == resolved
+    assert presets.with_model_defaults(resolved) == resolved
 
 
 @needs_ppocr
@@ -122,8 +122,8 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
         "threads=1",
     ]
     detector = zoo.load_detector(Settings.load(overrides=overrides))
-    assert (detector.long_side, detector.unclip, detector.max_boxes) == (320, 0.5, 7)
-    assert detector.binarise == zoo.DB_DEFAULTS["binarise"]
+    assert (detector.long_side, detector.unclip_ratio, detector.max_boxes) == (320, 0.5, 7)
+    assert detector.bin_thresh == zoo.DB_DEFAULTS["bin_thresh"]
     assert detector.max_batch == 1
 
 
@@ -133,9 +133,9 @@ def test_beside_a_decoder_networks_take_at_most_half_of_the_cores() -> None:
         "cores = sorted(os.sched_getaffinity(0))\n"
         "for count in range(1, len(cores) + 1):\n"
         "    os.sched_setaffinity(0, cores[:count])\n"
-        "    print(presets.side_by_side(Settings()).threads)\n"
+        "    print(presets.with_shared_threads(Settings()).threads)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     threads = [int(line) for line in done.stdout.split()]
     assert threads == [1, 1, 1, 2, 2, 3, 3, *[4] * len(threads)][: len(threads)]
-    assert presets.side_by_side(Settings.load(overrides=["threads=3"])).threads == 3
+    assert presets.with_shared_threads(Settings.load(overrides=["threads=3"])).threads == 3

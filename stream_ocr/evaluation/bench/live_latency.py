@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.events import TextEvent
 from stream_ocr.service.live_pipeline import LivePipeline
 
@@ -21,7 +21,7 @@ _NEWS = ("appeared", "changed")
 
 
 @dataclass
-class Heard:
+class CameraLatency:
     """What came from one camera. ``late_s``: from the first picture of each text to its event."""
 
     late_s: list[float] = field(default_factory=list)
@@ -44,8 +44,8 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
     and WorkerError.
     """
     steady_s = Settings.load(config, overrides).tracking.min_age_s
-    heard: defaultdict[str, Heard] = defaultdict(Heard)
-    before = machine()
+    heard: defaultdict[str, CameraLatency] = defaultdict(CameraLatency)
+    before = machine_info()
     with LivePipeline.load(config, overrides=overrides) as pipeline:
         timer = threading.Timer(seconds, pipeline.stop)
         timer.start()
@@ -71,7 +71,7 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
         "seconds": seconds,
         "steady_ms": 1000 * steady_s,
         "machine": before,
-        "load_at_the_end": load(),
+        "load_at_the_end": load_average(),
         "notes": notes,
         "cameras": cameras,
     }

@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from stream_ocr.core.geometry import flat
-from stream_ocr.events import Kind, TextEvent, event_id, polygon
+from stream_ocr.events import Kind, TextEvent, event_id, quad_to_polygon
 from stream_ocr.models.devices import import_onnxruntime
 
 SAMPLES_PER_S = 5
@@ -111,7 +111,7 @@ def _event(
         confidence=min(max(float(text.confidence), 0.0), 1.0),
         start=text.start_s,
         end=end_s,
-        polygon=polygon(flat(quad)),
+        polygon=quad_to_polygon(flat(quad)),
         size=size,
     )
     return event.to_json()

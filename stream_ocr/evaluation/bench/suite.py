@@ -10,11 +10,10 @@ from typing import Any, Self
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SourceError
-from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.evaluation.bench.process import measure
-from stream_ocr.evaluation.event_score import Truth, read_truth, score, spread
+from stream_ocr.evaluation.event_score import Truth, median_and_p95, read_truth, score
 from stream_ocr.events import read_jsonl
-from stream_ocr.models import presets
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic import clips
 from stream_ocr.synthetic.encode import Codec
@@ -49,7 +48,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Make:
+class ClipOptions:
     """How the clips that are made here shall be."""
 
     folder: Path
@@ -79,7 +78,7 @@ def contestants(against: str) -> list[str]:
     return ["ours", *(name for name in others if name != "ours")]
 
 
-def find(names: Sequence[str], make: Make, tell: Callable[[str], None] = lambda _: None) -> Iterator[Clip]:
+def find_clips(names: Sequence[str], make: ClipOptions, tell: Callable[[str], None] = lambda _: None) -> Iterator[Clip]:
     """Files, with the truth in the .json beside them; or names of ``clips.CLIPS``, made unless they are there.
 
     Raises SourceError when a name is neither.
@@ -97,7 +96,7 @@ def find(names: Sequence[str], make: Make, tell: Callable[[str], None] = lambda 
 def run(
     names: Sequence[str],
     contestants: Sequence[str],
-    make: Make,
+    make: ClipOptions,
     overrides: Sequence[str] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -107,9 +106,9 @@ def run(
     """
     settings = Settings.load(overrides=overrides)
     make.folder.mkdir(parents=True, exist_ok=True)
-    found = list(find(names or tuple(clips.CLIPS), make, tell))
+    found = list(find_clips(names or tuple(clips.CLIPS), make, tell))
     rows = []
-    before = {**machine(), "packages": {name: _version(name) for name in _PACKAGES}}
+    before = {**machine_info(), "packages": {name: _version(name) for name in _PACKAGES}}
     for clip in found:
         row = describe(clip)
         for contestant in contestants:
@@ -120,8 +119,8 @@ def run(
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": before,
-        "load_at_the_end": load(),
-        "models": presets.choose(settings.models).name,
+        "load_at_the_end": load_average(),
+        "models": settings.models,
         "settings": list(overrides),
         "clips": rows,
         "together": {contestant: _together(rows, contestant) for contestant in contestants},
@@ -188,11 +187,11 @@ def _together(rows: Sequence[dict[str, Any]], contestant: str) -> dict[str, Any]
         values = [run["score"][name] for run in scored if run["score"][name] is not None]
         result[name] = round(sum(values) / len(values), 4) if values else None
     for name in ("start", "end"):
-        result[f"{name}_ms"] = spread([error for run in scored for error in run["errors_ms"][name]])
+        result[f"{name}_ms"] = median_and_p95([error for run in scored for error in run["errors_ms"][name]])
     return result
 
 
-def _made(name: str, make: Make, tell: Callable[[str], None]) -> Path:
+def _made(name: str, make: ClipOptions, tell: Callable[[str], None]) -> Path:
     width, height = make.size
     stem = f"{name}-{width}x{height}-{make.duration_s:g}s-{make.codec}"
     path = make.folder / f"{stem}{_SUFFIX[make.codec]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from stream_ocr.errors import DeviceError, WeightsError
-from stream_ocr.models.devices import Picked, import_onnxruntime
+from stream_ocr.models.devices import BackendChoice, import_onnxruntime
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,7 @@ _OUT_OF_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "bad allocati
 class Engine(Protocol):
     """A network that is ready to run."""
 
-    picked: Picked
+    backend: BackendChoice
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The network's first output for a batch, both float32. Raises MemoryError when the batch is too large."""
@@ -32,19 +32,19 @@ class TorchEngine:
     net: takes (B, C, H, W); changed in place.
     """
 
-    def __init__(self, net: "nn.Module", picked: Picked) -> None:
+    def __init__(self, net: "nn.Module", backend: BackendChoice) -> None:
         import torch
 
-        self.picked = picked
-        self._dtype = torch.bfloat16 if picked.dtype == "bf16" else torch.float32
-        net = fold_batch_norms(net).to(picked.device, self._dtype)
+        self.backend = backend
+        self._dtype = torch.bfloat16 if backend.dtype == "bf16" else torch.float32
+        net = fold_batch_norms(net).to(backend.device, self._dtype)
         self._net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self, x: np.ndarray) -> np.ndarray:
         import torch
 
-        with _scarce_memory(), torch.inference_mode(), _torch_threads(self.picked.threads):
-            x_BCHW = torch.from_numpy(x).to(self.picked.device, self._dtype, memory_format=torch.channels_last)
+        with _scarce_memory(), torch.inference_mode(), _torch_threads(self.backend.threads):
+            x_BCHW = torch.from_numpy(x).to(self.backend.device, self._dtype, memory_format=torch.channels_last)
             result: np.ndarray = self._net(x_BCHW).float().cpu().numpy()
             return result
 
@@ -84,13 +84,13 @@ class OnnxEngine:
     Raises WeightsError when the file is missing or no ONNX model, DeviceError when CUDA does not come up.
     """
 
-    def __init__(self, path: Path, picked: Picked) -> None:
+    def __init__(self, path: Path, backend: BackendChoice) -> None:
         onnxruntime = import_onnxruntime()
-        self.picked = picked
-        providers = ["CUDAExecutionProvider"] if picked.device == "cuda" else []
+        self.backend = backend
+        providers = ["CUDAExecutionProvider"] if backend.device == "cuda" else []
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), _session_options(picked.threads), providers=[*providers, "CPUExecutionProvider"]
+                str(path), _session_options(backend.threads), providers=[*providers, "CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has a class for each status code, with no common base of its own
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stream_ocr.errors import WeightsError
-from stream_ocr.models.devices import Picked, no_mnn
+from stream_ocr.models.devices import BackendChoice, mnn_unavailable
 
 _OUT_OF_MEMORY = 1
 # The tool of this name would install a package and send records of what it converts; what it calls does neither.
@@ -23,15 +23,15 @@ _CONVERT = "import sys, MNN, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[
 class MnnEngine:
     """A network in MNN's own form on the CPU: one input, one output. Raises WeightsError when its file is missing."""
 
-    def __init__(self, path: Path, picked: Picked) -> None:
-        self.picked = picked
+    def __init__(self, path: Path, backend: BackendChoice) -> None:
+        self.backend = backend
         with _no_greetings():
             import MNN
         self._mnn = MNN
         if not path.is_file():
             raise WeightsError(f"{path} is missing; reinstall stream-ocr, or export it again.")
         self._interpreter = MNN.Interpreter(str(path))
-        self._session = self._interpreter.createSession({"backend": "CPU", "numThread": picked.threads})
+        self._session = self._interpreter.createSession({"backend": "CPU", "numThread": backend.threads})
         self._input = self._interpreter.getSessionInput(self._session)
 
     def run(self, x: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ class MnnEngine:
 
 def convert(onnx: Path, path: Path) -> None:
     """Write an ONNX file in MNN's form, weights as fp16. Raises WeightsError."""
-    if reason := no_mnn():
+    if reason := mnn_unavailable():
         raise WeightsError(f"To export for MNN takes MNN, and {reason}; pip install mnn.")
     told = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
     path.unlink(missing_ok=True)  # a conversion that fails says so only by leaving no file

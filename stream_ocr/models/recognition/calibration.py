@@ -12,13 +12,13 @@ import numpy as np
 _LEAST, _MOST = 1e-6, 1 - 1e-6
 
 
-def calibrated(characters: Sequence[float], temperature: float) -> tuple[float, ...]:
+def calibrate(characters: Sequence[float], temperature: float) -> tuple[float, ...]:
     """How likely each character is right, from the network's own probabilities."""
     p = np.clip(characters, _LEAST, _MOST)
     odds = (p / (1 - p)) ** (1 / temperature)
     return tuple((odds / (1 + odds)).tolist())
 
 
-def certainty(characters: Sequence[float]) -> float:
+def text_confidence(characters: Sequence[float]) -> float:
     """How likely a text is right as a whole; 0 for no text."""
     return float(np.prod(characters)) if len(characters) else 0.0

@@ -25,16 +25,16 @@ class Decoded(NamedTuple):
     char_confidences: tuple[float, ...]
 
 
-NOTHING = Decoded("", 0.0, ())
+NO_TEXT = Decoded("", 0.0, ())
 
-Transcribe = Callable[[np.ndarray], Decoded]
+DecodeFn = Callable[[np.ndarray], Decoded]
 """From scores p_TC to a reading."""
 
 
-def decoded(text: str, char_confidences: Sequence[float]) -> Decoded:
+def make_decoded(text: str, char_confidences: Sequence[float]) -> Decoded:
     """A reading from the confidence of its characters."""
     if not text:
-        return NOTHING
+        return NO_TEXT
     return Decoded(text, confidence(char_confidences), tuple(map(float, char_confidences)))
 
 
@@ -43,7 +43,7 @@ def confidence(char_confidences: Sequence[float]) -> float:
     return float(np.exp(np.log(np.maximum(char_confidences, _LEAST)).mean()))
 
 
-def weakest(text: str, char_confidences: Sequence[float]) -> float:
+def min_char_confidence(text: str, char_confidences: Sequence[float]) -> float:
     """Of the letter that is read least surely, 0 of no text: the mean would hide one that is wrong in a line."""
     return min((sure for c, sure in zip(text, char_confidences, strict=True) if not c.isspace()), default=0.0)
 
@@ -62,13 +62,13 @@ def best_path(p_TC: np.ndarray, charset: Charset) -> tuple[Decoded, np.ndarray]:
         raise ValueError(f"scores of shape {p_TC.shape} do not fit a charset of {len(charset)} classes")
     best_T = p_TC.argmax(axis=1)
     if not best_T.any():  # BLANK is 0
-        return NOTHING, np.zeros((0, 2), int)
+        return NO_TEXT, np.zeros((0, 2), int)
     starts = np.flatnonzero(np.concatenate(([True], best_T[1:] != best_T[:-1])))
     runs = best_T[starts]
     inked = runs != BLANK
-    peaks = np.maximum.reduceat(p_TC[np.arange(len(best_T)), best_T], starts)[inked]
+    alignment_peaks = np.maximum.reduceat(p_TC[np.arange(len(best_T)), best_T], starts)[inked]
     spans = np.stack([starts, np.append(starts[1:], len(best_T))], axis=1)[inked]
-    return decoded(charset.decode(runs.tolist()), peaks), spans
+    return make_decoded(charset.decode(runs.tolist()), alignment_peaks), spans
 
 
 def beam_search(
@@ -103,9 +103,9 @@ def beam_search(
         beams = {text: (blank / most, letter / most) for text, (blank, letter) in best}
     whole = [text for text in beams if allows is None or allows(text, True)]
     if not whole:
-        return NOTHING
+        return NO_TEXT
     text = max(whole, key=lambda text: sum(beams[text]))
-    return plain if text == plain.text else decoded(text, peaks(p_TC, charset.encode(text)))
+    return plain if text == plain.text else make_decoded(text, alignment_peaks(p_TC, charset.encode(text)))
 
 
 def _worth_trying(p_C: np.ndarray) -> list[int]:
@@ -145,7 +145,7 @@ def log_likelihoods(p_TA: np.ndarray, codes_NL: np.ndarray, lengths_N: np.ndarra
     return np.asarray(np.log(np.maximum(ends_N, 1e-300)) + log_N)
 
 
-def peaks(p_TC: np.ndarray, ids: Sequence[int]) -> list[float]:
+def alignment_peaks(p_TC: np.ndarray, ids: Sequence[int]) -> list[float]:
     """The highest probability of each class along the best alignment of a text; 0 for all if it does not fit."""
     states_S = np.zeros(2 * len(ids) + 1, int)
     states_S[1::2] = ids

@@ -10,14 +10,14 @@ from stream_ocr.config.base import TextConstraints
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import Transcribe, beam_search, greedy
+from stream_ocr.models.recognition.ctc import DecodeFn, beam_search, greedy
 from stream_ocr.models.recognition.lexicon import Lexicon
 
 PATTERN_BEAM = 16
 """Texts that are kept at a time at least while a pattern is followed."""
 
 
-def transcription(wanted: TextConstraints, charset: Charset, *, beam: int = 1) -> Transcribe:
+def make_decoder(wanted: TextConstraints, charset: Charset, *, beam: int = 1) -> DecodeFn:
     """What the settings ask for. Raises SettingsError for a lexicon that cannot be used."""
     if wanted.lexicon is not None:
         lexicon = Lexicon(_listed(wanted.lexicon), charset, distance=wanted.lexicon_distance)
@@ -34,10 +34,10 @@ def transcription(wanted: TextConstraints, charset: Charset, *, beam: int = 1) -
     return partial(greedy, charset=charset)
 
 
-def of_sources(settings: Settings, charset: Charset) -> dict[str, Transcribe]:
+def source_decoders(settings: Settings, charset: Charset) -> dict[str, DecodeFn]:
     """By its name, for each source with a lexicon or a pattern of its own. Raises SettingsError."""
     return {
-        name: transcription(source, charset, beam=settings.recognition.beam)
+        name: make_decoder(source, charset, beam=settings.recognition.beam)
         for name, source in settings.sources.items()
         if source.lexicon is not None or source.pattern is not None
     }

@@ -13,7 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.models.recognition.charset import BLANK, Charset
-from stream_ocr.models.recognition.ctc import Decoded, best_path, decoded, log_likelihoods, peaks
+from stream_ocr.models.recognition.ctc import Decoded, alignment_peaks, best_path, log_likelihoods, make_decoded
 
 MOST_CANDIDATES = 256
 """At most so many words are scored, the nearest ones."""
@@ -76,7 +76,7 @@ class Lexicon:
             text += plain.text[end:begin] + fixed.text
             characters += [*plain.char_confidences[end:begin], *fixed.char_confidences]
             end = stop
-        return decoded(text + plain.text[end:], [*characters, *plain.char_confidences[end:]])
+        return make_decoded(text + plain.text[end:], [*characters, *plain.char_confidences[end:]])
 
     def _corrected(self, p_TC: np.ndarray, plain: Decoded, spans: np.ndarray, begin: int, stop: int) -> Decoded:
         """One word of a reading, by the steps between its neighbours."""
@@ -99,7 +99,7 @@ class Lexicon:
         fixed = _in_case_of(word, self._spellings[row])
         if not self._charset.covers(fixed):
             fixed = self._spellings[row]
-        return Decoded(fixed, 0.0, tuple(peaks(p_TA, self._codes[row, : self._lengths[row]].tolist())))
+        return Decoded(fixed, 0.0, tuple(alignment_peaks(p_TA, self._codes[row, : self._lengths[row]].tolist())))
 
     def _either_case(self, p_TC: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.asarray(p_TC[:, first] + np.where(first != second, p_TC[:, second], 0))

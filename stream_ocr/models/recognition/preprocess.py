@@ -6,7 +6,7 @@ import numpy as np
 from stream_ocr.models.recognition.input_sizes import HEIGHT, width_for
 
 
-def fit(crop_HW: np.ndarray, width: int | None = None) -> np.ndarray:
+def resize_line(crop_HW: np.ndarray, width: int | None = None) -> np.ndarray:
     """A grey crop resized to 32 x its bucket (or x `width`), uint8."""
     height = crop_HW.shape[0]
     size = (width or width_for(*crop_HW.shape[:2]), HEIGHT)
@@ -18,7 +18,7 @@ def fit(crop_HW: np.ndarray, width: int | None = None) -> np.ndarray:
     )
 
 
-def normalised(crops_BHW: np.ndarray) -> np.ndarray:
+def normalise_batch(crops_BHW: np.ndarray) -> np.ndarray:
     """Crops of one width, 0..255, as the net's input (B, 1, H, W) float32; as ``crnn.normalise``."""
     x_BHW = crops_BHW.astype(np.float32)
     mean, deviation = x_BHW.mean(axis=(1, 2), keepdims=True), x_BHW.std(axis=(1, 2), keepdims=True)

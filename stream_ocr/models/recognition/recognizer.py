@@ -15,7 +15,7 @@ import numpy as np
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.recognition import preprocess
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, greedy, make_decoded
 from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS, width_for
 
 GAP = 0.3
@@ -28,14 +28,14 @@ QUIET = 0.35
 SURE, HOPELESS = 0.85, 0.3
 """Confidences between which a line is shown again; below, another view seldom helps."""
 
-View = tuple[np.ndarray, int]
+ModelInput = tuple[np.ndarray, int]
 """A crop, and the width of the input that it is given."""
 
-Spacing = Callable[[np.ndarray, Charset], np.ndarray]
+SpacePrior = Callable[[np.ndarray, Charset], np.ndarray]
 """From scores p_TC to those with which spaces are read."""
 
 
-class Fit(Protocol):
+class LineResizer(Protocol):
     """How a network wants its lines."""
 
     @property
@@ -50,7 +50,7 @@ class Fit(Protocol):
         """The width of the input for a crop."""
         ...
 
-    def second(self, crop: np.ndarray) -> View | None:
+    def second(self, crop: np.ndarray) -> ModelInput | None:
         """Another way to show a crop of which the network is not sure; None where that has not been seen to help."""
         ...
 
@@ -64,7 +64,7 @@ _TRIMMED, _TRIMMABLE = 0.05, 12  # of the height, on every side; pixels of the l
 
 
 @dataclass(frozen=True, slots=True)
-class Padded:
+class PaddingResizer:
     """Lines keep their aspect and get ``margin`` or more of padding on the right; values -1 to 1, padding 0.
 
     So PP-OCR and its kin were trained. Without the margin the last character suffers.
@@ -83,7 +83,7 @@ class Padded:
         wanted = self._width(crop) + self.margin
         return next((width for width in self.widths if width >= wanted), self.widths[-1])
 
-    def second(self, crop: np.ndarray) -> View | None:  # noqa: ARG002 nothing is known to help
+    def second(self, crop: np.ndarray) -> ModelInput | None:  # noqa: ARG002 nothing is known to help
         return None
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
@@ -100,7 +100,7 @@ class Padded:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretched:
+class StretchingResizer:
     """Lines are resized to the nearest of a few widths and never padded, as our own net was trained."""
 
     height: int = HEIGHT
@@ -109,7 +109,7 @@ class Stretched:
     def bucket(self, crop: np.ndarray) -> int:
         return width_for(crop.shape[0], crop.shape[1])
 
-    def second(self, crop: np.ndarray) -> View | None:
+    def second(self, crop: np.ndarray) -> ModelInput | None:
         height, width = crop.shape
         if min(crop.shape) <= _TRIMMABLE:
             return None
@@ -118,7 +118,7 @@ class Stretched:
         return closer, width_for(closer.shape[0], round(closer.shape[1] * _WIDER))
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
-        return preprocess.normalised(np.stack([preprocess.fit(crop, width) for crop in crops]))
+        return preprocess.normalise_batch(np.stack([preprocess.resize_line(crop, width) for crop in crops]))
 
 
 class Recognizer:
@@ -132,12 +132,12 @@ class Recognizer:
     def __init__(
         self,
         engine: Engine,
-        fit: Fit,
+        fit: LineResizer,
         charset: Charset,
         *,
         max_batch: int,
-        transcribe: Transcribe | None = None,
-        spacing: Spacing | None = None,
+        transcribe: DecodeFn | None = None,
+        spacing: SpacePrior | None = None,
     ) -> None:
         self.engine = engine
         self.fit = fit
@@ -156,16 +156,16 @@ class Recognizer:
         """Width up to which a crop of ``crop_height`` is read in one piece."""
         return int(self.fit.longest * self.fit.height)
 
-    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], transcribe: DecodeFn | None = None) -> list[Decoded]:
         """What each crop says; nothing for crops of less than two pixels.
 
         crops: (H, W) uint8 of any size. transcribe: in place of the recogniser's own.
         """
-        lines = [list(split(crop, self.fit.longest)) for crop in crops]
+        lines = [list(split_line(crop, self.fit.longest)) for crop in crops]
         read = iter(self._read_surely([piece for line in lines for piece, _ in line], transcribe or self.transcribe))
-        return [join([(next(read), spaced) for _, spaced in line]) for line in lines]
+        return [join_readings([(next(read), spaced) for _, spaced in line]) for line in lines]
 
-    def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
+    def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: DecodeFn) -> list[Decoded]:
         """Each piece once, and those once more of which the network is not sure; the surer reading counts."""
         read = self._read_all([(piece, self.fit.bucket(piece)) for piece in pieces], transcribe)
         unsure = (i for i, look in enumerate(read) if HOPELESS <= look.confidence < SURE)
@@ -174,11 +174,11 @@ class Recognizer:
             read[i] = max(read[i], look, key=lambda reading: reading.confidence)
         return read
 
-    def _read_all(self, views: Sequence[View], transcribe: Transcribe) -> list[Decoded]:
+    def _read_all(self, views: Sequence[ModelInput], transcribe: DecodeFn) -> list[Decoded]:
         by_width: dict[int, list[int]] = {}
         for i, (_, width) in enumerate(views):
             by_width.setdefault(width, []).append(i)
-        read = [NOTHING] * len(views)
+        read = [NO_TEXT] * len(views)
         for width, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
@@ -188,7 +188,7 @@ class Recognizer:
         return read
 
 
-def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:
+def split_line(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:
     """Pieces of at most ``longest`` times their height, cut where there is least to see.
 
     Yields (piece, whether a space comes before it), and nothing for crops of less than two pixels.
@@ -215,7 +215,7 @@ def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]
         yield crop[:, start:], spaced
 
 
-def join(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
+def join_readings(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
     """One reading of the pieces of a line, without spaces at its ends."""
     text = ""
     characters: list[float] = []
@@ -228,4 +228,4 @@ def join(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
         text += piece.text
         characters += piece.char_confidences
     begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    return decoded(text[begin:end], characters[begin:end])
+    return make_decoded(text[begin:end], characters[begin:end])

@@ -16,7 +16,7 @@ _NARROW, _WIDE = "Iiljtfr1'.,:;!|()[]`\"-", "mwMW@%"
 _NARROW_WIDTH, _WIDE_WIDTH = 0.55, 1.35  # of that of other letters
 
 
-def spaced(p_TC: np.ndarray, charset: Charset) -> np.ndarray:
+def apply_space_prior(p_TC: np.ndarray, charset: Charset) -> np.ndarray:
     """Probabilities p_TC of a line, with likelier spaces.
 
     In lines of four kinds, half of them capitals, with a one-letter word in 40 %, the same factor everywhere lost 48 of

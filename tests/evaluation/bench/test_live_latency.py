@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stream_ocr.evaluation.bench.live_latency import Heard, figures
+from stream_ocr.evaluation.bench.live_latency import CameraLatency, figures
 from stream_ocr.events import TextEvent
 
 
@@ -17,7 +17,7 @@ def event(clock: str | None, start_s: float) -> TextEvent:
 
 
 def test_lateness_counts_from_the_first_picture_by_the_clock_of_the_camera() -> None:
-    heard = Heard()
+    heard = CameraLatency()
     for clock, start_s in (("rtcp", 100.0), ("rtcp", 100.2), ("arrival", 50.0), (None, 50.0)):
         heard.hear(event(clock, start_s), 100.5)
     assert heard.late_s == pytest.approx([0.5, 0.3])

@@ -17,7 +17,7 @@ OWN = ("models=builtin", "device=cpu", "threads=1")
 
 @pytest.mark.slow
 def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
-    make = bench.Make.parse(tmp_path, "320x180", 2.0, "libx264")
+    make = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
     steps: list[str] = []
     results = bench.run(["slides"], bench.contestants("decoding"), make, OWN, steps.append)
     (row,) = json.loads(json.dumps(results))["clips"]
@@ -38,16 +38,16 @@ def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
-    make = bench.Make(tmp_path)
+    make = bench.ClipOptions(tmp_path)
     with pytest.raises(SourceError, match="slidez"):
         bench.run(["slidez"], ["ours"], make)
     with pytest.raises(SettingsError, match="tesseract"):
         bench.contestants("decoding,tesseract")
     for size, seconds, codec in (("720p", 9.0, "libx264"), ("64x64", 9.0, "libx264"), ("640x360", 0.1, "libx264")):
         with pytest.raises(SettingsError):
-            bench.Make.parse(tmp_path, size, seconds, codec)
+            bench.ClipOptions.parse(tmp_path, size, seconds, codec)
     with pytest.raises(SettingsError, match="divx"):
-        bench.Make.parse(tmp_path, "640x360", 9.0, "divx")
+        bench.ClipOptions.parse(tmp_path, "640x360", 9.0, "divx")
 
 
 def test_a_contestant_that_fails_says_why(tmp_path: Path) -> None:

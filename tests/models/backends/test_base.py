@@ -29,17 +29,17 @@ def small_net() -> nn.Module:
 
 def test_the_same_machine_always_picks_the_same_and_says_why() -> None:
     for runtime in ("torch", "onnx"):
-        picked = pick_device(runtime=runtime)
-        assert picked == pick_device(runtime=runtime)
-        assert picked.why
-        assert picked.runtime in str(picked)
-        assert picked.device in str(picked)
+        backend = pick_device(runtime=runtime)
+        assert backend == pick_device(runtime=runtime)
+        assert backend.why
+        assert backend.runtime in str(backend)
+        assert backend.device in str(backend)
 
 
 def test_what_is_asked_for_is_taken() -> None:
-    picked = pick_device("cpu", dtype="fp32", threads=3)
-    assert (picked.device, picked.dtype, picked.threads) == ("cpu", "fp32", 3)
-    assert "3 threads" in str(picked)
+    backend = pick_device("cpu", dtype="fp32", threads=3)
+    assert (backend.device, backend.dtype, backend.threads) == ("cpu", "fp32", 3)
+    assert "3 threads" in str(backend)
     assert 1 <= pick_device("cpu", runtime="onnx").threads <= usable_cores()
 
 
@@ -88,7 +88,7 @@ def test_a_batch_that_is_too_large_is_scarce_memory_and_the_next_one_is_run() ->
 
 
 def test_onnx_runtime_keeps_no_record_for_its_makers(tmp_path: Path) -> None:
-    path = weights.verified("recognizer-small", "onnx")
+    path = weights.verified_path("recognizer-small", "onnx")
     code = f"""if True:
         from pathlib import Path
         from stream_ocr.models.devices import pick_device

@@ -14,7 +14,7 @@ from stream_ocr.models.devices import pick_device
 
 @pytest.fixture(scope="module")
 def engine() -> MnnEngine:
-    return MnnEngine(weights.verified(presets.DETECTOR, "mnn"), pick_device("cpu", runtime="mnn", threads=1))
+    return MnnEngine(weights.verified_path(presets.DETECTOR, "mnn"), pick_device("cpu", runtime="mnn", threads=1))
 
 
 def test_sizes_and_batches_may_change_at_will(engine: MnnEngine) -> None:
@@ -28,7 +28,7 @@ def test_sizes_and_batches_may_change_at_will(engine: MnnEngine) -> None:
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before_or_by_whom(engine: MnnEngine) -> None:
-    other = MnnEngine(weights.verified(presets.DETECTOR, "mnn"), engine.picked)
+    other = MnnEngine(weights.verified_path(presets.DETECTOR, "mnn"), engine.backend)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 96, 160)).astype(np.float32)
     first = engine.run(x)
     wanted = first.copy()

@@ -4,7 +4,7 @@ import torch
 
 from stream_ocr.models.recognition.crnn import CRNN, normalise
 from stream_ocr.models.recognition.input_sizes import COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
-from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.models.recognition.preprocess import resize_line
 
 SMALL = (8, 8, 8, 8, 8, 8, 16)
 
@@ -29,8 +29,8 @@ def test_buckets_follow_the_aspect() -> None:
     assert width_for(64, 200) == 128  # 100 at height 32, times 1.35
     assert width_for(20, 20) == width_for(40, 40)
     assert width_for(10, 10_000) == WIDTHS[-1]
-    assert fit(np.zeros((64, 200), np.uint8)).shape == (HEIGHT, 128)
-    assert fit(np.zeros((7, 9), np.uint8), width=80).shape == (HEIGHT, 80)
+    assert resize_line(np.zeros((64, 200), np.uint8)).shape == (HEIGHT, 128)
+    assert resize_line(np.zeros((7, 9), np.uint8), width=80).shape == (HEIGHT, 80)
 
 
 def test_brightness_and_contrast_hardly_matter() -> None:

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import NOTHING, beam_search, best_path, greedy, log_likelihoods, peaks
+from stream_ocr.models.recognition.ctc import NO_TEXT, alignment_peaks, beam_search, best_path, greedy, log_likelihoods
 
 CHARSET = Charset("abc")
 
 
-def scores(path: list[int], peaks: list[float]) -> np.ndarray:
+def scores(path: list[int], alignment_peaks: list[float]) -> np.ndarray:
     """Rows that give each step's class its probability and share the rest among the others."""
     p_TC = np.empty((len(path), len(CHARSET)))
-    for row, winner, peak in zip(p_TC, path, peaks, strict=True):
+    for row, winner, peak in zip(p_TC, path, alignment_peaks, strict=True):
         row[:] = (1 - peak) / (len(CHARSET) - 1)
         row[winner] = peak
     return p_TC
@@ -31,7 +31,7 @@ def test_confidence_of_a_character_is_its_peak_and_of_the_text_the_geometric_mea
 
 
 def test_blanks_alone_read_as_nothing() -> None:
-    assert greedy(scores([0, 0], [0.9, 0.9]), CHARSET) == NOTHING
+    assert greedy(scores([0, 0], [0.9, 0.9]), CHARSET) == NO_TEXT
 
 
 def test_one_step_is_enough_for_a_character() -> None:
@@ -75,7 +75,7 @@ def test_a_wide_beam_finds_the_most_probable_text(seed: int) -> None:
 
 def test_a_beam_may_beat_the_best_path() -> None:
     p_TC = np.array([[0.4, 0.3, 0.3, 0], [0.4, 0.3, 0.3, 0]])  # every path of two blanks: 0.16; "a": 0.33
-    assert greedy(p_TC, CHARSET) == NOTHING
+    assert greedy(p_TC, CHARSET) == NO_TEXT
     read = beam_search(p_TC, CHARSET, width=8)
     assert read.text in ("a", "b")
     assert read.char_confidences == pytest.approx((0.3,))
@@ -103,16 +103,16 @@ def test_long_scores_do_not_underflow() -> None:
 
 def test_peaks_of_a_text_that_is_not_the_best_one() -> None:
     p_TC = scores([0, 1, 0, 2, 2, 0], [0.9, 0.7, 0.9, 0.6, 0.8, 0.9])
-    assert peaks(p_TC, CHARSET.encode("ab")) == pytest.approx([0.7, 0.8])
-    assert peaks(p_TC, CHARSET.encode("cb")) == pytest.approx([0.1, 0.8])
-    assert peaks(p_TC[:2], CHARSET.encode("aba")) == [0, 0, 0]
+    assert alignment_peaks(p_TC, CHARSET.encode("ab")) == pytest.approx([0.7, 0.8])
+    assert alignment_peaks(p_TC, CHARSET.encode("cb")) == pytest.approx([0.1, 0.8])
+    assert alignment_peaks(p_TC[:2], CHARSET.encode("aba")) == [0, 0, 0]
 
 
 def test_only_what_is_allowed_is_read() -> None:
     p_TC = scores([1, 0, 2, 0, 3], [0.9] * 5)
     assert beam_search(p_TC, CHARSET, width=16).text == "abc"
     assert len(beam_search(p_TC, CHARSET, width=16, allows=two_letters).text) == 2
-    assert beam_search(p_TC, CHARSET, width=16, allows=nothing) == NOTHING
+    assert beam_search(p_TC, CHARSET, width=16, allows=nothing) == NO_TEXT
 
 
 def two_letters(text: str, whole: bool) -> bool:  # noqa: FBT001

@@ -7,8 +7,8 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
 from stream_ocr.models import zoo
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded
-from stream_ocr.models.recognition.decoding import of_sources, transcription
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
+from stream_ocr.models.recognition.decoding import make_decoder, source_decoders
 
 
 def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charset: Charset = DEFAULT) -> np.ndarray:
@@ -24,7 +24,7 @@ def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charse
 
 def read(p_TC: np.ndarray, **wanted: object) -> Decoded:
     section = Settings.model_validate({"recognition": wanted}).recognition
-    return transcription(section, DEFAULT, beam=section.beam)(p_TC)
+    return make_decoder(section, DEFAULT, beam=section.beam)(p_TC)
 
 
 def test_the_best_path_unless_told_otherwise() -> None:
@@ -48,7 +48,7 @@ def test_what_is_read_matches_the_pattern(seen: str, pattern: str, text: str) ->
 
 def test_what_cannot_match_is_not_read() -> None:
     assert (
-        read(scores("WELCOME"), pattern=r"\d\d") == NOTHING
+        read(scores("WELCOME"), pattern=r"\d\d") == NO_TEXT
         or read(scores("WELCOME"), pattern=r"\d\d").confidence < 0.01
     )
 
@@ -80,7 +80,7 @@ def test_a_source_may_have_a_vocabulary_of_its_own(tmp_path: Path) -> None:
         "plates": {"path": "/dev/video1", "pattern": "[A-Z]{4}"},
         "hall": {"path": "/dev/video2"},
     }
-    own = of_sources(Settings.model_validate({"sources": sources}), DEFAULT)
+    own = source_decoders(Settings.model_validate({"sources": sources}), DEFAULT)
     seen = scores("GATF 4", {3: ("E", 0.1)})
     assert {name: transcribe(seen).text for name, transcribe in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
 

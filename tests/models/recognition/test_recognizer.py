@@ -5,20 +5,27 @@ import pytest
 import torch
 
 from stream_ocr.models.backends.base import TorchEngine
-from stream_ocr.models.devices import Picked, pick_device
+from stream_ocr.models.devices import BackendChoice, pick_device
 from stream_ocr.models.recognition import crnn
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded
-from stream_ocr.models.recognition.recognizer import Padded, Recognizer, Spacing, Stretched, join, split
-from stream_ocr.models.recognition.space_prior import spaced
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
+from stream_ocr.models.recognition.recognizer import (
+    PaddingResizer,
+    Recognizer,
+    SpacePrior,
+    StretchingResizer,
+    join_readings,
+    split_line,
+)
+from stream_ocr.models.recognition.space_prior import apply_space_prior
 
-STRETCHED = Stretched()
+STRETCHED = StretchingResizer()
 
 
 class BrightIsA:
     """An engine that reads an "a" from each run of bright columns, and remembers what it was given."""
 
-    picked = Picked("onnx", "cpu", "fp32", 1, "for tests")
+    backend = BackendChoice("onnx", "cpu", "fp32", 1, "for tests")
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -30,7 +37,7 @@ class BrightIsA:
 
 
 def reader(max_batch: int = 8, widths: tuple[int, ...] = (128, 256, 512)) -> Recognizer:
-    return Recognizer(BrightIsA(), Padded(48, widths), Charset("a"), max_batch=max_batch)
+    return Recognizer(BrightIsA(), PaddingResizer(48, widths), Charset("a"), max_batch=max_batch)
 
 
 def bars(count: int, height: int = 48) -> np.ndarray:
@@ -70,7 +77,7 @@ def test_crops_of_any_height_are_fitted(height: int) -> None:
 @pytest.mark.parametrize("shape", [(0, 0), (0, 20), (20, 0), (1, 1), (1, 50), (50, 1)])
 def test_degenerate_crops_say_nothing(shape: tuple[int, int]) -> None:
     for recognizer in (reader(), own()):
-        assert recognizer.read([np.full(shape, 255, dtype=np.uint8)]) == [NOTHING]
+        assert recognizer.read([np.full(shape, 255, dtype=np.uint8)]) == [NO_TEXT]
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 400), (300, 2), (3, 3)])
@@ -99,22 +106,22 @@ def test_long_lines_are_cut_in_the_gaps_between_words() -> None:
 
 def test_pieces_are_the_line_and_each_is_short_enough() -> None:
     line = noise(20, 913, seed=2)
-    pieces = list(split(line, 6.0))
+    pieces = list(split_line(line, 6.0))
     np.testing.assert_array_equal(np.hstack([piece for piece, _ in pieces]), line)
     assert all(piece.shape[1] <= 120 for piece, _ in pieces)
     assert all(first.shape[1] >= 60 for (first, _), _ in pairwise(pieces))
-    assert not any(spaced for _, spaced in pieces)  # noise has no gaps
+    assert not any(apply_space_prior for _, apply_space_prior in pieces)  # noise has no gaps
 
 
 def test_joined_readings_keep_a_confidence_for_each_character() -> None:
-    joined = join(
-        [(Decoded(" ab", 0.6, (0.5, 0.9, 0.4)), False), (NOTHING, True), (Decoded("c ", 0.7, (0.8, 0.7)), True)]
+    joined = join_readings(
+        [(Decoded(" ab", 0.6, (0.5, 0.9, 0.4)), False), (NO_TEXT, True), (Decoded("c ", 0.7, (0.8, 0.7)), True)]
     )
     assert joined.text == "ab c"
     assert joined.char_confidences == (0.9, 0.4, 0.4, 0.8)
     assert joined.confidence == pytest.approx((0.9 * 0.4 * 0.4 * 0.8) ** 0.25)
-    assert join([]) == NOTHING
-    assert join([(Decoded("  ", 0.5, (0.5, 0.5)), False)]) == NOTHING
+    assert join_readings([]) == NO_TEXT
+    assert join_readings([(Decoded("  ", 0.5, (0.5, 0.5)), False)]) == NO_TEXT
 
 
 def own(dtype: str = "fp32", max_batch: int = 16) -> Recognizer:
@@ -141,29 +148,29 @@ def test_company_does_not_change_a_reading(dtype: str) -> None:
 def test_a_crop_of_the_greatest_width_is_one_piece() -> None:
     for recognizer in (reader(), own()):
         widest = noise(recognizer.crop_height, recognizer.max_width, seed=3)
-        assert len(list(split(widest, recognizer.fit.longest))) == 1
+        assert len(list(split_line(widest, recognizer.fit.longest))) == 1
 
 
 class NearlySpaced:
     """An engine that says a, then perhaps a space, then b."""
 
-    picked = Picked("onnx", "cpu", "fp32", 1, "for tests")
+    backend = BackendChoice("onnx", "cpu", "fp32", 1, "for tests")
 
     def run(self, x: np.ndarray) -> np.ndarray:
         a, perhaps, b = [0.1, 0.0, 0.9, 0.0], [0.7, 0.3, 0.0, 0.0], [0.1, 0.0, 0.0, 0.9]
         return np.broadcast_to(np.float32([a, perhaps, b]), (len(x), 3, 4))
 
 
-@pytest.mark.parametrize(("spacing", "text"), [(None, "ab"), (spaced, "a b")])
-def test_a_network_that_loses_spaces_can_be_helped(spacing: Spacing | None, text: str) -> None:
-    recognizer = Recognizer(NearlySpaced(), Padded(48, (128,)), Charset(" ab"), max_batch=1, spacing=spacing)
+@pytest.mark.parametrize(("spacing", "text"), [(None, "ab"), (apply_space_prior, "a b")])
+def test_a_network_that_loses_spaces_can_be_helped(spacing: SpacePrior | None, text: str) -> None:
+    recognizer = Recognizer(NearlySpaced(), PaddingResizer(48, (128,)), Charset(" ab"), max_batch=1, spacing=spacing)
     assert recognizer.read([bars(1)])[0].text == text
 
 
 class ByWidth:
     """An engine that reads one letter, by the width of its input, as surely as it is told."""
 
-    picked = Picked("onnx", "cpu", "fp32", 1, "for tests")
+    backend = BackendChoice("onnx", "cpu", "fp32", 1, "for tests")
 
     def __init__(self, letters: dict[int, tuple[str, float]]) -> None:
         self.letters, self.seen = letters, []
@@ -198,9 +205,9 @@ def test_a_line_that_is_unsure_is_shown_again_closer_and_the_surer_reading_count
 def test_a_line_that_is_hopeless_is_not() -> None:
     reading, seen = shown({128: ("a", 0.28)})
     assert (reading.text, seen) == ("a", [128])
-    assert shown({128: ("?", 0.9)}) == (NOTHING, [128])
+    assert shown({128: ("?", 0.9)}) == (NO_TEXT, [128])
 
 
 def test_a_crop_too_low_to_be_trimmed_has_one_view() -> None:
     assert STRETCHED.second(noise(10, 30, 1)) is None
-    assert Padded(48, (128,)).second(noise(32, 95, 1)) is None
+    assert PaddingResizer(48, (128,)).second(noise(32, 95, 1)) is None

@@ -3,7 +3,7 @@ import pytest
 
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import greedy
-from stream_ocr.models.recognition.space_prior import spaced
+from stream_ocr.models.recognition.space_prior import apply_space_prior
 
 CHARSET = Charset(" ABDYIm")
 
@@ -20,7 +20,7 @@ def line(letters: dict[int, str], spaces: dict[int, float], steps: int = 40) -> 
 
 
 def read(p_TC: np.ndarray) -> str:
-    return greedy(spaced(p_TC, CHARSET), CHARSET).text
+    return greedy(apply_space_prior(p_TC, CHARSET), CHARSET).text
 
 
 def test_a_space_that_is_unsure_is_read_where_the_letters_are_far_apart() -> None:
@@ -44,6 +44,6 @@ def test_wide_letters_are_farther_apart_and_narrow_ones_nearer() -> None:
 
 @pytest.mark.parametrize("letters", [{}, {3: "A"}, {3: "A", 9: "B"}])
 def test_a_line_of_a_few_letters_is_read_as_it_is(letters: dict[int, str]) -> None:
-    scores = spaced(line(letters, {}), CHARSET)
+    scores = apply_space_prior(line(letters, {}), CHARSET)
     assert greedy(scores, CHARSET).text == "".join(letters.values())
     np.testing.assert_allclose(scores.sum(axis=1), 1)
