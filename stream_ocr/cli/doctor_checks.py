@@ -46,7 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _shared_memory()
     for runtime in RUNTIMES:
         yield _try(runtime, lambda runtime=runtime: str(presets.pick_for(settings, runtime)))  # type: ignore[misc]
-    yield _try("models", lambda: "{0.name}: {0.why}".format(presets.choose(settings.models)))
+    yield _try("models", lambda: f"{settings.models} ({presets.select_preset(settings).reason})")
     yield from _networks(settings)
     yield from _weights()
     yield Finding("label font", drawing.font_name())
@@ -54,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _networks(settings: Settings) -> Iterator[Finding]:
     try:
-        for part, text in presets.chosen(settings):
+        for part, text in presets.describe(settings):
             yield Finding(part, text)
     except StreamOcrError as error:
         yield Finding("networks", str(error), fine=False)

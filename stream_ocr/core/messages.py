@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from stream_ocr.events import SourceEvent, TextEvent, UtcSource
-from stream_ocr.events.polygon import Flat
+from stream_ocr.events.polygon import FlatQuad
 
 FrameAction = Literal["skip", "track", "detect_coarse", "detect", "detect_fine"]
 
@@ -67,7 +67,7 @@ class FrameRef(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
 class Detection(msgspec.Struct, frozen=True, array_like=True):
     """A line of text found by the detector."""
 
-    quad: Flat
+    quad: FlatQuad
     score: float
 
 
@@ -84,6 +84,7 @@ class CropRef(msgspec.Struct, frozen=True, array_like=True):
     slot: SlotRef
     width: int
     height: int
+    margin: float = 0.0  # round the box of the text, in box heights
 
 
 class TrackState(msgspec.Struct, frozen=True, array_like=True):
@@ -95,10 +96,10 @@ class TrackState(msgspec.Struct, frozen=True, array_like=True):
     """
 
     id: int
-    quad: Flat
+    quad: FlatQuad
     revision: int
     start_s: float
-    start_quad: Flat  # where it stood in that frame
+    start_quad: FlatQuad  # where it stood in that frame
     end_s: float | None
     crop: CropRef | None  # only where a reading is wanted
     hidden_s: float | None = None  # first frame in which it was out of sight, while it may still come back
@@ -117,10 +118,10 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     """The best text so far of one view of one track; empty while it has not been read."""
 
     track: int
-    quad: Flat
+    quad: FlatQuad
     revision: int
     start_s: float
-    start_quad: Flat
+    start_quad: FlatQuad
     end_s: float | None
     text: str
     confidence: float
@@ -164,7 +165,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
     events: tuple[TextEvent, ...]
     sources: tuple[SourceEvent, ...] = ()
     captured_ns: int = 0  # Unix time at which the last frame of these was decoded
-    places: tuple[tuple[int, Flat], ...] = ()  # where the texts that were told of are now, by track
+    places: tuple[tuple[int, FlatQuad], ...] = ()  # where the texts that were told of are now, by track
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):

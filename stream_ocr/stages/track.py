@@ -172,10 +172,11 @@ class TrackStage(Stage):
     def _cut(self, tracker: Tracker, text: Followed) -> CropRef:
         """Rectify a text into the crop ring."""
         if isinstance(text, TickerMessage):
-            luma, quad = text.picture, rectangle(0, 0, text.picture.shape[1], text.picture.shape[0])
+            luma, quad, margin = text.picture, rectangle(0, 0, text.picture.shape[1], text.picture.shape[0]), 0.0
         else:
             assert tracker.luma is not None, "a settled text has been seen"
-            luma, quad = tracker.luma, grown(text.quad(), self._settings.recognition.margin or 0.0)
+            margin = self._settings.recognition.margin or 0.0
+            luma, quad = tracker.luma, grown(text.quad(), margin)
         widest, height = self._crop_size
         across, tall = extent(quad)
         width = int(np.clip(round(height * across / max(tall, 1e-6)), 8, widest))
@@ -183,7 +184,7 @@ class TrackStage(Stage):
         assert claim is not None
         pixels = np.frombuffer(claim[1], dtype=np.uint8, count=width * height).reshape(height, width)
         np.copyto(pixels, rectify(luma, quad, width, height))
-        return CropRef(self._crops.commit(claim[0]), width, height)
+        return CropRef(self._crops.commit(claim[0]), width, height, margin)
 
 
 def _track(text: Followed, crop: CropRef | None) -> TrackState:
