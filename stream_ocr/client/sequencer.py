@@ -98,7 +98,7 @@ class Sequencer:
         self._ask_to_join("")
 
     def take_event(self, data: bytes) -> None:
-        """An event as it was published. Raises one of UNREADABLE for what is none."""
+        """An event as it was published. Raises one of DECODE_ERRORS for what is none."""
         head, event = _read(data)
         if not self.joined:
             self._before.append((head, event))
@@ -246,6 +246,6 @@ def _read(data: bytes) -> tuple[EventHeader, Event | None]:
     decode = msgspec.json.decode if form_of(data) == "json" else msgspec.msgpack.decode
     head = decode(data, type=EventHeader)
     try:
-        return head, decode(data, type=head.sort)
+        return head, decode(data, type=head.event_type)
     except msgspec.ValidationError:
         return head, None

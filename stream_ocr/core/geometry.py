@@ -9,10 +9,10 @@ from math import hypot
 
 import numpy as np
 
-from stream_ocr.events.polygon import Flat
+from stream_ocr.events.polygon import FlatQuad
 
 
-def flat(quad: np.ndarray) -> Flat:
+def flat(quad: np.ndarray) -> FlatQuad:
     """The eight numbers of a (4, 2) quad, for a message."""
     return tuple(np.asarray(quad, dtype=np.float64).reshape(8).tolist())  # type: ignore[return-value]
 

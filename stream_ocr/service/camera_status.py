@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stream_ocr.core.messages import Published
 from stream_ocr.events import SourceEvent, TextEvent
-from stream_ocr.events.polygon import Flat
+from stream_ocr.events.polygon import FlatQuad
 
 _RECENT_S = 5.0
 _TEXTS = 3
@@ -24,7 +24,7 @@ class Camera:
     events: Counter[str] = field(default_factory=Counter)  # by kind
     dropped: Counter[str] = field(default_factory=Counter)  # pictures by why
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=_TEXTS))
-    places: tuple[tuple[int, Flat], ...] = ()  # where its texts are, by track
+    places: tuple[tuple[int, FlatQuad], ...] = ()  # where its texts are, by track
     places_s: float = 0.0  # and at which media time
     _heard_s: float | None = None
     _progress: deque[tuple[float, int]] = field(default_factory=deque)

@@ -19,7 +19,7 @@ from stream_ocr import logging_config
 from stream_ocr.bus.journal import Journal, MemoryJournal, open_journal
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, event_id, polygon
+from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.update_policy import echoes, is_rest, ticks, verdict
@@ -227,7 +227,7 @@ class PublishStage(Stage):
             start_utc=_utc(stamp, said.start_s),
             end_utc=None if end_s is None else _utc(stamp, end_s),
             utc_source=stamp.clock,
-            polygon=polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
+            polygon=quad_to_polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
             size=message.size,
             previous=previous,
             emitted_utc=datetime.now(UTC),

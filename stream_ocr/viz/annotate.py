@@ -13,8 +13,8 @@ from stream_ocr.core.frame import Frame
 from stream_ocr.core.timestamps import face
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import Event, TextEvent
-from stream_ocr.events.spans import Span, of_video, spans
-from stream_ocr.sinks.base import reason, refuse_directory
+from stream_ocr.events.spans import Span, build_spans, events_of_video
+from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz import drawing
 from stream_ocr.viz.audio_copy import AudioCopy
@@ -37,8 +37,8 @@ def annotate(
     other videos, and SinkError when the target cannot be written.
     """
     check_target(video, target)
-    told = of_video(events, video)
-    live, changes = Live(spans(told)), Changes(told)
+    told = events_of_video(events, video)
+    live, changes = Live(build_spans(told)), Changes(told)
     count = 0
     decode = settings.decode
     with (
@@ -65,7 +65,7 @@ def annotate(
 
 def check_target(video: Path, target: Path) -> None:
     """Raise SinkError where ``annotate`` could not write, before time is spent on reading."""
-    refuse_directory(target)
+    check_output_path(target)
     if target.suffix.lower() != ".mp4":
         raise SinkError(f"{target} cannot be written: annotated videos are MP4; give it the suffix .mp4.")
     if target.exists() and video.exists() and target.samefile(video):
@@ -111,7 +111,7 @@ class Encoder:
         try:
             self._file = av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"})
         except OSError as error:
-            raise SinkError(f"{target} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{target} cannot be written: {describe_error(error)}.") from error
         self._stream: av.VideoStream | None = None
 
     def write(self, frame: Frame, pts: int, time_base: Fraction) -> None:
@@ -135,7 +135,7 @@ class Encoder:
         try:
             self._file.close()
         except OSError as error:
-            raise SinkError(f"{self._target} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{self._target} cannot be written: {describe_error(error)}.") from error
 
     def _start(self, frame: Frame, time_base: Fraction) -> av.VideoStream:
         stream = self._file.add_stream("libx264", options={"crf": "23", "preset": "veryfast"})
@@ -152,7 +152,7 @@ class Encoder:
                 self._file.mux(packet)
         except OSError as error:
             self._stream = None  # and nothing is flushed after this: FFmpeg crashes where it could not write the head
-            raise SinkError(f"{self._target} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{self._target} cannot be written: {describe_error(error)}.") from error
 
 
 def _planes(frame: Frame, size: tuple[int, int]) -> Iterator[np.ndarray]:

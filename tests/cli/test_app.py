@@ -147,7 +147,7 @@ def test_export_of_what_is_no_log_is_one_sentence(run, tmp_path, log):
     log.write_text("hello\n")
     code, _, err = run("export", log, "--srt", tmp_path / "texts.srt")
     assert code == 1
-    assert err.startswith(f"Line 1 of {log} is no event")
+    assert err.startswith(f"Line 1 of {log} is not an event")
     assert len(err.splitlines()) == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from stream_ocr.api import read
 from stream_ocr.config.settings import Settings
-from stream_ocr.events.spans import spans
+from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.scene import Scene, Text, render
 
 OWN = ("models=builtin", "device=cpu", "threads=1")
@@ -33,7 +33,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told(clip: Path, *settings: str) -> list[tuple[str, float, float]]:
     events = read(clip, Settings.load(overrides=[*OWN, *settings]))
-    return sorted((span.text, span.start, span.end) for span in spans(list(events)))
+    return sorted((span.text, span.start, span.end) for span in build_spans(list(events)))
 
 
 def test_close_looks_find_all_of_it_and_its_times_are_exact(clip: Path) -> None:
@@ -42,6 +42,6 @@ def test_close_looks_find_all_of_it_and_its_times_are_exact(clip: Path) -> None:
 
 
 def test_without_them_it_is_lost_in_part(clip: Path) -> None:
-    found = [text for text, *_ in told(clip, "detection.fine_pass=never")]
+    found = [text for text, *_ in told(clip, "detection.fine_pass=off")]
     assert "ARRIVALS" in found
     assert "Flight LH 454 delayed" not in found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent
-from stream_ocr.events.spans import spans
+from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.encode import Codec, encode
 from stream_ocr.synthetic.scene import Scene, Text, pictures, truth
 from stream_ocr.synthetic.text import Point
@@ -68,7 +68,7 @@ class Played:
         """Texts that were told, by start."""
         ended = {event.track for event in self.events if event.kind == "ended"}
         assert {event.track for event in self.events} == ended, "every text ends"
-        return sorted(((span.text, span.start, span.end) for span in spans(self.events)), key=_order)
+        return sorted(((span.text, span.start, span.end) for span in build_spans(self.events)), key=_order)
 
     @property
     def shown(self) -> list[Shown]:

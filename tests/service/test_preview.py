@@ -11,7 +11,7 @@ import pytest
 
 from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import Flat
+from stream_ocr.core.geometry import FlatQuad
 from stream_ocr.core.messages import Published
 from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
@@ -105,7 +105,7 @@ def test_there_is_none_of_a_camera_that_has_sent_none_or_is_unknown(run: Run) ->
 
 
 def test_how_everything_does(run: Run) -> None:
-    place: Flat = (1, 2, 3, 2, 3, 4, 1, 4)
+    place: FlatQuad = (1, 2, 3, 2, 3, 4, 1, 4)
     run.show(GREEN)
     run.cameras["gate"].hear(Published("gate", 10, 0.4, (), (), 1, ((4, place),)))
     state = json.loads(json.dumps(Preview(run).state()))

@@ -9,7 +9,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import TextEvent
-from stream_ocr.events.spans import Span, spans
+from stream_ocr.events.spans import Span, build_spans
 from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
 from stream_ocr.synthetic.scene import pictures as scene_pictures
 from stream_ocr.testing import follow
@@ -255,7 +255,7 @@ def test_boxes_lie_on_the_text(tmp_path):
     assert [time for time, _ in drawn] == pytest.approx([time for time, _ in plain], abs=1e-3)
     checked = 0
     for (time, before), (_, after) in list(zip(plain, drawn, strict=True))[::25]:
-        live = [span for span in spans(events) if span.start <= time < span.end]
+        live = [span for span in build_spans(events) if span.start <= time < span.end]
         for text, (x, y, width, height) in texts_at(true, time):
             (span,) = [span for span in live if span.text == text]
             corners = np.array(span.polygon_at(time))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from stream_ocr.errors import SourceError
-from stream_ocr.events.spans import spans
+from stream_ocr.events.spans import build_spans
 from stream_ocr.viz import thumbnails
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.search import crop_in
@@ -54,7 +54,7 @@ class Pictures:
 
     def _make(self, stream: str, track: int, start: float) -> bytes | None:
         assert self._page.video is not None
-        for span in spans(self._page.history.events()):
+        for span in build_spans(self._page.history.events()):
             if (span.stream, span.track) == (stream, track) and abs(span.start - start) < 1e-6:
                 try:
                     return thumbnails.of_span(self._page.video, span, self._page.settings.decode)

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from stream_ocr.events import Event, TextEvent, parse
-from stream_ocr.events.spans import Span, spans
+from stream_ocr.events.spans import Span, build_spans
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 
@@ -35,7 +35,7 @@ def in_history(history: EventBuffer) -> Search:
 
     def search(wanted: str) -> Sequence[Found]:
         folded = wanted.casefold()
-        found = (Found(span) for span in reversed(spans(history.events())) if folded in span.text.casefold())
+        found = (Found(span) for span in reversed(build_spans(history.events())) if folded in span.text.casefold())
         return list(islice(found, MOST))
 
     return search
@@ -79,8 +79,8 @@ def _span(reader: StoreReader, event: TextEvent) -> Span:
             if isinstance(later, TextEvent) and later.track == event.track:
                 told.append(later)
                 if later.kind in ("changed", "ended"):
-                    return spans(told)[0]
+                    return build_spans(told)[0]
         if page.through >= page.last:
             break
         after = page.through
-    return spans(told)[0]
+    return build_spans(told)[0]

@@ -14,8 +14,8 @@ import uvicorn
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.errors import SettingsError, SinkError
 from stream_ocr.events import Event, read_jsonl
-from stream_ocr.events.spans import of_video
-from stream_ocr.sinks.base import reason
+from stream_ocr.events.spans import events_of_video
+from stream_ocr.sinks.base import describe_error
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz.dashboard.app import create
 from stream_ocr.viz.dashboard.auth import is_loopback
@@ -116,7 +116,7 @@ def listen(dashboard: DashboardSettings) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SinkError(
-            f"The page cannot be served at {dashboard.host}:{dashboard.port}: {reason(error)}; set dashboard.port"
+            f"The page cannot be served at {dashboard.host}:{dashboard.port}: {describe_error(error)}; set dashboard.port"
             " to another, or to 0 for any that is free."
         ) from error
     return listener
@@ -138,7 +138,7 @@ def token_for(dashboard: DashboardSettings) -> str | None:
             token = dashboard.token_file.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"dashboard.token_file {dashboard.token_file} cannot be read: {reason(error)}."
+                f"dashboard.token_file {dashboard.token_file} cannot be read: {describe_error(error)}."
             ) from error
         if len(token) < _SHORTEST_TOKEN:
             raise SettingsError(
@@ -155,5 +155,5 @@ def _stream_of(video: Path, feed: Feed, settings: Settings) -> str | None:
         pass
     if not isinstance(feed, LogFeed):
         return video.name
-    streams = {event.stream for event in of_video(list(read_jsonl(feed.path)), video)}
+    streams = {event.stream for event in events_of_video(list(read_jsonl(feed.path)), video)}
     return streams.pop() if streams else None

@@ -19,8 +19,8 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.timestamps import face
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
-from stream_ocr.events.spans import Span, of_video, spans
-from stream_ocr.sinks.base import reason, refuse_directory
+from stream_ocr.events.spans import Span, build_spans, events_of_video
+from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.viz import thumbnails
 from stream_ocr.viz.report import statistics
 
@@ -44,19 +44,19 @@ class Report:
         told = list(events)
         path = None if video is None else Path(video)
         if path is not None:
-            told = of_video(told, path)
-        found = spans(told)
+            told = events_of_video(told, path)
+        found = build_spans(told)
         decode = (settings or Settings()).decode
         pictured = dict(thumbnails.of_spans(path, _longest(found), decode)) if path else {}
         return cls(_page(told, found, pictured, path))
 
     def write(self, target: Path) -> None:
         """Write it to a file. Raises SinkError."""
-        refuse_directory(target)
+        check_output_path(target)
         try:
             target.write_text(self.html, encoding="utf-8")
         except OSError as error:
-            raise SinkError(f"{target} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{target} cannot be written: {describe_error(error)}.") from error
 
     def _repr_html_(self) -> str:
         return f'<iframe sandbox="allow-scripts" width="100%" height="700" srcdoc="{html.escape(self.html)}"></iframe>'

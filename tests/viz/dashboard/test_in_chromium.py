@@ -13,7 +13,7 @@ import pytest
 import stream_ocr
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import grown
-from stream_ocr.events.spans import spans
+from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.scene import Scene, Text, clock, demo_scene, line, pictures, render, truth
 from stream_ocr.testing import follow, published_event
 from stream_ocr.testing.oracles import texts_at
@@ -471,7 +471,7 @@ def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log,
     page.evaluate("streamOcr.screen.video.play()")
     opened.until("streamOcr.screen.video.currentTime > 0.3")
     page.evaluate("streamOcr.screen.video.pause()")
-    true, read, checked = truth(scene), spans(told), 0
+    true, read, checked = truth(scene), build_spans(told), 0
     for frame, plain in every.items():
         time_s = frame / 25
         seek(page, time_s)
