@@ -82,7 +82,7 @@ class ReplyHandler:
     def _streams(self, request: protocol.StreamsRequest) -> protocol.StreamsReply:
         streams, following = self._listed(request.after)
         if request.before is not None:
-            streams = {name: self._reader().before(name, request.before) for name in streams}
+            streams = {name: self._reader().last_before(name, request.before) for name in streams}
         return protocol.StreamsReply(id=request.id, store=self.store, streams=streams, next=following)
 
     def _snapshot(self, request: protocol.SnapshotRequest) -> protocol.SnapshotReply:
@@ -112,7 +112,7 @@ class ReplyHandler:
 
     def _reader(self) -> StoreReader:
         """Raises StoreError and sqlite3.Error while the store cannot be read."""
-        if self._opened is not None and self._place is not None and self._place.is_lost:
+        if self._opened is not None and self._place is not None and self._place.is_stale:
             self.close()
         if self._opened is None:
             self._opened, self._place = StoreReader(self._path), FileIdentity(self._path)

@@ -40,7 +40,7 @@ class SubtitleSink:
         self.name = name or str(path)
         self._path = Path(path)
         self._layout = layout
-        self._collector = SpanBuilder()
+        self._builder = SpanBuilder()
         self._spans: list[Span] = []
 
     def open(self) -> None:
@@ -51,10 +51,10 @@ class SubtitleSink:
             raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
 
     def write(self, event: Event) -> None:
-        self._spans += self._collector.add(event)
+        self._spans += self._builder.add(event)
 
     def close(self) -> None:
-        write_subtitles([*self._spans, *self._collector.finish()], self._path, layout=self._layout)
+        write_subtitles([*self._spans, *self._builder.finish()], self._path, layout=self._layout)
 
 
 def write_subtitles(spans: Iterable[Span], path: Path, *, layout: Layout = "joined") -> None:
