@@ -8,7 +8,7 @@ import pytest
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import bounds, unflat
+from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import zoo
 from stream_ocr.models.backends.base import OnnxEngine
@@ -125,7 +125,7 @@ def test_settings_name_a_detector(detector_file: Path) -> None:
     settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip_ratio=0", "device=cpu"])
     detector = zoo.load_detector(settings)
     (region,) = detector.detect([frame_with([(200, 100, 400, 140)], (640, 360))])[0]
-    np.testing.assert_allclose(bounds(unflat(region.quad)), (200, 100, 400, 140), atol=2)
+    np.testing.assert_allclose(bounding_box(from_flat(region.quad)), (200, 100, 400, 140), atol=2)
 
 
 def test_settings_name_a_recogniser(recognizer_file: Path) -> None:

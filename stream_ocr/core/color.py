@@ -5,7 +5,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from stream_ocr.core.frame import Frame, planes_in
+from stream_ocr.core.frame import Frame, frame_in_buffer
 
 HD_SIDE = 1280
 """Frames with a side of at least this many pixels are taken as BT.709, smaller ones as BT.601. Files seldom say."""
@@ -28,7 +28,7 @@ def frame_from_bgr(image_HW3: np.ndarray) -> Frame:
     height, width = image_HW3.shape[:2]
     even = cv2.copyMakeBorder(image_HW3, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     planes = np.ascontiguousarray(cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420)).reshape(-1)
-    frame = planes_in(planes, (even.shape[1], even.shape[0]))
+    frame = frame_in_buffer(planes, (even.shape[1], even.shape[0]))
     return Frame(frame.y[:height, :width], frame.u, frame.v)
 
 

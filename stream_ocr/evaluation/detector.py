@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.color import frame_from_bgr
-from stream_ocr.core.geometry import unflat
+from stream_ocr.core.geometry import from_flat
 from stream_ocr.evaluation.datasets import LabelledImage, load_labelled_images
 from stream_ocr.evaluation.detection_metrics import DetectionCounts, match_deteval, match_iou
 from stream_ocr.models.detection.images import read_image
@@ -79,7 +79,7 @@ def evaluate_detector(data: Path, settings: Settings) -> Report:
         begun = time.perf_counter()
         (regions,) = finder.detect([frame])
         spent_s += time.perf_counter() - begun
-        found = [unflat(region.quad) for region in regions]
+        found = [from_flat(region.quad) for region in regions]
         truth = (found, picture.quads, picture.cares)
         cases.append(Case(picture, found, match_iou(*truth), match_deteval(*truth)))
     return Report(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from stream_ocr.core.frame import Frame, halved, likeness
+from stream_ocr.core.frame import Frame, halve, ncc
 from stream_ocr.gating.edge_onset import TILE, EdgeOnset
 
 _STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
@@ -88,20 +88,20 @@ class ChangeDetector:
         """
         if _same(frame.y, self._last):
             return self.changed(frame)
-        luma = halved(frame.y, self._halvings)
+        luma = halve(frame.y, self._halvings)
         cut, sudden = self._came(frame, luma)
         self._found, self._last = None, frame.y
         return FrameDiff(self._everything(frame), 1.0, cut, sudden)
 
     def _compared(self, frame: Frame) -> FrameDiff:
-        luma = halved(frame.y, self._halvings)
+        luma = halve(frame.y, self._halvings)
         cut, sudden = self._came(frame, luma)
         if self._reference is None or self._reference.shape != luma.shape:
             mask = self._everything(frame)
             return FrameDiff(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
-        energy = halved(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
+        energy = halve(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
         noise = min(_upper_quartile(cells[::4, ::4]), _NOISE_LIMIT)
         changed = cells > self._threshold + _NOISE_GAIN * noise
@@ -112,7 +112,7 @@ class ChangeDetector:
 
     def processed(self, frame: Frame) -> None:
         """Make a frame the one that the next ones are compared with."""
-        luma = halved(frame.y, self._halvings)
+        luma = halve(frame.y, self._halvings)
         self._reference = luma.copy() if luma is frame.y else luma
         self._contrasts = self._found = None
 
@@ -122,7 +122,7 @@ class ChangeDetector:
 
     def _came(self, frame: Frame, luma: np.ndarray) -> tuple[bool, np.ndarray]:
         """Whether there was a cut since the previous frame, and in which rows of tiles something appeared."""
-        half = halved(luma, 1)
+        half = halve(luma, 1)
         return self._cut(half), self._sudden(frame.size[1], luma if luma.shape[0] < _HIGHEST else half)
 
     def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
@@ -136,9 +136,9 @@ class ChangeDetector:
         """The greatest standard deviation in and round each cell of the reference, (rows, columns) float32."""
         if self._contrasts is None:
             assert self._reference is not None
-            small = halved(self._reference, 1).astype(np.float32)
+            small = halve(self._reference, 1).astype(np.float32)
             mean, square = (
-                cv2.blur(halved(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
+                cv2.blur(halve(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
             )
             deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
             self._contrasts = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
@@ -146,12 +146,12 @@ class ChangeDetector:
 
     def _cut(self, half: np.ndarray) -> bool:
         """Whether the picture became another one since the last call."""
-        previous, self._previous = self._previous, halved(half, 2)
+        previous, self._previous = self._previous, halve(half, 2)
         if previous is None or previous.shape != self._previous.shape:
             return True
         if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
             return False
-        return likeness(previous, self._previous) < _CUT_LIKENESS
+        return ncc(previous, self._previous) < _CUT_LIKENESS
 
 
 def _same(one: np.ndarray, other: np.ndarray | None) -> bool:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream_ocr.core.frame import likeness
-from stream_ocr.core.geometry import bounds, unflat
+from stream_ocr.core.frame import ncc
+from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.core.messages import Detection
 
 Box = tuple[float, float, float, float]
@@ -36,7 +36,7 @@ class KnownRegions:
         """A look at some rows of a picture, (H, W) uint8, has found these regions."""
         found = []
         for region in regions:
-            box = bounds(unflat(region.quad))
+            box = bounding_box(from_flat(region.quad))
             again = any(
                 _holds(known.box, box, _LOOKED) and _holds(box, known.box, _LOOKED) and _is_there(known, luma)
                 for known in self._known
@@ -47,7 +47,7 @@ class KnownRegions:
     def news(self, luma: np.ndarray, regions: Sequence[Detection]) -> list[Box]:
         """Those regions of a glance that are not familiar, and those that were and are not there any more."""
         gone = [known.box for known in self._known if not _is_there(known, luma)]
-        boxes = [bounds(unflat(region.quad)) for region in regions]
+        boxes = [bounding_box(from_flat(region.quad)) for region in regions]
         return [*gone, *(box for box in boxes if not self._is_familiar(box))]
 
     def _is_familiar(self, box: Box) -> bool:
@@ -72,4 +72,4 @@ def _patch(luma: np.ndarray, box: Box) -> np.ndarray:
 
 def _is_there(known: _Known, luma: np.ndarray) -> bool:
     patch = _patch(luma, known.box)
-    return patch.shape == known.patch.shape and patch.size > 0 and likeness(patch, known.patch) > _ALIKE
+    return patch.shape == known.patch.shape and patch.size > 0 and ncc(patch, known.patch) > _ALIKE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ocr.core.geometry import extent
+from stream_ocr.core.geometry import side_lengths
 
 _BETTER_AREA = 1.5
 _BURST = 4.0  # views that are read one after the other before a text that goes on changing must wait
@@ -37,7 +37,7 @@ class ReadingPolicy:
 
         view: the last one. drifts: how often the text has come to look different little by little.
         """
-        width, height = extent(quad)
+        width, height = side_lengths(quad)
         area = width * height
         known = self._looks.get(track)
         if known is None:

@@ -5,9 +5,9 @@ from difflib import SequenceMatcher
 from statistics import fmean
 from typing import Literal
 
-from stream_ocr.core.geometry import bounds, unflat
+from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.core.messages import Reading
-from stream_ocr.models.recognition.ctc import weakest
+from stream_ocr.models.recognition.ctc import min_char_confidence
 from stream_ocr.readings.similarity import letters, may_be_one, without_spaces
 
 Verdict = Literal["nothing", "updated", "changed"]
@@ -56,8 +56,8 @@ def is_rest(said: Reading, new: Reading) -> bool:
 
 def echoes(new: Reading, place: Reading, text: str) -> bool:
     """Whether a reading is of a part of the box of a text that is told already, as the lower half of its letters is."""
-    left, top, right, bottom = bounds(unflat(new.quad))
-    other_left, other_top, other_right, other_bottom = bounds(unflat(place.quad))
+    left, top, right, bottom = bounding_box(from_flat(new.quad))
+    other_left, other_top, other_right, other_bottom = bounding_box(from_flat(place.quad))
     width = max(0.0, min(right, other_right) - max(left, other_left))
     height = max(0.0, min(bottom, other_bottom) - max(top, other_top))
     if width * height <= _ECHO * (right - left) * (bottom - top):
@@ -76,7 +76,7 @@ def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> 
 
 
 def _surer(said: Reading, new: Reading) -> bool:
-    return weakest(new.text, new.char_confidences) > weakest(said.text, said.char_confidences) + _SURER
+    return min_char_confidence(new.text, new.char_confidences) > min_char_confidence(said.text, said.char_confidences) + _SURER
 
 
 def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
@@ -88,7 +88,7 @@ def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
 
 def _cuts_unsurely(said: Reading, new: Reading, words_said: str, words: str) -> bool:
     """Whether a shorter text is so because its box cuts a letter in two."""
-    weak, weak_said = weakest(new.text, new.char_confidences), weakest(said.text, said.char_confidences)
+    weak, weak_said = min_char_confidence(new.text, new.char_confidences), min_char_confidence(said.text, said.char_confidences)
     return words in words_said and weak < _REST_SURE and weak < weak_said - _LESS_SURE
 
 

@@ -46,13 +46,13 @@ class Camera:
     def hear(self, message: Published) -> None:
         """Take in what came out of the last stage."""
         now = time.monotonic()
-        for source in message.sources:
+        for source in message.source_events:
             self._turn(source)
         if not message.captured_ns:
             return
         self._heard_s = now
         self._progress.append((now, message.frames))
-        self.places, self.places_s = message.places, message.time_s
+        self.places, self.places_s = message.positions, message.time_s
         while self._progress[0][0] < now - _RECENT_S:
             self._progress.popleft()
         for event in message.events:

@@ -62,7 +62,7 @@ class LivePipeline:
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
-        self._settings = presets.side_by_side(presets.resolve(settings))
+        self._settings = presets.with_shared_threads(presets.with_model_defaults(settings))
         self._config, self._overrides = config, overrides
         open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
         self.cameras = {name: Camera() for name in settings.sources}
@@ -158,7 +158,7 @@ class LivePipeline:
                 if message.stream in self.cameras:  # and not just taken out of the settings
                     self._hear(message, self.cameras[message.stream])
                 yield from message.events
-                yield from message.sources
+                yield from message.source_events
             elif isinstance(message, StreamClosed) and message.stream in self.cameras:
                 self.cameras[message.stream].state = "closed"
 
@@ -186,8 +186,8 @@ class LivePipeline:
             input=None,
             output="frames",
             rings=(frame_ring(name),),
-            fills=frame_ring(name),
-            counts_lives=True,
+            writes=frame_ring(name),
+            wants_incarnation=True,
             arguments={"stream": name, "origin_s": self._origin_s},
         )
 
@@ -208,7 +208,7 @@ class LivePipeline:
         if self._config is None or self._instance is None:
             return
         try:
-            new = presets.side_by_side(presets.resolve(Settings.load(self._config, self._overrides)))
+            new = presets.with_shared_threads(presets.with_model_defaults(Settings.load(self._config, self._overrides)))
             if not new.sources:
                 raise SettingsError("There is nothing to watch any more.")
             self._instance.renew()

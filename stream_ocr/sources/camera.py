@@ -17,10 +17,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.config.sources import LiveSettings
+from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.timestamps import fraction
+from stream_ocr.core.timestamps import to_fraction
 from stream_ocr.sources.connect import UnreachableError, trouble
 from stream_ocr.sources.decoded_frame import CorruptionTracker, FrameConverter
 from stream_ocr.sources.files import FileSource
@@ -60,7 +60,7 @@ class CameraReader:
         context = video.codec_context
         context.thread_type, context.thread_count = "SLICE", decode.threads
         context.options = {"max_pixels": str(decode.max_pixels)}
-        self._video, self._time_base = video, fraction(video.time_base)
+        self._video, self._time_base = video, to_fraction(video.time_base)
         self._doubt, self._upright = CorruptionTracker(), FrameConverter()
 
     def shots(self) -> Iterator[CapturedFrame]:

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stream_ocr.core.messages import Stamp
-from stream_ocr.core.timestamps import Timeline, fraction
+from stream_ocr.core.timestamps import Timeline, to_fraction
 from stream_ocr.errors import SourceError
 from stream_ocr.sources.decoded_frame import CorruptionTracker, DecodedFrame, FrameConverter, lasting
 
@@ -79,10 +79,10 @@ class FileSource:
         context.thread_count = threads
         context.options = {"max_pixels": str(max_pixels)}
 
-        rate = fraction(self._video.average_rate) or fraction(self._video.guessed_rate)
-        self._time_base = fraction(self._video.time_base)
+        rate = to_fraction(self._video.average_rate) or to_fraction(self._video.guessed_rate)
+        self._time_base = to_fraction(self._video.time_base)
         self._joinable = bool(container.format.flags & _TS_DISCONT)
-        self._timeline = Timeline(self._time_base, rate=rate, leap_s=_LEAP_S if self._joinable else None)
+        self._timeline = Timeline(self._time_base, rate=rate, max_forward_s=_LEAP_S if self._joinable else None)
         self._doubt = CorruptionTracker()
         self._upright = FrameConverter()
         self.duration_s = _duration_s(container, self._video)
@@ -180,7 +180,7 @@ class FileSource:
 
     def _last_ticks(self, last: Stamp) -> int:
         """How long the last frame lasts: as it says, but not beyond the end of the file."""
-        ticks = self._timeline.usual(last.duration)
+        ticks = self._timeline.expected_duration(last.duration)
         end_s = self._end_s()
         left = 0 if end_s is None else round(end_s / self._time_base) - last.pts
         return left if 0 < left < ticks else ticks
@@ -255,11 +255,11 @@ def _video_of(container: InputContainer, name: str) -> VideoStream:
 def _duration_s(container: InputContainer, video: VideoStream) -> float | None:
     """Length of the video as the file tells it, in the stream or, in Matroska, in a tag or for the whole file."""
     if video.duration:
-        return float(video.duration * fraction(video.time_base))
+        return float(video.duration * to_fraction(video.time_base))
     end_s = container.duration / av.time_base if container.duration else None
     if tag := _CLOCK.fullmatch(video.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
         end_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     if end_s and "matroska" in container.format.name:  # which counts from 0, not from the first frame
-        end_s -= (video.start_time or 0) * float(fraction(video.time_base))
+        end_s -= (video.start_time or 0) * float(to_fraction(video.time_base))
     return end_s

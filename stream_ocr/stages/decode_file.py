@@ -38,8 +38,7 @@ class DecodeStage(SourceStage):
             threads=self._settings.decode.threads,
         ).__enter__()
         self._pictures = Prefetcher(iter(self._source), _AHEAD)
-        duration_s = self._source.duration_s
-        self.notes = {} if duration_s is None else {"duration_s": f"{duration_s:.3f}"}
+        self.duration_s = self._source.duration_s
         return self
 
     def __exit__(
@@ -87,7 +86,7 @@ class DecodeStage(SourceStage):
         while not stop():
             claim = self._slots.claim(_PATIENCE_S, max(_FEWEST, _MOST_BYTES // frames.byte_count(picture.frame.size)))
             if claim is not None:
-                frames.write(picture.frame, claim[1])
+                frames.write_frame(picture.frame, claim[1])
                 return self._slots.commit(claim[0])
         return None
 

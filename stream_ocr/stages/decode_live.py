@@ -156,8 +156,8 @@ class LiveDecodeStage(SourceStage):
         yield from self._tell_pause(stamp)
         slot = None
         if claim is not None:  # filled only now: nothing may be sent between that and the reference (see Marker)
-            frames.write(picture.frame, claim[1])
-            slot = self._slots.commit(claim[0], frames.note(picture.frame, stamp.time_s))
+            frames.write_frame(picture.frame, claim[1])
+            slot = self._slots.commit(claim[0], frames.pack_header(picture.frame, stamp.time_s))
         frame = picture.frame
         yield FrameRef(stamp, frame.size, work.action, slot, frame.full_range, picture.damaged, work.cut, work.rows)
         self._last = stamp

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import Frame, band, planes_in
-from stream_ocr.core.geometry import flat, unflat
+from stream_ocr.core.frame import Frame, crop_rows, frame_in_buffer
+from stream_ocr.core.geometry import from_flat, to_flat
 from stream_ocr.core.messages import Detection, Detections, FrameRef, Message, SourceChanged, StreamClosed
 from stream_ocr.gating.detection_schedule import WHOLE
 from stream_ocr.gating.known_regions import Box, KnownRegions
@@ -75,7 +75,7 @@ class DetectStage(Stage):
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._familiar.pop(closed.stream, None)
-        yield closed.adding(detector_frames=self._looks.pop(closed.stream, 0))
+        yield closed.with_counts(detector_frames=self._looks.pop(closed.stream, 0))
 
     @property
     def counters(self) -> Mapping[str, Mapping[str, int]]:
@@ -133,10 +133,10 @@ class DetectStage(Stage):
 
     def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None
-        return planes_in(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
+        return frame_in_buffer(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
 
     def _part(self, ref: FrameRef) -> Frame:
-        return band(self._frame(ref), *ref.rows) if ref.rows else self._frame(ref)
+        return crop_rows(self._frame(ref), *ref.rows) if ref.rows else self._frame(ref)
 
 
 def _is_whole(region: Detection, top: int, bottom: int, height: int) -> bool:
@@ -156,12 +156,12 @@ def _round(boxes: Sequence[Box], rows: tuple[int, int]) -> tuple[int, int]:
 def _lowered(region: Detection, top: int) -> Detection:
     if top == 0:
         return region
-    return Detection(flat(unflat(region.quad) + np.array([0, top])), region.score)
+    return Detection(to_flat(from_flat(region.quad) + np.array([0, top])), region.score)
 
 
 def _middle(region: Detection, size: tuple[int, int]) -> tuple[float, float]:
     """As shares of the width and height of the picture."""
-    x, y = unflat(region.quad).mean(axis=0)
+    x, y = from_flat(region.quad).mean(axis=0)
     return float(x) / size[0], float(y) / size[1]
 
 

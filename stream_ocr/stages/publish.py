@@ -93,7 +93,7 @@ class PublishStage(Stage):
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._streams.pop(closed.stream, None)
         self._journal.close_stream(closed.stream)
-        yield closed.adding(sink_failures=self._sinks.failures)
+        yield closed.with_counts(sink_failures=self._sinks.failures)
 
     def _events(self, message: Message) -> Iterator[Event]:
         """What follows from a message, numbered."""
@@ -226,7 +226,7 @@ class PublishStage(Stage):
             end=end_s,
             start_utc=_utc(stamp, said.start_s),
             end_utc=None if end_s is None else _utc(stamp, end_s),
-            utc_source=stamp.clock,
+            utc_source=stamp.utc_source,
             polygon=quad_to_polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
             size=message.size,
             previous=previous,

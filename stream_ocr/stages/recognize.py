@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.geometry import from_flat, side_lengths
 from stream_ocr.core.messages import (
     CropRef,
     Message,
@@ -83,7 +83,7 @@ class RecognizeStage(Stage):
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._keep(lambda key: key[0] != closed.stream)
         self._backoffs = {key: backoff for key, backoff in self._backoffs.items() if key[0] != closed.stream}
-        yield closed.adding(**_NO_CROPS | self._counters.pop(closed.stream, {}))
+        yield closed.with_counts(**_NO_CROPS | self._counters.pop(closed.stream, {}))
 
     @property
     def counters(self) -> Mapping[str, Mapping[str, int]]:
@@ -103,7 +103,7 @@ class RecognizeStage(Stage):
             if track.crop is None:
                 continue
             key = stream, track.id, track.revision
-            height_px = extent(unflat(track.quad))[1]
+            height_px = side_lengths(from_flat(track.quad))[1]
             defers = self._backoffs.setdefault(key[:2], RereadBackoff()).defers(time_s, height_px)
             helps = self._votes.setdefault(key, Voting()).wants(height_px) and not defers
             if helps or self._settings.recognition.reread == "always":

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import planes_in
-from stream_ocr.core.geometry import extent, flat, grown, rectangle
+from stream_ocr.core.frame import frame_in_buffer
+from stream_ocr.core.geometry import expand, rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import (
     CropRef,
     Detections,
@@ -94,11 +94,11 @@ class TrackStage(Stage):
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         stream = self._streams.pop(closed.stream, None)
         if stream is None:
-            yield closed.adding(boxes=0)
+            yield closed.with_counts(boxes=0)
             return
         yield self._end_all(stream, closed.end_s)
         self._next_ids[closed.stream] = stream.tracker.next_id
-        yield closed.adding(boxes=stream.boxes)
+        yield closed.with_counts(boxes=stream.boxes)
 
     def _follow(self, detections: Detections) -> Iterator[Tracks]:
         ref = detections.frame
@@ -142,7 +142,7 @@ class TrackStage(Stage):
         if ref.slot is None:
             return None
         ring = self._frames[ref.stamp.stream]
-        luma = planes_in(ring.view(ref.slot), ref.size).y.copy()
+        luma = frame_in_buffer(ring.view(ref.slot), ref.size).y.copy()
         ring.release(ref.slot)
         return luma
 
@@ -176,9 +176,9 @@ class TrackStage(Stage):
         else:
             assert tracker.luma is not None, "a settled text has been seen"
             margin = self._settings.recognition.margin or 0.0
-            luma, quad = tracker.luma, grown(text.quad(), margin)
+            luma, quad = tracker.luma, expand(text.quad(), margin)
         widest, height = self._crop_size
-        across, tall = extent(quad)
+        across, tall = side_lengths(quad)
         width = int(np.clip(round(height * across / max(tall, 1e-6)), 8, widest))
         claim = self._crops.claim()
         assert claim is not None
@@ -190,10 +190,10 @@ class TrackStage(Stage):
 def _track(text: Followed, crop: CropRef | None) -> TrackState:
     return TrackState(
         text.id,
-        flat(text.end_quad if text.ended else text.quad()),
+        to_flat(text.end_quad if text.ended else text.quad()),
         text.revision,
         text.start_s,
-        flat(text.start_quad),
+        to_flat(text.start_quad),
         text.shown_until_s if text.ended else None,
         crop,
         None if text.ended else text.shown_until_s,

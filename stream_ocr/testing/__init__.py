@@ -64,7 +64,7 @@ class ScriptedSource(SourceStage):
                 break
             claim = self._slots.claim()
             assert claim is not None
-            frames.write(grey(luma), claim[1])
+            frames.write_frame(grey(luma), claim[1])
             ref = self._slots.commit(claim[0])
             due = time_s - detected_s >= self._detect_every_s - 1e-6
             detected_s = time_s if due else detected_s

@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import extent, flat, rectangle, unflat
+from stream_ocr.core.geometry import from_flat, rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import Detection, FrameRef, Message, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
@@ -105,7 +105,7 @@ class _Finder:
             quad = rectangle(x - pad, y - pad - top, width + 2 * pad, height + 2 * pad)
             quad += self._random.normal(0, self._shake * height, 2)
             if top <= y and y + height <= bottom:
-                regions.append(Detection(flat(quad), score))
+                regions.append(Detection(to_flat(quad), score))
         return [regions]
 
 
@@ -144,7 +144,7 @@ class OracleRecognizer(Stage):
 
     def _read(self, track: TrackState, time_s: float) -> Decoded:
         """The letters whose middle lies in the quad of a track; all of a line whose crop shows more than that."""
-        corners = unflat(track.quad)
+        corners = from_flat(track.quad)
         (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
         if _shows_more(track) and isinstance(self._world, Scene):
             lines = ((text.seen(time_s - self._world.start_s), text) for text in self._world.texts)
@@ -164,7 +164,7 @@ class OracleRecognizer(Stage):
 def _shows_more(track: TrackState) -> bool:
     """Whether a crop has been put together of more than stands in its frame, as of a ticker."""
     assert track.crop is not None
-    width, height = extent(unflat(track.quad))
+    width, height = side_lengths(from_flat(track.quad))
     return track.crop.width / track.crop.height > _WIDER * width / height
 
 

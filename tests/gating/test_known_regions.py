@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Detection
 from stream_ocr.gating.known_regions import KnownRegions
 
@@ -12,7 +12,7 @@ ROWS = (0, 200)
 
 
 def region(x: float = 60, y: float = 120, width: float = 180, height: float = 30) -> Detection:
-    return Detection(flat(rectangle(x, y, width, height)), 0.9)
+    return Detection(to_flat(rectangle(x, y, width, height)), 0.9)
 
 
 def film(time_s: float, text: str = "Good morning", at: tuple[int, int] = (65, 144)) -> np.ndarray:

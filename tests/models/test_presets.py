@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.geometry import from_flat, side_lengths
 from stream_ocr.models import presets, zoo
 
 TEXT = "Hello World 12:34"
@@ -27,7 +27,7 @@ def rendered(text: str) -> Frame:
 
 
 def rectified(luma: np.ndarray, quad: np.ndarray, height: int) -> np.ndarray:
-    across, tall = extent(quad)
+    across, tall = side_lengths(quad)
     width = max(2, round(height * across / tall))
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     return cv2.warpPerspective(
@@ -40,7 +40,7 @@ def rectified(luma: np.ndarray, quad: np.ndarray, height: int) -> np.ndarray:
 
 def read_all(settings: Settings, frame: Frame) -> list[str]:
     detector, recognizer = zoo.load_detector(settings), zoo.load_recognizer(settings)
-    quads = [unflat(region.quad) for region in detector.detect([frame])[0]]
+    quads = [from_flat(region.quad) for region in detector.detect([frame])[0]]
     readings = recognizer.read([rectified(frame.y, quad, presets.crop_size(settings)[1]) for quad in quads])
     return [reading.text for reading in readings]
 

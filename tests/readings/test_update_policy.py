@@ -3,11 +3,11 @@
 import pytest
 from msgspec import structs
 
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Reading
 from stream_ocr.readings.update_policy import verdict
 
-QUAD = flat(rectangle(20, 300, 200, 30))
+QUAD = to_flat(rectangle(20, 300, 200, 30))
 
 
 def reading(text: str, confidence: float = 0.95, *, view: int = 0, start_s: float = 0.0) -> Reading:

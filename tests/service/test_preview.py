@@ -48,8 +48,8 @@ class Run:
         claim = self.ring.claim(timeout_s=0)
         assert claim is not None
         frame = Frame(y, u, v, full_range)
-        frames.write(frame, claim[1])
-        self.ring.release(self.ring.commit(claim[0], frames.note(frame, time_s)))
+        frames.write_frame(frame, claim[1])
+        self.ring.release(self.ring.commit(claim[0], frames.pack_header(frame, time_s)))
 
 
 @pytest.fixture

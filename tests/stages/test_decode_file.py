@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import planes_in
+from stream_ocr.core.frame import frame_in_buffer
 from stream_ocr.core.messages import FrameRef, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.runtime.shm_ring import Ring
@@ -148,7 +148,7 @@ def test_slots_hold_the_pixels_of_their_frames(tmp_path: Path) -> None:
         refs = [message for message in stage.run(never) if isinstance(message, FrameRef)]
     for ref, picture in zip(refs, pictures, strict=True):
         assert ref.slot is not None
-        assert np.array_equal(planes_in(slots.view(ref.slot), ref.size).y, picture)
+        assert np.array_equal(frame_in_buffer(slots.view(ref.slot), ref.size).y, picture)
         slots.release(ref.slot)
 
 
@@ -204,7 +204,7 @@ def test_a_stop_at_once(busy: Path) -> None:
 
 def test_a_stage_says_how_long_its_file_is(busy: Path) -> None:
     with DecodeStage(busy, "clip", Settings.load(), Ring.anonymous(1, 1 << 20)) as stage:
-        assert float(stage.notes["duration_s"]) == pytest.approx(2.0, abs=0.05)
+        assert stage.duration_s == pytest.approx(2.0, abs=0.05)
 
 
 def test_a_file_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

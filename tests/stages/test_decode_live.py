@@ -22,7 +22,7 @@ import pytest
 from av.container import InputContainer
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import planes_in
+from stream_ocr.core.frame import frame_in_buffer
 from stream_ocr.core.messages import FrameRef, Message, SourceChanged, StreamClosed
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sources.files import open_file
@@ -86,7 +86,7 @@ class Watcher:
         with self._stage as stage:
             for message in stage.run(self._stop.is_set):
                 if isinstance(message, FrameRef) and message.slot is not None:
-                    self.lumas.append(planes_in(self.ring.view(message.slot), message.size).y[::4, ::4].copy())
+                    self.lumas.append(frame_in_buffer(self.ring.view(message.slot), message.size).y[::4, ::4].copy())
                     if self._release:
                         self.ring.release(message.slot)
                 with self._news:
@@ -144,10 +144,10 @@ def test_the_first_picture_comes_at_once_and_time_is_that_of_the_camera(camera, 
     with Watcher({"url": camera(clip).url}) as watcher:
         watcher.comes_up()
         assert time.monotonic() - began_s < 2  # 0.1 s on an idle machine
-        watcher.until(lambda: watcher.frames[-1].stamp.clock == "rtcp", 8)
+        watcher.until(lambda: watcher.frames[-1].stamp.utc_source == "rtcp", 8)
         closed = watcher.stop()
     stamps = [frame.stamp for frame in watcher.frames]
-    assert stamps[0].clock == "arrival"
+    assert stamps[0].utc_source == "arrival"
     assert [stamp.seq for stamp in stamps] == list(range(len(stamps)))
     assert {round(b.time_s - a.time_s, 4) for a, b in pairwise(stamps)} == {0.04}
     for stamp in stamps:
@@ -416,7 +416,7 @@ def test_another_resolution_is_taken_as_it_comes(camera, clip, tmp_path):
 def test_time_stamps_that_jump_back_or_stick(camera, clip, fault):
     gate = camera(clip)
     with Watcher({"url": gate.url}) as watcher:
-        watcher.until(lambda: watcher.frames and watcher.frames[-1].stamp.clock == "rtcp", 8)
+        watcher.until(lambda: watcher.frames and watcher.frames[-1].stamp.utc_source == "rtcp", 8)
         watcher.shows(30)
         gate.do(fault)
         watcher.until(lambda: watcher.frames[-1].stamp.epoch == 1, 5)
@@ -624,7 +624,7 @@ def test_a_stream_over_http_is_played_at_its_own_speed_again_and_again(clip, tmp
             watcher.comes_up(2, limit_s=20)
         server.shutdown()
     assert watcher.rises()
-    assert {frame.stamp.clock for frame in watcher.frames} == {"arrival"}
+    assert {frame.stamp.utc_source for frame in watcher.frames} == {"arrival"}
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import Frame, planes_in, write
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.frame import Frame, frame_in_buffer, write_frame
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Detection, Detections, FrameAction, FrameRef, SourceChanged, Stamp, StreamClosed
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.detect import DetectStage
@@ -35,7 +35,7 @@ class OneRegion:
         return self.find(frames)
 
     def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        return [[Detection(flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+        return [[Detection(to_flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
 
 def frame(
@@ -45,7 +45,7 @@ def frame(
     if look != "skip":
         claim = rings[stream].claim(timeout_s=0)
         assert claim is not None
-        write(grey(np.full(size[::-1], brightness, np.uint8)), claim[1])
+        write_frame(grey(np.full(size[::-1], brightness, np.uint8)), claim[1])
         slot = rings[stream].commit(claim[0])
     return FrameRef(Stamp(stream, 0, seq, seq, (1, 25), 1, 0), size, look, slot, True, False, False)
 
@@ -81,12 +81,12 @@ def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before(
         """Of a picture with an edge, which a flat one has not."""
 
         def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-            return [[Detection(flat(rectangle(0, 4, 40, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+            return [[Detection(to_flat(rectangle(0, 4, 40, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
     def edged(seq: int, look: FrameAction, brightness: int) -> FrameRef:
         ref = frame(rings, "a", seq, look, brightness)
         assert ref.slot is not None
-        planes_in(rings["a"].view(ref.slot), ref.size).y[:, 5:25] = 200
+        frame_in_buffer(rings["a"].view(ref.slot), ref.size).y[:, 5:25] = 200
         return ref
 
     rings = {"a": Ring.anonymous(10, 1 << 16)}
@@ -119,11 +119,11 @@ def test_what_a_glance_shows_is_looked_at_in_the_rows_round_it() -> None:
 
         def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 64)]
-            return [[Detection(flat(rectangle(0, 300 - 288 + 1, 40, 10)), 0.9)]]
+            return [[Detection(to_flat(rectangle(0, 300 - 288 + 1, 40, 10)), 0.9)]]
 
         def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 360)]
-            return [[Detection(flat(rectangle(0, 300, 40, 12)), 0.9)]]
+            return [[Detection(to_flat(rectangle(0, 300, 40, 12)), 0.9)]]
 
     rings = {"a": Ring.anonymous(4, 1 << 16)}
     with DetectStage(Settings.load(), rings, Low()) as stage:
@@ -174,10 +174,10 @@ def test_of_some_rows_only_whole_regions_are_taken_and_stand_where_they_are_in_t
             assert [frame.size for frame in frames] == [(64, 16)]
             assert [frame.u.shape for frame in frames] == [(8, 32)]
             quads = (rectangle(0, 0, 9, 5), rectangle(20, 4, 9, 5), rectangle(40, 11, 9, 5))
-            return [[Detection(flat(quad), 0.9) for quad in quads]]
+            return [[Detection(to_flat(quad), 0.9) for quad in quads]]
 
     rings = {"a": Ring.anonymous(4, 1 << 16)}
     ref = msgspec.structs.replace(frame(rings, "a", 0, "detect", 20), rows=(8, 24))
     with DetectStage(Settings.load(), rings, Band()) as stage:
         (said,) = stage.process([ref])
-    assert [region.quad for region in said.regions] == [flat(rectangle(20, 12, 9, 5))]
+    assert [region.quad for region in said.regions] == [to_flat(rectangle(20, 12, 9, 5))]

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from stream_ocr.bus.journal import open_journal
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import TextEvent
 from stream_ocr.sinks.base import Sinks
@@ -31,7 +31,7 @@ def reading(
     x: float = 20,
     start_x: float = 20,
 ) -> Reading:
-    quad, start_quad = flat(rectangle(x, 300, 200, 30)), flat(rectangle(start_x, 300, 200, 30))
+    quad, start_quad = to_flat(rectangle(x, 300, 200, 30)), to_flat(rectangle(start_x, 300, 200, 30))
     looks = looks if text else 0
     characters = (confidence,) * len(text)
     confidence = confidence if text else 0.0
@@ -175,8 +175,8 @@ def test_a_text_that_was_covered_for_a_moment_ends_when_it_ends() -> None:
 
 def test_what_is_read_of_a_half_of_the_letters_of_a_text_is_no_text() -> None:
     whole = reading("MUSEUM")
-    half = structs.replace(reading("IUSEUM", track=2), quad=flat(rectangle(20, 314, 200, 16)))
-    line = structs.replace(reading("MUSEUM", track=3), quad=flat(rectangle(20, 325, 200, 30)))
+    half = structs.replace(reading("IUSEUM", track=2), quad=to_flat(rectangle(20, 314, 200, 16)))
+    line = structs.replace(reading("MUSEUM", track=3), quad=to_flat(rectangle(20, 325, 200, 30)))
     events = publish(*[[whole, half, line]] * 5)
     assert [(event.track, event.text) for event in events] == [(1, "MUSEUM"), (3, "MUSEUM")]
 
@@ -348,7 +348,7 @@ def test_progress_is_told_though_nothing_happens() -> None:
     with stage:
         told = [m for m in stage.process(list(messages([[]] * 51))) if isinstance(m, Published)]
         closed = StreamClosed("clip.mp4", "end", 0.0, 2.04, {"frames": 51})
-        assert list(stage.close(closed)) == [closed.adding(sink_failures=0)]
+        assert list(stage.close(closed)) == [closed.with_counts(sink_failures=0)]
     assert [(message.frames, message.events) for message in told] == [(1 + n, ()) for n in (0, 13, 26, 39)]
     assert [message.time_s for message in told] == pytest.approx([0.0, 0.52, 1.04, 1.56])
 
@@ -393,7 +393,7 @@ def test_changes_of_a_source_are_events_and_counted_with_the_others() -> None:
     with stage:
         told = [message for change in changes for message in stage.process([change])]
         (closed,) = stage.close(StreamClosed("gate", "interrupted", 0.0, 4.0, {}))
-    events = [event for message in told for event in message.sources]
+    events = [event for message in told for event in message.source_events]
     assert [event.kind for event in events] == ["source.up", "source.gap", "source.down"]
     assert [event.seq for event in events] == [0, 1, 2]
     assert [(event.start, event.end, event.frames) for event in events] == [

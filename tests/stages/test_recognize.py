@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import DEFAULT
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn
@@ -58,7 +58,7 @@ class Reader:
         height: float = 20,
     ) -> TrackState:
         """A track; with a crop that shows a text where one is given."""
-        quad = flat(rectangle(10, 20, 100, height))
+        quad = to_flat(rectangle(10, 20, 100, height))
         crop = None if shows is None else self._crop(TEXTS.index(shows))
         return TrackState(track, quad, view, start_s, quad, end_s, crop)
 

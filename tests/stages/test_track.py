@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import byte_count, write
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.frame import byte_count, write_frame
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import (
     CropRef,
     Detection,
@@ -44,7 +44,7 @@ def picture(*texts: tuple[str, tuple[int, int]], size: tuple[int, int] = SIZE) -
 
 
 def regions(boxes: Sequence[Box], score: float = 0.9) -> tuple[Detection, ...]:
-    return tuple(Detection(flat(rectangle(*box)), score) for box in boxes)
+    return tuple(Detection(to_flat(rectangle(*box)), score) for box in boxes)
 
 
 class Follower:
@@ -64,7 +64,7 @@ class Follower:
         if luma is not None:
             claim = self.frames[stream].claim(timeout_s=0)
             assert claim is not None, "slots are given back frame by frame"
-            write(grey(luma), claim[1])
+            write_frame(grey(luma), claim[1])
             slot = self.frames[stream].commit(claim[0])
             self.size = luma.shape[1], luma.shape[0]
         seq, self._count[stream] = self._count[stream], self._count[stream] + 1

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from stream_ocr.core.geometry import extent, flat, rectangle
+from stream_ocr.core.geometry import rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
 from stream_ocr.tracking.tracker import Tracker, TrackLifetimes
 
@@ -24,8 +24,8 @@ def test_a_line_that_comes_from_one_end_and_seems_to_pause_is_no_text_before_it_
         time_s, seen = n / 25, min(40 * n + 150, 880)
         tracker.advance(time_s, written(seen))
         if n in looks:
-            tracker.detected([Detection(flat(rectangle(18, 36, looks[n], 44)), 0.95)], time_s)
-        confirmed[n] = [extent(text.quad())[0] for text in tracker.in_view]
+            tracker.detected([Detection(to_flat(rectangle(18, 36, looks[n], 44)), 0.95)], time_s)
+        confirmed[n] = [side_lengths(text.quad())[0] for text in tracker.in_view]
     first = next(n for n, texts in confirmed.items() if texts)
     assert first >= 15
     assert [round(width) for width in confirmed[29]] == [700]
@@ -39,7 +39,7 @@ def test_what_a_close_look_shows_more_of_was_there_before_and_others_leave_it_so
 
     def see(n: int, quad: np.ndarray, *, close: bool = False) -> None:
         tracker.advance(n / 25, picture)
-        tracker.detected([Detection(flat(quad), 0.95)], n / 25, close=close)
+        tracker.detected([Detection(to_flat(quad), 0.95)], n / 25, close=close)
 
     for n in (0, 5):
         see(n, far)
@@ -61,7 +61,7 @@ def test_one_look_that_finds_a_box_elsewhere_is_doubted_and_two_are_believed() -
     stood = []
     for n, quad in enumerate(looks):
         tracker.advance(n / 2, picture)
-        tracker.detected([Detection(flat(quad), 0.95)], n / 2)
+        tracker.detected([Detection(to_flat(quad), 0.95)], n / 2)
         stood.append(tracker.in_view[0].quad() if tracker.in_view else None)
     for n in (1, 2, 3, 4):
         np.testing.assert_allclose(stood[n], level, atol=1)

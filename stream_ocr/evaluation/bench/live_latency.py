@@ -59,9 +59,9 @@ def measure(config: Path, overrides: Sequence[str], seconds: float) -> dict[str,
         cameras = {
             name: {
                 "size": of.size,
-                "dropped": pipeline.ledger.counts(name)["dropped"],
-                "detector_frames": pipeline.ledger.counts(name)["detector_frames"],
-                "frames": pipeline.ledger.counts(name)["frames"],
+                "dropped": pipeline.counters.of_stream(name)["dropped"],
+                "detector_frames": pipeline.counters.of_stream(name)["detector_frames"],
+                "frames": pipeline.counters.of_stream(name)["frames"],
                 "without_clock": of.unclocked,
                 **figures(of.late_s, steady_s),
             }

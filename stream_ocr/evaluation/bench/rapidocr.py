@@ -19,7 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stream_ocr.core.geometry import flat
+from stream_ocr.core.geometry import to_flat
 from stream_ocr.events import Kind, TextEvent, event_id, quad_to_polygon
 from stream_ocr.models.devices import import_onnxruntime
 
@@ -111,7 +111,7 @@ def _event(
         confidence=min(max(float(text.confidence), 0.0), 1.0),
         start=text.start_s,
         end=end_s,
-        polygon=quad_to_polygon(flat(quad)),
+        polygon=quad_to_polygon(to_flat(quad)),
         size=size,
     )
     return event.to_json()

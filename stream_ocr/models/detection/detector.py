@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_ocr.core.color import frame_to_rgb
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import bounds, extent, flat, unflat
+from stream_ocr.core.geometry import bounding_box, from_flat, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.detection.postprocess import find_boxes, find_polygons
@@ -115,7 +115,7 @@ class Detector:
     def _detect_small(self, frame: Frame) -> list[Detection]:
         (detections,) = self._detect_at([frame], min(2 * self.long_side, max(frame.size)))
         max_height_px = THRESHOLDS.fine_max_height_px * max(frame.size) / self.long_side
-        return [detection for detection in detections if extent(unflat(detection.quad))[1] <= max_height_px]
+        return [detection for detection in detections if side_lengths(from_flat(detection.quad))[1] <= max_height_px]
 
     def _detect_at(self, frames: Sequence[Frame], long_side: int) -> list[list[Detection]]:
         detections: list[list[Detection]] = [[] for _ in frames]
@@ -161,8 +161,8 @@ class Detector:
         if not boxes:
             return []
         quads_N42 = np.clip(np.stack([quad for quad, _ in boxes]) * scale, 0, layout.source)
-        kept = [i for i, quad in enumerate(quads_N42) if self._is_line_height(min(extent(quad)), layout)]
-        return [Detection(flat(quads_N42[i]), boxes[i][1]) for i in sort_reading_order(quads_N42, kept)]
+        kept = [i for i, quad in enumerate(quads_N42) if self._is_line_height(min(side_lengths(quad)), layout)]
+        return [Detection(to_flat(quads_N42[i]), boxes[i][1]) for i in sort_reading_order(quads_N42, kept)]
 
     def _postprocess(
         self, find: Callable[..., list[tuple[np.ndarray, float]]], p_HW: np.ndarray, layout: CanvasLayout
@@ -199,7 +199,7 @@ def sort_reading_order(quads_N42: np.ndarray, indices: Sequence[int]) -> list[in
 
     A row holds the quads whose vertical centre lies above the lower edge of its topmost quad.
     """
-    boxes = {i: bounds(quads_N42[i]) for i in indices}
+    boxes = {i: bounding_box(quads_N42[i]) for i in indices}
     remaining = sorted(indices, key=lambda i: (boxes[i][1] + boxes[i][3], boxes[i][0], i))
     ordered: list[int] = []
     while remaining:

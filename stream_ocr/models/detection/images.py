@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.color import frame_from_bgr
-from stream_ocr.core.geometry import unflat
+from stream_ocr.core.geometry import from_flat
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.models.zoo import load_detector
 
@@ -39,7 +39,7 @@ def detect_images(images: Iterable[Path], settings: Settings, *, polygons: bool 
         (detections,) = detector.detect([frame])
         yield ImageDetections(
             str(path),
-            [_corners(unflat(detection.quad)) for detection in detections],
+            [_corners(from_flat(detection.quad)) for detection in detections],
             [round(detection.score, 4) for detection in detections],
             [_corners(polygon) for polygon in detector.detect_polygons(frame)] if polygons else msgspec.UNSET,
         )

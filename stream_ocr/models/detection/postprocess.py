@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pyclipper
 
-from stream_ocr.core.geometry import reading_order
+from stream_ocr.core.geometry import order_corners
 from stream_ocr.models.detection.thresholds import THRESHOLDS
 
 _CLIPPER_SCALE = 16  # pyclipper works on integers: sixteenths of a pixel
@@ -43,7 +43,7 @@ def find_boxes(
     keep_N = sizes_N2.min(axis=1) > THRESHOLDS.min_kernel_side_px
     centres_N2, sizes_N2, angles_N, scores_N = centres_N2[keep_N], sizes_N2[keep_N], angles_N[keep_N], scores_N[keep_N]
     sizes_N2 = sizes_N2 + 2 * unclip_ratio * unclip_distance(sizes_N2, shrink)[:, None]
-    quads_N42 = reading_order(_corners(centres_N2, sizes_N2, angles_N))
+    quads_N42 = order_corners(_corners(centres_N2, sizes_N2, angles_N))
     return list(zip(quads_N42, scores_N.tolist(), strict=True))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream_ocr.core.geometry import bounds, extent
+from stream_ocr.core.geometry import bounding_box, side_lengths
 from stream_ocr.tracking.frame_history import FrameHistory
 from stream_ocr.tracking.ticker.mosaic import TickerMessage, TickerRegion
 from stream_ocr.tracking.ticker.motion import Box, crawling
@@ -74,7 +74,7 @@ class TickerTracker:
 
 
 def _box(quad: np.ndarray) -> Box:
-    left, top, right, bottom = bounds(quad)
+    left, top, right, bottom = bounding_box(quad)
     return int(left), int(top), int(right + 0.5), int(bottom + 0.5)
 
 
@@ -92,7 +92,7 @@ def _higher(box: Box, luma: np.ndarray) -> Box:
 
 def _lies(quad: np.ndarray) -> bool:
     """Whether a line is level."""
-    width, height = extent(quad)
+    width, height = side_lengths(quad)
     return width > height and abs(float(quad[1][1] - quad[0][1])) < height / 3
 
 

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.timestamps import face
+from stream_ocr.core.timestamps import format_timestamp
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
 from stream_ocr.events.spans import Span, build_spans, events_of_video
@@ -47,7 +47,7 @@ class Report:
             told = events_of_video(told, path)
         found = build_spans(told)
         decode = (settings or Settings()).decode
-        pictured = dict(thumbnails.of_spans(path, _longest(found), decode)) if path else {}
+        pictured = dict(thumbnails.span_thumbnails(path, _longest(found), decode)) if path else {}
         return cls(_page(told, found, pictured, path))
 
     def write(self, target: Path) -> None:
@@ -84,23 +84,23 @@ def _page(told: Sequence[Event], found: Sequence[Span], pictured: dict[Span, byt
         script=Markup(script),
         title=title if len(title) < 200 else f"{len(names)} sources",
         summary=_summary(found, names),
-        figures=statistics.summary(found),
-        streams=list(statistics.streams(found)),
+        figures=statistics.summary_metrics(found),
+        streams=list(statistics.timelines(found)),
         doubt=statistics.DOUBT,
         pictures=bool(pictured),
         unpictured=_unpictured(found, pictured),
         texts=[_text(number, span, pictured.get(span)) for number, span in enumerate(found)],
         charts=[
-            _chart("Time on screen", statistics.lengths(found)),
-            _chart("Confidence", statistics.confidences(found)),
+            _chart("Time on screen", statistics.duration_histogram(found)),
+            _chart("Confidence", statistics.confidence_histogram(found)),
         ],
         troubles=[
             {
-                "time": "" if event.start is None else face(event.start),
+                "time": "" if event.start is None else format_timestamp(event.start),
                 "stream": event.stream,
                 "what": " · ".join(filter(None, [event.kind, event.reason])),
             }
-            for event in statistics.troubles(told)
+            for event in statistics.source_events(told)
         ],
     )
 
@@ -123,7 +123,7 @@ def _unpictured(found: Sequence[Span], pictured: dict[Span, bytes]) -> str:
 def _text(number: int, span: Span, picture: bytes | None) -> dict[str, object]:
     return {
         "number": number,
-        "start": face(span.start),
+        "start": format_timestamp(span.start),
         "length": f"{span.end - span.start:.2f} s",
         "text": span.text,
         "stream": span.stream,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from stream_ocr.core.timestamps import face
+from stream_ocr.core.timestamps import format_timestamp
 from stream_ocr.events import Event, SourceEvent
 from stream_ocr.events.spans import Span
 
@@ -17,7 +17,7 @@ _LEAST_WIDTH = 0.15  # per cent
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One number of the summary."""
 
     name: str
@@ -54,7 +54,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Stream:
+class StreamTimeline:
     """The timeline of a stream."""
 
     name: str
@@ -62,24 +62,24 @@ class Stream:
     rows: list[Row]
 
 
-def summary(spans: Sequence[Span]) -> list[Figure]:
+def summary_metrics(spans: Sequence[Span]) -> list[Metric]:
     """The numbers at the top."""
     if not spans:
         return []
     tracks = {(span.stream, span.track) for span in spans}
     begin, end = min(span.start for span in spans), max(span.end for span in spans)
-    lengths = [span.end - span.start for span in spans]
+    duration_histogram = [span.end - span.start for span in spans]
     return [
-        Figure("texts", f"{len(spans):,}"),
-        Figure("tracks", f"{len(tracks):,}"),
-        Figure("from first to last", face(end - begin)),
-        Figure("median time on screen", f"{median(lengths):.2f}", "s"),
-        Figure("characters", f"{sum(len(span.text) for span in spans):,}"),
-        Figure("mean confidence", f"{fmean(span.confidence for span in spans):.3f}"),
+        Metric("texts", f"{len(spans):,}"),
+        Metric("tracks", f"{len(tracks):,}"),
+        Metric("from first to last", format_timestamp(end - begin)),
+        Metric("median time on screen", f"{median(lengths):.2f}", "s"),
+        Metric("characters", f"{sum(len(span.text) for span in spans):,}"),
+        Metric("mean confidence", f"{fmean(span.confidence for span in spans):.3f}"),
     ]
 
 
-def streams(spans: Sequence[Span]) -> Iterator[Stream]:
+def timelines(spans: Sequence[Span]) -> Iterator[StreamTimeline]:
     """The timeline of each stream; spans are numbered by their place in the sequence."""
     by_stream: dict[str, list[tuple[int, Span]]] = defaultdict(list)
     for number, span in enumerate(spans):
@@ -88,10 +88,10 @@ def streams(spans: Sequence[Span]) -> Iterator[Stream]:
         begin, end = min(span.start for _, span in members), max(span.end for _, span in members)
         begin = min(begin, 0.0) if begin < 0.2 * end else begin
         length = max(end - begin, 1e-6)
-        yield Stream(name, list(_ticks(begin, length)), list(_rows(members, begin, length)))
+        yield StreamTimeline(name, list(_ticks(begin, length)), list(_rows(members, begin, length)))
 
 
-def lengths(spans: Sequence[Span]) -> list[tuple[str, int]]:
+def duration_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
     """How many texts stay for how long."""
     named = {(0, 1): "under 1 s", (60, float("inf")): "over 1 min"}
     return [
@@ -100,7 +100,7 @@ def lengths(spans: Sequence[Span]) -> list[tuple[str, int]]:
     ]
 
 
-def confidences(spans: Sequence[Span]) -> list[tuple[str, int]]:
+def confidence_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
     """How many texts were read how surely."""
     return [
         (f"{low:g}–{min(high, 1):g}" if low else f"under {high:g}", sum(low <= s.confidence < high for s in spans))
@@ -108,7 +108,7 @@ def confidences(spans: Sequence[Span]) -> list[tuple[str, int]]:
     ]
 
 
-def troubles(events: Iterable[Event]) -> Iterator[SourceEvent]:
+def source_events(events: Iterable[Event]) -> Iterator[SourceEvent]:
     """What sources said of themselves."""
     return (event for event in events if isinstance(event, SourceEvent))
 
@@ -118,7 +118,7 @@ def _ticks(begin: float, length: float) -> Iterator[Tick]:
     number = -(-begin // step)
     while number * step <= begin + length * 0.97:
         time_s = number * step
-        yield Tick(_percent(time_s - begin, length), face(time_s).removesuffix(".00"))
+        yield Tick(_percent(time_s - begin, length), format_timestamp(time_s).removesuffix(".00"))
         number += 1
 
 
@@ -136,7 +136,7 @@ def _rows(members: Sequence[tuple[int, Span]], begin: float, length: float) -> I
                     _percent(span.start - begin, length),
                     max(_percent(span.end - span.start, length), _LEAST_WIDTH),
                     "doubt" if span.confidence < DOUBT else "second" if place % 2 else "",
-                    face(span.start),
+                    format_timestamp(span.start),
                     span.text[:200],
                 )
                 for place, (number, span) in enumerate(track)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import bounds, rectangle, unflat
+from stream_ocr.core.geometry import bounding_box, from_flat, rectangle
 from stream_ocr.core.messages import Detection
 from stream_ocr.models.backends.base import TorchEngine
 from stream_ocr.models.detection.dbnet import MEAN, SCALE, DBNet
@@ -50,7 +50,7 @@ def frame(size: tuple[int, int], boxes: Sequence[Box] = (), yuv: tuple[int, int,
 
 
 def boxes_of(regions: Sequence[Detection]) -> list[tuple[float, ...]]:
-    return [bounds(unflat(region.quad)) for region in regions]
+    return [bounding_box(from_flat(region.quad)) for region in regions]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_detect_polygons_follows_curved_text() -> None:
     (region,) = detector().detect([curved])[0]
     area = cv2.contourArea(polygon.astype(np.float32))
     assert area == pytest.approx((curved.y > 200).sum(), rel=0.1)
-    assert area < 0.6 * cv2.contourArea(unflat(region.quad).astype(np.float32))
+    assert area < 0.6 * cv2.contourArea(from_flat(region.quad).astype(np.float32))
     assert cv2.pointPolygonTest(polygon.astype(np.float32), (320.0, 130.0), measureDist=False) > 0
     assert cv2.pointPolygonTest(polygon.astype(np.float32), (320.0, 200.0), measureDist=False) < 0
 

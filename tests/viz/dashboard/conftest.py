@@ -19,10 +19,10 @@ from stream_ocr.config.loading import PREFIX
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.viz.dashboard import server as serving
-from stream_ocr.viz.dashboard.context import PageContext, Show
+from stream_ocr.viz.dashboard.context import PageContext, Preview
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
-from stream_ocr.viz.dashboard.event_sources import Running
-from stream_ocr.viz.dashboard.search import in_history, in_store
+from stream_ocr.viz.dashboard.event_sources import FeedThread
+from stream_ocr.viz.dashboard.search import search_buffer, search_store
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -165,21 +165,21 @@ def serve() -> Iterator[Callable[..., str]]:
             *,
             token: str | None = None,
             store: Path | None = None,
-            show: Show | None = None,
+            show: Preview | None = None,
         ) -> str:
-            history, feed = EventBuffer(), serving.feed_of(str(source))
+            history, feed = EventBuffer(), serving.open_feed(str(source))
             settings = Settings.load(None, [f"store.path={store}"] if store else [])
             page = PageContext(
-                feed.name, history, settings, in_store(store) if store else in_history(history), video, show=show
+                feed.name, history, settings, search_store(store) if store else search_buffer(history), video, show=show
             )
-            listener = stack.enter_context(serving.listen(DashboardSettings(port=0)))
-            stack.enter_context(Running(feed, history))
-            server = serving.server(page, token)
+            listener = stack.enter_context(serving.open_listener(DashboardSettings(port=0)))
+            stack.enter_context(FeedThread(feed, history))
+            server = serving.create_server(page, token)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             stack.callback(thread.join)
             stack.callback(setattr, server, "should_exit", True)
-            return serving.address(listener, token)
+            return serving.dashboard_url(listener, token)
 
         yield serve
 

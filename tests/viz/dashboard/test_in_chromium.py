@@ -12,14 +12,14 @@ import pytest
 
 import stream_ocr
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import grown
+from stream_ocr.core.geometry import expand
 from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.scene import Scene, Text, clock, demo_scene, line, pictures, render, truth
 from stream_ocr.testing import follow, published_event
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz.annotate import annotate
 from stream_ocr.viz.report.page import Report
-from stream_ocr.viz.thumbnails import jpeg
+from stream_ocr.viz.thumbnails import encode_jpeg
 
 HOSTILE = {
     "script": "<script>document.title='owned'</script>",
@@ -346,7 +346,7 @@ def crowd(log):
 def sixteen_cameras():
     """What a run of the crowd's cameras would show: each second another picture of each, and its texts elsewhere."""
     noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
-    picture = jpeg(cv2.resize(noise, (640, 360)))
+    picture = encode_jpeg(cv2.resize(noise, (640, 360)))
     counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
 
     def camera(now):
@@ -483,7 +483,7 @@ def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log,
             quad = max(quads, key=lambda each: intersection_over_union(box_round(each), place))
             assert intersection_over_union(box_round(quad), place) >= 0.6, (text, time_s, quad, place)
             assert share_of_outline(changed, quad) > 0.6, (text, time_s)
-            assert share_of_outline(changed, grown(quad, -0.15)) < 0.4, (text, time_s)
+            assert share_of_outline(changed, expand(quad, -0.15)) < 0.4, (text, time_s)
             checked += 1
     assert checked == 31
 
