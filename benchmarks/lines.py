@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import grown, rectangle
+from stream_ocr.core.geometry import expand, rectangle
 from stream_ocr.models import presets, zoo
 from stream_ocr.synthetic import footage
 from stream_ocr.synthetic.encode import encode
@@ -138,7 +138,7 @@ def main() -> None:
                     continue
                 text = texts[n // 3]
                 box = rectangle(*text.box(n / FPS))
-                quad = grown(box, margin + 0.1)
+                quad = expand(box, margin + 0.1)
                 across, tall = (np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0]))
                 crop = rectify(
                     frame.to_ndarray(format="gray"), quad, int(np.clip(height * across / tall, 8, widest)), height

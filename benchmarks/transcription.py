@@ -43,7 +43,7 @@ def main(data: Path, words: Path, models: str, out: Path | None) -> None:
         "beam 8": partial(beam_search, charset=reader.charset, width=8),
     }
     for distance in (1, 2, 3):
-        ways[f"lexicon, {distance} edits"] = Lexicon(lexicon, reader.charset, distance=distance).transcribe
+        ways[f"lexicon, {distance} edits"] = Lexicon(lexicon, reader.charset, distance=distance).decode
     results = {}
     for name, chosen in sets.items():
         results[name] = {"crops": len(chosen)} | {way: measured(read, chosen) for way, read in ways.items()}
@@ -61,7 +61,7 @@ def scored(data: Path, reader) -> Scores:
         seen.append(p_TC)
         return NO_TEXT  # which is not worth another view
 
-    reader.transcribe = remember
+    reader.decode = remember
     found: Scores = []
     for crop, text in load_labelled_crops(data):
         seen.clear()

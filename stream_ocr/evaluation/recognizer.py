@@ -46,7 +46,7 @@ class Report:
     read, times), the most frequent first.
     """
 
-    load_labelled_crops: int
+    crops: int
     alphanumeric: float
     exact: float
     character_error_rate: float

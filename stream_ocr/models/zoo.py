@@ -13,13 +13,8 @@ from stream_ocr.models.detection.detector import Detector, Normalisation
 from stream_ocr.models.devices import pick_device
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.decoding import make_decoder
-from stream_ocr.models.recognition.recognizer import (
-    LineResizer,
-    PaddingResizer,
-    Recognizer,
-    SpacePrior,
-    StretchingResizer,
-)
+from stream_ocr.models.recognition.preprocess import LineResizer, PaddingResizer, StretchingResizer
+from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
 from stream_ocr.models.recognition.space_prior import apply_space_prior
 
 DB_DEFAULTS: Mapping[str, Any] = {
@@ -30,8 +25,8 @@ DB_DEFAULTS: Mapping[str, Any] = {
     "shrink": 0.4,
     "normalisation": Normalisation("bgr", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
 }
-"""For the PP-OCR detectors: pixels, ``bin_thresh`` and ``box_thresh`` as ``rapidocr`` has them, the shrinking as in their
-training; the size and ``unclip_ratio`` measured on real clips."""
+"""For the PP-OCR detectors: pixels, ``bin_thresh`` and ``box_thresh`` as ``rapidocr`` has them, the shrinking as in
+their training; the size and ``unclip_ratio`` measured on real clips."""
 
 CUDA_BATCH = 8
 """Frames in a detector batch on CUDA; on a CPU batches gain nothing."""
@@ -82,7 +77,9 @@ def load_builtin_recognizer(name: str, folder: Path | None = None) -> Recognizer
     """
     entry, net = builtin.load_net(name, folder)
     engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
-    return Recognizer(engine, StretchingResizer(), Charset(entry["charset"]), max_batch=32, spacing=apply_space_prior)
+    return Recognizer(
+        engine, StretchingResizer(), Charset(entry["charset"]), max_batch=32, space_prior=apply_space_prior
+    )
 
 
 def _builtin_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
@@ -107,7 +104,7 @@ def _recognizer(
     alone = engine.backend.runtime == "onnx" and engine.backend.device == "cpu"
     decode = make_decoder(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
-    return Recognizer(engine, resizer, charset, max_batch=max_batch, transcribe=decode, spacing=prior)
+    return Recognizer(engine, resizer, charset, max_batch=max_batch, decode=decode, space_prior=prior)
 
 
 def _fit_of(engine: OnnxEngine) -> PaddingResizer:

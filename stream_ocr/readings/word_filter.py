@@ -2,7 +2,7 @@
 
 import re
 
-from stream_ocr.models.recognition.ctc import Decoded, confidence, decoded
+from stream_ocr.models.recognition.ctc import Decoded, make_decoded, mean_confidence
 from stream_ocr.readings.similarity import without_spaces
 
 _SURE, _UNSURE = 0.85, 0.7
@@ -13,7 +13,7 @@ _LEGIBLE = 0.4  # of the characters: a row of dots is not a text
 def believed(reading: Decoded) -> Decoded:
     """The reading without the unsure words at its ends, where a sure one is left."""
     words = [match.span() for match in re.finditer(r"\S+", reading.text)]
-    sure = [confidence(reading.char_confidences[first:end]) for first, end in words]
+    sure = [mean_confidence(reading.char_confidences[first:end]) for first, end in words]
     if not any(
         s >= _SURE and _legible(reading.text[slice(*word)]) >= _LEAST for word, s in zip(words, sure, strict=True)
     ):
@@ -22,7 +22,7 @@ def believed(reading: Decoded) -> Decoded:
     first, end = kept[0][0], kept[-1][1]
     if end - first == len(reading.text):
         return reading
-    return decoded(reading.text[first:end], reading.char_confidences[first:end])
+    return make_decoded(reading.text[first:end], reading.char_confidences[first:end])
 
 
 def is_writing(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_ocr.models.recognition.ctc import Decoded, confidence
+from stream_ocr.models.recognition.ctc import Decoded, mean_confidence
 from stream_ocr.readings.word_filter import believed, is_writing
 
 
@@ -10,7 +10,7 @@ def reading(*words: tuple[str, float]) -> Decoded:
     """Words with the confidence of their characters; a space is as sure as the word after it."""
     text = " ".join(word for word, _ in words)
     characters = [sure for n, (word, sure) in enumerate(words) for sure in [sure] * (len(word) + (n > 0))]
-    return Decoded(text, confidence(characters), tuple(characters))
+    return Decoded(text, mean_confidence(characters), tuple(characters))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_unsure_words_at_the_ends_are_dropped(words: list[tuple[str, float]], le
     kept = believed(reading(*words))
     assert kept.text == left
     assert len(kept.char_confidences) == len(left)
-    assert kept.confidence == pytest.approx(confidence(kept.char_confidences))
+    assert kept.confidence == pytest.approx(mean_confidence(kept.char_confidences))
 
 
 def test_nothing_stays_nothing() -> None:
