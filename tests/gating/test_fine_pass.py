@@ -11,7 +11,7 @@ from stream_ocr.gating.change_detection import FrameDiff
 from stream_ocr.gating.detection_schedule import Rows
 from stream_ocr.gating.fine_pass import FinePassScheduler
 from stream_ocr.gating.frame_policy import FramePolicy
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
 ROWS, COLUMNS = 30, 6
 
@@ -95,7 +95,7 @@ def test_another_size_begins_anew() -> None:
 )
 def test_only_pictures_that_the_network_sees_much_reduced_are_worth_it(size, told, closely) -> None:
     worth = FramePolicy(Settings.load(overrides=["detection.long_side=960", *told]))
-    picture = grey(np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8))
+    picture = grey_frame(np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8))
     frames = [Frame(picture.y.copy(), picture.u, picture.v, full_range=True) for _ in range(2)]
     looks = []
     for n in range(50):

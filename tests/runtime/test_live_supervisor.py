@@ -14,7 +14,7 @@ import pytest
 from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.topology import RingSize, Topology
-from stream_ocr.stages.base import EPOCHS_OF_A_LIFE
+from stream_ocr.stages.base import EPOCHS_PER_INCARNATION
 
 pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
 CAMERA = {"frames": 10**9, "pause_s": 0.01}
@@ -25,10 +25,10 @@ def five(sources: Mapping[str, Mapping[str, object]], log: Path, **more: Mapping
     import toy_stages  # found once the fixture has set the path
 
     stages: dict[str, dict[str, Any]] = {
-        "detect": {"toy": "look"},
-        "track": {"toy": "give_back"},
-        "recognize": {"toy": "read"},
-        "publish": {"toy": "say", "log": str(log)},
+        "detect": {"toy": "detect"},
+        "track": {"toy": "track"},
+        "recognize": {"toy": "recognize"},
+        "publish": {"toy": "publish", "log": str(log)},
     }
     for name, options in more.items():
         stages[name] |= options
@@ -106,7 +106,7 @@ def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> N
     assert_in_order(log)
     assert "a down The decode/a worker was killed by signal 9." in log.read_text().splitlines()
     assert "b gap The detect worker was replaced." in log.read_text().splitlines()
-    assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_OF_A_LIFE}
+    assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_PER_INCARNATION}
 
 
 def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
             run.more("a")
         run.more("a", 100)
         run.stop()
-    assert supervisor.ledger.lost_slots["frames/a"] > 0
+    assert supervisor.counters.slots_reclaimed["frames/a"] > 0
     told = seqs(log, "a")
     assert told == sorted(set(told))
 
@@ -166,7 +166,7 @@ def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_pa
         run.until(lambda: ("b", "end") in run.closings())
         run.more("a", 100)
         assert supervisor.restarts["detect"] <= 2
-        assert supervisor.ledger.set_aside == {"detect": 1}
+        assert supervisor.counters.quarantined == {"detect": 1}
         run.stop()
     told = {seq for _, seq in seqs(log, "b")}
     assert set(range(31)) <= told, "a frame that was set aside goes on without its detections"
@@ -175,18 +175,18 @@ def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_pa
 
 def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "lives": 1}})
+    topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
         run.until(lambda: run.frames("a") >= 60)
-        assert (supervisor.restarts["detect"], supervisor.ledger.set_aside) == (1, {})
+        assert (supervisor.restarts["detect"], supervisor.counters.quarantined) == (1, {})
         run.stop()
     assert (0, 30) in seqs(log, "a")
 
 
 def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    topology = five({"a": {"frames": 300}, "b": {"frames": 300}}, log, detect={"faults": {"memory": 1}})
+    topology = five({"a": {"frames": 300}, "b": {"frames": 300}}, log, detect={"faults": {"max_batch": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
         run.until(lambda: len(run.closings()) == 2)
@@ -197,7 +197,7 @@ def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
 
 def test_another_error_of_the_device_replaces_the_worker(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    topology = five({"a": CAMERA}, log, detect={"faults": {"fail": [10], "lives": 1}})
+    topology = five({"a": CAMERA}, log, detect={"faults": {"fail": [10], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
         run.until(lambda: run.frames("a") >= 40)
@@ -256,7 +256,7 @@ def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Pat
         run.more("a")
         run.stop()
     assert run.closings() == [("a", "interrupted")] * 2
-    assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_OF_A_LIFE}
+    assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_PER_INCARNATION}
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.encode import Codec, encode
 from stream_ocr.synthetic.scene import Scene, Text, pictures, truth
 from stream_ocr.synthetic.text import Point
-from stream_ocr.testing import watch
-from stream_ocr.testing.oracles import Disturb, undisturbed
+from stream_ocr.testing import read_with_oracles
+from stream_ocr.testing.oracles import Perturbation, unperturbed
 
 SIZES = ((320, 180), (480, 270), (640, 360))
 CODECS: tuple[Codec, ...] = ("libx264", "libvpx-vp9")
@@ -100,10 +100,10 @@ def codec(request: pytest.FixtureRequest) -> Codec:
 def play(codec: Codec, tmp_path: Path) -> Callable[..., Played]:
     """Encodes a scene and reads it with oracles: all but the networks is real."""
 
-    def play(scene: Scene, disturb: Disturb = undisturbed, **encoding: Any) -> Played:
+    def play(scene: Scene, perturb: Perturbation = unperturbed, **encoding: Any) -> Played:
         path = tmp_path / ("scene.webm" if codec == "libvpx-vp9" else "scene.mp4")
         encode(pictures(scene), path, scene.size, scene.fps, codec=codec, **encoding)
-        watched = watch(path, scene, disturb=disturb)
+        watched = read_with_oracles(path, scene, perturb=perturb)
         return Played(scene, watched.events, watched.counts)
 
     return play

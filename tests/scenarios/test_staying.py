@@ -39,10 +39,10 @@ def splitting_at_first(look: int, lines: Sequence[Line]) -> Iterator[tuple[Line,
     return ((part, 0.9) for line in lines for part in (in_words(line) if look < 4 else [line]))
 
 
-@pytest.mark.parametrize("disturb", [flickering, splitting])
-def test_a_detector_that_cannot_make_up_its_mind(sheet, play, disturb) -> None:
+@pytest.mark.parametrize("perturb", [flickering, splitting])
+def test_a_detector_that_cannot_make_up_its_mind(sheet, play, perturb) -> None:
     text = sheet.text("Platform nine opens", 0.4, 2.6, (160, 280))
-    played = play(sheet.scene(text, duration_s=3.2, background="pan"), disturb)
+    played = play(sheet.scene(text, duration_s=3.2, background="pan"), perturb)
     played.is_exact()
 
 

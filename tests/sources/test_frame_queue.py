@@ -8,9 +8,9 @@ import numpy as np
 from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.sources.frame_queue import FrameQueue, QueuedFrame
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
-LUMA = grey(np.zeros((1080, 1920), np.uint8))
+LUMA = grey_frame(np.zeros((1080, 1920), np.uint8))
 
 
 def shown(seq, age_s=0.0):

@@ -12,7 +12,7 @@ from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Detection, Detections, FrameAction, FrameRef, SourceChanged, Stamp, StreamClosed
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.detect import DetectStage
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
 
 class OneRegion:
@@ -45,7 +45,7 @@ def frame(
     if look != "skip":
         claim = rings[stream].claim(timeout_s=0)
         assert claim is not None
-        write_frame(grey(np.full(size[::-1], brightness, np.uint8)), claim[1])
+        write_frame(grey_frame(np.full(size[::-1], brightness, np.uint8)), claim[1])
         slot = rings[stream].commit(claim[0])
     return FrameRef(Stamp(stream, 0, seq, seq, (1, 25), 1, 0), size, look, slot, True, False, False)
 

@@ -23,7 +23,7 @@ from stream_ocr.core.messages import (
 )
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.track import MOST_CROPS, TrackStage
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
 SIZE = (640, 360)
 CROP_SIZE = (400, 32)
@@ -64,7 +64,7 @@ class Follower:
         if luma is not None:
             claim = self.frames[stream].claim(timeout_s=0)
             assert claim is not None, "slots are given back frame by frame"
-            write_frame(grey(luma), claim[1])
+            write_frame(grey_frame(luma), claim[1])
             slot = self.frames[stream].commit(claim[0])
             self.size = luma.shape[1], luma.shape[0]
         seq, self._count[stream] = self._count[stream], self._count[stream] + 1

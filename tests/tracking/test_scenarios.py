@@ -8,7 +8,7 @@ import pytest
 
 from stream_ocr.events import TextEvent
 from stream_ocr.synthetic.scene import Background, Scene, Text, clock, line, pictures, truth
-from stream_ocr.testing import follow
+from stream_ocr.testing import read_scripted
 
 FRAME_S = 0.04
 SIZE = (640, 360)
@@ -19,7 +19,7 @@ def play(scene: Scene) -> list[TextEvent]:
         for time, picture in pictures(scene):
             yield float(time), cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
-    return follow(grey(), truth(scene))
+    return read_scripted(grey(), truth(scene))
 
 
 def spans(events: list[TextEvent]) -> list[tuple[str, float, float]]:
@@ -134,7 +134,7 @@ def test_a_text_that_is_covered_for_a_moment_goes_on() -> None:
                 luma[140:200, 120:520] = cover
             yield float(time), luma
 
-    assert_same(spans(follow(grey(), truth(scene))), expected(scene), FRAME_S)
+    assert_same(spans(read_scripted(grey(), truth(scene))), expected(scene), FRAME_S)
 
 
 def test_the_same_picture_again_costs_no_reading() -> None:

@@ -12,10 +12,10 @@ from stream_ocr.events import TextEvent
 from stream_ocr.events.spans import Span, build_spans
 from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
 from stream_ocr.synthetic.scene import pictures as scene_pictures
-from stream_ocr.testing import follow
+from stream_ocr.testing import read_scripted
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz import drawing
-from stream_ocr.viz.annotate import Changes, Live, annotate
+from stream_ocr.viz.annotate import ActiveSpans, RecentChanges, annotate
 
 SIZE = 160, 90
 TIMES_MS = (1000, 1040, 1080, 1200, 1240)  # a start that is not zero, and a longer frame
@@ -83,7 +83,7 @@ def test_texts_are_drawn_while_they_are_shown_and_frames_keep_their_times(tmp_pa
 
 def test_the_outline_lies_on_the_polygon():
     frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((90, 160), (45, 80), (45, 80))))
-    drawing.outline(frame, span(track=3), 1.0)  # yellow
+    drawing.draw_span(frame, span(track=3), 1.0)  # yellow
     assert frame.y[50, 40] > 180
     assert frame.y[62, 40] > 180
     assert frame.y[56, 40] == 128
@@ -93,7 +93,7 @@ def test_the_outline_lies_on_the_polygon():
 @pytest.mark.parametrize("y", [3.0, 50.0, 76.0])
 def test_the_label_does_not_cover_the_text(y):
     frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((90, 160), (45, 80), (45, 80))))
-    drawing.outline(frame, span(track=3, y=y), 1.0)
+    drawing.draw_span(frame, span(track=3, y=y), 1.0)
     assert (frame.y[round(y) + 3 : round(y) + 9, 24:56] == 128).all()
     assert (frame.y > 180).sum() > 500, "it stands elsewhere"
 
@@ -101,7 +101,7 @@ def test_the_label_does_not_cover_the_text(y):
 @pytest.mark.parametrize(("x", "y"), [(-30.0, -5.0), (150.0, 85.0), (-500.0, 900.0)])
 def test_texts_at_the_edge_and_beyond_can_be_drawn(x, y):
     frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((91, 161), (46, 81), (46, 81))))
-    drawing.outline(
+    drawing.draw_span(
         frame, span(text="a label that is much longer than the picture is wide, in any font", x=x, y=y), 1.0
     )
     assert frame.y.shape == (91, 161)
@@ -109,11 +109,11 @@ def test_texts_at_the_edge_and_beyond_can_be_drawn(x, y):
 
 def test_text_that_is_no_plain_text_can_be_drawn():
     frame = Frame(*(np.full(shape, 128, np.uint8) for shape in ((90, 160), (45, 80), (45, 80))))
-    drawing.outline(frame, span(text="two\nlines \x1b[2J \u202e 東京"), 1.0)
+    drawing.draw_span(frame, span(text="two\nlines \x1b[2J \u202e 東京"), 1.0)
 
 
 def test_live_follows_time():
-    live = Live([span("b", 1.0, 2.0, track=2), span("a", 0.5, 1.5, track=1)])
+    live = ActiveSpans([span("b", 1.0, 2.0, track=2), span("a", 0.5, 1.5, track=1)])
     here = [[s.text for s in live.at(t)] for t in (0.0, 0.5, 1.0, 1.499, 1.5, 1.9999995)]
     assert here == [[], ["a"], ["a", "b"], ["a", "b"], ["b"], []]
 
@@ -147,7 +147,7 @@ def test_the_ribbon_says_what_changed_and_covers_nothing(tmp_path):
 
 
 def test_changes_are_told_in_order_of_time_the_latest_first():
-    changes = Changes(
+    changes = RecentChanges(
         [
             told(0, "appeared", "1 : 0", 1.0),
             told(1, "changed", "1 : 1", 3.5, previous="1 : 0"),
@@ -248,7 +248,7 @@ def test_boxes_lie_on_the_text(tmp_path):
     clip, target, true = tmp_path / "clip.mp4", tmp_path / "annotated.mp4", truth(scene)
     render(scene, clip)
     grey = ((float(time), picture.mean(axis=2).astype(np.uint8)) for time, picture in scene_pictures(scene))
-    events = follow(grey, true)
+    events = read_scripted(grey, true)
     annotate(clip, events, target, Settings())
 
     plain, drawn = pictures(clip), pictures(target)

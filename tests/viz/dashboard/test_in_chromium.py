@@ -15,7 +15,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import expand
 from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.scene import Scene, Text, clock, demo_scene, line, pictures, render, truth
-from stream_ocr.testing import follow, published_event
+from stream_ocr.testing import published_event, read_scripted
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz.annotate import annotate
 from stream_ocr.viz.report.page import Report
@@ -50,7 +50,7 @@ def clip(tmp_path_factory):
     true = truth(SCENE)
     start = SCENE.start_s
     grey = ((float(t) + start, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for t, picture in pictures(SCENE))
-    events = follow(grey, true)
+    events = read_scripted(grey, true)
     (folder / "events.jsonl").write_bytes(b"".join(event.to_json() + b"\n" for event in events))
     return folder / "clip.mp4", folder / "events.jsonl", true
 

@@ -120,7 +120,7 @@ def test_names_that_are_not_of_this_machine_are_refused(serve, log):
 
 
 def test_elsewhere_a_token_is_asked_for(serve, log):
-    token = serving.token_for(DashboardSettings(host="10.0.0.1"))
+    token = serving.resolve_token(DashboardSettings(host="10.0.0.1"))
     assert len(token) >= 32
     here, said = serve(log.path, token=token).split("?token=")
     assert said == token
@@ -141,33 +141,33 @@ def test_elsewhere_a_token_is_asked_for(serve, log):
 def test_the_token_of_a_file(tmp_path):
     secret = tmp_path / "token"
     secret.write_text("a-token-of-some-length\n")
-    assert serving.token_for(DashboardSettings(token_file=secret)) == "a-token-of-some-length"
+    assert serving.resolve_token(DashboardSettings(token_file=secret)) == "a-token-of-some-length"
     secret.write_text("short")
     with pytest.raises(SettingsError, match="5 characters; make it 16 or more"):
-        serving.token_for(DashboardSettings(token_file=secret))
+        serving.resolve_token(DashboardSettings(token_file=secret))
     with pytest.raises(SettingsError, match="cannot be read"):
-        serving.token_for(DashboardSettings(token_file=tmp_path / "none"))
+        serving.resolve_token(DashboardSettings(token_file=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
     ("host", "asks"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("10.0.0.1", True)]
 )
 def test_only_loopback_goes_without_a_token(host, asks):
-    assert (serving.token_for(DashboardSettings(host=host)) is not None) == asks
+    assert (serving.resolve_token(DashboardSettings(host=host)) is not None) == asks
 
 
 def test_a_port_that_is_taken_is_one_sentence():
-    with serving.listen(DashboardSettings(port=0)) as first:
+    with serving.open_listener(DashboardSettings(port=0)) as first:
         taken = DashboardSettings(port=first.getsockname()[1])
         with pytest.raises(SinkError, match=r"set dashboard\.port to another"):
-            serving.listen(taken)
+            serving.open_listener(taken)
 
 
 def test_files_that_are_not_there_are_told_at_the_start(tmp_path, log):
     with pytest.raises(SourceError, match="There is no file"):
-        serving.feed_of(str(tmp_path / "none.jsonl"))
+        serving.open_feed(str(tmp_path / "none.jsonl"))
     with pytest.raises(SourceError, match="There is no file"):
-        serving.serve(serving.feed_of(str(log.path)), tmp_path / "none.mp4", Settings(), print)
+        serving.serve(serving.open_feed(str(log.path)), tmp_path / "none.mp4", Settings(), print)
 
 
 def test_history_forgets_the_oldest_and_says_so(log):
@@ -217,4 +217,4 @@ def test_events_that_are_published_are_told_and_found(serve, journal, endpoint, 
 
 def test_what_is_no_endpoint_is_told_at_the_start():
     with pytest.raises(SubscribeError, match="is no endpoint"):
-        serving.feed_of("gopher://nowhere")
+        serving.open_feed("gopher://nowhere")
