@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _FRAME_SLOTS = 2  # in one process no more than one frame is in flight
-_COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read")
+_COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read", "second_readings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Summary:
     media_s, wall_s: duration of the video and of the run in seconds. frames: decoded frames. dropped: frames that were
     not processed. damaged: frames that were corrupt or predicted from corrupt ones. corrupt: corrupt packets.
     detector_frames: frames on which the detector ran. boxes: text boxes, summed over all frames. crops_read: crops
-    that were read.
+    that were read. second_readings: those of them that the second reader read as well.
     """
 
     media_s: float
@@ -55,6 +55,7 @@ class Summary:
     detector_frames: int
     boxes: int
     crops_read: int
+    second_readings: int = 0
 
     @property
     def detection_ratio(self) -> float:
@@ -71,7 +72,8 @@ class Summary:
         return (
             f"{self.frames} frames, {self.media_s:.1f} s of video in {self.wall_s:.1f} s "
             f"({self.media_s / max(self.wall_s, 1e-9):.1f} × real time), "
-            f"detection ratio {self.detection_ratio:.1%}, reading ratio {self.reading_ratio:.1%}, "
+            f"detection ratio {self.detection_ratio:.1%}, reading ratio {self.reading_ratio:.1%} "
+            f"({self.crops_read} crops, {self.second_readings} read twice), "
             f"{self.dropped} dropped, {self.damaged} damaged"
         )
 

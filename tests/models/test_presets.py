@@ -45,16 +45,49 @@ def read_all(settings: Settings, frame: Frame) -> list[str]:
     return [reading.text for reading in readings]
 
 
-def test_what_is_asked_for_is_chosen() -> None:
-    assert presets.choose("builtin").name == presets.choose("auto").name == "builtin"
-    assert presets.choose("auto").why != presets.choose("builtin").why
+def families(*overrides: str) -> tuple[str, str]:
+    preset = presets.select_preset(Settings.load(overrides=overrides))
+    return preset.detector.family, preset.recognizer.family
+
+
+def test_builtin_and_auto_select_the_builtin_models() -> None:
+    assert families("models=builtin") == families("models=auto") == ("builtin", "builtin")
+
+
+@needs_ppocr
+def test_multilingual_pairs_the_builtin_detector_with_ppocr() -> None:
+    assert families("models=multilingual") == ("builtin", "ppocr")
+    assert families("models=ppocr") == ("ppocr", "ppocr")
+
+
+@needs_ppocr
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["models=auto", "recognition.second_reader=off"],
+        ["models=builtin"],
+        ["models=ppocr"],
+        ["models=auto", "recognition.onnx=own.onnx"],
+    ],
+)
+def test_second_reader_is_off_without_auto_or_on_request(overrides: list[str]) -> None:
+    preset = presets.select_preset(Settings.load(overrides=overrides))
+    assert not preset.second_reader
+    assert (preset.crop_margin, preset.crop_size) == (preset.recognizer.margin, preset.recognizer.crop_size)
+
+
+@needs_ppocr
+def test_auto_adds_the_second_reader_and_cuts_crops_for_both() -> None:
+    preset = presets.select_preset(Settings.load(overrides=["models=auto"]))
+    assert preset.second_reader
+    assert (preset.crop_margin, preset.crop_size[1]) == (0.28, 46)
 
 
 @needs_ppocr
 def test_ppocr_is_found_without_importing_it() -> None:
     program = (
         "import sys; from stream_ocr.models import presets; from stream_ocr.config.settings import Settings;"
-        "assert presets.choose('ppocr').name == 'ppocr';"
+        "assert presets.select_preset(Settings(models='ppocr')).recognizer.family == 'ppocr';"
         "assert presets.crop_size(Settings(models='ppocr'))[1] == 48;"
         "assert not {'rapidocr', 'torch', 'onnxruntime'} & set(sys.modules)"
     )
@@ -64,8 +97,9 @@ def test_ppocr_is_found_without_importing_it() -> None:
 def test_asking_for_ppocr_where_it_is_not_installed_tells_the_remedy() -> None:
     program = (
         "import sys; sys.modules['rapidocr'] = None\n"  # as if it were not installed
-        "from stream_ocr import errors\nfrom stream_ocr.models import presets\n"
-        "try: presets.choose('ppocr')\n"
+        "from stream_ocr import errors\nfrom stream_ocr.config.settings import Settings\n"
+        "from stream_ocr.models import presets\n"
+        "try: presets.select_preset(Settings(models='ppocr'))\n"
         "except errors.WeightsError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -156,7 +156,7 @@ def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
         told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
     assert reader.recognizer.batches == [1]
     assert {(reading.text, reading.crops_read) for reading in told} == {("GATE 4", 1)}
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 1}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 1, "second_readings": 0}
 
 
 def test_all_looks_are_read_where_that_is_wanted() -> None:
@@ -204,4 +204,4 @@ def test_a_batch_of_frames_is_answered_frame_by_frame(reader: Reader) -> None:
 
 
 def test_a_stream_that_never_began_closes(reader: Reader) -> None:
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 0}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 0, "second_readings": 0}
