@@ -38,7 +38,7 @@ def main() -> None:
         config = Path(folder, "live.yaml")
         for name in given.clips.split(","):
             clip = Path(folder, f"{name}.mp4")
-            render(clips.scene(name, (1280, 720), 30.0), clip, gop=50)
+            render(clips.build_clip(name, (1280, 720), 30.0), clip, gop=50)
             camera = Camera(clip)
             told = {"sources": {name: {"url": camera.url}}, "operation": {"listen": None}}
             config.write_text(yaml.safe_dump(told), encoding="utf-8")

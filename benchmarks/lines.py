@@ -20,7 +20,7 @@ from stream_ocr.core.geometry import expand, rectangle
 from stream_ocr.models import presets, zoo
 from stream_ocr.synthetic import footage
 from stream_ocr.synthetic.encode import encode
-from stream_ocr.synthetic.scene import Scene, Text, pictures
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames
 from stream_ocr.tracking.template_matching import rectify
 
 SIZE, LINE_S, FPS, CRF = (1280, 720), 0.25, 12, 28
@@ -131,7 +131,7 @@ def main() -> None:
     wrong: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.mp4"
-        encode(pictures(scene), path, SIZE, FPS, crf=CRF)
+        encode(draw_frames(scene), path, SIZE, FPS, crf=CRF)
         with av.open(str(path)) as container:
             for n, frame in enumerate(container.decode(video=0)):
                 if n % 3 != 1:

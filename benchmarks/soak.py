@@ -26,7 +26,7 @@ import yaml
 from rapidfuzz import fuzz
 
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
-from stream_ocr.synthetic.scene import Scene, Text, line, render
+from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras
@@ -48,7 +48,7 @@ def scene(words: tuple[str, ...]) -> Scene:
     return Scene(
         (
             Text(first, 1.0, 10.0, (40, 40), height=32),
-            Text(second, 2.0, 5.0, line(2.0, (40, 130), 5.0, (330, 130)), height=30),
+            Text(second, 2.0, 5.0, linear_path(2.0, (40, 130), 5.0, (330, 130)), height=30),
             Text(third, 3.5, 9.0, (60, 230), height=30),
             Text(fourth, 6.0, 10.0, (330, 300), height=28),
         ),

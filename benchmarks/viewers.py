@@ -36,7 +36,7 @@ from typing import Any
 import psutil
 
 from stream_ocr.evaluation.bench.machine import machine_info
-from stream_ocr.synthetic.clips import scene
+from stream_ocr.synthetic.clips import build_clip
 from stream_ocr.synthetic.scene import render
 
 WIDTH_PX = 400  # of a tile, where four cameras are on a screen of 1440 × 900
@@ -116,7 +116,7 @@ def spread(values: Sequence[float], digits: int = 3) -> list[float]:
 
 def make_clip(folder: Path, length_s: float) -> None:
     """long.mp4: one clip over and over."""
-    render(scene("street", SIZE, CLIP_S), folder / "clip.mp4")
+    render(build_clip("street", SIZE, CLIP_S), folder / "clip.mp4")
     copies = ["ffmpeg", "-v", "error", "-stream_loop", str(int(length_s / CLIP_S) + 1), "-i", "clip.mp4", "-c", "copy"]
     subprocess.run([*copies, "long.mp4"], cwd=folder, check=True)
 

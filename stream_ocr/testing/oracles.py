@@ -22,12 +22,12 @@ from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.stages.base import Slots, Stage
 from stream_ocr.stages.detect import DetectStage
 from stream_ocr.stages.recognize import RecognizeStage
-from stream_ocr.synthetic.scene import Scene, visible
-from stream_ocr.synthetic.text import Line
+from stream_ocr.synthetic.scene import Scene, visible_lines
+from stream_ocr.synthetic.text import VisibleLine
 
 GroundTruth = Scene | Mapping[str, Any]
 
-Perturbation = Callable[[int, Sequence[Line]], Iterable[tuple[Line, float]]]
+Perturbation = Callable[[int, Sequence[VisibleLine]], Iterable[tuple[VisibleLine, float]]]
 """Returns the lines that the detector finds, with scores, given the number of the detector run and the true lines."""
 
 
@@ -57,7 +57,7 @@ class OracleThresholds:
 _ORACLE = OracleThresholds()
 
 
-def unperturbed(_: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
+def unperturbed(_: int, lines: Sequence[VisibleLine]) -> Iterator[tuple[VisibleLine, float]]:
     """Return every line with a high score."""
     return ((line, _ORACLE.score) for line in lines)
 
@@ -169,7 +169,9 @@ class OracleRecognizer(Stage):
         corners = from_flat(track.quad)
         (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
         if _is_assembled(track) and isinstance(self._ground_truth, Scene):
-            lines = ((text.seen(time_s - self._ground_truth.start_s), text) for text in self._ground_truth.texts)
+            lines = (
+                (text.visible_part(time_s - self._ground_truth.start_s), text) for text in self._ground_truth.texts
+            )
             whole = [t.string(time_s) for line, t in lines if line and top <= line.box[1] + line.box[3] / 2 <= bottom]
             return make_decoded(whole[0], [1.0] * len(whole[0]))
         parts = []
@@ -204,7 +206,7 @@ class _Reader(Recognizer):
         return [self.known[crop[0, 0]] for crop in crops]
 
 
-def detectable_lines(ground_truth: GroundTruth, time_s: float) -> Iterator[Line]:
+def detectable_lines(ground_truth: GroundTruth, time_s: float) -> Iterator[VisibleLine]:
     """Yield the lines that a detector can find at a media time."""
     if not isinstance(ground_truth, Scene):
         yield from _lines_at(ground_truth, time_s)
@@ -212,13 +214,13 @@ def detectable_lines(ground_truth: GroundTruth, time_s: float) -> Iterator[Line]
     covers = [
         cover.box for cover in ground_truth.covers if cover.start_s <= time_s - ground_truth.start_s < cover.end_s
     ]
-    for line in visible(ground_truth, time_s):
+    for line in visible_lines(ground_truth, time_s):
         letters = tuple(letter for letter in line.letters if not any(_covers(box, letter[1], line) for box in covers))
         if line.opacity >= _ORACLE.min_opacity and (letters or not covers):
             yield replace(line, letters=letters)
 
 
-def _covers(cover: tuple[int, int, int, int], x: float, line: Line) -> bool:
+def _covers(cover: tuple[int, int, int, int], x: float, line: VisibleLine) -> bool:
     y = line.box[1] + line.box[3] / 2
     return cover[0] <= x <= cover[0] + cover[2] and cover[1] <= y <= cover[1] + cover[3]
 
@@ -233,9 +235,9 @@ def texts_at(truth: Mapping[str, Any], time_s: float) -> Iterator[tuple[str, tup
             yield segment["text"], (x, y, width, height)
 
 
-def _lines_at(truth: Mapping[str, Any], time_s: float) -> Iterator[Line]:
+def _lines_at(truth: Mapping[str, Any], time_s: float) -> Iterator[VisibleLine]:
     """Yield the lines of a truth file at a media time, with letters of equal width."""
     for text, (x, y, width, height) in texts_at(truth, time_s):
         places = x + (np.arange(len(text)) + 0.5) / max(len(text), 1) * width
         box = round(x), round(y), round(width), round(height)
-        yield Line(box, tuple(zip(text, places.tolist(), strict=True)), 1.0)
+        yield VisibleLine(box, tuple(zip(text, places.tolist(), strict=True)), 1.0)

@@ -9,7 +9,7 @@ import pytest
 from stream_ocr.core.frame import Frame
 from stream_ocr.gating.change_detection import ChangeDetector
 from stream_ocr.sources.files import open_file
-from stream_ocr.synthetic.scene import Scene, Text, pictures, render
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames, render
 
 
 def frame(luma: np.ndarray) -> Frame:
@@ -20,7 +20,7 @@ def frame(luma: np.ndarray) -> Frame:
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
     """A luma plane of 640×360 with the look of a photograph."""
-    _, picture = next(pictures(Scene((), 0.04, (640, 360), background="static")))
+    _, picture = next(draw_frames(Scene((), 0.04, (640, 360), background="static")))
     return 16 + cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) * 219 / 255
 
 
@@ -127,7 +127,7 @@ def test_a_subtitle_over_a_moving_background_is_seen_beside_the_motion():
     text = Text("HELLO THERE", 0.5, 1, (20, 300), height=30, panel=(0, 0, 0))
     scene = Scene((text,), 1.0, (640, 360), background="static")
     shots = []
-    for time_s, picture in pictures(scene):
+    for time_s, picture in draw_frames(scene):
         cv2.circle(picture, (300 + round(float(time_s) * 100), 100), 50, (250, 250, 250), cv2.FILLED)
         shots.append(frame(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)))
     change_map = ChangeDetector()
@@ -140,7 +140,7 @@ def test_a_cut_is_not_a_pan_nor_a_flash(photo):
     change_map = against(photo)
     assert not change_map.changed(frame(np.roll(photo, 12, axis=1))).cut
     assert not change_map.changed(frame(np.roll(photo, 24, axis=1) * 0.6 + 80)).cut
-    _, other = next(pictures(Scene((), 0.04, (640, 360), background="static", seed=4)))
+    _, other = next(draw_frames(Scene((), 0.04, (640, 360), background="static", seed=4)))
     other = cv2.cvtColor(other, cv2.COLOR_RGB2GRAY)
     change = change_map.changed(frame(other))
     assert change.cut

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.gating.edge_onset import TILE, EdgeOnset
-from stream_ocr.synthetic.scene import Scene, Text, pictures
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames
 
 SIZE = (640, 360)
 
@@ -12,7 +12,7 @@ SIZE = (640, 360)
 def sudden(scene: Scene) -> list[int]:
     """The frames in which something appears, but for the first."""
     onset = EdgeOnset()
-    frames = [onset.sudden(picture[..., 1]).any() for _, picture in pictures(scene)]
+    frames = [onset.sudden(picture[..., 1]).any() for _, picture in draw_frames(scene)]
     assert frames[0], "all is new"
     return [n for n, new in enumerate(frames) if new and n > 0]
 
@@ -42,7 +42,7 @@ def test_another_size_is_all_new() -> None:
 def test_it_says_in_which_rows_something_appeared() -> None:
     text = Text("Good morning", 0.08, 2, (200, 300), height=30)
     onset = EdgeOnset()
-    frames = [onset.sudden(picture[..., 1]) for _, picture in pictures(Scene((text,), 0.2, SIZE, background="static"))]
+    frames = [onset.sudden(picture[..., 1]) for _, picture in draw_frames(Scene((text,), 0.2, SIZE, background="static"))]
     rows = np.flatnonzero(frames[2])
     assert rows.size
     assert 300 // TILE - 1 <= rows.min() <= rows.max() <= 340 // TILE
@@ -64,7 +64,7 @@ def test_a_text_that_goes_away_does_not_appear() -> None:
 
 def test_a_text_that_was_still_to_the_bit_can_be_replaced_too() -> None:
     one, other = (
-        next(picture[..., 1] for _, picture in pictures(Scene((Text(words, 0, 9, (200, 300)),), 1.0, SIZE)))
+        next(picture[..., 1] for _, picture in draw_frames(Scene((Text(words, 0, 9, (200, 300)),), 1.0, SIZE)))
         for words in ("Good morning", "The train is")
     )
     onset = EdgeOnset()

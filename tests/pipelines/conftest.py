@@ -17,7 +17,7 @@ from stream_ocr.api import Summary
 from stream_ocr.config.loading import PREFIX
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
-from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
+from stream_ocr.synthetic.scene import Scene, Text, clock, linear_path, render, truth
 
 OWN = ("models=builtin", "device=cpu", "threads=1")
 
@@ -30,7 +30,7 @@ SCENE = Scene(
             "PLATFORM",
             0.8,
             3.6,
-            line(0.8, (40, 170), 3.6, (420, 120)),
+            linear_path(0.8, (40, 170), 3.6, (420, 120)),
             height=30,
             colour=(250, 225, 60),
             outline=None,

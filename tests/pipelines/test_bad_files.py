@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent, read_jsonl
-from stream_ocr.synthetic.corrupt import sound_only, truncate
+from stream_ocr.synthetic.corrupt import truncate, write_audio_only
 
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Runs a program as root without the right to read everything."""
@@ -32,7 +32,7 @@ def bad(clip, tmp_path) -> dict[str, Path]:
     files["is empty"].touch()
     files["is not a video"].write_bytes(np.random.default_rng(0).bytes(20_000))
     truncate(clip.path, files["holds no pictures"], 0.001)
-    sound_only(files["holds only sound"])
+    write_audio_only(files["holds only sound"])
     files["is a directory"].mkdir()
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:4.0,\nfile://{clip.path}\n#EXT-X-ENDLIST\n"
     files["is a playlist"].write_text(playlist)
@@ -95,4 +95,4 @@ def test_a_file_that_may_not_be_read_stops_no_other(read, bad, clip, tmp_path) -
 def test_a_setting_that_is_not_known(read, clip) -> None:
     code, out, said = read(clip.path, "--set", "nonsense=1")
     assert (code, out) == (1, "")
-    assert said == "nonsense (--set) is not a setting; `stream-ocr config` lists them all.\n"
+    assert said == "nonsense (--set) is not a setting; `stream-ocr config` lists all settings.\n"

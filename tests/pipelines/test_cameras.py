@@ -18,7 +18,7 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.synthetic.scene import Scene, Text, line, render
+from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 
 LONG_S = 60.0  # on a busy machine; alone it takes a tenth of that
 PASSWORD, WRONG = "s3cr3t-p4ss", "wr0ng-p4ss"
@@ -27,7 +27,7 @@ SCENE = Scene(
     (
         Text("DEPARTURES", 0, 4, (40, 30), height=30),
         Text("GATE 12", 0.6, 3.2, (60, 250), height=32),
-        Text("PLATFORM", 1, 3.6, line(1, (40, 140), 3.6, (300, 130)), height=30),
+        Text("PLATFORM", 1, 3.6, linear_path(1, (40, 140), 3.6, (300, 130)), height=30),
     ),
     4.0,
     (640, 360),
@@ -184,7 +184,7 @@ def test_cameras_come_and_go_and_nobody_else_notices(camera, signs, watch):
         [sys.executable, "-m", "stream_ocr.cli", "run", str(run.config)], capture_output=True, text=True, check=False
     )
     assert second.returncode == 1
-    assert "being run already" in second.stderr
+    assert "is in use by another run" in second.stderr
 
     yard.kill()
     run.until(lambda: run.events("yard", "source.down"))

@@ -11,7 +11,7 @@ import pytest
 from stream_ocr.events import TextEvent
 from stream_ocr.events.spans import build_spans
 from stream_ocr.synthetic.encode import Codec, encode
-from stream_ocr.synthetic.scene import Scene, Text, pictures, truth
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames, truth
 from stream_ocr.synthetic.text import Point
 from stream_ocr.testing import read_with_oracles
 from stream_ocr.testing.oracles import Perturbation, unperturbed
@@ -102,7 +102,7 @@ def play(codec: Codec, tmp_path: Path) -> Callable[..., Played]:
 
     def play(scene: Scene, perturb: Perturbation = unperturbed, **encoding: Any) -> Played:
         path = tmp_path / ("scene.webm" if codec == "libvpx-vp9" else "scene.mp4")
-        encode(pictures(scene), path, scene.size, scene.fps, codec=codec, **encoding)
+        encode(draw_frames(scene), path, scene.size, scene.fps, codec=codec, **encoding)
         watched = read_with_oracles(path, scene, perturb=perturb)
         return Played(scene, watched.events, watched.counts)
 

@@ -5,7 +5,7 @@ from math import sin
 import pytest
 
 from stream_ocr.synthetic import footage
-from stream_ocr.synthetic.scene import line
+from stream_ocr.synthetic.scene import linear_path
 
 FRAME_S = 0.042
 WHOLE_S = 0.082  # it takes about a frame to come in by the margin of a box
@@ -41,7 +41,7 @@ def test_a_text_that_comes_nearer_is_one_text(sheet, play, fails) -> None:
 
 def test_each_line_of_credits_is_one_text(sheet, play) -> None:
     def rising(n: int, name: str):
-        path = line(n * 0.5, (320, 360), n * 0.5 + 3.0, (320, -60))
+        path = linear_path(n * 0.5, (320, 360), n * 0.5 + 3.0, (320, -60))
         return sheet.text(
             f"{name} Walker",
             n * 0.5,
@@ -67,7 +67,7 @@ def test_each_message_of_a_ticker_is_one_text(sheet, play) -> None:
 
     def crawling(text: str, start_s: float, wide: float):
         end_s = start_s + (wide + 400) / 300
-        path = line(start_s, (460, 318), end_s, (60 - wide, 318))
+        path = linear_path(start_s, (460, 318), end_s, (60 - wide, 318))
         return sheet.text(text, start_s, end_s, path, 24, outline=None, window=bar)
 
     first = crawling("Heavy rain closes the bridge at the old harbour until noon", 0.2, 720)

@@ -9,16 +9,16 @@ import pytest
 
 from stream_ocr.synthetic import footage
 from stream_ocr.synthetic.scene import Cover
-from stream_ocr.synthetic.text import Line
+from stream_ocr.synthetic.text import VisibleLine
 
 
-def flickering(look: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
+def flickering(look: int, lines: Sequence[VisibleLine]) -> Iterator[tuple[VisibleLine, float]]:
     """Sure of it, unsure, or blind, in turn."""
     score = (0.9, 0.52, 0.0)[look % 3]
     return ((line, score) for line in lines if score)
 
 
-def in_words(line: Line) -> Iterator[Line]:
+def in_words(line: VisibleLine) -> Iterator[VisibleLine]:
     """The words of a line, each with its own box."""
     places = np.array([place for _, place in line.letters])
     half = np.diff(places).mean() / 2
@@ -29,12 +29,12 @@ def in_words(line: Line) -> Iterator[Line]:
         yield replace(line, box=(round(left), line.box[1], round(right - left), line.box[3]), letters=letters)
 
 
-def splitting(look: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
+def splitting(look: int, lines: Sequence[VisibleLine]) -> Iterator[tuple[VisibleLine, float]]:
     """Whole lines and single words in turn."""
     return ((part, 0.9) for line in lines for part in (in_words(line) if look % 2 else [line]))
 
 
-def splitting_at_first(look: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
+def splitting_at_first(look: int, lines: Sequence[VisibleLine]) -> Iterator[tuple[VisibleLine, float]]:
     """Single words, and from the fifth look on whole lines."""
     return ((part, 0.9) for line in lines for part in (in_words(line) if look < 4 else [line]))
 
@@ -86,7 +86,7 @@ def test_noise_and_a_codec_that_flickers_are_no_change(sheet, play) -> None:
         picture[:] = np.clip(picture + grain[rng.integers(8)], 0, 255)
 
     text = sheet.text("Gate four is open", 0.8, 3.2, (160, 150))
-    played = play(sheet.scene(text, duration_s=4.0, background="static", finish=noisy, seed=3), gop=12, crf=28)
+    played = play(sheet.scene(text, duration_s=4.0, background="static", post_process=noisy, seed=3), gop=12, crf=28)
     played.is_exact()
     assert played.counts["crops_read"] <= 3
     assert played.counts["detector_frames"] <= 10

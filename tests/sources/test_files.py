@@ -100,7 +100,7 @@ def test_frames_without_presentation_times_get_some(tmp_path, name, codec):
 def test_turned_videos_come_upright(tmp_path, degrees, corner):
     mark = Text("I", 0, 9, (14, 14), height=40, outline=None, panel=(255, 255, 255))
     render(Scene((mark,), 0.2, (321, 179), background="black"), tmp_path / "flat.mp4", codec="mpeg4")
-    source, pictures = read(corrupt.turned(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
+    source, pictures = read(corrupt.set_rotation(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
     width, height = (179, 321) if degrees in (90, 270) else (321, 179)
     frame = pictures[0].frame
     assert source.size == frame.size == (width, height)
@@ -223,7 +223,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(plain, tmp_path):
     assert "empty" in refusal(empty)
     assert "not a video" in refusal(garbage)
     assert "no pictures" in refusal(corrupt.truncate(plain, tmp_path / "head.mp4", 0.02))
-    assert "only sound" in refusal(corrupt.sound_only(sound))
+    assert "only sound" in refusal(corrupt.write_audio_only(sound))
     assert "embedded null" in refusal("a\0b")
     assert "File name too long" in refusal("x" * 300)
     assert repr("two\nlines.mp4") in refusal("two\nlines.mp4")

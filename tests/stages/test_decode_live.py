@@ -27,7 +27,7 @@ from stream_ocr.core.messages import FrameRef, Message, SourceChanged, StreamClo
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sources.files import open_file
 from stream_ocr.stages.decode_live import LiveDecodeStage, LoadShedder
-from stream_ocr.synthetic.scene import Scene, Text, clock, line, render
+from stream_ocr.synthetic.scene import Scene, Text, clock, linear_path, render
 
 SIZE = (640, 360)
 LIVE = {
@@ -42,7 +42,7 @@ NEVER_STALE = {"max_latency_s": 20.0}
 SCENE = Scene(
     (
         Text(clock("12:34:56"), 0, 4, (40, 24), height=28, outline=None, panel=(20, 20, 28)),
-        Text("PLATFORM", 0, 4, line(0, (40, 170), 4, (420, 120)), height=30),
+        Text("PLATFORM", 0, 4, linear_path(0, (40, 170), 4, (420, 120)), height=30),
     ),
     4.0,
     SIZE,

@@ -10,8 +10,8 @@ from stream_ocr.core.frame import Frame
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.events.spans import Span, build_spans
-from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
-from stream_ocr.synthetic.scene import pictures as scene_pictures
+from stream_ocr.synthetic.scene import Scene, Text, clock, linear_path, render, truth
+from stream_ocr.synthetic.scene import draw_frames as scene_pictures
 from stream_ocr.testing import read_scripted
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz import drawing
@@ -239,7 +239,7 @@ def test_boxes_lie_on_the_text(tmp_path):
             Text("Good morning", 0.4, 2.0, (320, 300), "middle", height=28),
             Text("The train is late", 2.0, 4.4, (320, 300), "middle", height=28),
             Text(clock("12:34:56"), 0.0, 5.0, (470, 24), height=28, outline=None, panel=(20, 20, 28)),
-            Text("PLATFORM", 0.8, 4.6, line(0.8, (40, 180), 4.6, (420, 120)), height=30, panel=(28, 52, 110)),
+            Text("PLATFORM", 0.8, 4.6, linear_path(0.8, (40, 180), 4.6, (420, 120)), height=30, panel=(28, 52, 110)),
         ),
         duration_s=5.0,
         size=(640, 360),

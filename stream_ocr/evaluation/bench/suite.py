@@ -197,7 +197,7 @@ def _made(name: str, make: ClipOptions, tell: Callable[[str], None]) -> Path:
     path = make.folder / f"{stem}{_SUFFIX[make.codec]}"
     if not path.with_suffix(".json").exists():
         tell(f"{name}: making {path}")
-        scene = clips.scene(name, make.size, make.duration_s)
+        scene = clips.build_clip(name, make.size, make.duration_s)
         render(scene, path, codec=make.codec)
         path.with_suffix(".json").write_text(json.dumps(truth(scene, path.name)), encoding="utf-8")
     return path
