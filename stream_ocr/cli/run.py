@@ -27,5 +27,5 @@ def run(
     settings = load(config, set_)
     pipeline = LivePipeline(settings, output or (), config=config, overrides=set_ or ())
     view = camera_table.Lines() if plain or not sys.stderr.isatty() else camera_table.Board(pipeline.cameras)
-    page = serving().Served(config.stem, settings, pipeline.onlook.show, tell) if dashboard else None
+    page = serving().Served(config.stem, settings, pipeline.preview.handle, tell) if dashboard else None
     raise typer.Exit(camera_table.run(pipeline, view, page))

@@ -15,7 +15,7 @@ class Stage(ABC):
     """
 
     notes: Mapping[str, str] = MappingProxyType({})
-    """Facts for the user, known once the stage is entered: the model, the device, the duration."""
+    """Facts for the user, known once the stage is entered: the model and the device."""
 
     def __enter__(self) -> Self:
         """Load what the stage needs."""
@@ -58,6 +58,9 @@ class Stage(ABC):
 
 class SourceStage(Stage):
     """A stage without input: the first one of a stream."""
+
+    duration_s: float | None = None
+    """Length of the stream in media seconds, where it is known once the stage is entered."""
 
     @abstractmethod
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:

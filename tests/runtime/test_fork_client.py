@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stream_ocr.runtime.fork_client import AT_ONCE, KILLED, Fork, ForkServer
+from stream_ocr.runtime.fork_client import KILLED, MAX_FDS, Fork, ForkServer
 
 STANDARD = ("input", "output", "error")
 
@@ -108,12 +108,12 @@ def test_a_server_that_was_killed_takes_its_workers_along_and_is_replaced(fork: 
 def test_a_server_that_hangs_is_replaced(fork: Forker) -> None:
     worker, stdin = fork()
     os.kill(psutil.Process(worker.pid).ppid(), signal.SIGSTOP)
-    fork.server.answer_s = 0.2
+    fork.server.timeout_s = 0.2
     other, other_stdin = fork()
     assert (other.wait(5), worker.wait(5)) == (KILLED, KILLED)
     for end in (stdin, other_stdin):
         os.close(end)
-    fork.server.answer_s = 30.0
+    fork.server.timeout_s = 30.0
     third, stdin = fork()
     os.close(stdin)
     assert third.wait(5) == 0
@@ -128,13 +128,13 @@ def test_a_server_whose_program_died_meanwhile_leaves_quietly() -> None:
 
 
 def test_a_worker_gets_what_it_is_given_and_nothing_else(fork: Forker, tmp_path: Path) -> None:
-    given = [os.open(tmp_path / f"{n}", os.O_CREAT) for n in range(AT_ONCE + 50)]
+    given = [os.open(tmp_path / f"{n}", os.O_CREAT) for n in range(MAX_FDS + 50)]
     other, other_stdin = fork()
     worker, stdin = fork(given)
     for fd in given:
         os.close(fd)
     names = {Path(place.path).name for place in psutil.Process(worker.pid).open_files()}
-    assert names == {f"{n}" for n in range(AT_ONCE + 50)}
+    assert names == {f"{n}" for n in range(MAX_FDS + 50)}
     assert not psutil.Process(other.pid).open_files()
     server = psutil.Process(psutil.Process(worker.pid).ppid())
     assert not server.open_files()

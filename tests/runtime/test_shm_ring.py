@@ -65,7 +65,7 @@ def test_a_full_ring_gives_none_when_the_time_is_over(ring: Ring) -> None:
 
 def test_a_claim_waits_for_a_slot_and_says_that_it_waits(ring: Ring) -> None:
     waits: list[float] = []
-    writer = Ring.attach(os.dup(ring.fd), waiting=lambda: waits.append(time.monotonic()))
+    writer = Ring.attach(os.dup(ring.fd), on_wait=lambda: waits.append(time.monotonic()))
     refs = [put(writer, b"") for _ in range(3)]
     threading.Timer(0.1, ring.release, [refs[2]]).start()
     start = time.monotonic()
@@ -100,7 +100,7 @@ def test_a_slot_that_was_given_back_cannot_be_looked_at(ring: Ring) -> None:
 def test_giving_back_twice_is_found_and_a_stale_reference_does_no_harm(ring: Ring) -> None:
     stale = put(ring, b"first")
     ring.release(stale)
-    with pytest.raises(SlotError, match="given back twice"):
+    with pytest.raises(SlotError, match="released twice"):
         ring.release(stale)
     ref = put(ring, b"second")
     ring.release(stale)
@@ -171,10 +171,10 @@ def test_generations_count_the_fillings_of_the_whole_ring_also_for_a_successor(r
 def test_settling_gives_back_what_is_still_out_and_nothing_else(ring: Ring) -> None:
     refs = [put(ring, bytes([n])) for n in range(3)]
     ring.release(refs[0])
-    assert ring.settle(1, 2) == 1
+    assert ring.reclaim(1, 2) == 1
     assert not ring.holds(refs[1])
     assert bytes(ring.view(refs[2])[:1]) == b"\2"
-    assert ring.settle(1, 2) == 0, "never twice"
+    assert ring.reclaim(1, 2) == 0, "never twice"
     newer = [put(ring, b"new") for _ in range(2)][1]
     assert newer.slot == refs[1].slot
     ring.release(refs[1])  # a late reference does no harm where the slot was filled again
