@@ -20,7 +20,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
 from stream_ocr.evaluation.recognizer import load_labelled_crops
 from stream_ocr.models import builtin, presets
-from stream_ocr.models.backends.base import TorchEngine
+from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.detection.postprocess import find_boxes
 from stream_ocr.models.devices import pick_device
 from stream_ocr.models.zoo import load_detector, load_recognizer

@@ -27,9 +27,9 @@ def list_weights(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from stream_ocr.cli import doctor_checks
-    from stream_ocr.models.weights import folder, manifest
+    from stream_ocr.models.weights import manifest, weights_folder
 
-    typer.echo(folder())
+    typer.echo(weights_folder())
     for name, entry in sorted(manifest().items()):
         typer.echo(
             f"{name}: {entry['kind']}, {entry['architecture']}, {entry['licence']}; {doctor_checks.figures(entry)}"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import presets, weights
-from stream_ocr.models.backends.base import Engine, OnnxEngine, TorchEngine, fold_batch_norms
+from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.backends.mnn import MnnEngine
+from stream_ocr.models.backends.onnx import OnnxEngine
+from stream_ocr.models.backends.torch import TorchEngine, fold_batch_norms
 from stream_ocr.models.recognition.charset import Charset
 
 if TYPE_CHECKING:

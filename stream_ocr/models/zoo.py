@@ -8,7 +8,9 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.config.stages import RecognitionSettings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import builtin, presets
-from stream_ocr.models.backends.base import Engine, OnnxEngine, TorchEngine
+from stream_ocr.models.backends.base import Engine
+from stream_ocr.models.backends.onnx import OnnxEngine
+from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.detection.detector import Detector, Normalisation
 from stream_ocr.models.devices import pick_device
 from stream_ocr.models.recognition.charset import Charset

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stream_ocr.models.backends.base import fold_batch_norms
+from stream_ocr.models.backends.torch import fold_batch_norms
 
 Backbone = Literal["resnet18", "small"]
 

@@ -1,7 +1,7 @@
 """CRNN: convolutions, two bidirectional LSTM layers, one linear layer (Shi, Bai, Yao, arXiv 1507.05717).
 
 The convolutions differ from the paper's VGG: two early strides of two and dense 3x3 kernels, which CPUs compute
-fastest. The input is a grey line 32 pixels high, resized (never padded) to one of a few widths. The output is one vector
+fastest. The input is a grey line 32 pixels high, resized (never padded) to one of a few widths. The output is a vector
 of class scores for every four columns.
 """
 

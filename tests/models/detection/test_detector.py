@@ -7,7 +7,7 @@ import pytest
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import bounding_box, from_flat, rectangle
 from stream_ocr.core.messages import Detection
-from stream_ocr.models.backends.base import TorchEngine
+from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.detection.dbnet import MEAN, SCALE, DBNet
 from stream_ocr.models.detection.detector import Detector, Normalisation, fit_canvas, sort_reading_order
 from stream_ocr.models.devices import BackendChoice, pick_device

@@ -64,7 +64,7 @@ def test_make_decoder_reads_the_lexicon_from_a_file(tmp_path: Path) -> None:
 def test_constraints_raise_settings_errors(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"recognition.pattern.*not a valid regular expression"):
         Settings.load(overrides=["recognition.pattern='(a'"])
-    with pytest.raises(SettingsError, match="only one of them"):
+    with pytest.raises(SettingsError, match="only one of the two"):
         Settings.load(overrides=["recognition.pattern=a", "recognition.lexicon=words.txt"])
     with pytest.raises(SettingsError, match="cannot be read"):
         read(scores("a"), lexicon=tmp_path / "missing.txt")

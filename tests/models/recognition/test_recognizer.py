@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ocr.models.backends.base import TorchEngine
+from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.devices import BackendChoice, pick_device
 from stream_ocr.models.recognition import crnn
 from stream_ocr.models.recognition.charset import DEFAULT, Charset

@@ -1,5 +1,8 @@
-"""ONNX files of our own making, by the engine and by settings; encoded here, without the onnx package."""
+"""Custom ONNX files, run by the engine and named in settings; encoded here without the onnx package."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +13,11 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.errors import WeightsError
-from stream_ocr.models import zoo
-from stream_ocr.models.backends.base import OnnxEngine
+from stream_ocr.models import weights, zoo
+from stream_ocr.models.backends.onnx import OnnxEngine
 from stream_ocr.models.devices import pick_device
 
-SHARED = Path(__file__).parents[2] / "shared" / "models"
+SHARED = Path(__file__).parents[4] / "shared" / "models"
 
 # Protocol buffers: a field is its number and kind, then a varint (kind 0) or a length and as many bytes (kind 2).
 
@@ -58,7 +61,7 @@ def write_model(
     weights: Sequence[bytes] = (),
     **metadata: str,
 ) -> Path:
-    """A model from "x" to "y"."""
+    """Write an ONNX model with input "x" and output "y"."""
     graph = b"".join(field(1, n) for n in nodes) + field(2, "net") + b"".join(field(5, w) for w in weights)
     graph += field(11, value("x", shapes[0])) + field(12, value("y", shapes[1]))
     written = b"".join(field(14, field(1, key) + field(2, text)) for key, text in metadata.items())
@@ -68,14 +71,14 @@ def write_model(
 
 @pytest.fixture
 def detector_file(tmp_path: Path) -> Path:
-    """Bright pixels are text."""
+    """A detector: bright pixels are text."""
     nodes = [node("ReduceMean", ["x"], "mean", axes=[1], keepdims=1), node("Sigmoid", ["mean"], "y")]
     return write_model(tmp_path / "detector.onnx", nodes, (["B", 3, "H", "W"], ["B", 1, "H", "W"]))
 
 
 @pytest.fixture
 def recognizer_file(tmp_path: Path) -> Path:
-    """Every run of bright columns is an "a"."""
+    """A recogniser: every run of bright columns is an "a"."""
     weights = tensor("w", np.array([[0, 0, 0], [9, 9, 9], [0, 0, 0]], dtype=np.float32).reshape(3, 3, 1, 1))
     nodes = [
         node("Conv", ["x", "w"], "classes"),
@@ -102,7 +105,7 @@ def bars(count: int) -> np.ndarray:
     return crop
 
 
-def test_engine_runs_a_model_and_tells_its_shapes_and_metadata(recognizer_file: Path) -> None:
+def test_onnx_engine_runs_a_model_and_returns_its_shapes_and_metadata(recognizer_file: Path) -> None:
     engine = OnnxEngine(recognizer_file, pick_device("cpu", runtime="onnx", threads=1))
     assert engine.input_shape == (None, 3, 48, None)
     assert engine.output_shape == (None, None, 3)
@@ -112,7 +115,7 @@ def test_engine_runs_a_model_and_tells_its_shapes_and_metadata(recognizer_file: 
     assert np.all(y.argmax(axis=2) == 1)
 
 
-def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_onnx_engine_rejects_a_file_that_is_not_a_model(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"not a model")
     for path in (damaged, tmp_path / "missing.onnx"):
@@ -121,21 +124,33 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> N
         assert "\n" not in str(caught.value)
 
 
-def test_settings_name_a_detector(detector_file: Path) -> None:
+def test_onnx_engine_turns_telemetry_off(tmp_path: Path) -> None:
+    path = weights.verified_path("recognizer-small", "onnx")
+    code = f"""if True:
+        from pathlib import Path
+        from stream_ocr.models.devices import pick_device
+        from stream_ocr.models.backends.onnx import OnnxEngine
+        OnnxEngine(Path({str(path)!r}), pick_device("cpu", runtime="onnx"))
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == [], "its telemetry begins with a file for the session"
+
+
+def test_load_detector_takes_the_onnx_file_of_the_settings(detector_file: Path) -> None:
     settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip_ratio=0", "device=cpu"])
     detector = zoo.load_detector(settings)
     (region,) = detector.detect([frame_with([(200, 100, 400, 140)], (640, 360))])[0]
     np.testing.assert_allclose(bounding_box(from_flat(region.quad)), (200, 100, 400, 140), atol=2)
 
 
-def test_settings_name_a_recogniser(recognizer_file: Path) -> None:
+def test_load_recognizer_takes_the_onnx_file_of_the_settings(recognizer_file: Path) -> None:
     settings = Settings.load(overrides=[f"recognition.onnx={recognizer_file}", "device=cpu"])
     recognizer = zoo.load_recognizer(settings)
     assert recognizer.crop_height == 48
     assert [reading.text for reading in recognizer.read([bars(3), bars(1), bars(5)])] == ["aaa", "a", "aaaaa"]
 
 
-def test_characters_may_come_from_a_file(recognizer_file: Path, tmp_path: Path) -> None:
+def test_load_recognizer_reads_characters_from_a_file(recognizer_file: Path, tmp_path: Path) -> None:
     listed = tmp_path / "characters.txt"
     listed.write_text("b\r\n")
     overrides = [f"recognition.onnx={recognizer_file}", f"recognition.characters={listed}", "device=cpu"]
@@ -143,7 +158,7 @@ def test_characters_may_come_from_a_file(recognizer_file: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["a\nb\nc\n", "", "ab\n", None])
-def test_characters_that_do_not_fit_are_refused(recognizer_file: Path, tmp_path: Path, text: str | None) -> None:
+def test_load_recognizer_rejects_wrong_characters(recognizer_file: Path, tmp_path: Path, text: str | None) -> None:
     listed = tmp_path / "characters.txt"
     if text is not None:
         listed.write_text(text)
@@ -152,7 +167,7 @@ def test_characters_that_do_not_fit_are_refused(recognizer_file: Path, tmp_path:
         zoo.load_recognizer(Settings.load(overrides=overrides))
 
 
-def test_a_recogniser_without_a_list_of_characters_asks_for_one(detector_file: Path) -> None:
+def test_load_recognizer_asks_for_missing_characters(detector_file: Path) -> None:
     with pytest.raises(WeightsError, match=r"recognition\.characters"):
         zoo.load_recognizer(Settings.load(overrides=[f"recognition.onnx={detector_file}", "device=cpu"]))
 
@@ -171,8 +186,8 @@ def rendered_words() -> Iterator[tuple[str, np.ndarray]]:
     return ((text, render(text)) for text in ("Station", "12:34", "640x360"))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the models to try are not beside the repository")
-def test_older_models_of_ppocr_read(rendered_words: Iterator[tuple[str, np.ndarray]]) -> None:
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/models")
+def test_older_ppocr_models_work(rendered_words: Iterator[tuple[str, np.ndarray]]) -> None:
     settings = Settings.load(
         overrides=[
             f"detection.onnx={SHARED / 'en_PP-OCRv3_det_infer.onnx'}",
