@@ -19,8 +19,9 @@ class Backoff:
     rng: random.Random = field(default_factory=random.Random, repr=False, compare=False)
 
     def delay_s(self, failures: int) -> float:
-        """Return the delay after ``failures`` failures in a row (1 or more)."""
-        return self._jittered(min(self.first_s * 2.0 ** min(failures - 1, _MAX_DOUBLINGS), self.longest_s))
+        """Return the delay after ``failures`` failures in a row; 0 counts as 1."""
+        doublings = min(max(failures - 1, 0), _MAX_DOUBLINGS)
+        return self._jittered(min(self.first_s * 2.0**doublings, self.longest_s))
 
     def longest_delay_s(self) -> float:
         """Return the delay for a failure that waiting is unlikely to cure."""

@@ -4,7 +4,6 @@ Failed deliveries are retried with exponential backoff and jitter, so that many 
 leaves the queue once the receiver has accepted it: each is delivered at least once, also after a kill.
 """
 
-import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Literal, Protocol
 
 import structlog
 
+from stream_ocr.core.backoff import Backoff
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 from stream_ocr.sinks.base import describe_error
@@ -81,6 +81,7 @@ class QueuedSink:
         self.name = name
         self._queue, self._delivery, self._retry = queue, delivery, retry
         self._limit = retry.max_events
+        self._backoff = Backoff(retry.min_backoff_s, retry.max_backoff_s, jitter=THRESHOLDS.backoff_jitter)
         self._failures = 0
         self._last_error = ""
         self._rejected: list[str] = []  # the reason for each event; append and pop are atomic
@@ -156,10 +157,10 @@ class QueuedSink:
         if result.reason != self._last_error:
             log.warning("delivery failed", sink=self.name, reason=result.reason, pending=len(self._queue))
         self._last_error = result.reason
-        doublings = min(self._failures, THRESHOLDS.backoff_max_doublings)
-        backoff_s = self._retry.min_backoff_s * 2**doublings * random.uniform(*THRESHOLDS.backoff_jitter)
-        pause_s = min(max(backoff_s, result.retry_after_s or 0.0), self._retry.max_backoff_s)
         self._failures += 1
+        pause_s = min(
+            max(self._backoff.delay_s(self._failures), result.retry_after_s or 0.0), self._retry.max_backoff_s
+        )
         if result.retry_after_s is not None:
             self._stop.wait(pause_s)
         elif self._closing.is_set():  # the end of a run must not wait for long

@@ -37,9 +37,6 @@ class SinkThresholds:
     backoff_jitter: tuple[float, float] = (0.5, 1.0)
     """Range of the random factor on each pause after a failed delivery."""
 
-    backoff_max_doublings: int = 30
-    """Limit of the exponent, which keeps the pause finite after any number of failures."""
-
     webhook_body_s: float = 1.0
     """Maximum time to read the body of a webhook response, in seconds. It is read only to reuse the connection."""
 

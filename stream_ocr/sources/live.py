@@ -8,7 +8,6 @@ not come back at the same moment.
 
 import gc
 import logging
-import random
 import threading
 import time
 from contextlib import closing
@@ -18,8 +17,9 @@ from typing import Literal, Self
 
 import structlog
 
-from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.config.sources import LiveSettings, SourceSettings
+from stream_ocr.config.stages import DecodeSettings
+from stream_ocr.core.backoff import Backoff
 from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError
 from stream_ocr.sources.camera import CameraReader, CapturedFrame, FileReplay, Losses, Pace
@@ -29,7 +29,6 @@ from stream_ocr.sources.files import open_file
 from stream_ocr.sources.frame_queue import FrameQueue, QueuedFrame
 from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, Utc
 
-_JITTER = 0.2
 _HEALTHY_S = 5.0  # a connection that lasted so long makes the next pause short again
 _LEAVE_S = 1.0
 _HOURS_CHECK_S = 1.0
@@ -60,6 +59,7 @@ class LiveSource:
         self.connections = self.corrupt = 0
         self._stream, self._source, self._live, self._decode = stream, source, live, decode
         self._name = camera_name(source)
+        self._backoff = Backoff(live.min_backoff_s, live.max_backoff_s)
         self._timeline = LiveTimeline(epoch=epoch, origin_s=origin_s)
         self._lateness, self._utc = Lateness(), Utc()
         self._mailbox = FrameQueue(live.max_latency_s)
@@ -181,9 +181,7 @@ class LiveSource:
         self._mailbox.put(SourceChanged(self._stream, kind, self._epoch, start_s, reason=reason, utc_ns=utc_ns))
 
     def _pause(self, failures: int, loss: UnreachableError) -> None:
-        longest_s = self._live.max_backoff_s
-        pause_s = min(self._live.min_backoff_s * 2 ** min(max(failures - 1, 0), 16), longest_s)
-        self._stop.wait((longest_s if loss.lasting else pause_s) * random.uniform(1 - _JITTER, 1 + _JITTER))
+        self._stop.wait(self._backoff.longest_delay_s() if loss.lasting else self._backoff.delay_s(failures))
 
     def _is_active(self) -> bool:
         return self._source.is_active(datetime.now())  # noqa: DTZ005 - hours of the day at this machine are meant
