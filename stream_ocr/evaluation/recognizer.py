@@ -19,7 +19,7 @@ from stream_ocr.evaluation.recognition_metrics import letters_and_digits
 from stream_ocr.models.presets import with_model_defaults
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
-from stream_ocr.models.zoo import load_recognizer
+from stream_ocr.readings.second_reader import Crop, load_readers
 
 _BATCH = 32
 _LABELS = "labels.tsv"
@@ -92,15 +92,16 @@ class Report:
 
 def evaluate_recognizer(data: Path, settings: Settings) -> Report:
     """Read every crop of a set. Raises SourceError when it is none."""
-    reader, temperature = load_recognizer(settings), with_model_defaults(settings).recognition.temperature or 1.0
+    settings = with_model_defaults(settings)
+    readers, temperature = load_readers(settings), settings.recognition.temperature or 1.0
     samples = list(load_labelled_crops(data))
     if not samples:
         raise SourceError(f"{data} holds no crops that {_LABELS} names.")
-    reader.read([crop for crop, _ in samples[:_BATCH]])  # the first calls of a network are slow
+    readers.read([Crop(crop, 0.0) for crop, _ in samples[:_BATCH]])  # the first calls of a network are slow
     read: list[Decoded] = []
     begun = time.perf_counter()
     for start in range(0, len(samples), _BATCH):
-        read += reader.read([crop for crop, _ in samples[start : start + _BATCH]])
+        read += readers.read([Crop(crop, 0.0) for crop, _ in samples[start : start + _BATCH]])[0]
     spent_s = time.perf_counter() - begun
     honest = [look._replace(char_confidences=calibrate(look.char_confidences, temperature)) for look in read]
     return report([Case(crop, text, look) for (crop, text), look in zip(samples, honest, strict=True)], spent_s)

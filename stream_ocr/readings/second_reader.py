@@ -5,11 +5,13 @@ Both confidences are calibrated on the same crops, so they can be compared, and 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.models import presets, zoo
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.decoding import source_decoders
@@ -102,6 +104,18 @@ class Readers:
         if without_spaces(first.text) == without_spaces(second.text):
             return first if not first.text else _agreed(first, second)  # the first is the better one at spaces
         return second if self._certainty(second) > self._certainty(first) else first
+
+
+def load_readers(settings: Settings) -> Readers:
+    """Return the recognisers that these settings select, ready to run. Raises WeightsError and DeviceError."""
+    preset = presets.select_preset(settings)
+    uses_preset_margin = settings.recognition.margin == preset.crop_margin  # else the settings give one for all
+    return Readers(
+        zoo.load_recognizer(settings),
+        settings,
+        first_margin=preset.recognizer.margin if uses_preset_margin else None,
+        load_second=partial(zoo.load_second_reader, settings) if preset.second_reader else None,
+    )
 
 
 def _agreed(first: Decoded, second: Decoded) -> Decoded:

@@ -1,7 +1,6 @@
 """Recognize: read the crops of all streams, and combine the readings of each text."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,9 +18,9 @@ from stream_ocr.core.messages import (
     TrackState,
 )
 from stream_ocr.gating.reread_backoff import RereadBackoff
-from stream_ocr.models import presets, zoo
+from stream_ocr.models import presets
 from stream_ocr.models.recognition.recognizer import Recognizer
-from stream_ocr.readings.second_reader import Crop, Readers
+from stream_ocr.readings.second_reader import Crop, Readers, load_readers
 from stream_ocr.readings.voting import Voting
 from stream_ocr.readings.word_filter import believed
 from stream_ocr.stages.base import CROPS, Slots, Stage
@@ -48,20 +47,10 @@ class RecognizeStage(Stage):
         if self._given is not None:
             self._readers = Readers(self._given, self._settings)
             return self
-        preset = presets.select_preset(self._settings)
-        first = zoo.load_recognizer(self._settings)
-        self._readers = Readers(
-            first,
-            self._settings,
-            first_margin=self._first_margin(preset),
-            load_second=partial(zoo.load_second_reader, self._settings) if preset.second_reader else None,
-        )
-        self.notes = {"network": f"{preset.recognizer.family}, {first.engine.backend}"}
+        self._readers = load_readers(self._settings)
+        family = presets.select_preset(self._settings).recognizer.family
+        self.notes = {"network": f"{family}, {self._readers.first.engine.backend}"}
         return self
-
-    def _first_margin(self, preset: presets.ModelPreset) -> float | None:
-        """Return the margin of the first reader, unless the settings give one for all."""
-        return preset.recognizer.margin if self._settings.recognition.margin == preset.crop_margin else None
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """Yield ``Readings`` of every frame, in order."""
