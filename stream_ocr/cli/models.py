@@ -23,9 +23,9 @@ class Net(StrEnum):
 class Measured(Protocol):
     """What was measured of a network."""
 
-    def lines(self) -> str: ...
-    def values(self) -> dict[str, Any]: ...
-    def sheet(self) -> "np.ndarray": ...
+    def as_text(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def contact_sheet(self) -> "np.ndarray": ...
 
 
 def train(
@@ -68,11 +68,11 @@ def evaluate(
         from stream_ocr.evaluation import recognizer as recognizer_evaluation
 
         report = recognizer_evaluation.evaluate_recognizer(data, settings)
-    typer.echo(report.lines())
+    typer.echo(report.as_text())
     if json_ is not None:
-        json_.write_text(json.dumps(report.values(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        json_.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if worst is not None:
-        still.write_image(worst, report.sheet())
+        still.write_image(worst, report.contact_sheet())
 
 
 def detect(

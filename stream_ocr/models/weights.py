@@ -1,7 +1,7 @@
 """Weights on disk: one fp16 ``safetensors`` file per network, and ``manifest.json``, which describes them.
 
-A manifest entry holds ``kind`` ("detector" or "recognizer"), ``architecture``, ``parameters`` (arguments of the class of
-the network), ``charset``, ``preprocessing``, ``calibration`` (of recognisers: the ``temperature`` of confidences),
+An entry of the manifest holds ``kind`` ("detector" or "recognizer"), ``architecture``, ``parameters`` (arguments of
+the class), ``charset``, ``preprocessing``, ``calibration`` (of recognisers: the ``temperature`` of confidences),
 ``recipe``, ``data``, ``licence``, ``figures``, and the ``sha256`` of the file, which every load checks. If the
 network has been exported into the same folder, ``onnx_sha256`` or ``mnn_sha256`` is that of the export. Reading the
 manifest needs no torch.

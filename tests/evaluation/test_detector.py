@@ -14,7 +14,7 @@ OWN = Settings.load(overrides=["models=builtin"])
 
 @pytest.fixture
 def signs(tmp_path: Path) -> Path:
-    """Two pictures of one line each; the truth of the second one is elsewhere."""
+    """Return the truth of two images of one line each; that of the second one is misplaced."""
     font = ImageFont.load_default(56)
     box = font.getbbox("PLATFORM 12")
     entries = []
@@ -29,15 +29,15 @@ def signs(tmp_path: Path) -> Path:
     return path
 
 
-def test_hits_and_misses_are_counted_and_shown(signs: Path) -> None:
+def test_evaluate_detector_counts_and_shows_matches_and_errors(signs: Path) -> None:
     report = evaluate_detector(signs, OWN)
-    assert (report.deteval.found, report.deteval.right) == (2, 1)
-    assert (report.deteval.truth, report.deteval.met) == (2, 1)
+    assert (report.deteval.detections, report.deteval.matched_detections) == (2, 1)
+    assert (report.deteval.truth, report.deteval.matched_truth) == (2, 1)
     assert report.iou.f == report.deteval.f == 0.5
     assert report.milliseconds > 0
-    assert "F 0.500" in report.lines()
-    assert json.loads(json.dumps(report.values()))["deteval"]["recall"] == 0.5
-    sheet = report.sheet()
+    assert "F 0.500" in report.as_text()
+    assert json.loads(json.dumps(report.to_dict()))["deteval"]["recall"] == 0.5
+    sheet = report.contact_sheet()
     assert sheet.dtype == np.uint8
     first = sheet[:400, :640].astype(int)  # the worst case comes first: nothing green under the red
     assert (first[..., 1] - first[..., 2] > 100).any()

@@ -157,7 +157,7 @@ def _run(
     row["texts_per_minute"] = round(row["texts"] / duration_s * 60, 2)
     if clip.truth is not None:
         scored = score(clip.truth, events)
-        row["score"] = scored.figures()
+        row["score"] = scored.metrics()
         row["errors_ms"] = {"start": _plain(scored.start_errors_ms), "end": _plain(scored.end_errors_ms)}
         row["missed"] = [word.word for word in scored.missed]
         row["extra"] = [word.word for word in scored.extra]
