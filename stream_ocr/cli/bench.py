@@ -42,8 +42,8 @@ def bench(
     from stream_ocr.evaluation import bench as benchmark
 
     load(None, set_)
-    make = benchmark.Make.parse(folder, size, seconds, codec)
-    results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), tell=tell)
+    make = benchmark.ClipOptions.parse(folder, size, seconds, codec)
+    results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), progress=tell)
     benchmark.show(results)
     if output is not None:
         output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -77,7 +77,7 @@ def score(
     from stream_ocr.store.replay import read_events
 
     scored = event_score.score(event_score.read_truth(truth), read_events(events))
-    figures = scored.figures()
+    figures = scored.metrics()
     typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():
         for word in found:
