@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from stream_ocr.bus import protocol
-from stream_ocr.bus.connections import MAX_REQUESTS_PER_S, MAX_SUBSCRIBED_BYTES, MAX_SUBSCRIPTIONS, MAX_TOPIC_BYTES
+from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.events import CONFIDENCE_DIGITS, PIXEL_DIGITS, SCHEMA, TIME_DIGITS, SourceEvent, TextEvent
 from stream_ocr.store.reader import PAGE_BYTES, PAGE_EVENTS
 
@@ -114,7 +114,7 @@ def _asyncapi() -> Json:
                 "messages": _named(_EVENTS),
             },
             "heartbeat": {
-                "address": protocol.BEAT_TOPIC.decode(),
+                "address": protocol.HEARTBEAT_TOPIC.decode(),
                 "description": "The address is the first frame of the message.",
                 "servers": [{"$ref": "#/servers/events"}],
                 "messages": _named([protocol.Heartbeat]),
@@ -232,9 +232,9 @@ what came before. As schemas: [protocol.schema.json](protocol.schema.json), [asy
 
 **Events** are messages of two frames: the topic, `<stream>/<kind>` in UTF-8, and the event. A stream's name may have
 slashes in it, a kind has none. Subscribe to `gate/` for one stream, to the empty topic for all. A message on any topic
-but `{protocol.BEAT_TOPIC.decode()}` is an event. Ignore fields and kinds that you do not know, but count their `seq`.
+but `{protocol.HEARTBEAT_TOPIC.decode()}` is an event. Ignore fields and kinds that you do not know, but count their `seq`.
 
-**Heartbeats** come every {protocol.BEAT_S:g} s under the topic `{protocol.BEAT_TOPIC.decode()}`. It needs a
+**Heartbeats** come every {protocol.HEARTBEAT_S:g} s under the topic `{protocol.HEARTBEAT_TOPIC.decode()}`. It needs a
 subscription of its own where you do not subscribe to all.
 
 **Questions** are one frame each; REQ's empty frame before it comes back with the reply. A reply has the `id` of its
@@ -246,10 +246,10 @@ says, a reply as its question. A message that begins with a brace is JSON, which
 | limit | what happens beyond it |
 |---|---|
 | {protocol.MAX_REQUEST_BYTES} bytes of a question | the connection is closed |
-| {MAX_TOPIC_BYTES} bytes of a topic | the connection is closed |
-| {MAX_REQUESTS_PER_S} questions a second of one connection | it is closed |
-| {MAX_SUBSCRIPTIONS} subscriptions of one connection at a time | it is closed |
-| {MAX_SUBSCRIBED_BYTES // 1024} KiB of their topics | it is closed |
+| {THRESHOLDS.max_topic_bytes} bytes of a topic | the connection is closed |
+| {THRESHOLDS.max_requests_per_s} questions a second of one connection | it is closed |
+| {THRESHOLDS.max_subscriptions} subscriptions of one connection at a time | it is closed |
+| {THRESHOLDS.max_subscribed_bytes // 1024} KiB of their topics | it is closed |
 | `socket.max_peers` connections | a further one is closed |
 | `socket.backlog` events that wait for one subscriber | later ones are dropped for it; it sees the gap and asks |
 | {PAGE_EVENTS} events or {PAGE_BYTES // 1024} KiB of a replay | the next page is asked for |

@@ -94,7 +94,7 @@ def hit(run: Run, name: str, how: signal.Signals) -> None:
     assert {other for other, pid in supervisor.pids.items() if pid != before[other]} == {name}
 
 
-def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_killed_workers_and_leaves_others_alone(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
         run = Run(supervisor)
@@ -109,7 +109,7 @@ def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> N
     assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_PER_INCARNATION}
 
 
-def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_all_workers_after_the_fork_server_died(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
         run = Run(supervisor)
@@ -126,7 +126,7 @@ def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_pa
     assert_in_order(log)
 
 
-def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_hung_workers(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}, hang_s=1.5) as supervisor:
         run = Run(supervisor)
@@ -138,7 +138,7 @@ def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
     assert "a down The decode/a worker gave no sign of life for 1.5 s and was killed." in log.read_text().splitlines()
 
 
-def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
+def test_live_supervisor_reclaims_lost_slots(tmp_path: Path) -> None:
     """Again and again, with all slots on their way: a ring would soon be empty otherwise."""
     log = tmp_path / "log"
     topology = five({"a": {"frames": 10**9}}, log, track={"pause_s": 0.01})
@@ -157,7 +157,7 @@ def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
     assert told == sorted(set(told))
 
 
-def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_path: Path) -> None:
+def test_live_supervisor_quarantines_a_frame_that_kills_its_worker_twice(tmp_path: Path) -> None:
     log = tmp_path / "log"
     faults = {"kill": [30], "stream": "b"}
     topology = five({"a": CAMERA, "b": {**CAMERA, "frames": 100}}, log, detect={"faults": faults})
@@ -173,7 +173,7 @@ def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_pa
     assert len(told) > 80, "what the dead worker had received beyond its batch is lost, and no more"
 
 
-def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
+def test_live_supervisor_retries_an_innocent_batch(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
@@ -184,7 +184,7 @@ def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
     assert (0, 30) in seqs(log, "a")
 
 
-def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
+def test_worker_halves_its_batch_when_memory_is_scarce(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": {"frames": 300}, "b": {"frames": 300}}, log, detect={"faults": {"max_batch": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
@@ -195,7 +195,7 @@ def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
         assert seqs(log, stream) == [(0, seq) for seq in range(300)]
 
 
-def test_another_error_of_the_device_replaces_the_worker(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_a_worker_after_a_device_error(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": CAMERA}, log, detect={"faults": {"fail": [10], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
@@ -206,7 +206,7 @@ def test_another_error_of_the_device_replaces_the_worker(tmp_path: Path) -> None
     assert (0, 10) in seqs(log, "a")
 
 
-def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
+def test_stop_works_while_a_source_is_dead(tmp_path: Path) -> None:
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, tmp_path / "log"), {}) as supervisor:
         run = Run(supervisor)
         run.more("a")
@@ -219,7 +219,7 @@ def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
     with LiveSupervisor(topology, {}) as supervisor:
         Run(supervisor).stop()  # they have been started, and cannot have begun
@@ -228,7 +228,7 @@ def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.
     assert " down " not in (tmp_path / "log").read_text()
 
 
-def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
+def test_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
     """One sends whenever a slot is free, the other now and then; what follows is too slow for the first."""
     topology = five(
         {"a": {"frames": 10**9}, "b": {"frames": 10**9, "pause_s": 0.05}}, tmp_path / "log", track={"pause_s": 0.01}
@@ -246,7 +246,7 @@ def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
 SLOTS = RingSize(6, 50_000_000)
 
 
-def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Path) -> None:
+def test_set_source_replaces_the_only_source(tmp_path: Path) -> None:
     topology = five({"a": CAMERA}, tmp_path / "log")
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
@@ -269,14 +269,14 @@ def two_cameras(log: Path) -> Iterator[tuple[Run, Callable[[], None]]]:
         yield run, lambda: supervisor.set_source(topology.processes[0], SLOTS, {})
 
 
-def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
+def test_stop_while_a_source_is_replaced(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         replace()
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
-def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> None:
+def test_drop_source_right_after_set_source(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         replace()
         run.supervisor.drop_source("decode/a", {})
@@ -286,7 +286,7 @@ def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> No
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
-def test_a_source_that_dies_while_it_gives_way_is_closed_for(tmp_path: Path) -> None:
+def test_live_supervisor_closes_the_stream_of_a_source_that_dies_while_it_is_replaced(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         pid = run.supervisor.pids["decode/a"]
         os.kill(pid, signal.SIGSTOP)

@@ -76,7 +76,7 @@ def open_files(pid: int) -> list[str]:
     return files
 
 
-def test_two_streams_through_five_stages_arrive_whole_and_in_order(
+def test_supervisor_runs_two_streams_through_five_stages_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "zmq.py").write_text("raise RuntimeError('imported from the folder of the user')")
@@ -107,7 +107,7 @@ def test_two_streams_through_five_stages_arrive_whole_and_in_order(
     assert lines[-1] == "closed"
 
 
-def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
+def test_sources_start_while_a_stage_still_loads(tmp_path: Path) -> None:
     sign = str(tmp_path / "a frame has come")
     topology = table(
         {"a": {"frames": 40}}, track={"toy": "track", "sign": sign}, publish={"toy": "publish", "sign": sign}
@@ -116,7 +116,7 @@ def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
         assert len(published(rest(supervisor))) == 40
 
 
-def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
+def test_slots_throttle_a_source_that_is_faster_than_later_stages() -> None:
     topology = table(
         {"a": {"frames": 30}}, slots=3, track={"toy": "track", "pause_s": 0.02}, publish={"toy": "publish"}
     )
@@ -127,7 +127,7 @@ def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
 
 
 @pytest.mark.parametrize("name", ["decode/a", "detect", "track", "recognize", "publish"])
-def test_the_death_of_a_worker_ends_the_run_with_its_name(name: str, tmp_path: Path) -> None:
+def test_supervisor_ends_the_run_when_a_worker_is_killed(name: str, tmp_path: Path) -> None:
     with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
         messages = supervisor.messages()
         assert len(list(islice(messages, 5))) == 5
@@ -143,7 +143,7 @@ def test_the_death_of_a_worker_ends_the_run_with_its_name(name: str, tmp_path: P
         assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
+def test_workers_die_with_the_supervisor(tmp_path: Path) -> None:
     script = (
         "from toy_stages import table\n"
         "from stream_ocr.runtime.supervisor import Supervisor\n"
@@ -175,14 +175,14 @@ def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
         ("leave", "The detect worker ended with exit code 3; what was read so far is kept."),
     ],
 )
-def test_a_stage_that_fails_says_why(kind: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_supervisor_reports_why_a_stage_failed(kind: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(WorkerError) as caught, Supervisor(troubled(kind), {}) as supervisor:
         rest(supervisor)
     assert str(caught.value) == sentence
     assert capfd.readouterr().err == ""
 
 
-def test_where_a_bug_sits_is_told_to_those_who_ask(
+def test_debug_prints_the_traceback_of_a_failed_stage(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAM_OCR_DEBUG", "1")
@@ -191,7 +191,7 @@ def test_where_a_bug_sits_is_told_to_those_who_ask(
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
-def test_a_stage_that_cannot_start_says_why() -> None:
+def test_supervisor_reports_why_a_stage_cannot_start() -> None:
     with pytest.raises(WorkerError) as caught, Supervisor(troubled("no weights"), {}):
         pass
     assert str(caught.value) == (
@@ -199,7 +199,7 @@ def test_a_stage_that_cannot_start_says_why() -> None:
     )
 
 
-def test_a_start_that_takes_too_long_is_given_up() -> None:
+def test_supervisor_gives_up_a_start_that_takes_too_long() -> None:
     topology = table({"a": FOR_EVER}, publish={"toy": "publish"})
     with (
         pytest.raises(WorkerError, match="Not ready after 0 s: decode/a, publish"),
@@ -208,20 +208,20 @@ def test_a_start_that_takes_too_long_is_given_up() -> None:
         pass
 
 
-def test_a_stage_that_hangs_is_found() -> None:
+def test_supervisor_finds_a_hung_stage() -> None:
     sentence = r"The detect worker gave no sign of life for 1\.5 s and was killed"
     with pytest.raises(WorkerError, match=sentence), Supervisor(troubled("hang"), {}, hang_s=1.5) as supervisor:
         rest(supervisor)
 
 
-def test_a_run_that_stands_still_is_found() -> None:
+def test_supervisor_finds_a_stalled_run() -> None:
     topology = table({"a": FOR_EVER}, track={"toy": "track", "pause_s": None}, publish={"toy": "publish"})
     sentence = "No worker made progress for 1 s"
     with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}, stall_s=1.0) as supervisor:
         rest(supervisor)
 
 
-def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
+def test_stop_keeps_everything_that_was_read(tmp_path: Path) -> None:
     with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
         messages = list(islice(supervisor.messages(), 20))
         supervisor.stop()
@@ -233,7 +233,7 @@ def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().splitlines()[-1] == "closed"
 
 
-def test_a_stop_is_bounded() -> None:
+def test_stop_is_bounded_by_drain_s() -> None:
     with Supervisor(troubled("hang"), {}, drain_s=0.5) as supervisor:
         list(islice(supervisor.messages(), 20))
         while supervisor.progress["decode/a"] <= 20:  # the frame at which detect hangs is still to be sent
@@ -245,7 +245,7 @@ def test_a_stop_is_bounded() -> None:
         assert time.monotonic() - start < 3
 
 
-def test_leaving_early_ends_all_workers_and_closes_what_they_hold(tmp_path: Path) -> None:
+def test_exit_ends_all_workers_and_closes_their_stages(tmp_path: Path) -> None:
     topology = table({"a": FOR_EVER}, track={"toy": "track"}, publish={"toy": "publish", "log": str(tmp_path / "log")})
     with Supervisor(topology, {}) as supervisor:
         next(supervisor.messages())
@@ -254,7 +254,7 @@ def test_leaving_early_ends_all_workers_and_closes_what_they_hold(tmp_path: Path
     assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
+def test_unreadable_source_ends_its_own_stream_only() -> None:
     topology = table(
         {
             "a": {"source": "broken_source", "at_once": True},
@@ -275,7 +275,7 @@ def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
     assert len(published(messages, "c")) == 100
 
 
-def test_a_stage_that_is_not_there() -> None:
+def test_supervisor_reports_a_missing_factory() -> None:
     process = Process(name="decode/a", factory="toy_stages:nothing", input=None, output="published", stream="a")
     topology = Topology((process,), {}, ("a",))
     sentence = "decode/a worker failed: AttributeError"

@@ -169,7 +169,7 @@ def test_search_finds_and_seeks(watch):
     page.locator("#results button").click()
     opened.until(f"Math.abs(streamOcr.screen.time - {SCENE.start_s + 0.8}) < 0.05")
     page.locator("#query").fill("nowhere to be found")
-    opened.until("document.querySelector('#found').textContent.startsWith('Nothing')")
+    opened.until("document.querySelector('#found').textContent.startsWith('No text')")
 
 
 def test_keyboard_shortcuts(watch):
@@ -203,7 +203,7 @@ def rows(page) -> list[str]:
 
 def test_events_appear_within_a_second_of_being_published(browse, serve, journal, endpoint):
     def publish(text: str, track: int) -> None:
-        list(journal.commit([published_event(journal.number("gate"), text, track=track, start=float(track))]))
+        list(journal.commit([published_event(journal.next_seq("gate"), text, track=track, start=float(track))]))
 
     publish("FIRST", 1)
     opened = browse(serve(endpoint))
@@ -344,7 +344,7 @@ def many_events(log):
 
 
 def sixteen_cameras():
-    """What a run of the many_events's cameras would show: each second another picture of each, and its texts elsewhere."""
+    """Return a preview handler for the cameras of ``many_events``: images and positions change every second."""
     noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
     picture = encode_jpeg(cv2.resize(noise, (640, 360)))
     counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
