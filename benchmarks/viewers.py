@@ -237,9 +237,9 @@ def poll_images(address: str, stop: Flag) -> None:
     connection, numbers = Connection(address), dict[str, Any]()
     while not stop.wait(1.0 - time.time() % 1.0):
         for name, camera in json.loads(connection.get("/api/preview/live"))["cameras"].items():
-            if numbers.get(name) != camera["picture"]:
-                numbers[name] = camera["picture"]
-                query = urllib.parse.urlencode({"stream": name, "width": WIDTH_PX, "n": camera["picture"]})
+            if numbers.get(name) != camera["frame_number"]:
+                numbers[name] = camera["frame_number"]
+                query = urllib.parse.urlencode({"stream": name, "width": WIDTH_PX, "n": camera["frame_number"]})
                 connection.get(f"/api/preview/picture?{query}")
 
 
