@@ -141,7 +141,7 @@ def test_export_reads_a_store(run, store, tmp_path):
 def test_keys_creates_keys(run, tmp_path):
     made = run("keys", "server", "--folder", tmp_path / "keys").stdout.splitlines()
     assert [line.rpartition("/")[2] for line in made] == ["server.key_secret", "server.key"]
-    assert "there already" in run("keys", "server", "--folder", tmp_path / "keys", check=1).stderr
+    assert "exists already" in run("keys", "server", "--folder", tmp_path / "keys", check=1).stderr
 
 
 @pytest.fixture
@@ -177,8 +177,8 @@ def test_subscribe_exits_quietly_on_ctrl_c_and_a_closed_pipe(journal, endpoint):
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
         assert following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        _, told = following.communicate(timeout=20)
-        assert (following.returncode, told) == (0, b"")
+        _, errors = following.communicate(timeout=20)
+        assert (following.returncode, errors) == (0, b"")
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
         following.stdout.readline()
         following.stdout.close()

@@ -350,9 +350,9 @@ def sixteen_cameras():
     counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
 
     def camera(now):
-        places = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
-        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "ahead_s": 0.0}
-        return state | counted | {"picture": now + 1, "places": places, "places_s": float(now)}
+        positions = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
+        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "lead_s": 0.0}
+        return state | counted | {"frame_number": now + 1, "positions": positions, "positions_s": float(now)}
 
     def preview(path, _query):
         if path == "/picture":
