@@ -76,22 +76,22 @@ def test_node_example_receives_new_and_missed_events(journal, endpoint, commit):
 
 
 def test_node_example_starts_again_when_another_store_replies(endpoint):
-    def beat(store, last):
-        told = Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last})
-        events.send_multipart([HEARTBEAT_TOPIC, encode(told)])
+    def send_heartbeat(store, last):
+        message = Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last})
+        events.send_multipart([HEARTBEAT_TOPIC, encode(message)])
 
     def asked():
-        assert requests.poll(20_000), "nothing was asked"
+        assert requests.poll(20_000), "no request arrived"
         who, question = requests.recv_multipart()
         return who, json.loads(question)["after"]
 
     def answer(who, store, texts, first=0):
         lines = [published_event(seq, text).to_json() for seq, text in enumerate(texts, first)]
         last = first + len(lines) - 1
-        told = ReplayReply(
+        message = ReplayReply(
             id=0, store=store, stream="gate", events=[msgspec.Raw(line) for line in lines], through=last, last=last
         )
-        requests.send_multipart([who, encode(told)])
+        requests.send_multipart([who, encode(message)])
 
     program = [node(), str(EXAMPLES / "subscribe.mjs"), endpoint, "3"]
     with zmq.Context() as context, context.socket(zmq.XPUB) as events, context.socket(zmq.ROUTER) as requests:
@@ -99,16 +99,16 @@ def test_node_example_starts_again_when_another_store_replies(endpoint):
         requests.bind(requests_endpoint(endpoint))
         with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
             assert events.poll(20_000), "nobody subscribed"
-            beat("old", 0)
+            send_heartbeat("old", 0)
             who, after = asked()
             assert after == -1
             answer(who, "old", ["A"])
             assert json.loads(listening.stdout.readline())["text"] == "A"
-            beat("old", 1)
+            send_heartbeat("old", 1)
             who, after = asked()
             assert after == 0
             answer(who, "new", ["D"], first=1)  # the store was replaced before it was asked
-            beat("new", 1)
+            send_heartbeat("new", 1)
             who, after = asked()
             assert after == -1
             answer(who, "new", ["C", "D"])

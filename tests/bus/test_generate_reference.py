@@ -68,10 +68,10 @@ def test_messages_on_the_sockets_match_the_schemas(journal, endpoint, commit):
     components = json.loads((DOCS / "asyncapi.json").read_text())["components"]["schemas"]
 
     def check(message: bytes, name: str) -> None:
-        told = json.loads(message)
-        jsonschema.validate(told, schema | {"oneOf": [{"$ref": f"#/$defs/{name}"}]})
+        decoded = json.loads(message)
+        jsonschema.validate(decoded, schema | {"oneOf": [{"$ref": f"#/$defs/{name}"}]})
         part = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": components}}
-        jsonschema.Draft7Validator(part).validate(told)
+        jsonschema.Draft7Validator(part).validate(decoded)
 
     with zmq.Context() as context, context.socket(zmq.SUB) as events, context.socket(zmq.REQ) as requests:
         events.linger = requests.linger = 0
