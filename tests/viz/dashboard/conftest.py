@@ -28,7 +28,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_leftover_processes() -> Iterator[None]:
+def check_leaks() -> Iterator[None]:
     """Check for leftover processes once per module, as the browser lives as long as a module."""
     yield
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
@@ -37,7 +37,7 @@ def no_leftover_processes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def chromium(no_leftover_processes: None) -> Iterator[Any]:
+def chromium(check_leaks: None) -> Iterator[Any]:
     """Start a browser. It can reach this machine only."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
     if not CHROMIUM.exists():
