@@ -158,7 +158,7 @@ def test_suspended_and_killed_workers_are_replaced(camera, signs, run_cameras):
     reader.resume()
     run.wait_until(lambda: sum(gap["frames"] for gap in run.events("gate", "source.gap")) > 20)
     assert run.workers()["decode/gate"] == reader
-    assert all("stale" in gap["reason"] for gap in run.events("gate", "source.gap"))
+    assert all("too old" in gap["reason"] for gap in run.events("gate", "source.gap"))
 
     for name, how in (
         ("decode/gate", signal.SIGKILL),
