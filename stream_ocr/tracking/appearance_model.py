@@ -118,8 +118,8 @@ class AppearanceModel:
     def _change_time(self, patch: np.ndarray) -> float:
         """Return the media time from which on the text looked more like ``patch`` than like the template."""
         start_s = self._pending[-1][0]
-        for time_s, seen in reversed(self._pending):
-            old, new = (block_residuals(seen, other, self.tolerance).max() for other in (self.template, patch))
+        for time_s, pending in reversed(self._pending):
+            old, new = (block_residuals(pending, other, self.tolerance).max() for other in (self.template, patch))
             if new > old:
                 break
             start_s = time_s

@@ -243,19 +243,19 @@ class BoxFilterNoise:
     """Lowest height that scales the noise, in pixels."""
 
     initial: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.1)
-    """Of the first detection."""
+    """Deviations of the first detection."""
 
     initial_velocity: tuple[float, float, float, float] = (5.0, 5.0, 0.5, 0.5)
-    """Of the velocities before anything was measured, in heights per second."""
+    """Deviations of the velocities before anything was measured, in heights per second."""
 
     detection: tuple[float, float, float, float] = (0.12, 0.08, 0.25, 0.12)
-    """Of a box from the detector."""
+    """Deviations of a box from the detector."""
 
     match: float = 0.04
-    """Of a centre from template matching."""
+    """Deviation of a centre from template matching."""
 
     acceleration: tuple[float, float, float, float] = (6.0, 6.0, 0.5, 0.5)
-    """Of the acceleration, in heights per second squared."""
+    """Deviations of the acceleration, in heights per second squared."""
 
     growth_time_constant_s: float = 0.5
     """Time constant in seconds with which growth decays between detections: nothing else measures the size
