@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.crnn import CRNN, normalise
+from stream_ocr.recognition.crnn import normalise
 from stream_ocr.recognition.ctc import Decoded, greedy
 from stream_ocr.recognition.fitting import fit
 from stream_ocr.training.lines import Sample
@@ -24,13 +25,13 @@ def letters_and_digits(text: str) -> str:
     return "".join(c for c in text.lower() if c.isascii() and c.isalnum())
 
 
-def accuracy(net: CRNN, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
+def accuracy(net: nn.Module, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
     """Share of samples whose reading equals their text as far as `key` looks; 0 without samples."""
     right = sum(key(decoded.text) == key(text) for decoded, text in read(net, charset, samples))
     return right / max(1, len(samples))
 
 
-def read(net: CRNN, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
+def read(net: nn.Module, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
     """Every sample's reading and text, width by width. The net is put into evaluation mode."""
     net.eval()
     device = next(net.parameters()).device
