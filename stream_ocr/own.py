@@ -30,8 +30,10 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
         _fill(net, state, name)
     else:
         from stream_ocr.recognition.crnn import CRNN, Probabilities
+        from stream_ocr.recognition.residual_crnn import ResidualCRNN
 
-        net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
+        kind = ResidualCRNN if entry["architecture"] == "residual-crnn" else CRNN
+        net = kind(len(Charset(entry["charset"])), **entry["parameters"])
         _fill(net, state, name)
         net = Probabilities(net)
     return entry, fold_batch_norms(net)

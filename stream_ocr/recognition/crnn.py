@@ -57,9 +57,9 @@ class CRNN(nn.Module):
 
 
 class Probabilities(nn.Module):
-    """A ``CRNN`` for inference: ``x_B1HW`` to ``p_BTC``, rows that sum to one, in fp32."""
+    """A ``CRNN``, or one of its kind, for inference: ``x_B1HW`` to ``p_BTC``, rows that sum to one, in fp32."""
 
-    def __init__(self, net: CRNN) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 

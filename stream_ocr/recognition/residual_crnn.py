@@ -35,10 +35,10 @@ class ResidualCRNN(nn.Module):
     def __init__(
         self,
         classes: int,
-        stem: Sequence[int] = (32, 64),
-        stages: Sequence[Sequence[int]] = ((64, 1), (128, 2), (192, 2)),
-        columns: int = 256,
-        hidden: int = 256,
+        stem: Sequence[int] = (24, 48),
+        stages: Sequence[Sequence[int]] = ((48, 1), (96, 2), (192, 2)),
+        columns: int = 224,
+        hidden: int = 224,
     ) -> None:
         super().__init__()
         first, width = stem

@@ -24,7 +24,7 @@ from stream_ocr.networks import load_recognizer
 from stream_ocr.recognition.charset import EUROPEAN
 from stream_ocr.recognition.recognizer import Recognizer
 from stream_ocr.settings import Settings
-from stream_ocr.training.fonts import FOLDERS, is_unicase, load_font
+from stream_ocr.training.fonts import BUILT_IN, FOLDERS, is_unicase, load_font
 
 TEX_FOLDERS = (Path("/usr/share/texlive/texmf-dist/fonts"), Path("/usr/share/texmf/fonts"))
 DIGITS = "0123456789"
@@ -76,7 +76,7 @@ class FontLibrary:
     """The fonts of a list, by kind and family."""
 
     def __init__(self, entries: Sequence[FontEntry]) -> None:
-        self.entries = {entry.path: entry for entry in entries if entry.path.is_file()}
+        self.entries = {entry.path: entry for entry in entries if entry.path.is_file() or entry.path == BUILT_IN}
 
     @classmethod
     def read(cls, path: Path) -> "FontLibrary":

@@ -36,6 +36,7 @@ from stream_ocr.tracking.appearance import rectify
 
 PICTURES = (".jpg", ".jpeg", ".png")
 CLIPS = "clips"
+_THUMBNAIL = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def frames_of(clip: Path, thresholds: TeacherThresholds) -> Iterator[tuple[str, 
                 continue
             next_s = frame.time + thresholds.min_frame_interval_s
             picture = frame.to_ndarray(format="bgr24")
-            small = np.asarray(cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA), np.float32)
+            small: np.ndarray = cv2.resize(picture, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
             if last is None or float(np.abs(small - last).mean()) >= thresholds.min_frame_change:
                 changed.append((frame.time, picture))
                 last = small

@@ -12,14 +12,13 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-import yaml
 from torch import nn
 from torch.optim.lr_scheduler import ConstantLR, LinearLR, LRScheduler, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -30,8 +29,9 @@ from stream_ocr.recognition.crnn import normalise
 from stream_ocr.recognition.residual_crnn import ResidualCRNN
 from stream_ocr.recognition.widths import ASPECT, HEIGHT, WIDTHS
 from stream_ocr.training.calibration import best_temperature
-from stream_ocr.training.line_batches import DataRecipe, LineBatches, load_real
+from stream_ocr.training.line_batches import LineBatches, load_real
 from stream_ocr.training.reading import read
+from stream_ocr.training.recognizer_recipe import BaseRecipe, Schedule, read_recipe
 from stream_ocr.training.recognizer_sets import ValidationSet, figures, load_sets
 from stream_ocr.training.train_recognizer import ctc_loss, save_checkpoint
 
@@ -39,32 +39,6 @@ CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"
 NAME = "recognizer-base"
 _LOG_EVERY_S = 60
 _LICENCE = "Apache-2.0 for the weights; the real crops behind them are research data sets under their own terms"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The optimisation, and when something is written."""
-
-    seed: int
-    threads: int
-    peak_rate: float
-    warm_up_steps: int
-    weight_decay: float
-    clip: float
-    average_decay: float
-    checkpoint_every_s: float
-    validate_every_s: float
-
-
-@dataclass(frozen=True)
-class BaseRecipe:
-    """Values of `configs/train/recognizer-base.yaml`."""
-
-    output: Path
-    net: dict[str, Any]
-    """Arguments of ``ResidualCRNN``."""
-    schedule: Schedule
-    data: DataRecipe
 
 
 class TrainingState:
@@ -131,20 +105,26 @@ def train(recipe: BaseRecipe, *, resume: bool, core_hours: float | None, max_ste
     """Train until so many core-hours have been spent in all, so many steps taken, or SIGTERM arrives."""
     torch.set_num_threads(recipe.schedule.threads)
     cv2.setNumThreads(1)
-    recipe.output.mkdir(parents=True, exist_ok=True)
-    lock = (recipe.output / ".lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: another process trains into this folder
-    state = TrainingState(recipe)
     checkpoint = recipe.output / CHECKPOINT
-    if resume and checkpoint.is_file():
-        state.load_state_dict(torch.load(checkpoint, weights_only=True))
-        print(f"resumed at {state.samples} samples, {state.core_s / 3600:.2f} core-hours")
-    elif checkpoint.is_file():
-        raise FileExistsError(f"{checkpoint} is there; resume it (--resume), or move it away")
-    for _ in _run(state, recipe, load_sets(recipe.data), core_hours, max_steps):
-        save_checkpoint(checkpoint, state.state_dict())
-    lock.close()
+    with _locked(recipe.output):
+        state = TrainingState(recipe)
+        if resume and checkpoint.is_file():
+            state.load_state_dict(torch.load(checkpoint, weights_only=True))
+            print(f"resumed at {state.samples} samples, {state.core_s / 3600:.2f} core-hours")
+        elif checkpoint.is_file():
+            raise FileExistsError(f"{checkpoint} is there; resume it (--resume), or move it away")
+        for _ in _run(state, recipe, load_sets(recipe.data), core_hours, max_steps):
+            save_checkpoint(checkpoint, state.state_dict())
     return state
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raise BlockingIOError while another process trains into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def anneal(recipe: BaseRecipe, steps: int) -> Path:
@@ -251,23 +231,6 @@ def export(state: TrainingState, recipe: BaseRecipe, sets: dict[str, ValidationS
         "figures": {name: round(share, 4) for name, share in shares.items()},
     }
     return weights.save(NAME, state.average.module.state_dict(), entry, folder)
-
-
-def read_recipe(config: Path) -> BaseRecipe:
-    """Read a recipe from YAML. Raises ValueError for missing or unknown keys."""
-    values: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))
-    data, schedule = dict(values.pop("data")), values.pop("schedule")
-    for names, given in ((DataRecipe, data), (Schedule, schedule)):
-        wanted = {field.name for field in fields(names)}
-        if wanted != given.keys():
-            raise ValueError(
-                f"{config}: missing {sorted(wanted - given.keys())}, unknown {sorted(given.keys() - wanted)}"
-            )
-    for name in ("data", "teacher", "fonts"):
-        data[name] = Path(data[name])
-    for name in ("labelled_sets", "teacher_sets", "relabelled_sets"):
-        data[name] = tuple(data[name])
-    return BaseRecipe(Path(values["output"]), values["net"], Schedule(**schedule), DataRecipe(**data))
 
 
 def _ema(decay: float) -> Any:
