@@ -1,7 +1,7 @@
 """Read the validation sets of `recognizer-base` with any of our recognisers.
 
-``python benchmarks/recognizer_validation.py NAME[=FOLDER]... --recipe configs/train/recognizer-base.yaml [--sheets DIR]``
-prints one figure per set and their mean (`training/recognizer_sets.py`): letters and digits in any case, subtitle lines
+``python benchmarks/recognizer_validation.py NAME[=FOLDER]... [--recipe CONFIG] [--sheets DIR]`` prints one figure per
+set and their mean (`training/recognizer_sets.py`): letters and digits in any case, subtitle lines
 exactly. One look per crop, greedy decoding, as in training. The greater part of the ICDAR 2015 and IIIT5K crops was in
 the training data of `recognizer-small`; for it, ``--unseen`` keeps only those that it has not seen.
 """
@@ -16,7 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stream_ocr import own
 from stream_ocr.recognition.charset import Charset
+from stream_ocr.recognition.fitting import fit
 from stream_ocr.training.crops import is_validation
+from stream_ocr.training.lines import Sample
 from stream_ocr.training.reading import read
 from stream_ocr.training.real_crops import FIRST_VALIDATION_CROP, read_archive
 from stream_ocr.training.recognizer_recipe import read_recipe
@@ -36,6 +38,14 @@ def unseen(sets: dict[str, ValidationSet], words: Path) -> dict[str, ValidationS
         }
         kept[name] = sets[name]._replace(samples=[s for s in sets[name].samples if s.image.tobytes() in images])
     return kept
+
+
+def in_reading_order(samples: list[Sample]) -> list[np.ndarray]:
+    """Return the crops in the order in which ``read`` gives their readings: width by width."""
+    by_width: dict[int, list[np.ndarray]] = {}
+    for image, _ in samples:
+        by_width.setdefault(fit(image).shape[1], []).append(image)
+    return [image for group in by_width.values() for image in group]
 
 
 def sheet(errors: list[tuple[np.ndarray, str, str]]) -> np.ndarray:
@@ -71,16 +81,14 @@ def main() -> None:
         entry, net = own.load_net(name, Path(folder) if folder else None)
         charset, shares = Charset(entry["charset"]), []
         for set_name, part in sets.items():
-            images = {text: [] for _, text in part.samples}
-            for image, text in part.samples:
-                images[text].append(image)
             pairs = [(decoded.text, text) for decoded, text in read(net.net, charset, part.samples)]
             right = [part.key(reading) == part.key(text) for reading, text in pairs]
             shares.append(float(np.mean(right)))
             print(f"{name}  {set_name}  {len(right)} crops  {shares[-1]:.1%}", flush=True)
             if options.sheets:
                 options.sheets.mkdir(parents=True, exist_ok=True)
-                wrong = [(images[t][0], t, r) for (r, t), good in zip(pairs, right, strict=True) if not good]
+                images = in_reading_order(part.samples)
+                wrong = [(image, t, r) for image, (r, t), good in zip(images, pairs, right, strict=True) if not good]
                 cv2.imwrite(str(options.sheets / f"{name}-{set_name}.png"), sheet(wrong))
         print(f"{name}  mean  {np.mean(shares):.1%}")
 

@@ -22,6 +22,7 @@ from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
 from stream_ocr.training.font_library import FontLibrary
 from stream_ocr.training.fonts import can_write, is_unicase
+from stream_ocr.training.line_effects import damaged, warped
 from stream_ocr.training.writing import EM, Pen, Writing
 
 _BOX = np.ones((3, 3), np.uint8)
@@ -121,13 +122,13 @@ class Lines:
         height = round(math.exp(rng.uniform(math.log(8), math.log(30)))) if is_small else HEIGHT
         columns = max(8, round(width * height / HEIGHT))
         mask = self._bent(writing, hardness) if rng.random() < 0.15 * hardness and not overlaid else writing.mask
-        ink = _warp(mask, quad, height, columns)
+        ink = warped(mask, quad, height, columns)
         colours = self._colours(setting, height, columns, hardness)
         colours = colours._replace(ground=self._with_neighbours(colours, hardness))
         painted = self._painted(colours, ink, setting, hardness)
         if painted.std() < 5:
             return None
-        image = self._damaged(painted, hardness)
+        image = damaged(painted, hardness, rng, self._grain)
         if height == HEIGHT:
             return image
         enlarge = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
@@ -151,7 +152,8 @@ class Lines:
         centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
 
         if len(text) <= 14 and rng.random() < 0.4 * hardness:  # the upright box round a slanted word
-            angle = math.radians(max(-28.0, min(28.0, rng.gauss(0, 10))))
+            steep = rng.random() < 0.15
+            angle = math.radians(rng.uniform(-42, 42) if steep else max(-28.0, min(28.0, rng.gauss(0, 10))))
             cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
             wide, tall = wide * cos + tall * sin, wide * sin + tall * cos
         else:
@@ -278,33 +280,3 @@ class Lines:
             surface = grey + slope * rng.uniform(-0.7, 0.7) * contrast
         opacity = rng.uniform(0.45, 1) if contrast > 60 and rng.random() < 0.15 * hardness else 1.0
         return ground + (surface - ground) * (ink * opacity)
-
-    def _damaged(self, picture: np.ndarray, hardness: float) -> np.ndarray:
-        """Blur, motion, noise and the blocks of a codec; uint8."""
-        rng, u = self._rng, self._rng.random()
-        if u < 0.33 * hardness:
-            picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, rng.uniform(0.3, 1.15) * picture.shape[0] / 28))
-        elif u < 0.42 * hardness:
-            size = rng.choice((3, 3, 5))
-            picture = cv2.blur(picture, (size, 1) if rng.random() < 0.7 else (1, size))
-        if rng.random() < 0.4 * hardness:
-            start = rng.randrange(self._grain.size - picture.size)
-            grain = self._grain[start : start + picture.size].reshape(picture.shape)
-            picture = picture + grain * rng.uniform(1, 11)
-        image: np.ndarray = np.clip(picture, 0, 255).astype(np.uint8)
-        if rng.random() < 0.4 * hardness:
-            _, packed = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, rng.randint(15, 80)))
-            return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
-        return image
-
-
-def _warp(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The part of the mask inside `quad` as float 0..1 of `(height, width)`, smoothed first where it shrinks much."""
-    shrink = float(np.linalg.norm(quad[3] - quad[0])) / height
-    if shrink > 1.5:
-        size = max(2, round(shrink))
-        mask = cv2.blur(mask, (size, size))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(quad, np.float32), target)
-    warped = cv2.warpPerspective(mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return np.asarray(warped, np.float32) / 255

@@ -64,7 +64,10 @@ def load_sets(recipe: DataRecipe) -> dict[str, ValidationSet]:
         sets["teacher_clips"] = [
             trimmed(crop) for crop in load_teacher(recipe.teacher / "clips", EUROPEAN, limits, part="all")
         ]
-    found = {name: ValidationSet(samples, letters_and_digits) for name, samples in sets.items()}
+    found = {
+        name: ValidationSet(samples, without_round_letters if name == "plates" else letters_and_digits)
+        for name, samples in sets.items()
+    }
     if recipe.fonts.is_file():
         found |= {name: ValidationSet(samples, exact) for name, samples in subtitles(recipe).items()}
     return found
@@ -86,6 +89,11 @@ def subtitles(recipe: DataRecipe) -> dict[str, list[Sample]]:
         if fonts and texts:
             sets[name] = render(texts, fonts, backgrounds, rng)
     return sets
+
+
+def without_round_letters(text: str) -> str:
+    """Return letters and digits with O as 0: the labels of plates use either for the other."""
+    return letters_and_digits(text).replace("o", "0")
 
 
 def figures(net: nn.Module, charset: Charset, sets: Mapping[str, ValidationSet]) -> dict[str, float]:

@@ -156,8 +156,8 @@ def augmented_view(crop: np.ndarray) -> np.ndarray:
     shear = np.array([[0.94, 0.03, -0.015 * height], [0, 1, 0]], np.float32)
     size = (max(4, round(0.94 * width)), height)
     seen = cv2.warpAffine(crop, shear, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    seen = cv2.GaussianBlur(seen, (0, 0), 0.5)
-    return np.asarray(np.clip((seen - 128) * 0.8 + 128, 0, 255), np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(seen, (0, 0), 0.5), np.float32)
+    return np.asarray(np.clip((blurred - 128) * 0.8 + 128, 0, 255), np.uint8)
 
 
 def pictures_of(archive: Path) -> Iterator[tuple[str, bytes]]:
@@ -174,7 +174,7 @@ def frames_of(clip: Path, thresholds: TeacherThresholds) -> Iterator[tuple[str, 
     changed: list[tuple[float, np.ndarray]] = []
     with av.open(str(clip)) as container:
         container.streams.video[0].thread_count = 1
-        last: np.ndarray | None = None
+        last: Any = None
         next_s = 0.0
         for frame in container.decode(video=0):
             if frame.time is None or frame.time < next_s:

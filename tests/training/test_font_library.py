@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 from stream_ocr.recognition.charset import EUROPEAN
-from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.font_library import FontEntry, FontLibrary
+from stream_ocr.training.fonts import BUILT_IN
 
 
 def test_a_list_leaves_out_fonts_that_are_gone(tmp_path: Path) -> None:

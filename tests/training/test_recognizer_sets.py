@@ -23,7 +23,7 @@ def test_the_mean_of_the_sets_decides() -> None:
     torch.manual_seed(0)
     net = ResidualCRNN(len(EUROPEAN), stem=(8, 8), stages=((8, 1),) * 3, columns=8, hidden=8)
     sample = Sample(np.zeros((32, 64), np.uint8), "")
-    sets = {"a": ValidationSet([sample], lambda text: "same"), "b": ValidationSet([sample._replace(text="x")], exact)}
+    sets = {"a": ValidationSet([sample], lambda _: "same"), "b": ValidationSet([sample._replace(text="x")], exact)}
     shares = figures(net, EUROPEAN, sets)
     assert shares["a"] == 1.0
     assert shares["mean"] == pytest.approx((1.0 + shares["b"]) / 2)

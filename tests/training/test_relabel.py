@@ -17,7 +17,7 @@ class FakeTeacher(Teacher):
     def __init__(self) -> None:
         pass
 
-    def read(self, crop: np.ndarray) -> Line:
+    def read(self, crop: np.ndarray) -> Line:  # noqa: ARG002
         return Line("Total 5.00", 0.9, 0.9, [0.5])
 
 

@@ -33,7 +33,7 @@ class FakeTeacher(Teacher):
         self.asked: list[str] = []
         self._fatal = fatal
 
-    def label(self, name: str, picture: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def label(self, name: str, picture: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # noqa: ARG002
         if name == self._fatal:
             raise KeyboardInterrupt
         self.asked.append(name)
