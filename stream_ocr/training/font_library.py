@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,8 @@ TEX_FOLDERS = (Path("/usr/share/texlive/texmf-dist/fonts"), Path("/usr/share/tex
 DIGITS = "0123456789"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PROBES = ("Hamburg", "fixed view", "NEWS PORT", "quick Lady")
+ACCENT_PROBE = "Žlutý šóà"
+"""Read alike, accents aside, unless a font has letters of another script in place of accented ones."""
 DIGIT_PROBES = ("2579", "10:48", "36")
 _SHEET_PX = 40
 _CHECK_PX = 24
@@ -53,6 +56,8 @@ class FontLimits:
     """Which fonts are listed."""
 
     max_per_family: int = 6
+    max_per_folder: int = 100
+    """Collections of one designer fill a folder with hundreds of fonts of one kind."""
     min_similarity: float = 0.5
     """Mean similarity (1 - normalised edit distance) of the probe texts to what PP-OCRv6 reads of them."""
     min_distinct_letters: int = 45
@@ -91,8 +96,10 @@ class FontLibrary:
 
     @cached_property
     def digit_fonts(self) -> list[Path]:
-        """Return the fonts with digits only: seven-segment and dot-matrix displays."""
-        return [entry.path for entry in self.entries.values() if entry.kind == "digits"]
+        """Return the fonts with digits only: of other scripts, and seven-segment displays, which fill half of it."""
+        fonts = [entry.path for entry in self.entries.values() if entry.kind == "digits"]
+        displays = [path for path in fonts if path.name.startswith("DSEG")]
+        return fonts + displays * ((len(fonts) - len(displays)) // max(1, len(displays)))
 
 
 def scan(limits: FontLimits) -> Iterator[FontEntry]:
@@ -102,11 +109,13 @@ def scan(limits: FontLimits) -> Iterator[FontEntry]:
     count: dict[str, int] = {}
     for path in font_files():
         family = path.stem.split("-")[0].lower().rstrip("0123456789bi")[:12]
-        if count.get(family, 0) >= limits.max_per_family:
+        folder = str(path.parent)
+        if count.get(family, 0) >= limits.max_per_family or count.get(folder, 0) >= limits.max_per_folder:
             continue
         entry = _entry(path, limits, reader, seen)
         if entry is not None:
             count[family] = count.get(family, 0) + 1
+            count[folder] = count.get(folder, 0) + 1
             yield entry
 
 
@@ -126,10 +135,11 @@ def _entry(path: Path, limits: FontLimits, reader: Recognizer, seen: set[str]) -
             return None
         nothing = _drawing(font, "\uffff")
         drawings = {c: _drawing(font, c) for c in EUROPEAN.characters if c != " "}
+        has_blank_space = not any(_drawing(font, " ")[1])
     except (OSError, ValueError):
         return None
     missing = {c for c, drawing in drawings.items() if drawing == nothing or not any(drawing[1])}
-    if missing & set(DIGITS):
+    if missing & set(DIGITS) or not has_blank_space:
         return None
     is_digits = "dseg7" in path.name.lower() or bool(missing & set(LETTERS))
     if not is_digits and len({drawings[c] for c in LETTERS}) < 26:
@@ -145,6 +155,8 @@ def _entry(path: Path, limits: FontLimits, reader: Recognizer, seen: set[str]) -
         return None
     if is_digits:
         missing |= set(LETTERS)
+    elif missing.isdisjoint(ACCENT_PROBE) and _similarity(reader, path, [ACCENT_PROBE]) < limits.min_similarity:
+        missing |= {c for c in drawings if not c.isascii()}
     return FontEntry(path, "digits" if is_digits else "text", frozenset(missing), unicase)
 
 
@@ -162,8 +174,14 @@ def _similarity(reader: Recognizer, path: Path, probes: Sequence[str]) -> float:
         ImageDraw.Draw(picture).text((12 - left, 10 - top), text, fill=20, font=font)
         crops.append(np.asarray(picture))
     read = [reading.text for reading in reader.read(crops)]
-    pairs = [(a.lower().replace(" ", ""), b.lower().replace(" ", "")) for a, b in zip(probes, read, strict=True)]
+    pairs = [(_folded(a), _folded(b)) for a, b in zip(probes, read, strict=True)]
     return float(np.mean([Levenshtein.normalized_similarity(a, b) for a, b in pairs]))
+
+
+def _folded(text: str) -> str:
+    """Return small letters without accents and spaces."""
+    plain = unicodedata.normalize("NFD", text.lower())
+    return "".join(c for c in plain if not c.isspace() and not unicodedata.combining(c))
 
 
 def main(out: Path, limits: FontLimits) -> None:
