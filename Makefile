@@ -63,7 +63,7 @@ lint: install
 check: lint test
 
 docs: install
-	$(PYTHON) -m stream_ocr.reference docs
+	$(PYTHON) tools/generate_reference.py docs
 	env -u STREAM_OCR_DEBUG $(VENV)/bin/stream-ocr config > configs/default.yaml
 
 screenshots: install

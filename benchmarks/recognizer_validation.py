@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from stream_ocr import own
-from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.fitting import fit
-from stream_ocr.training.crops import is_validation
-from stream_ocr.training.lines import Sample
-from stream_ocr.training.reading import read
-from stream_ocr.training.real_crops import FIRST_VALIDATION_CROP, read_archive
+from stream_ocr.evaluation.recognition_metrics import Sample, read
+from stream_ocr.models import builtin
+from stream_ocr.models.recognition.charset import Charset
+from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.training.data.real_crops import FIRST_VALIDATION_CROP, read_archive
+from stream_ocr.training.data.word_crops import is_validation
 from stream_ocr.training.recognizer_recipe import read_recipe
 from stream_ocr.training.recognizer_sets import ValidationSet, load_sets
 
@@ -78,7 +77,7 @@ def main() -> None:
         sets = unseen(sets, recipe.data / "words")
     for given in options.names:
         name, _, folder = given.partition("=")
-        entry, net = own.load_net(name, Path(folder) if folder else None)
+        entry, net = builtin.load_net(name, Path(folder) if folder else None)
         charset, shares = Charset(entry["charset"]), []
         for set_name, part in sets.items():
             pairs = [(decoded.text, text) for decoded, text in read(net.net, charset, part.samples)]

@@ -25,8 +25,8 @@ import psutil
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.bench.machine import load, machine
-from stream_ocr.sources.synthetic import Scene, Text, line, render
+from stream_ocr.evaluation.bench.machine import load, machine
+from stream_ocr.synthetic.scene import Scene, Text, line, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras
@@ -155,8 +155,8 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
         "sources": {name: {"url": camera.url} for name, camera in cameras.items()},
         "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
         "store": {"path": str(folder / "events.db")},
-        "operation": {"listen": "127.0.0.1:19561"},
-        "live": {"longest_retry_s": 4.0},
+        "service": {"listen": "127.0.0.1:19561"},
+        "live": {"max_backoff_s": 4.0},
     }
     (folder / "live.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
     arguments = [part for setting in overrides for part in ("--set", setting)]
@@ -195,7 +195,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--minutes", type=float, default=60.0)
     arguments.add_argument("--every", type=float, default=8.0, help="seconds between two faults")
-    arguments.add_argument("--set", action="append", default=["models=own", "device=cpu", "threads=1"])
+    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu", "threads=1"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     if missing := missing_for_cameras():

@@ -25,9 +25,9 @@ import psutil
 from subscribe_bed import WORDS, event, journal
 from subscribe_harm import hostile, kills
 
-from stream_ocr.bench.machine import load, machine
-from stream_ocr.bus import keys
+from stream_ocr.bus import curve_keys
 from stream_ocr.client import subscribe
+from stream_ocr.evaluation.bench.machine import load, machine
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
 
@@ -207,7 +207,7 @@ def curve(_: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "keys"
         for pair in ("server", "stranger", *programs):
-            keys.make(folder, pair)
+            curve_keys.make(folder, pair)
         (folder / "clients" / "stranger.key").unlink()
         server = folder / "server.key"
         with journal(Path(name), keys=folder) as (opened, endpoint):

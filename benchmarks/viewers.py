@@ -35,9 +35,9 @@ from typing import Any
 
 import psutil
 
-from stream_ocr.bench.machine import machine
-from stream_ocr.sources.clips import scene
-from stream_ocr.sources.synthetic import render
+from stream_ocr.evaluation.bench.machine import machine
+from stream_ocr.synthetic.clips import scene
+from stream_ocr.synthetic.scene import render
 
 WIDTH_PX = 400  # of a tile, where four cameras are on a screen of 1440 × 900
 SIZE = (960, 540)

@@ -9,25 +9,25 @@ process, one after the other; ``stream_ocr.Pipeline`` puts each into a process o
 import sys
 from pathlib import Path
 
-from stream_ocr import models
-from stream_ocr.messages import Published, StreamClosed
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Published, StreamClosed
+from stream_ocr.models import presets
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.sinks.base import Sinks
-from stream_ocr.stages.chain import Chain
-from stream_ocr.stages.decode import DecodeStage
+from stream_ocr.stages.decode_file import DecodeStage
 from stream_ocr.stages.detect import DetectStage
+from stream_ocr.stages.inline import InlineStages
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.recognize import RecognizeStage
 from stream_ocr.stages.track import TrackStage
 
 
 def main(video: Path) -> None:
-    settings = models.resolve(Settings.load())
+    settings = presets.resolve(Settings.load())
 
     # Pixels stay put: frames and crops lie in rings of slots, messages refer to them.
     frames = {video.name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
-    crop_width, crop_height = models.crop_size(settings)
+    crop_width, crop_height = presets.crop_size(settings)
     crops = Ring.anonymous(slots=64, slot_bytes=crop_width * crop_height)
 
     decode = DecodeStage(video, video.name, settings, frames[video.name])  # frames that are worth a look
@@ -36,7 +36,7 @@ def main(video: Path) -> None:
     recognize = RecognizeStage(settings, crops)  # what does it say? (CRNN), only when new or changed
     publish = PublishStage(settings, Sinks([]))  # what happened? appeared, changed, ended
 
-    with decode, Chain([detect, track, recognize, publish]) as chain:
+    with decode, InlineStages([detect, track, recognize, publish]) as chain:
         for frame in decode.run(stop=lambda: False):
             for message in chain.push(frame):
                 match message:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stream_ocr.api import Pipeline, Progress, Summary, read
     from stream_ocr.client import Subscription, subscribe
+    from stream_ocr.config.settings import Settings
     from stream_ocr.errors import (
         DeviceError,
         SettingsError,
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from stream_ocr.events import TextEvent
-    from stream_ocr.notebook import to_frame
-    from stream_ocr.report.page import Report
-    from stream_ocr.settings import Settings
+    from stream_ocr.events.dataframe import to_frame
+    from stream_ocr.viz.report.page import Report
 
 __all__ = [
     "DeviceError",
@@ -58,9 +58,9 @@ _HOME = {
     "Subscription": "client",
     "subscribe": "client",
     "TextEvent": "events",
-    "Settings": "settings",
-    "Report": "report.page",
-    "to_frame": "notebook",
+    "Settings": "config.settings",
+    "Report": "viz.report.page",
+    "to_frame": "events.dataframe",
 }
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
-from stream_ocr import models
+from stream_ocr.bus.journal import open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
-from stream_ocr.journal import open_journal
-from stream_ocr.messages import Published, StreamClosed
+from stream_ocr.models import presets
 from stream_ocr.runtime import topology
-from stream_ocr.runtime.ring import Ring
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
-from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sink, Sinks, configured, open_sinks
 
 if TYPE_CHECKING:
-    from stream_ocr.operation.pipeline import LivePipeline
+    from stream_ocr.service.live_pipeline import LivePipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,18 @@ def read(
     """
     # Here and not above: a program that leaves the stages to workers starts a second earlier without them.
     from stream_ocr.stages.base import Stage
-    from stream_ocr.stages.chain import Chain
-    from stream_ocr.stages.decode import DecodeStage
+    from stream_ocr.stages.decode_file import DecodeStage
     from stream_ocr.stages.detect import DetectStage
+    from stream_ocr.stages.inline import InlineStages
     from stream_ocr.stages.publish import PublishStage
     from stream_ocr.stages.recognize import RecognizeStage
     from stream_ocr.stages.track import TrackStage
 
     path = Path(path)
     name = stream or path.name
-    settings = models.resolve(settings or Settings.load())
+    settings = presets.resolve(settings or Settings.load())
     frames = {name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
-    width, height = models.crop_size(settings)
+    width, height = presets.crop_size(settings)
     crops = Ring.anonymous(slots=topology.CROP_SLOTS, slot_bytes=width * height)
     stages: list[Stage] = [
         DetectStage(settings, frames),
@@ -94,7 +94,7 @@ def read(
         RecognizeStage(settings, crops),
         PublishStage(settings, Sinks([*sinks, *configured(settings)]), open_journal(settings)),
     ]
-    with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
+    with DecodeStage(path, name, settings, frames[name]) as decode, InlineStages(stages) as chain:
         for message in decode.run(stop=lambda: False):
             for output in chain.push(message):
                 if isinstance(output, Published):
@@ -121,14 +121,14 @@ class Pipeline:
         sinks: Sequence[str | Path] = (),
     ) -> None:
         """files: paths, whose names become those of the streams; or paths by the names that streams shall have."""
-        self._settings = models.side_by_side(models.resolve(settings or Settings.load()))
+        self._settings = presets.side_by_side(presets.resolve(settings or Settings.load()))
         open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
         named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
         if len(named) < len(files):
             raise SourceError("Two of the files have the same name; give their streams names: {name: path, …}.")
         self._files = {name: Path(file).absolute() for name, file in named.items()}
         dumped = self._settings.for_workers()
-        width, height = models.crop_size(self._settings)
+        width, height = presets.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
             topology.five_stages(
@@ -156,7 +156,7 @@ class Pipeline:
     @classmethod
     def load(cls, config: str | Path, files: Sequence[str | Path] | None = None) -> "Self | LivePipeline":
         """Files read with the settings of a YAML file; without files, the cameras that it names."""
-        from stream_ocr.operation.pipeline import LivePipeline  # metrics and thumbnails, which files do not need
+        from stream_ocr.service.live_pipeline import LivePipeline  # metrics and thumbnails, which files do not need
 
         return LivePipeline.load(config) if files is None else cls(files, Settings.load(Path(config)))
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ocr import networks
-from stream_ocr.devices import pick_device
-from stream_ocr.engines import OnnxEngine
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame
+from stream_ocr.core.geometry import bounds, unflat
 from stream_ocr.errors import WeightsError
-from stream_ocr.frames import Frame
-from stream_ocr.geometry import bounds, unflat
-from stream_ocr.settings import Settings
+from stream_ocr.models import zoo
+from stream_ocr.models.backends.base import OnnxEngine
+from stream_ocr.models.devices import pick_device
 
 SHARED = Path(__file__).parents[2] / "shared" / "models"
 
@@ -122,15 +122,15 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> N
 
 
 def test_settings_name_a_detector(detector_file: Path) -> None:
-    settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip=0", "device=cpu"])
-    detector = networks.load_detector(settings)
+    settings = Settings.load(overrides=[f"detection.onnx={detector_file}", "detection.unclip_ratio=0", "device=cpu"])
+    detector = zoo.load_detector(settings)
     (region,) = detector.detect([frame_with([(200, 100, 400, 140)], (640, 360))])[0]
     np.testing.assert_allclose(bounds(unflat(region.quad)), (200, 100, 400, 140), atol=2)
 
 
 def test_settings_name_a_recogniser(recognizer_file: Path) -> None:
     settings = Settings.load(overrides=[f"recognition.onnx={recognizer_file}", "device=cpu"])
-    recognizer = networks.load_recognizer(settings)
+    recognizer = zoo.load_recognizer(settings)
     assert recognizer.crop_height == 48
     assert [reading.text for reading in recognizer.read([bars(3), bars(1), bars(5)])] == ["aaa", "a", "aaaaa"]
 
@@ -139,7 +139,7 @@ def test_characters_may_come_from_a_file(recognizer_file: Path, tmp_path: Path) 
     listed = tmp_path / "characters.txt"
     listed.write_text("b\r\n")
     overrides = [f"recognition.onnx={recognizer_file}", f"recognition.characters={listed}", "device=cpu"]
-    assert networks.load_recognizer(Settings.load(overrides=overrides)).read([bars(2)])[0].text == "bb"
+    assert zoo.load_recognizer(Settings.load(overrides=overrides)).read([bars(2)])[0].text == "bb"
 
 
 @pytest.mark.parametrize("text", ["a\nb\nc\n", "", "ab\n", None])
@@ -149,12 +149,12 @@ def test_characters_that_do_not_fit_are_refused(recognizer_file: Path, tmp_path:
         listed.write_text(text)
     overrides = [f"recognition.onnx={recognizer_file}", f"recognition.characters={listed}", "device=cpu"]
     with pytest.raises(WeightsError, match="characters"):
-        networks.load_recognizer(Settings.load(overrides=overrides))
+        zoo.load_recognizer(Settings.load(overrides=overrides))
 
 
 def test_a_recogniser_without_a_list_of_characters_asks_for_one(detector_file: Path) -> None:
     with pytest.raises(WeightsError, match=r"recognition\.characters"):
-        networks.load_recognizer(Settings.load(overrides=[f"recognition.onnx={detector_file}", "device=cpu"]))
+        zoo.load_recognizer(Settings.load(overrides=[f"recognition.onnx={detector_file}", "device=cpu"]))
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_older_models_of_ppocr_read(rendered_words: Iterator[tuple[str, np.ndarr
             "threads=1",
         ]
     )
-    recognizer, detector = networks.load_recognizer(settings), networks.load_detector(settings)
+    recognizer, detector = zoo.load_recognizer(settings), zoo.load_detector(settings)
     assert recognizer.crop_height == 32
     for text, crop in rendered_words:
         assert recognizer.read([crop])[0].text == text

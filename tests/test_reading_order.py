@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stream_ocr.geometry import extent, reading_order, rectangle
+from stream_ocr.core.geometry import extent, reading_order, rectangle
 
 
 def box(width: float, height: float, degrees: float) -> np.ndarray:

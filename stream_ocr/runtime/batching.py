@@ -3,17 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 
-from stream_ocr.messages import Mark, Message, StreamClosed
+from stream_ocr.core.messages import Message, StreamClosed, Watermark
 
 _PATIENCE_S = 0.1
 
 
 def batches(
-    receive: Callable[[float], Message | Mark | None], max_items: Callable[[], int], max_wait_s: float
-) -> Iterator[list[Message | Mark]]:
+    receive: Callable[[float], Message | Watermark | None], max_items: Callable[[], int], max_wait_s: float
+) -> Iterator[list[Message | Watermark]]:
     """Messages in groups of ``max_items``, or fewer ``max_wait_s`` after the first.
 
-    ``StreamClosed`` and ``Mark`` end a group. Senders are heard in turn, so that none fills the batches alone, and one
+    ``StreamClosed`` and ``Watermark`` end a group. Senders are heard in turn, so that none fills the batches alone, and one
     that is silent delays nothing.
     """
     while True:
@@ -22,7 +22,7 @@ def batches(
             continue
         batch = [first]
         deadline = time.monotonic() + max_wait_s
-        while len(batch) < max_items() and not isinstance(batch[-1], StreamClosed | Mark):
+        while len(batch) < max_items() and not isinstance(batch[-1], StreamClosed | Watermark):
             message = receive(max(0.0, deadline - time.monotonic()))
             if message is None:
                 break

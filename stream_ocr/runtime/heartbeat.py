@@ -10,7 +10,7 @@ import os
 import time
 from typing import Literal, Self
 
-from stream_ocr.runtime.ring import shared_memory
+from stream_ocr.runtime.shm_ring import shared_memory
 
 State = Literal["starting", "running", "finished"]
 _STATES: tuple[State, ...] = ("starting", "running", "finished")

@@ -1,14 +1,14 @@
 """Gives batches to a stage so that neither scarce memory nor one bad message stops the streams.
 
-Out of memory: the batch is halved, and later ones are no larger. Death: the successor finds in ``Hand`` what was being
+Out of memory: the batch is halved, and later ones are no larger. Death: the successor finds in ``InflightJournal`` what was being
 tried, tries it message by message, and sets aside what kills it again. The stage gives one message for each.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from stream_ocr.messages import Message
-from stream_ocr.runtime.hand import Hand
+from stream_ocr.core.messages import Message
+from stream_ocr.runtime.inflight import InflightJournal
 from stream_ocr.stages.base import Stage
 
 
@@ -20,13 +20,13 @@ class Retried(Stage, Protocol):
         ...
 
 
-class Careful:
+class RetryingStage:
     """A stage, its hand, and how many messages it gets at once."""
 
     def __init__(
         self,
         stage: Retried,
-        hand: Hand,
+        hand: InflightJournal,
         max_items: int,
         send: Callable[[Iterable[Message]], None],
         tell_aside: Callable[[Message], None],

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
-from stream_ocr.runtime.control import WorkerProcess
-from stream_ocr.runtime.crew import Crew
 from stream_ocr.runtime.topology import OUTCOME, Topology
+from stream_ocr.runtime.worker_pool import WorkerPool
+from stream_ocr.runtime.worker_process import WorkerProcess
 
 _WATCH_S = 0.1
 _START_PAUSE_S = 0.02
@@ -53,7 +53,7 @@ class Supervisor:
         self._topology = topology
         self._start_s, self._hang_s, self._stall_s, self._drain_s = start_s, hang_s, stall_s, drain_s
         self.notes: dict[str, dict[str, str]] = {}
-        self._crew = Crew(topology, settings, live=self.live)
+        self._crew = WorkerPool(topology, settings, live=self.live)
         self._received = 0
         self._watched_s = 0.0  # seconds in which somebody listened to messages()
         self._watched_at = 0.0
@@ -92,7 +92,7 @@ class Supervisor:
         """Messages received and sent by each worker."""
         return {name: worker.heart.progress for name, worker in self._crew.workers.items()}
 
-    def messages(self) -> Iterator[Message | Mark]:
+    def messages(self) -> Iterator[Message | Watermark]:
         """What the last stage sends, until every stream has closed. May be called again after an interruption.
 
         Raises WorkerError when a worker dies, fails or hangs, after the messages that it had sent before.
@@ -133,7 +133,7 @@ class Supervisor:
         """End all workers at once."""
         self._end(0.0)
 
-    def _heard(self, message: Message | Mark) -> None:
+    def _heard(self, message: Message | Watermark) -> None:
         """A message of the last stage has come."""
 
     def _watch(self) -> str | None:
@@ -188,7 +188,7 @@ class Supervisor:
         self._watched_s += min(now - self._watched_at, _LONGEST_STEP_S)
         self._watched_at = now
 
-    def _last_messages(self) -> Iterator[Message | Mark]:
+    def _last_messages(self) -> Iterator[Message | Watermark]:
         """End the run, and give what had arrived."""
         self._end_workers(_GRACE_S)
         while (message := self._crew.inbox.receive(0.0)) is not None:

@@ -81,7 +81,7 @@ def five_stages(
             *(
                 Process(
                     name=f"decode/{stream}",
-                    factory=f"{at}.decode:build",
+                    factory=f"{at}.decode_file:build",
                     input=None,
                     output="frames",
                     rings=(frame_ring(stream),),

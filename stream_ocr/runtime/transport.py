@@ -14,9 +14,9 @@ from typing import Self
 import msgspec
 import zmq
 
-from stream_ocr import messages
+from stream_ocr.core import messages
+from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
 
 HIGH_WATER = 1000  # messages on each side
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -56,7 +56,7 @@ class Inbox:
             self.socket.close()
             raise
 
-    def receive(self, timeout_s: float) -> Message | Mark | None:
+    def receive(self, timeout_s: float) -> Message | Watermark | None:
         """The next message, or None when none came in time. Raises msgspec.ValidationError when it is none of ours."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -91,7 +91,7 @@ class Outbox:
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
         self.socket.connect(address)
 
-    def send(self, message: Message | Mark) -> None:
+    def send(self, message: Message | Watermark) -> None:
         """Hand a message to ZeroMQ; waits while the receiver is far behind."""
         data = messages.encode(message)
         if len(data) > MAX_MESSAGE_BYTES:  # the receiver would hang up, and lose what is on the way

@@ -23,19 +23,28 @@ import msgspec
 import zmq
 from setproctitle import setproctitle
 
-from stream_ocr import messages
+from stream_ocr.config.settings import debug_enabled
+from stream_ocr.core import messages
+from stream_ocr.core.messages import FrameRef, Message, StreamClosed, Watermark
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
-from stream_ocr.messages import FrameRef, Mark, Message, StreamClosed
 from stream_ocr.runtime.batching import batches
-from stream_ocr.runtime.control import Counted, Failed, Finished, Lost, Ready, SetAside, Status, WorkerSpec
-from stream_ocr.runtime.hand import Hand
 from stream_ocr.runtime.heartbeat import Heartbeat
-from stream_ocr.runtime.mapped import MappedRings, Renew, SourcesChanged
-from stream_ocr.runtime.marker import Marker
-from stream_ocr.runtime.retry import Careful, Retried
-from stream_ocr.runtime.tally import Tally
+from stream_ocr.runtime.inflight import InflightJournal
+from stream_ocr.runtime.retry import Retried, RetryingStage
+from stream_ocr.runtime.ring_registry import MappedRings, ResendState, SourcesChanged
 from stream_ocr.runtime.transport import Inbox, Outbox
-from stream_ocr.settings import debugging
+from stream_ocr.runtime.watermark import WatermarkEmitter
+from stream_ocr.runtime.worker_counters import WorkerCounters
+from stream_ocr.runtime.worker_process import (
+    CountersUpdate,
+    Failed,
+    Finished,
+    Quarantined,
+    Ready,
+    SlotsReclaimed,
+    Status,
+    WorkerSpec,
+)
 from stream_ocr.stages.base import Stage
 
 FAILURE_EXIT = 70  # EX_SOFTWARE of sysexits.h
@@ -97,7 +106,7 @@ def _report(spec: WorkerSpec) -> int:
         if isinstance(error, StreamOcrError):
             sentence = str(error)
         else:
-            if debugging():
+            if debug_enabled():
                 traceback.print_exc()
             sentence = " ".join(f"{type(error).__name__}: {error}".split())
         tell(Failed(type(error).__name__, sentence))
@@ -114,7 +123,7 @@ def _tell(fd: int, status: Status) -> None:
         try:
             line = line[os.write(fd, line) :]
         except BlockingIOError:
-            if isinstance(status, Counted) and len(line) <= select.PIPE_BUF:
+            if isinstance(status, CountersUpdate) and len(line) <= select.PIPE_BUF:
                 return
             select.select([], [fd], [])
 
@@ -134,8 +143,8 @@ class Worker:
         self._rings = MappedRings(spec.rings, socket.socket(fileno=spec.orders_fd), self._waiting)
         self._marker = None
         if spec.live and spec.process.fills:  # otherwise nothing can be lost: the first death is the end of the run
-            self._marker = Marker(self._rings[spec.process.fills], spec.process.fills)
-        self._tally = Tally(tell)
+            self._marker = WatermarkEmitter(self._rings[spec.process.fills], spec.process.fills)
+        self._tally = WorkerCounters(tell)
         self._stopped = False
         self._sent = 0
 
@@ -165,15 +174,15 @@ class Worker:
         checked = self._rings.without_lost if live else _as_it_is
         careful = None
         if self._spec.hand_fd is not None:
-            hand = Hand(self._spec.hand_fd)
-            careful = Careful(cast(Retried, stage), hand, process.max_items, self._send_all, self._aside)
+            hand = InflightJournal(self._spec.hand_fd)
+            careful = RetryingStage(cast(Retried, stage), hand, process.max_items, self._send_all, self._aside)
             careful.take_over(checked)
         limit = careful or process
         open_streams = set(self._spec.streams)
         for batch in batches(inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000):
             self._heart.beat(len(batch))
             self._obey(stage)
-            given = [checked(message) for message in batch if not isinstance(message, StreamClosed | Mark)]
+            given = [checked(message) for message in batch if not isinstance(message, StreamClosed | Watermark)]
             self._tally.took(len(given))
             if given and careful:
                 careful.process(given)
@@ -183,7 +192,7 @@ class Worker:
                 case StreamClosed() as closed:
                     self._send_all(stage.close(closed))
                     open_streams.discard(closed.stream)
-                case Mark() as mark:
+                case Watermark() as mark:
                     self._pass_on(mark)
             self._tally.tell(stage)
             if not open_streams and not live:
@@ -233,24 +242,24 @@ class Worker:
         if self._marker and (mark := self._marker.due()):
             self._outbox.send(mark)
 
-    def _pass_on(self, mark: Mark) -> None:
+    def _pass_on(self, mark: Watermark) -> None:
         """Settle the slots that this worker gives back; the others are the business of a later one."""
         frees = self._spec.process.frees
         if frees is None or not mark.ring.startswith(frees):
             self._outbox.send(mark)
         elif lost := self._rings.settle(mark):
-            self._tell(Lost(mark.ring, lost))
+            self._tell(SlotsReclaimed(mark.ring, lost))
 
     def _obey(self, stage: Stage) -> None:
         for order in self._rings.orders():
             match order:
-                case Renew():
+                case ResendState():
                     cast(Renewable, stage).renew()
                 case SourcesChanged(settings) if isinstance(stage, Configurable):
                     stage.configure(settings)
 
     def _aside(self, message: Message) -> None:
-        self._tell(SetAside(messages.encode(message)))
+        self._tell(Quarantined(messages.encode(message)))
 
     def _ready(self, stage: object) -> None:
         """Say so; a source then waits until it is told to begin."""

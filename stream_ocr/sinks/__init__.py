@@ -3,19 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import (
+    CsvSettings,
+    JsonlSettings,
+    MqttSettings,
+    SinkSettings,
+    SubtitleSettings,
+    WebhookSettings,
+)
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import CsvFile, JsonlFile, Mqtt, Output, SubtitleFile, Webhook
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
 from stream_ocr.sinks.console import ConsoleSink
+from stream_ocr.sinks.csv import CsvSink
+from stream_ocr.sinks.delivery import Delivery, Pace, QueuedSink
+from stream_ocr.sinks.disk_queue import DiskQueue
 from stream_ocr.sinks.jsonl import JsonlSink
 from stream_ocr.sinks.parquet import ParquetSink
-from stream_ocr.sinks.rotating import RotatingJsonlSink
+from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
 from stream_ocr.sinks.rules import RuledSink
-from stream_ocr.sinks.spool import Spool
-from stream_ocr.sinks.spooled import Delivery, Pace, SpooledSink
 from stream_ocr.sinks.subtitles import SubtitleSink
-from stream_ocr.sinks.table import CsvSink
 
 CONSOLE = "console"
 
@@ -55,22 +62,22 @@ def configured(settings: Settings) -> list[Sink]:
     return sinks
 
 
-def _configured(output: Output) -> Sink:
+def _configured(output: SinkSettings) -> Sink:
     match output:
-        case JsonlFile():
+        case JsonlSettings():
             return RotatingJsonlSink(output)
-        case CsvFile():
+        case CsvSettings():
             return CsvSink(output.path, name=output.label)
-        case SubtitleFile():
+        case SubtitleSettings():
             return SubtitleSink(output.path, name=output.label)
-        case Webhook() | Mqtt():
+        case WebhookSettings() | MqttSettings():
             delivery, pace = _delivery(output)
-            return SpooledSink(output.label, Spool(output.spool, output.spool_bytes), delivery, pace)
+            return QueuedSink(output.label, DiskQueue(output.spool, output.spool_bytes), delivery, pace)
 
 
-def _delivery(output: Webhook | Mqtt) -> tuple[Delivery, Pace]:
+def _delivery(output: WebhookSettings | MqttSettings) -> tuple[Delivery, Pace]:
     try:
-        if isinstance(output, Mqtt):
+        if isinstance(output, MqttSettings):
             from stream_ocr.sinks.mqtt import MqttDelivery
 
             pace = Pace(close_s=output.close_s)

@@ -17,12 +17,12 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
+from stream_ocr.config.settings import read_secret
+from stream_ocr.config.sinks import MqttSettings
 from stream_ocr.errors import SinkError
-from stream_ocr.events import UNREADABLE, Event, Polygon, TextEvent, parse
-from stream_ocr.outputs import Mqtt
-from stream_ocr.settings import secret
+from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
 from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.sinks.delivery import TAKEN, Outcome
 
 log = structlog.get_logger(__name__)
 _GOODBYE_S = 1.0
@@ -51,7 +51,7 @@ class Now(msgspec.Struct, frozen=True):
 class MqttDelivery:
     """A connection that is kept up; events with QoS 1."""
 
-    def __init__(self, settings: Mqtt, *, max_events: int) -> None:
+    def __init__(self, settings: MqttSettings, *, max_events: int) -> None:
         self._settings = settings
         self._acknowledged: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: interrupted
         self._interrupted = False
@@ -68,7 +68,7 @@ class MqttDelivery:
     def open(self) -> None:
         settings = self._settings
         if settings.username is not None:
-            password = secret(settings.password).decode() if settings.password else None
+            password = read_secret(settings.password).decode() if settings.password else None
             self._client.username_pw_set(settings.username, password)
         if settings.tls:
             try:
@@ -89,7 +89,7 @@ class MqttDelivery:
                 return Outcome("later", "interrupted")
         try:
             events = [parse(line) for line in lines]
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             return Outcome("refused", f"what waits in the spool is no event: {error}")
         waiting = {self._publish(self._topic(event), line) for event, line in zip(events, lines, strict=True)}
         if self._settings.retain:

@@ -60,7 +60,7 @@ def _schema(arrow: Any) -> Any:
         **dict.fromkeys(("start", "end", "confidence"), number),
         **dict.fromkeys(("start_utc", "end_utc", "emitted_utc"), utc),
         "schema": arrow.int32(),
-        "characters": arrow.list_(number),
+        "char_confidences": arrow.list_(number),
         "polygon": arrow.list_(arrow.list_(number)),
         "size": arrow.list_(arrow.int32()),
         **dict.fromkeys(("durable", "overlay"), arrow.bool_()),

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stream_ocr.config.base import in_time_range
+from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.events import Event, Polygon, TextEvent
-from stream_ocr.hours import within
-from stream_ocr.outlines import Point, holds
-from stream_ocr.outputs import Match, Rule
+from stream_ocr.events.polygon import Point, contains_point
 from stream_ocr.sinks.base import Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
@@ -76,13 +76,13 @@ class Matcher:
         """Whether the event is like that."""
         if self._match.stream is not None and not fnmatchcase(event.stream, self._match.stream):
             return False
-        if self._match.hours is not None and not within(self._match.hours, self._time_of(event)):
+        if self._match.hours is not None and not in_time_range(self._match.hours, self._time_of(event)):
             return False
         if self._regex is None and self._watch is None and self._match.region is None:
             return True
         if not isinstance(event, TextEvent):
             return False
-        if self._match.region is not None and not holds(self._match.region, middle(event.polygon)):
+        if self._match.region is not None and not contains_point(self._match.region, middle(event.polygon)):
             return False
         return self._regex_found(event.text) and self._watched_found(event.text)
 

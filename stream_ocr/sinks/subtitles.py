@@ -11,8 +11,8 @@ import pysubs2
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
+from stream_ocr.events.spans import Span, Spans
 from stream_ocr.sinks.base import reason, refuse_directory
-from stream_ocr.spans import Span, Spans
 
 _WORD_JOINER = "\u2060"
 SNAP_S = 0.15  # lines that come or go within this time of one another do so together

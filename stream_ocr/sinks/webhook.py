@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
+from stream_ocr.config.settings import read_secret
+from stream_ocr.config.sinks import WebhookSettings, web_address
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import Webhook, web_address
-from stream_ocr.settings import secret
-from stream_ocr.sinks import http
+from stream_ocr.sinks import http_pool
 from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.sinks.delivery import TAKEN, Outcome
 
 _TRANSIENT = {408, 425, 429}
 _NOT_OUR_EVENTS = {401, 403, 404, 405, 407}
@@ -44,7 +44,7 @@ class _Identified(msgspec.Struct):
 class WebhookDelivery:
     """One request a batch; ``request_s`` covers all of it, however slowly an answer trickles in."""
 
-    def __init__(self, settings: Webhook) -> None:
+    def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._url = ""
         self._key: bytes | None = None
@@ -55,12 +55,12 @@ class WebhookDelivery:
 
     def open(self) -> None:
         self._url = _address(self._settings.url)
-        self._key = signing_key(secret(self._settings.secret)) if self._settings.secret else None
+        self._key = signing_key(read_secret(self._settings.secret)) if self._settings.secret else None
         try:
             trusted = ssl.create_default_context(cafile=self._settings.ca_file)
         except OSError as error:
             raise SinkError(f"{self._settings.ca_file} holds no certificates: {reason(error)}.") from error
-        self._connections = http.connections(trusted)
+        self._connections = http_pool.connections(trusted)
 
     def deliver(self, lines: Sequence[bytes]) -> Outcome:
         try:
@@ -98,7 +98,7 @@ class WebhookDelivery:
                     return self._judge(response)
         except TimeoutError:
             return Outcome("later", f"no answer from {self._place} within {self._settings.request_s:g} s")
-        except http.ERRORS as error:
+        except http_pool.ERRORS as error:
             return Outcome("later", f"{self._place}: {_root_reason(error)}")
 
     def _signed(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
@@ -133,7 +133,7 @@ class WebhookDelivery:
 
 async def _skip_body(response: httpcore.Response) -> None:
     read = 0
-    with suppress(TimeoutError, *http.ERRORS):
+    with suppress(TimeoutError, *http_pool.ERRORS):
         async with asyncio.timeout(_BODY_S):
             async for chunk in response.aiter_stream():
                 read += len(chunk)
@@ -161,7 +161,7 @@ def _address(url: str) -> str:
     if not url.startswith(("env:", "file:")):
         return url
     try:
-        return web_address(secret(url).decode())
+        return web_address(read_secret(url).decode())
     except ValueError as error:
         raise SinkError(f"What lies at {url} is no address of a webhook: {error}.") from error
 

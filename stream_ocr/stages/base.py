@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from stream_ocr.messages import Message, SlotRef, StreamClosed
+from stream_ocr.core.messages import Message, SlotRef, StreamClosed
 
 
 class Stage(Protocol):

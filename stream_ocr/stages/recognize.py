@@ -6,17 +6,26 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models, networks
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
-from stream_ocr.recognition.belief import believed
-from stream_ocr.recognition.doubt import Doubt
-from stream_ocr.recognition.fusion import Fusion
-from stream_ocr.recognition.recognizer import Recognizer
-from stream_ocr.recognition.transcription import of_sources
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.messages import (
+    CropRef,
+    Message,
+    Reading,
+    Readings,
+    SourceChanged,
+    StreamClosed,
+    Tracks,
+    TrackState,
+)
+from stream_ocr.gating.reread_backoff import RereadBackoff
+from stream_ocr.models import presets, zoo
+from stream_ocr.models.recognition.decoding import of_sources
+from stream_ocr.models.recognition.recognizer import Recognizer
+from stream_ocr.readings.voting import Voting
+from stream_ocr.readings.word_filter import believed
 from stream_ocr.stages.base import CROPS, Slots
-from stream_ocr.stages.evidence import Evidence
+from stream_ocr.stages.crop_snapshot import Evidence
 
 _Key = tuple[str, int, int]  # stream, track, view
 
@@ -27,16 +36,16 @@ class RecognizeStage:
     def __init__(self, settings: Settings, crops: Slots, recognizer: Recognizer | None = None) -> None:
         """recognizer: one to use instead of the settings' own."""
         self._settings, self._crops, self._given = settings, crops, recognizer
-        self._fusions: dict[_Key, Fusion] = {}
-        self._doubts: dict[tuple[str, int], Doubt] = {}
+        self._fusions: dict[_Key, Voting] = {}
+        self._doubts: dict[tuple[str, int], RereadBackoff] = {}
         self._evidence: dict[_Key, Evidence] = {}
         self._read: dict[str, int] = {}
         self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         if self._given is None:
-            self._recognizer = networks.load_recognizer(self._settings)
-            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
+            self._recognizer = zoo.load_recognizer(self._settings)
+            self.notes = {"network": f"{presets.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
         else:
             self._recognizer = self._given
         self._transcribe = of_sources(self._settings, self._recognizer.charset)
@@ -86,11 +95,11 @@ class RecognizeStage:
         for track in message.tracks:
             if track.crop is None:
                 continue
-            key = stream, track.id, track.view
+            key = stream, track.id, track.revision
             height = extent(unflat(track.quad))[1]
-            defers = self._doubts.setdefault(key[:2], Doubt()).defers(time_s, height)
-            helps = self._fusions.setdefault(key, Fusion()).wants(height) and not defers
-            if helps or self._settings.recognition.again == "always":
+            defers = self._doubts.setdefault(key[:2], RereadBackoff()).defers(time_s, height)
+            helps = self._fusions.setdefault(key, Voting()).wants(height) and not defers
+            if helps or self._settings.recognition.reread == "always":
                 wanted.append((key, height, self._crop(track.crop)))
         if wanted:
             self._read[stream] = self._read.get(stream, 0) + len(wanted)
@@ -117,20 +126,20 @@ class RecognizeStage:
         yield Readings(message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks))
         self._forget(message)
 
-    def _tell(self, message: Tracks, track: Track) -> Reading:
-        key = message.stamp.stream, track.id, track.view
-        fusion, evidence = self._fusions.get(key, Fusion()), self._evidence.get(key)
+    def _tell(self, message: Tracks, track: TrackState) -> Reading:
+        key = message.stamp.stream, track.id, track.revision
+        fusion, evidence = self._fusions.get(key, Voting()), self._evidence.get(key)
         best = fusion.best
         return Reading(
             track.id,
             track.quad,
-            track.view,
+            track.revision,
             track.start_s,
             track.start_quad,
             track.end_s,
             best.text,
             best.confidence,
-            best.characters,
+            best.char_confidences,
             len(fusion),
             track.hidden_s,
             track.overlay,
@@ -140,7 +149,7 @@ class RecognizeStage:
     def _forget(self, message: Tracks) -> None:
         """Drop what belongs to earlier views and to texts that have ended."""
         stream = message.stamp.stream
-        live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
+        live = {(stream, track.id, track.revision) for track in message.tracks if track.end_s is None}
         self._keep(lambda key: key[0] != stream or key in live)
         tracks = {key[:2] for key in live}
         self._doubts = {key: doubt for key, doubt in self._doubts.items() if key[0] != stream or key in tracks}

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models
-from stream_ocr.frames import planes_in
-from stream_ocr.geometry import extent, flat, grown, rectangle
-from stream_ocr.messages import (
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import planes_in
+from stream_ocr.core.geometry import extent, flat, grown, rectangle
+from stream_ocr.core.messages import (
     CropRef,
     Detections,
     FrameRef,
@@ -18,15 +18,15 @@ from stream_ocr.messages import (
     SourceChanged,
     Stamp,
     StreamClosed,
-    Track,
     Tracks,
+    TrackState,
 )
-from stream_ocr.settings import Settings
+from stream_ocr.gating.reading_policy import ReadingPolicy
+from stream_ocr.models import presets
 from stream_ocr.stages.base import CROPS, FrameRings, Slots
-from stream_ocr.tracking.appearance import rectify
-from stream_ocr.tracking.crawl import Headline
-from stream_ocr.tracking.gate import ReadingGate
-from stream_ocr.tracking.tracker import Followed, Lifetimes, Tracker
+from stream_ocr.tracking.template_matching import rectify
+from stream_ocr.tracking.ticker.mosaic import TickerMessage
+from stream_ocr.tracking.tracker import Followed, Tracker, TrackLifetimes
 
 MOST_CROPS = 48
 """Crops of one frame. Fewer than the ring has slots: they are given back only after the frame has been sent on."""
@@ -39,7 +39,7 @@ class _Stream:
     """What is known of one stream."""
 
     tracker: Tracker
-    gate: ReadingGate
+    gate: ReadingPolicy
     epoch: int
     size: tuple[int, int]
     last: Stamp
@@ -127,7 +127,7 @@ class TrackStage:
         else:
             ended = stream.tracker.advance(time_s, self._take_luma(ref))
             if detections.regions is not None:
-                stream.tracker.detected(detections.regions, time_s, ref.rows, close=ref.look == "close")
+                stream.tracker.detected(detections.regions, time_s, ref.rows, close=ref.action == "detect_fine")
         stream.last = ref.stamp
         live = stream.tracker.in_view
         stream.told += sum(text.in_sight for text in live)
@@ -140,9 +140,9 @@ class TrackStage:
 
     def _new(self, ref: FrameRef) -> _Stream:
         tracking, recognition = self._settings.tracking, self._settings.recognition
-        assert tracking.start_score is not None, "models.resolve fills it in"
-        lifetimes = Lifetimes(tracking.start_score, tracking.confirm_s, tracking.coast_s)
-        gate = ReadingGate(recognition.looks, recognition.pause_s, recognition.views_per_s)
+        assert tracking.birth_score is not None, "models.resolve fills it in"
+        lifetimes = TrackLifetimes(tracking.birth_score, tracking.min_age_s, tracking.max_lost_s)
+        gate = ReadingPolicy(recognition.max_readings, recognition.reread_interval_s, recognition.max_readings_per_s)
         first_id = self._next_ids.get(ref.stamp.stream, self._first_id)
         return _Stream(Tracker(lifetimes, first_id), gate, ref.stamp.epoch, ref.size, ref.stamp)
 
@@ -162,15 +162,15 @@ class TrackStage:
             if len(crops) == MOST_CROPS:
                 break
             quad = text.quad()
-            if text.settled and stream.gate.wants(text.id, text.view, text.drifts, quad, time_s):
+            if text.settled and stream.gate.wants(text.id, text.revision, text.drifts, quad, time_s):
                 crops[text.id] = self._cut(stream.tracker, text)
         return crops
 
-    def _bury(self, stream: _Stream, ended: Sequence[Followed]) -> tuple[Track, ...]:
+    def _bury(self, stream: _Stream, ended: Sequence[Followed]) -> tuple[TrackState, ...]:
         """A message of a ticker that was broken off has not been read before."""
         tracks = []
         for text in ended:
-            unread = isinstance(text, Headline) and not stream.gate.knows(text.id)
+            unread = isinstance(text, TickerMessage) and not stream.gate.knows(text.id)
             tracks.append(_track(text, self._cut(stream.tracker, text) if unread else None))
             stream.gate.forget(text.id)
         return tuple(tracks)
@@ -180,7 +180,7 @@ class TrackStage:
 
     def _cut(self, tracker: Tracker, text: Followed) -> CropRef:
         """Rectify a text into the crop ring."""
-        if isinstance(text, Headline):
+        if isinstance(text, TickerMessage):
             luma, quad = text.picture, rectangle(0, 0, text.picture.shape[1], text.picture.shape[0])
         else:
             assert tracker.luma is not None, "a settled text has been seen"
@@ -195,11 +195,11 @@ class TrackStage:
         return CropRef(self._crops.commit(claim[0]), width, height)
 
 
-def _track(text: Followed, crop: CropRef | None) -> Track:
-    return Track(
+def _track(text: Followed, crop: CropRef | None) -> TrackState:
+    return TrackState(
         text.id,
         flat(text.end_quad if text.ended else text.quad()),
-        text.view,
+        text.revision,
         text.start_s,
         flat(text.start_quad),
         text.shown_until_s if text.ended else None,
@@ -212,4 +212,4 @@ def _track(text: Followed, crop: CropRef | None) -> Track:
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, life: int = 0) -> TrackStage:
     """The stage for a worker process."""
     typed = Settings.model_validate(settings)
-    return TrackStage(typed, FrameRings(rings), rings[CROPS], models.crop_size(typed), life)
+    return TrackStage(typed, FrameRings(rings), rings[CROPS], presets.crop_size(typed), life)

@@ -20,7 +20,7 @@ import structlog
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.store import repair, schema
-from stream_ocr.store.place import Place
+from stream_ocr.store.file_identity import FileIdentity
 from stream_ocr.store.reader import microseconds
 from stream_ocr.store.retention import Limits, Retention
 from stream_ocr.store.transaction import transaction
@@ -65,7 +65,7 @@ class StoreWriter:
         self._durability, self._when_full = durability, when_full
         self._retention = Retention(path, limits or Limits())
         self._db: sqlite3.Connection | None = None
-        self._place: Place | None = None
+        self._place: FileIdentity | None = None
         self._streams: dict[str, _Stream] = {}
         self._waiting: deque[Event] = deque()
         self._failing_since: float | None = None
@@ -166,7 +166,7 @@ class StoreWriter:
         db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
         try:
             self._path.chmod(0o600)
-            self._place = Place(self._path)
+            self._place = FileIdentity(self._path)
             db.execute("PRAGMA journal_mode = wal")
             db.execute(f"PRAGMA synchronous = {self._durability}")
             db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

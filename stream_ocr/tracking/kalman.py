@@ -9,7 +9,7 @@ import math
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
-from stream_ocr.geometry import extent
+from stream_ocr.core.geometry import extent
 
 _GROWING_S = 0.5
 """How long a text goes on growing or shrinking that is not detected again: its size is measured by nothing else."""

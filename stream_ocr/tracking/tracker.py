@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import Region
-from stream_ocr.tracking.crawl import Headline
-from stream_ocr.tracking.history import History
-from stream_ocr.tracking.matching import affinity, assign, covered
-from stream_ocr.tracking.scenes import Scenes, Stay
-from stream_ocr.tracking.text import Text
-from stream_ocr.tracking.ticker import Tickers
+from stream_ocr.core.geometry import extent, unflat
+from stream_ocr.core.messages import Detection
+from stream_ocr.tracking.association import affinity, assign, covered
+from stream_ocr.tracking.frame_history import FrameHistory
+from stream_ocr.tracking.overlay import PersistenceCheck, Scenes
+from stream_ocr.tracking.ticker.mosaic import TickerMessage
+from stream_ocr.tracking.ticker.tracker import TickerTracker
+from stream_ocr.tracking.track import TextTrack
 
-Followed = Text | Headline
+Followed = TextTrack | TickerMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetimes:
+class TrackLifetimes:
     """When a text begins and ends to be one; seconds of media time."""
 
     start_score: float = 0.6  # regions below may continue a text, not start one
@@ -35,12 +35,12 @@ _GLANCE_S = 0.15
 class Tracker:
     """Follows the texts of one stream. Deterministic: decisions depend on pixels and media time alone."""
 
-    def __init__(self, lifetimes: Lifetimes, first_id: int = 1) -> None:
+    def __init__(self, lifetimes: TrackLifetimes, first_id: int = 1) -> None:
         self._lifetimes = lifetimes
-        self._texts: list[Text] = []
-        self._history = History()
+        self._texts: list[TextTrack] = []
+        self._history = FrameHistory()
         self._scenes = Scenes()
-        self._tickers = Tickers()
+        self._tickers = TickerTracker()
         self._luma: np.ndarray | None = None
         self._close = False
         self._time_s: float | None = None
@@ -58,7 +58,7 @@ class Tracker:
         return [*self._confirmed, *self._tickers.messages]
 
     @property
-    def _confirmed(self) -> list[Text]:
+    def _confirmed(self) -> list[TextTrack]:
         return [text for text in self._texts if text.confirmed]
 
     def advance(self, time_s: float, luma: np.ndarray | None) -> list[Followed]:
@@ -88,7 +88,7 @@ class Tracker:
         self._time_s = time_s
 
     def detected(
-        self, regions: Sequence[Region], time_s: float, rows: tuple[int, int] | None = None, *, close: bool = False
+        self, regions: Sequence[Detection], time_s: float, rows: tuple[int, int] | None = None, *, close: bool = False
     ) -> None:
         """Take in what the detector found in the present frame, or in some rows of it. close: by a close look."""
         if self._luma is None:
@@ -131,18 +131,18 @@ class Tracker:
             text.ended = True
         self._texts = []
         messages = self._identified(self._tickers.close(end_s, self._scenes.passed))
-        self._tickers = Tickers()
+        self._tickers = TickerTracker()
         self._history.clear()
         self._luma = None
         return [*ended, *messages]
 
-    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[Headline]:
+    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[TickerMessage]:
         """Follow the tickers. Returns the messages that have ended."""
         ended = [] if luma is None else self._tickers.advance(luma, time_s, self._scenes.passed)
         self._identified(self._tickers.messages)
         return self._identified(ended)
 
-    def _identified(self, messages: list[Headline]) -> list[Headline]:
+    def _identified(self, messages: list[TickerMessage]) -> list[TickerMessage]:
         for message in messages:
             message.id = message.id or self._new_id()
         return messages
@@ -157,13 +157,13 @@ class Tracker:
             if self._tickers.hold(text.quad()):
                 text.vanish(time_s)
 
-    def _hit(self, text: Text, quad: np.ndarray, time_s: float) -> None:
+    def _hit(self, text: TextTrack, quad: np.ndarray, time_s: float) -> None:
         """The detector found a text again, at ``quad``, or one that came in its stead."""
         assert self._luma is not None
         if not text.hit(quad, self._luma, self._history, close=self._close):
-            self._texts.append(Text(quad, self._luma, time_s, close=self._close))
+            self._texts.append(TextTrack(quad, self._luma, time_s, close=self._close))
 
-    def _join(self, parts: Sequence[Text], quad: np.ndarray, time_s: float) -> None:
+    def _join(self, parts: Sequence[TextTrack], quad: np.ndarray, time_s: float) -> None:
         """The detector has found several texts as one line. If it says so twice, they are one, and have been since."""
         first, *others = sorted(parts, key=lambda text: (not text.confirmed, text.id))
         if others[0].confirmed and first.joined_s is None:
@@ -185,11 +185,11 @@ class Tracker:
         if parts := _parts(quad, visible):
             self._hit(parts[0], quad, time_s)
         elif score >= self._lifetimes.start_score and not self._fading(quad):
-            text = Text(quad, luma, time_s, close=self._close)
+            text = TextTrack(quad, luma, time_s, close=self._close)
             text.trace_back(self._history, within_s=_GLANCE_S)
             self._texts.append(text)
 
-    def _place_taken(self, text: Text) -> bool:
+    def _place_taken(self, text: TextTrack) -> bool:
         """Whether another text stands where this one was last seen."""
         place = text.quad()
         return self._tickers.hold(place) or any(
@@ -214,12 +214,12 @@ class Tracker:
             before = self._predecessor(text)
             if before is None:
                 text.id = self._new_id()
-                text.stay = Stay(text.quad(), text.start_s, self._scenes.passed)
+                text.stay = PersistenceCheck(text.quad(), text.start_s, self._scenes.passed)
             else:
                 before.replace_by(text)
                 self._texts.remove(text)
 
-    def _predecessor(self, text: Text) -> Text | None:
+    def _predecessor(self, text: TextTrack) -> TextTrack | None:
         """The text whose place ``text`` took at the moment at which it went."""
         for other in self._texts:
             if other.confirmed and other.shown_until_s is not None:
@@ -228,7 +228,7 @@ class Tracker:
                     return other
         return None
 
-    def _bury(self, time_s: float) -> list[Text]:
+    def _bury(self, time_s: float) -> list[TextTrack]:
         ended = []
         for text in list(self._texts):
             if text.shown_until_s is None:
@@ -242,7 +242,7 @@ class Tracker:
         return ended
 
 
-def _parts(quad: np.ndarray, texts: Sequence[Text]) -> list[Text]:
+def _parts(quad: np.ndarray, texts: Sequence[TextTrack]) -> list[TextTrack]:
     """The texts that a region shows more of."""
     return [text for text in texts if covered(text.quad(), quad) > _PART and not _towers(quad, text.quad())]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from stream_ocr.detection.dbnet import Backbone
 from stream_ocr.errors import SettingsError
+from stream_ocr.models.detection.dbnet import Backbone
 
 
 @dataclass(frozen=True)

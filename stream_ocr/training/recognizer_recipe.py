@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from stream_ocr.training.line_batches import DataRecipe
+from stream_ocr.training.data.line_batches import DataRecipe
 
 
 @dataclass(frozen=True)

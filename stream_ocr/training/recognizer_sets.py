@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from torch import nn
 
-from stream_ocr.recognition.charset import EUROPEAN, Charset
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.font_library import FontLibrary
-from stream_ocr.training.languages import VALIDATION_SENTENCES, sentences
-from stream_ocr.training.line_batches import DataRecipe
-from stream_ocr.training.lines import Sample
-from stream_ocr.training.reading import accuracy, exact, letters_and_digits
-from stream_ocr.training.real_crops import CropLimits, RealCrop, load_labelled, load_teacher, trimmed
-from stream_ocr.training.subtitle_lines import render
+from stream_ocr.evaluation.recognition_metrics import Sample, accuracy, exact, letters_and_digits
+from stream_ocr.models.recognition.charset import EUROPEAN, Charset
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.font_library import FontLibrary
+from stream_ocr.training.data.languages import VALIDATION_SENTENCES, sentences
+from stream_ocr.training.data.line_batches import DataRecipe
+from stream_ocr.training.data.real_crops import CropLimits, RealCrop, load_labelled, load_teacher, trimmed
+from stream_ocr.training.data.subtitle_lines import render
 
 SUBTITLE_LINES = {"subtitles_western": ("en", "de", "fr"), "subtitles_cs": ("cs",)}
 SUBTITLE_COUNT = {"subtitles_western": 360, "subtitles_cs": 120}

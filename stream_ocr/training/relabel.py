@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from stream_ocr.training.real_crops import read_archive
+from stream_ocr.training.data.real_crops import read_archive
 from stream_ocr.training.teacher import Teacher, TeacherThresholds, pack
 
 

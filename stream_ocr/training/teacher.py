@@ -23,16 +23,16 @@ import av
 import cv2
 import numpy as np
 
-from stream_ocr import models
-from stream_ocr.detection.detector import Detector
-from stream_ocr.geometry import extent, grown, unflat
-from stream_ocr.networks import load_detector, load_recognizer
-from stream_ocr.recognition.calibration import calibrated
-from stream_ocr.recognition.ctc import best_path, confidence, weakest
-from stream_ocr.recognition.recognizer import Recognizer
-from stream_ocr.settings import Settings
-from stream_ocr.still import frame_of
-from stream_ocr.tracking.appearance import rectify
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import extent, grown, unflat
+from stream_ocr.models import presets
+from stream_ocr.models.detection.detector import Detector
+from stream_ocr.models.detection.images import frame_of
+from stream_ocr.models.recognition.calibration import calibrated
+from stream_ocr.models.recognition.ctc import best_path, confidence, weakest
+from stream_ocr.models.recognition.recognizer import Recognizer
+from stream_ocr.models.zoo import load_detector, load_recognizer
+from stream_ocr.tracking.template_matching import rectify
 
 PICTURES = (".jpg", ".jpeg", ".png")
 CLIPS = "clips"
@@ -78,7 +78,7 @@ class Teacher:
 
     def __init__(self, thresholds: TeacherThresholds) -> None:
         self.thresholds = thresholds
-        settings = models.resolve(Settings(models="ppocr", device="cpu", threads=1))
+        settings = presets.resolve(Settings(models="ppocr", device="cpu", threads=1))
         self._temperature = settings.recognition.temperature or 1.0
         self._detector: Detector = load_detector(settings)
         self._detector.long_side = thresholds.long_side_px
@@ -127,7 +127,7 @@ class Teacher:
         reading, spans_N2 = best_path(p_TC, recognizer.charset)
         if not reading.text.strip():
             return Line("", 0.0, 0.0, [])
-        characters = calibrated(reading.characters, self._temperature)
+        characters = calibrated(reading.char_confidences, self._temperature)
         used = min(round(crop.shape[1] * recognizer.fit.height / crop.shape[0]), bucket) / bucket * len(p_TC)
         spaces = [
             round(float(span.mean()) / used, 4)

@@ -21,20 +21,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stream_ocr import weights
-from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
-from stream_ocr.devices import computes_bf16
 from stream_ocr.errors import WeightsError
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.corpus import Corpus
+from stream_ocr.models import weights
+from stream_ocr.models.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
+from stream_ocr.models.devices import computes_bf16
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.fonts import find_fonts
+from stream_ocr.training.data.sample_pool import Pool
+from stream_ocr.training.data.scene_images import Scene, Scenes
+from stream_ocr.training.data.word_patches import RealWords
 from stream_ocr.training.detector_config import Config, load_config
-from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
-from stream_ocr.training.pool import Pool
-from stream_ocr.training.scenes import Scene, Scenes
 from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate
-from stream_ocr.training.words import RealWords
 
 _DATA = (
     "generated pictures: Latin fonts of Debian, the word list of MJSynth (MIT), photographs of BSDS500 and ImageNet "

@@ -23,14 +23,14 @@ from torch import nn
 from torch.optim.lr_scheduler import ConstantLR, LinearLR, LRScheduler, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stream_ocr import weights
-from stream_ocr.recognition.charset import EUROPEAN
-from stream_ocr.recognition.crnn import normalise
-from stream_ocr.recognition.residual_crnn import ResidualCRNN
-from stream_ocr.recognition.widths import ASPECT, HEIGHT, WIDTHS
-from stream_ocr.training.calibration import best_temperature
-from stream_ocr.training.line_batches import LineBatches, load_real
-from stream_ocr.training.reading import read
+from stream_ocr.evaluation.recognition_metrics import read
+from stream_ocr.models import weights
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.crnn import normalise
+from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS
+from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
+from stream_ocr.training.data.line_batches import LineBatches, load_real
+from stream_ocr.training.fit_temperature import best_temperature
 from stream_ocr.training.recognizer_recipe import BaseRecipe, Schedule, read_recipe
 from stream_ocr.training.recognizer_sets import ValidationSet, figures, load_sets
 from stream_ocr.training.train_recognizer import ctc_loss, save_checkpoint

@@ -14,12 +14,12 @@ import pytest
 
 from stream_ocr import Pipeline
 from stream_ocr.api import Summary
+from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
-from stream_ocr.given import PREFIX
-from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, clock, line, render, truth
+from stream_ocr.synthetic.scene import Scene, Text, clock, line, render, truth
 
-OWN = ("models=own", "device=cpu", "threads=1")
+OWN = ("models=builtin", "device=cpu", "threads=1")
 
 SCENE = Scene(
     texts=(

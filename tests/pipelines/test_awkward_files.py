@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from stream_ocr import read
-from stream_ocr.sources.disturbed import concatenate
-from stream_ocr.sources.synthetic import Scene, Text, clock, render, truth
+from stream_ocr.synthetic.corrupt import concatenate
+from stream_ocr.synthetic.scene import Scene, Text, clock, render, truth
 
 FRAME_S = 0.04
 SCENE = Scene((Text(clock("12:34:56"), 0, 3, (40, 24), height=28, outline=None, panel=(20, 20, 28)),), 3.0, (480, 270))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ocr.events import TextEvent, read_log
-from stream_ocr.sources.disturbed import sound_only, truncate
+from stream_ocr.events import TextEvent, read_jsonl
+from stream_ocr.synthetic.corrupt import sound_only, truncate
 
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Runs a program as root without the right to read everything."""
@@ -59,7 +59,7 @@ def test_files_that_cannot_be_read_are_named_and_the_good_one_is_read(read, bad,
     assert "Traceback" not in said
     for what, path in bad.items():
         assert what in sentence_about(path, said)
-    events = list(read_log(log))
+    events = list(read_jsonl(log))
     assert streams(events) == {clip.path.name}
     assert events[-1].kind == "ended"
 
@@ -73,7 +73,7 @@ def test_processes_say_the_same_and_read_what_can_be_read(read, bad, clip, tmp_p
     assert "is empty" in sentence_about(bad["is empty"], said)
     assert "breaks off" in sentence_about(part, said)
     assert said.count(f"{part.name}: ") == 1, "a summary of what was read"
-    events = list(read_log(log))
+    events = list(read_jsonl(log))
     assert streams(events) == {part.name}
     assert set({event.track: event.kind for event in events}.values()) == {"ended"}
 

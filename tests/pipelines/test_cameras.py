@@ -18,7 +18,7 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.sources.synthetic import Scene, Text, line, render
+from stream_ocr.synthetic.scene import Scene, Text, line, render
 
 LONG_S = 60.0  # on a busy machine; alone it takes a tenth of that
 PASSWORD, WRONG = "s3cr3t-p4ss", "wr0ng-p4ss"
@@ -121,12 +121,12 @@ def watch(start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path) -> Watc
             port = free.getsockname()[1]
         folder = tmp_path / "run"
         told = {
-            "models": "own",
+            "models": "builtin",
             "device": "cpu",
             "threads": 1,
             "sources": {name: {"url": url} for name, url in urls.items()},
-            "live": {"longest_retry_s": 3.0},
-            "operation": {"listen": f"127.0.0.1:{port}"},
+            "live": {"max_backoff_s": 3.0},
+            "service": {"listen": f"127.0.0.1:{port}"},
             "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
             "store": {"path": str(folder / "events.db")},
         } | settings
@@ -222,7 +222,7 @@ def test_workers_are_stopped_and_killed(camera, signs, watch):
     run = watch(
         {"gate": camera(signs).url, "yard": camera(signs).url},
         before=in_little_shared_memory(),
-        operation={"listen": None, "hang_s": 4.0},
+        service={"listen": None, "heartbeat_timeout_s": 4.0},
     )
     run.until(lambda: run.events("gate", "appeared") and run.events("yard", "appeared"))
 
@@ -257,7 +257,9 @@ def test_workers_are_stopped_and_killed(camera, signs, watch):
 
 
 def test_a_second_signal_ends_at_once(camera, signs, watch):
-    run = watch({"gate": camera(signs).url}, operation={"listen": None, "hang_s": 60.0, "drain_s": 60.0})
+    run = watch(
+        {"gate": camera(signs).url}, service={"listen": None, "heartbeat_timeout_s": 60.0, "shutdown_timeout_s": 60.0}
+    )
     run.until(lambda: run.events("gate", "source.up"))
     run.workers()["track"].suspend()  # nothing can be drained now
     assert run.end(signal.SIGTERM, signal.SIGTERM, within_s=15) == 128 + signal.SIGTERM
@@ -278,8 +280,8 @@ def wall_clock(tmp_path: Path) -> tuple[Sequence[str], Path]:
 @pytest.mark.slow
 def test_the_wall_clock_is_set(camera, signs, watch, wall_clock):
     before, off = wall_clock
-    run = watch({"gate": camera(signs).url}, before=before, live={"stale_s": 60.0})
-    run.until(lambda: any(event["clock"] == "rtcp" for event in run.events("gate", "appeared")))
+    run = watch({"gate": camera(signs).url}, before=before, live={"max_latency_s": 60.0})
+    run.until(lambda: any(event["utc_source"] == "rtcp" for event in run.events("gate", "appeared")))
     for seconds in (-7200, 86400):
         off.write_text(str(seconds))
         run.sees("gate")
@@ -321,7 +323,9 @@ def test_a_file_and_a_camera_give_the_same_texts_also_while_another_camera_is_de
 
     def on_camera(*others: str) -> list[tuple[str, float]]:
         gate = camera(signs, ends=True)
-        run = watch({"gate": gate.url, **{f"dead{n}": url for n, url in enumerate(others)}}, live={"stale_s": 20.0})
+        run = watch(
+            {"gate": gate.url, **{f"dead{n}": url for n, url in enumerate(others)}}, live={"max_latency_s": 20.0}
+        )
         run.until(lambda: run.events("gate", "source.down"))
         gate.kill()
         assert run.end(signal.SIGTERM, within_s=20) == 0
@@ -351,8 +355,8 @@ def test_a_file_and_a_camera_give_the_same_texts_also_while_another_camera_is_de
 
 
 def test_latency_is_measured_where_a_camera_says_the_time(signs, start, tmp_path):
-    told = {"models": "own", "device": "cpu", "threads": 1, "sources": {"rehearsal": {"path": str(signs)}}}
-    (tmp_path / "run" / "live.yaml").write_text(yaml.safe_dump({**told, "operation": {"listen": None}}))
+    told = {"models": "builtin", "device": "cpu", "threads": 1, "sources": {"rehearsal": {"path": str(signs)}}}
+    (tmp_path / "run" / "live.yaml").write_text(yaml.safe_dump({**told, "service": {"listen": None}}))
     program = start("bench", "live", "live.yaml", "-o", "latency.json")
     shown, _ = program.communicate(timeout=100)
     assert program.returncode == 0, (tmp_path / "stderr").read_text()

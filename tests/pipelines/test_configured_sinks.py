@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from stream_ocr import Pipeline
+from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SinkError
-from stream_ocr.events import read_log
-from stream_ocr.settings import Settings
+from stream_ocr.events import read_jsonl
 
 SINKS = """
-models: own
+models: builtin
 device: cpu
 threads: 1
 sinks:
@@ -57,7 +57,7 @@ def config(tmp_path, received):
 
 
 def ids(path) -> list[str]:
-    return [event.id for event in read_log(path)]
+    return [event.id for event in read_jsonl(path)]
 
 
 def signs(path) -> set[str]:

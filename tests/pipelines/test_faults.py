@@ -66,7 +66,7 @@ def titled(parent: int) -> dict[str, psutil.Process]:
 def reading(start, long_clip, tmp_path) -> Reading:
     """The program in the midst of a long file, with some events written."""
     log = tmp_path / "run" / "events.jsonl"
-    program = start("read", long_clip, "-o", log.name, "--set", "models=own", "--set", "device=cpu")
+    program = start("read", long_clip, "-o", log.name, "--set", "models=builtin", "--set", "device=cpu")
     assert soon(lambda: log.exists() and log.read_bytes().count(b"\n") >= 3, STARTED_WITHIN_S)
     workers = titled(program.pid)
     assert set(workers) == {*WORKERS, FORKS}
@@ -126,7 +126,7 @@ def test_the_program_itself_is_killed(reading) -> None:
     ("processes", "after_s"), [(1, 0.0), (1, 0.1), (1, 0.25), (1, 0.4), (2, 0.0), (1 + len(WORKERS), 0.0)]
 )
 def test_ctrl_c_while_the_program_imports_and_the_workers_start(start, long_clip, tmp_path, processes, after_s) -> None:
-    program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=own", "--set", "device=cpu")
+    program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=builtin", "--set", "device=cpu")
     children = psutil.Process(program.pid).children
     assert soon(lambda: len(children(recursive=True)) >= processes, STARTED_WITHIN_S)
     time.sleep(after_s)

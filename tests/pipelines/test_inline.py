@@ -15,7 +15,7 @@ def test_inline_prints_what_happened(clip, tmp_path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "STREAM_OCR_MODELS": "own", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "STREAM_OCR_MODELS": "builtin", "OMP_NUM_THREADS": "1"},
         timeout=100,
     )
     assert (done.returncode, done.stderr) == (0, "")

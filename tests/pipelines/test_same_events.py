@@ -8,7 +8,7 @@ import pytest
 from stream_ocr import api
 from stream_ocr.events import TextEvent
 
-ABOUT = {"confidence": 1e-3, "characters": 1e-3, "polygon": 0.5}
+ABOUT = {"confidence": 1e-3, "char_confidences": 1e-3, "polygon": 0.5}
 """Fields that need to be the same but for rounding, and how far they may differ."""
 
 

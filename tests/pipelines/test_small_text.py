@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from stream_ocr.api import read
-from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, render
-from stream_ocr.spans import spans
+from stream_ocr.config.settings import Settings
+from stream_ocr.events.spans import spans
+from stream_ocr.synthetic.scene import Scene, Text, render
 
-OWN = ("models=own", "device=cpu", "threads=1")
+OWN = ("models=builtin", "device=cpu", "threads=1")
 
 SCENE = Scene(
     texts=(
@@ -42,6 +42,6 @@ def test_close_looks_find_all_of_it_and_its_times_are_exact(clip: Path) -> None:
 
 
 def test_without_them_it_is_lost_in_part(clip: Path) -> None:
-    found = [text for text, *_ in told(clip, "detection.closely=never")]
+    found = [text for text, *_ in told(clip, "detection.fine_pass=never")]
     assert "ARRIVALS" in found
     assert "Flight LH 454 delayed" not in found

@@ -115,8 +115,8 @@ def test_every_text_appears_once_ends_once_and_says_what_was_before(by_processes
 
 def test_confidences_are_those_of_the_characters(by_processes) -> None:
     for event in by_processes.events:
-        assert len(event.characters) == len(event.text)
-        assert event.confidence == pytest.approx(prod(event.characters), abs=2e-3), "that all of them are right"
+        assert len(event.char_confidences) == len(event.text)
+        assert event.confidence == pytest.approx(prod(event.char_confidences), abs=2e-3), "that all of them are right"
 
 
 def test_the_summary_tells_what_was_spared(by_processes) -> None:

@@ -6,9 +6,9 @@ from typing import Self
 
 import pytest
 
-from stream_ocr.messages import Detections, FrameRef, Message, Stamp, StreamClosed
-from stream_ocr.runtime.hand import Hand
-from stream_ocr.runtime.retry import Careful
+from stream_ocr.core.messages import Detections, FrameRef, Message, Stamp, StreamClosed
+from stream_ocr.runtime.inflight import InflightJournal
+from stream_ocr.runtime.retry import RetryingStage
 
 
 class Death(BaseException):
@@ -55,10 +55,10 @@ def frames(count: int) -> list[FrameRef]:
 class Worker:
     """One life of a worker with its hand."""
 
-    def __init__(self, hand: Hand, stage: Picky) -> None:
+    def __init__(self, hand: InflightJournal, stage: Picky) -> None:
         self.sent: list[tuple[int, bool]] = []
         self.aside: list[int] = []
-        self.careful = Careful(stage, hand, 4, self.send, self.put_aside)
+        self.careful = RetryingStage(stage, hand, 4, self.send, self.put_aside)
 
     def send(self, outputs: Iterable[Message]) -> None:
         for message in outputs:
@@ -74,22 +74,22 @@ class Worker:
 
 
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    hand = Hand.create()
+def hand() -> Iterator[InflightJournal]:
+    hand = InflightJournal.create()
     yield hand
     hand.close()
 
 
-def test_what_was_in_hand_is_tried_again_one_by_one_and_the_culprit_set_aside(hand: Hand) -> None:
+def test_what_was_in_hand_is_tried_again_one_by_one_and_the_culprit_set_aside(hand: InflightJournal) -> None:
     first = Worker(hand, Picky(deadly=[1]))
     with pytest.raises(Death):
         first.careful.process(frames(4))
     assert first.sent == [(0, True)]
-    second = Worker(Hand(os.dup(hand.fd)), Picky(deadly=[1]))
+    second = Worker(InflightJournal(os.dup(hand.fd)), Picky(deadly=[1]))
     with pytest.raises(Death):
         second.take_over()
     assert second.sent == [], "the first one was done"
-    third = Worker(Hand(os.dup(hand.fd)), Picky(deadly=[1]))
+    third = Worker(InflightJournal(os.dup(hand.fd)), Picky(deadly=[1]))
     third.take_over()
     assert third.aside == [1]
     assert third.sent == [(1, False), (2, True), (3, True)]
@@ -98,7 +98,7 @@ def test_what_was_in_hand_is_tried_again_one_by_one_and_the_culprit_set_aside(ha
     assert fourth.sent == []
 
 
-def test_two_culprits_in_one_batch(hand: Hand) -> None:
+def test_two_culprits_in_one_batch(hand: InflightJournal) -> None:
     aside, lives = [], 0
     first = Worker(hand, Picky(deadly=[1, 2]))
     with pytest.raises(Death):
@@ -119,14 +119,14 @@ def test_two_culprits_in_one_batch(hand: Hand) -> None:
     assert sent == [(0, True), (1, False), (2, False), (3, True)]
 
 
-def test_what_is_done_is_not_tried_again(hand: Hand) -> None:
+def test_what_is_done_is_not_tried_again(hand: InflightJournal) -> None:
     Worker(hand, Picky()).careful.process(frames(4))
     successor = Worker(hand, Picky())
     successor.take_over()
     assert successor.sent == []
 
 
-def test_scarce_memory_halves_this_batch_and_later_ones(hand: Hand) -> None:
+def test_scarce_memory_halves_this_batch_and_later_ones(hand: InflightJournal) -> None:
     stage = Picky(memory=1)
     worker = Worker(hand, stage)
     worker.careful.process(frames(4))
@@ -135,6 +135,6 @@ def test_scarce_memory_halves_this_batch_and_later_ones(hand: Hand) -> None:
     assert worker.careful.max_items == 1
 
 
-def test_no_memory_for_a_single_frame_is_an_error(hand: Hand) -> None:
+def test_no_memory_for_a_single_frame_is_an_error(hand: InflightJournal) -> None:
     with pytest.raises(MemoryError):
         Worker(hand, Picky(memory=0)).careful.process(frames(2))

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 
@@ -46,15 +46,15 @@ def five(sources: Mapping[str, Mapping[str, object]], log: Path | None = None) -
     )
 
 
-def rest(supervisor: Supervisor) -> list[Message | Mark]:
+def rest(supervisor: Supervisor) -> list[Message | Watermark]:
     return list(supervisor.messages())
 
 
-def published(messages: list[Message | Mark], stream: str = "a") -> list[int]:
+def published(messages: list[Message | Watermark], stream: str = "a") -> list[int]:
     return [message.frames for message in messages if isinstance(message, Published) and message.stream == stream]
 
 
-def closings(messages: list[Message | Mark]) -> dict[str, StreamClosed]:
+def closings(messages: list[Message | Watermark]) -> dict[str, StreamClosed]:
     return {message.stream: message for message in messages if isinstance(message, StreamClosed)}
 
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import zmq
 
+from stream_ocr.core.messages import StreamClosed, encode
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import StreamClosed, encode
 from stream_ocr.runtime.transport import HIGH_WATER, MAX_MESSAGE_BYTES, Inbox, Keys, Outbox
 
 

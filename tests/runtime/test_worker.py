@@ -1,7 +1,7 @@
 import time
 from collections.abc import Callable, Iterable
 
-from stream_ocr.messages import FrameRef, Message, Stamp, StreamClosed
+from stream_ocr.core.messages import FrameRef, Message, Stamp, StreamClosed
 from stream_ocr.runtime.batching import batches
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from stream_ocr.errors import SourceError, WeightsError
-from stream_ocr.messages import (
+from stream_ocr.core.messages import (
     Detections,
     FrameRef,
     Message,
@@ -19,6 +18,7 @@ from stream_ocr.messages import (
     StreamClosed,
     Tracks,
 )
+from stream_ocr.errors import SourceError, WeightsError
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots
 
@@ -48,7 +48,7 @@ class Counter(Entered):
         while seq < self.frames and not stop():
             slot = self._put(seq, stop) if seq % self.slot_each == 0 else None
             stamp = Stamp(self.stream, self.epoch, seq, seq, (1, 25), 1, time.time_ns())
-            yield FrameRef(stamp, (8, 1), "carry" if slot else "skip", slot, True, False, False)
+            yield FrameRef(stamp, (8, 1), "track" if slot else "skip", slot, True, False, False)
             seq += 1
             time.sleep(self.pause_s)
         took_ms = round(1000 * (time.monotonic() - start))

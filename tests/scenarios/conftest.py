@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent
-from stream_ocr.oracles import Disturb, undisturbed
-from stream_ocr.sources.lettering import Point
-from stream_ocr.sources.rendering import Codec, encode
-from stream_ocr.sources.synthetic import Scene, Text, pictures, truth
-from stream_ocr.spans import spans
+from stream_ocr.events.spans import spans
+from stream_ocr.synthetic.encode import Codec, encode
+from stream_ocr.synthetic.scene import Scene, Text, pictures, truth
+from stream_ocr.synthetic.text import Point
 from stream_ocr.testing import watch
+from stream_ocr.testing.oracles import Disturb, undisturbed
 
 SIZES = ((320, 180), (480, 270), (640, 360))
 CODECS: tuple[Codec, ...] = ("libx264", "libvpx-vp9")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_ocr.sources.synthetic import clock
+from stream_ocr.synthetic.scene import clock
 
 PANEL = {"outline": None, "panel": (20, 20, 28)}
 

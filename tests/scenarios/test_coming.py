@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_ocr.sources import scenery
+from stream_ocr.synthetic import footage
 
 FRAME_S = 0.042
 FAINT, CLEAR = 0.25, 0.6  # opacities: a fade has no frame of its own, but it can be read from here or there on
@@ -32,5 +32,5 @@ def test_a_wipe_is_one_text_from_when_it_is_whole(sheet, play) -> None:
 def test_a_cut_ends_all_texts_and_begins_others_in_the_same_frame(sheet, play) -> None:
     before = (sheet.text("Two lines of", 0.2, 1.6, (80, 100)), sheet.text("the scene before", 0.2, 1.6, (80, 150)))
     after = (sheet.text("Somewhere else", 1.6, 2.8, (240, 240)), sheet.text("later", 1.6, 2.8, (400, 60)))
-    played = play(sheet.scene(*before, *after, duration_s=3.2, background=scenery.film(shot_s=1.6)))
+    played = play(sheet.scene(*before, *after, duration_s=3.2, background=footage.film(shot_s=1.6)))
     played.is_exact()

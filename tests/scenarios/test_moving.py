@@ -4,8 +4,8 @@ from math import sin
 
 import pytest
 
-from stream_ocr.sources import scenery
-from stream_ocr.sources.synthetic import line
+from stream_ocr.synthetic import footage
+from stream_ocr.synthetic.scene import line
 
 FRAME_S = 0.042
 WHOLE_S = 0.082  # it takes about a frame to come in by the margin of a box
@@ -25,7 +25,7 @@ def test_signs_in_a_street_that_the_camera_pans_over(sheet, play) -> None:
 
     signs = sign("BAKERY", 60, 210), sign("HOTEL", 380, 180), sign("BOOKS", 700, 200)
     length = round(500 * sheet.unit)
-    played = play(sheet.scene(*signs, duration_s=3.2, background=scenery.street(camera, length)))
+    played = play(sheet.scene(*signs, duration_s=3.2, background=footage.street(camera, length)))
     assert [text for text, *_ in played.found] == [text for text, *_ in played.shown]
     for (text, start_s, end_s), (_, whole_s, cut_s) in zip(played.found, played.shown, strict=True):
         assert start_s == pytest.approx(whole_s, abs=WHOLE_S), text

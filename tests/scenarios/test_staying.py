@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stream_ocr.sources import scenery
-from stream_ocr.sources.lettering import Line
-from stream_ocr.sources.synthetic import Cover
+from stream_ocr.synthetic import footage
+from stream_ocr.synthetic.scene import Cover
+from stream_ocr.synthetic.text import Line
 
 
 def flickering(look: int, lines: Sequence[Line]) -> Iterator[tuple[Line, float]]:
@@ -74,7 +74,7 @@ def test_film_behind_a_text_is_no_reason_to_read_it_again(sheet, play) -> None:
 def test_a_mark_of_the_channel_stays_through_cuts(sheet, play) -> None:
     logo = sheet.text("NEWS 24", 0.0, 3.6, (500, 20), 28)
     first, second = (sheet.text(text, a, b, (160, 300)) for text, a, b in (("One", 0.2, 1.2), ("Another", 1.2, 3.0)))
-    played = play(sheet.scene(logo, first, second, duration_s=3.6, background=scenery.film(shot_s=1.2)))
+    played = play(sheet.scene(logo, first, second, duration_s=3.6, background=footage.film(shot_s=1.2)))
     played.is_exact()
 
 

@@ -18,9 +18,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from structlog.testing import capture_logs
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import MqttSettings
 from stream_ocr.events import SourceEvent
-from stream_ocr.outputs import Mqtt
-from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sinks, configured
 from stream_ocr.sinks.mqtt import Now, after, level
 from stream_ocr.testing import text_event
@@ -128,7 +128,9 @@ def subscribe() -> Iterator[Callable[..., Subscriber]]:
 
 def sinks(tmp_path: Path, port: int, **given: object) -> Sinks:
     spool = tmp_path / "spool"
-    output = Mqtt(**{"type": "mqtt", "host": "127.0.0.1", "port": port, "spool": spool, "close_s": PATIENCE_S, **given})
+    output = MqttSettings(
+        **{"type": "mqtt", "host": "127.0.0.1", "port": port, "spool": spool, "close_s": PATIENCE_S, **given}
+    )
     return Sinks(configured(Settings(sinks=(output,))))
 
 
@@ -162,8 +164,8 @@ def test_whether_we_are_there_is_known(tmp_path, broker, subscribe):
 
 WRITER = """
     import time
-    from stream_ocr.outputs import Mqtt
-    from stream_ocr.settings import Settings
+    from stream_ocr.config.sinks import Mqtt
+    from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import Sinks, configured
     from stream_ocr.testing import text_event
     broker = Mqtt(type="mqtt", host="127.0.0.1", port={port}, spool={spool!r})

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.events import SourceEvent
-from stream_ocr.outputs import Match, Rule
 from stream_ocr.sinks.rules import Filter, Matcher, RuledSink
 from stream_ocr.testing import MemorySink, text_event
 

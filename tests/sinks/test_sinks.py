@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from stream_ocr.errors import EventsLostError, SinkError
-from stream_ocr.events import TextEvent, parse, read_log
+from stream_ocr.events import TextEvent, parse, read_jsonl
 from stream_ocr.sinks import Sinks, open_sinks
 from stream_ocr.sinks.console import harmless
 from stream_ocr.testing import text_event
@@ -48,7 +48,7 @@ class Memory:
 
     def close(self) -> None:
         self.closed += 1
-        if self.breaks == "close":
+        if self.breaks == "detect_fine":
             raise OSError(28, os.strerror(28))
 
 
@@ -66,7 +66,7 @@ def test_a_broken_sink_is_reported_once_counted_and_stops_no_other():
 
 
 def test_a_sink_that_breaks_at_the_end_is_reported_too():
-    broken, whole = Memory("broken", breaks="close"), Memory("whole")
+    broken, whole = Memory("broken", breaks="detect_fine"), Memory("whole")
     with capture_logs() as logs, Sinks([whole, broken]) as sinks:
         sinks.write(event())
     assert sinks.lost == {"broken": 0}
@@ -86,7 +86,7 @@ def test_every_event_is_in_the_file_at_once(tmp_path):
     with open_sinks([file]) as sinks:
         for seq in range(3):
             sinks.write(event(seq))
-            assert [e.seq for e in read_log(file)] == list(range(seq + 1))
+            assert [e.seq for e in read_jsonl(file)] == list(range(seq + 1))
 
 
 @pytest.mark.parametrize("name", ["events.txt", "events", "clip.mp4"])
@@ -113,10 +113,10 @@ WRITER = """
     import sys
     sys.path.insert(0, {tests!r})
     from test_sinks import event
-    from stream_ocr import telemetry
-    from stream_ocr.settings import Settings
+    from stream_ocr import logging_config
+    from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import open_sinks
-    telemetry.configure(Settings())
+    logging_config.configure(Settings())
     with open_sinks(["-", {other!r}]) as sinks:
         for seq in range(2000):
             sinks.write(event(seq))
@@ -129,13 +129,13 @@ def test_a_reader_that_goes_away_stops_only_standard_output(tmp_path):
     program = textwrap.dedent(WRITER).format(tests=str(Path(__file__).parent), other=str(other))
     writer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with writer:
-        assert writer.stdout.readline().startswith(b'{"schema":1')
+        assert writer.stdout.readline().startswith(b'{"schema":2')
         writer.stdout.close()
         errors = writer.stderr.read().decode()
     assert writer.returncode == 0, errors
     assert errors.strip().endswith("True")
     assert errors.count("Broken pipe") == 1
-    assert len(list(read_log(other))) == 2000
+    assert len(list(read_jsonl(other))) == 2000
 
 
 class Leaky(Memory):

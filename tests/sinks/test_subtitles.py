@@ -2,9 +2,9 @@ import pysubs2
 import pytest
 
 from stream_ocr.events import TextEvent
+from stream_ocr.events.spans import Span
 from stream_ocr.sinks import SubtitleSink
 from stream_ocr.sinks.subtitles import apart, together, write_subtitles
-from stream_ocr.spans import Span
 
 
 def span(text, start, end, x=0.0, y=0.0, track=1) -> Span:

@@ -23,9 +23,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import WebhookSettings
 from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.outputs import Webhook
-from stream_ocr.settings import Settings
 from stream_ocr.sinks import Sinks, configured
 from stream_ocr.sinks.webhook import retry_after_s, signing_key
 from stream_ocr.testing import text_event
@@ -108,7 +108,7 @@ def receive() -> Iterator[Callable[..., Receiver]]:
 
 @contextmanager
 def sending(tmp_path: Path, url: str, **given: object) -> Iterator[Sinks]:
-    settings = Webhook(type="webhook", url=url, spool=tmp_path / "spool", **{**QUICK, **given})
+    settings = WebhookSettings(type="webhook", url=url, spool=tmp_path / "spool", **{**QUICK, **given})
     with Sinks(configured(Settings(sinks=(settings,)))) as sinks:
         yield sinks
 
@@ -324,7 +324,9 @@ def test_what_is_wrong_is_told_at_the_start(tmp_path, monkeypatch):
         ({"url": "env:HOOK_URL"}, "What lies at env:HOOK_URL is no address"),
         ({"ca_file": tmp_path / "none.pem"}, "none.pem holds no certificates"),
     ):
-        settings = Webhook(**{"type": "webhook", "url": "https://example.org", "spool": tmp_path / "s", **given})
+        settings = WebhookSettings(
+            **{"type": "webhook", "url": "https://example.org", "spool": tmp_path / "s", **given}
+        )
         with (
             pytest.raises((SinkError, SettingsError), match=sentence) as caught,
             Sinks(configured(Settings(sinks=(settings,)))),
@@ -372,11 +374,11 @@ def test_nor_does_one_that_hangs_while_tls_is_negotiated(tmp_path):
 
 WRITER = """
     import sys
-    from stream_ocr.outputs import Webhook
-    from stream_ocr.settings import Settings
+    from stream_ocr.config.sinks import WebhookSettings
+    from stream_ocr.config.settings import Settings
     from stream_ocr.sinks import Sinks, configured
     from stream_ocr.testing import text_event
-    hook = Webhook(type="webhook", url={url!r}, spool={spool!r}, max_events=7, pause_s=0.01)
+    hook = WebhookSettings(type="webhook", url={url!r}, spool={spool!r}, max_events=7, pause_s=0.01)
     with Sinks(configured(Settings(sinks=(hook,)))) as sinks:
         for seq in range({first}, 10**9):
             sinks.write(text_event(seq))
@@ -409,11 +411,11 @@ def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_p
 def test_a_full_disk_costs_events_which_are_counted_and_the_rest_arrives(small_disk, receive):
     receiver = receive(500)
     done = small_disk(f"""
-        from stream_ocr.outputs import Webhook
-        from stream_ocr.settings import Settings
+        from stream_ocr.config.sinks import WebhookSettings
+        from stream_ocr.config.settings import Settings
         from stream_ocr.sinks import Sinks, configured
         from stream_ocr.testing import text_event
-        hook = Webhook(type="webhook", url={receiver.url!r}, spool=disk / "spool", pause_s=5, close_s=60)
+        hook = WebhookSettings(type="webhook", url={receiver.url!r}, spool=disk / "spool", pause_s=5, close_s=60)
         with Sinks(configured(Settings(sinks=(hook,)))) as sinks:
             for seq in range(2000):
                 sinks.write(text_event(seq))

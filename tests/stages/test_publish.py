@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
+from stream_ocr.bus.journal import open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import TextEvent
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.journal import open_journal
-from stream_ocr.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.store.reader import StoreReader
@@ -73,8 +73,8 @@ def test_a_text_appears_and_ends() -> None:
     assert (ended.start, ended.end, ended.previous) == (-0.2, 0.1, None)
     assert appeared.polygon[0] == (20, 300), "where it was in its first frame"
     assert ended.polygon[0] == (50, 300), "where it was last"
-    assert (appeared.track, appeared.stream, appeared.size, appeared.clock) == (1, "clip.mp4", SIZE, "file")
-    assert appeared.characters == (0.95,) * 6
+    assert (appeared.track, appeared.stream, appeared.size, appeared.utc_source) == (1, "clip.mp4", SIZE, "file")
+    assert appeared.char_confidences == (0.95,) * 6
 
 
 def test_what_is_clear_is_said_at_the_first_look() -> None:
@@ -281,7 +281,7 @@ def test_a_row_of_dots_is_no_text() -> None:
 def test_one_wrong_letter_is_mended_though_the_mean_hardly_moves() -> None:
     def line(text: str, weakest: float) -> Reading:
         sure = (0.99,) * 8 + (weakest,)
-        return structs.replace(reading(text, 0.97), characters=sure)
+        return structs.replace(reading(text, 0.97), char_confidences=sure)
 
     events = publish(line("OPEN FILF", 0.8), line("OPEN FILE", 0.99))
     assert said(events) == [("appeared", "OPEN FILF"), ("updated", "OPEN FILE")]
@@ -377,7 +377,7 @@ def test_utc_comes_from_the_clock_of_the_frames() -> None:
             end_s = 4.12 if seq == 2 else None
             told += stage.process([Readings(stamp, SIZE, (reading("GATE 4", start_s=3.0, end_s=end_s),))])
     appeared, ended = (event for message in told for event in message.events)
-    assert (appeared.clock, ended.clock) == ("rtcp", "rtcp")
+    assert (appeared.utc_source, ended.utc_source) == ("rtcp", "rtcp")
     assert appeared.start_utc == ended.start_utc == datetime.fromtimestamp(1_700_000_000 - 1.0, UTC)
     assert appeared.end_utc is None
     assert ended.end_utc == datetime.fromtimestamp(1_700_000_000.12, UTC)

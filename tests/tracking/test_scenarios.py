@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent
-from stream_ocr.sources.synthetic import Background, Scene, Text, clock, line, pictures, truth
+from stream_ocr.synthetic.scene import Background, Scene, Text, clock, line, pictures, truth
 from stream_ocr.testing import follow
 
 FRAME_S = 0.04

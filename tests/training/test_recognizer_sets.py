@@ -5,16 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ocr.recognition.charset import EUROPEAN
-from stream_ocr.recognition.residual_crnn import ResidualCRNN
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.fonts import BUILT_IN
-from stream_ocr.training.line_batches import load_real
-from stream_ocr.training.lines import Sample
-from stream_ocr.training.reading import exact
+from stream_ocr.evaluation.recognition_metrics import Sample, exact
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.fonts import BUILT_IN
+from stream_ocr.training.data.line_batches import load_real
+from stream_ocr.training.data.subtitle_lines import render
 from stream_ocr.training.recognizer_recipe import read_recipe
 from stream_ocr.training.recognizer_sets import ValidationSet, figures, load_sets
-from stream_ocr.training.subtitle_lines import render
 
 ROOT = Path(__file__).parents[2]
 

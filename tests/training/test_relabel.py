@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream_ocr.recognition.charset import EUROPEAN
-from stream_ocr.training.real_crops import CropLimits, load_teacher
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.training.data.real_crops import CropLimits, load_teacher
 from stream_ocr.training.relabel import folded, relabel
 from stream_ocr.training.teacher import Line, Teacher
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stream_ocr.evaluation.datasets import labelled
 from stream_ocr.training import teacher as module
-from stream_ocr.training.labelled import labelled
 from stream_ocr.training.teacher import (
     Line,
     Teacher,

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from stream_ocr import weights
-from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import SettingsError, WeightsError
+from stream_ocr.models import weights
+from stream_ocr.models.detection.dbnet import DBNet
+from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.detector_config import Config, load_config
-from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.train_detector import main, parameter_groups, schedule
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from stream_ocr import own, weights
-from stream_ocr.training.fonts import BUILT_IN
+from stream_ocr.models import builtin, weights
+from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.train_recognizer_base import CHECKPOINT, CURVE, NAME, anneal, read_recipe, train
 
 SHIPPED = Path(__file__).parents[2] / "configs/train/recognizer-base.yaml"
@@ -57,7 +57,7 @@ def test_annealing_keeps_the_checkpoint_and_exports_weights_that_load(tmp_path: 
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
     entry = weights.manifest(path.parent)[NAME]
     assert entry["architecture"] == "residual-crnn"
-    _, net = own.load_net(NAME, path.parent)
+    _, net = builtin.load_net(NAME, path.parent)
     with torch.inference_mode():
         p_BTC = net(torch.zeros(2, 1, 32, 64))
     assert p_BTC.shape == (2, 16, len(entry["charset"]) + 1)
