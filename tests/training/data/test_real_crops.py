@@ -21,7 +21,7 @@ from stream_ocr.training.data.real_crops import (
     varied,
 )
 
-SHARED = Path(__file__).parents[2] / "../shared/data/words"
+SHARED = Path(__file__).parents[3] / "../shared/data/words"
 
 
 def write_tar(path: Path, files: dict[str, bytes]) -> None:
