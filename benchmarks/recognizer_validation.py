@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from stream_ocr.evaluation.recognition_metrics import Sample, read
 from stream_ocr.models import builtin
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.models.recognition.preprocess import resize_line
 from stream_ocr.training.data.real_crops import FIRST_VALIDATION_CROP, read_archive
 from stream_ocr.training.data.word_crops import is_validation
 from stream_ocr.training.recognizer_recipe import read_recipe
@@ -43,7 +43,7 @@ def in_reading_order(samples: list[Sample]) -> list[np.ndarray]:
     """Return the crops in the order in which ``read`` gives their readings: width by width."""
     by_width: dict[int, list[np.ndarray]] = {}
     for image, _ in samples:
-        by_width.setdefault(fit(image).shape[1], []).append(image)
+        by_width.setdefault(resize_line(image).shape[1], []).append(image)
     return [image for group in by_width.values() for image in group]
 
 

@@ -1,4 +1,4 @@
-"""A journal with its bus in this process, and events to put into it."""
+"""Set-up for the load tests: a journal with its bus, and generated events."""
 
 import random
 import socket
@@ -10,7 +10,7 @@ from typing import Any
 
 from stream_ocr.bus.journal import DurableJournal
 from stream_ocr.bus.protocol import requests_endpoint
-from stream_ocr.bus.publisher import Publisher, Spec
+from stream_ocr.bus.publisher import BusSpec, Publisher
 from stream_ocr.events import TextEvent
 from stream_ocr.store.writer import StoreWriter
 
@@ -39,18 +39,18 @@ def event(seq: int, text: str = "", *, stream: str = "gate", kind: Any = "appear
 
 @contextmanager
 def journal(
-    folder: Path, publisher: Callable[[Spec], Publisher] = Publisher, *, port: int = 0, keys: Path | None = None
+    folder: Path, publisher: Callable[[BusSpec], Publisher] = Publisher, *, port: int = 0, keys: Path | None = None
 ) -> Iterator[Any]:
     endpoint = f"tcp://127.0.0.1:{port or free_port()}"
-    spec = Spec(
+    spec = BusSpec(
         store=str(folder / "events.db"),
         events=endpoint,
         requests=requests_endpoint(endpoint),
         keys=None if keys is None else str(keys),
-        form="json",
+        format="json",
         max_peers=200,
         backlog=10_000,
-        feed=-1,
+        feed_fd=-1,
     )
     with DurableJournal(StoreWriter(folder / "events.db"), publisher(spec)) as opened:
         yield opened, endpoint

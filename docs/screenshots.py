@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from stream_ocr.synthetic.clips import scene
+from stream_ocr.synthetic.clips import build_clip
 from stream_ocr.synthetic.scene import demo_scene, render
 
 HERE = Path(__file__).parent
@@ -55,9 +55,9 @@ def of_report(browser: Browser, folder: Path) -> None:
 
 def of_cameras(browser: Browser, folder: Path) -> None:
     for camera, clip in CAMERAS.items():
-        render(replace(scene(clip, (960, 540), 60.0), fps=10), folder / f"{camera}.mp4")
+        render(replace(build_clip(clip, (960, 540), 60.0), fps=10), folder / f"{camera}.mp4")
     sources = "".join(f"  {camera}: {{path: {camera}.mp4, max_fps: 1}}\n" for camera in CAMERAS)
-    settings = f"models: own\nsources:\n{sources}operation: {{listen: null}}\ndashboard: {{port: 0}}\n"
+    settings = f"models: builtin\nsources:\n{sources}service: {{listen: null}}\ndashboard: {{port: 0}}\n"
     (folder / "live.yaml").write_text(settings)
     with served(["run", "live.yaml", "--plain", "--dashboard"], folder) as address:
         page = opened(browser, address, color_scheme="dark")

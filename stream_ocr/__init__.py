@@ -1,4 +1,4 @@
-"""Reads the text in video and tells what appeared, changed and ended, where and exactly when.
+"""Read text in live video and video files, and report when and where each text appears, changes and ends.
 
 import stream_ocr
 
@@ -50,7 +50,7 @@ __all__ = [
     "to_frame",
 ]
 
-_HOME = {
+_MODULES = {
     "Pipeline": "api",
     "Progress": "api",
     "Summary": "api",
@@ -65,8 +65,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    # Names are imported when they are first used (PEP 562): each worker process imports this package, and must not
-    # pay for what only another stage needs.
+    # Names are imported on first use (PEP 562): every worker process imports this package, and should load only the
+    # modules that its stage needs.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

@@ -1,4 +1,4 @@
-"""Structured logs on standard error: for people on a terminal, JSON lines otherwise."""
+"""Structured logs on standard error: readable text on a terminal, JSON lines otherwise."""
 
 import logging
 import sys
@@ -11,15 +11,15 @@ from stream_ocr.config.urls import Scrubber
 
 
 def configure(settings: Settings, **context: str) -> None:
-    """Set up the logs of this process. ``context``, such as stage and worker, is said with every line.
+    """Configure the logs of this process. ``context``, such as stage and worker, is added to every line.
 
-    Passwords of sources are left out of every line.
+    Passwords of sources are redacted in every line.
     """
     logs, scrub = settings.logs, settings.scrubber
-    for_people = logs.style == "console" or (logs.style == "auto" and sys.stderr.isatty())
+    is_console = logs.style == "console" or (logs.style == "auto" and sys.stderr.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if for_people
+        if is_console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.contextvars.clear_contextvars()
@@ -30,7 +30,7 @@ def configure(settings: Settings, **context: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            lambda _logger, _method, line: _clean(line, scrub),
+            lambda _logger, _method, line: _redact(line, scrub),
             renderer,
             lambda _logger, _method, text: scrub(str(text)),
         ],
@@ -41,18 +41,18 @@ def configure(settings: Settings, **context: str) -> None:
 
 
 def _to_stderr(*_names: str) -> structlog.WriteLogger:
-    # Looked up for every line: a progress bar takes the place of sys.stderr while it is shown.
+    # Looked up for every line, because a progress bar replaces sys.stderr while it is visible.
     return structlog.WriteLogger(sys.stderr)
 
 
-def _clean(value: Any, scrub: Scrubber) -> Any:
-    """What is to be said without its secrets; before it is written down, which would disguise them."""
+def _redact(value: Any, scrub: Scrubber) -> Any:
+    """Return a value without secrets. Must run before rendering, which may escape characters of a secret."""
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, dict):
-        return {_clean(key, scrub): _clean(inner, scrub) for key, inner in value.items()}
+        return {_redact(key, scrub): _redact(inner, scrub) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(inner, scrub) for inner in value]
+        return [_redact(inner, scrub) for inner in value]
     if value is None or isinstance(value, int | float):
         return value
     return scrub(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value))

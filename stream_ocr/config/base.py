@@ -36,7 +36,10 @@ TimeOfDayRange = Annotated[str, AfterValidator(_check_time_of_day_range)]
 
 
 def in_time_range(hours: TimeOfDayRange, now: time) -> bool:
-    """Return True if a time of day lies in a range. The end is exclusive; equal start and end mean the whole day."""
+    """Return True if a time of day lies in a range.
+
+    The end is exclusive. Equal start and end mean the whole day.
+    """
     start, end = (int(bound[:2]) * 60 + int(bound[3:]) for bound in hours.split("-"))
     minute = now.hour * 60 + now.minute
     return start <= minute < end if start < end else minute >= start or minute < end
@@ -47,8 +50,8 @@ class TextConstraints(ConfigModel):
 
     lexicon: Path | None = Field(
         None,
-        description="File with the allowed words, one per line; readings are corrected to the nearest of them. "
-        "null: no lexicon.",
+        description="File with the expected words, one per line. A reading is replaced by the most probable word "
+        "within lexicon_distance; it is kept if no word is probable. null: no lexicon.",
     )
     lexicon_distance: int = Field(
         2, ge=0, le=5, description="Maximum edit distance (in characters) between a reading and a word of the lexicon."

@@ -1,6 +1,6 @@
-"""What users give for settings: a YAML file, the environment, ``--set``; and what is said of it when it is wrong.
+"""Loading of settings from a YAML file, the environment and ``--set``, and sentences for what is wrong with them.
 
-The only reader of YAML and of the environment's settings.
+The only module that reads YAML files and environment variables of settings.
 """
 
 import difflib
@@ -11,21 +11,22 @@ from typing import Any
 
 import yaml
 
+from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
 
 PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
 
 
-def values(
+def read_values(
     path: Path | None, overrides: Sequence[str], known: Sequence[str], mistakes: list[str]
 ) -> Iterator[tuple[str, str, Any]]:
-    """(origin, dotted name, value) of all that was given, the stronger ones last; what cannot be is a mistake.
+    """Yield (origin, dotted name, value) of all given settings; a later value replaces an earlier one.
 
-    known: the names of all settings.
+    known: the names of all settings. Values that cannot be parsed are appended to ``mistakes`` as sentences.
     """
     if path is not None:
-        for name, value in _leaves(_mapping_in(path), known):
+        for name, value in _leaves(_load_mapping(path), known):
             yield str(path), name, value
     texts = [
         (variable, variable.removeprefix(PREFIX).lower().replace("__", "."), text)
@@ -45,7 +46,7 @@ def values(
             mistakes.append(f"{name} ({origin}) is {text!r}, which is not valid YAML")
 
 
-def _mapping_in(path: Path) -> dict[str, Any]:
+def _load_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -55,7 +56,9 @@ def _mapping_in(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds a {type(content).__name__}, but settings are a mapping of names to values.")
+        raise SettingsError(
+            f"{path} contains a {type(content).__name__}, but settings are a mapping of names to values."
+        )
     return content
 
 
@@ -65,55 +68,56 @@ def _leaves(tree: Mapping[Any, Any], known: Sequence[str], prefix: str = "") -> 
         if isinstance(value, dict):
             yield from _leaves(value, known, f"{name}.")
         elif value is not None or not any(setting.startswith(f"{name}.") for setting in known):
-            yield name, value  # a group of settings with nothing in it is no mistake
+            yield name, value  # an empty group of settings is allowed
 
 
-def put(tree: dict[str, Any], name: str, value: Any) -> None:
-    """Set a dotted name in nested mappings."""
-    *sections, last = name.split(".")
-    for section in sections:
-        inner = tree.get(section)
+def set_nested(tree: dict[str, Any], name: str, value: Any) -> None:
+    """Set the value of a dotted name in nested mappings."""
+    *groups, last = name.split(".")
+    for group in groups:
+        inner = tree.get(group)
         if not isinstance(inner, dict):
-            inner = tree[section] = {}
+            inner = tree[group] = {}
         tree = inner
     tree[last] = value
 
 
-def sentences(problem: Any, origins: Mapping[str, str], known: Sequence[str]) -> Iterator[str]:
-    """What is wrong, for each thing that the user wrote.
+def describe_error(detail: Any, origins: Mapping[str, str], known: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each value that the user gave and that caused one validation error.
 
-    problem: of pydantic. origins: of what was given, by name.
+    detail: an item of ``ValidationError.errors()`` of pydantic. origins: where each given name comes from.
     """
-    name = ".".join(str(part) for part in problem["loc"])
-    message = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
-    told = False
-    for wanted, origin in origins.items():
-        if problem["type"] == "value_error" or (wanted != name and not wanted.startswith(f"{name}.")):
+    name = ".".join(str(part) for part in detail["loc"])
+    message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}"
+    described = False
+    for given, origin in origins.items():
+        if detail["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
             continue
-        value = "***" if name.startswith("sources.") else repr(problem["input"])  # it may be an address
-        told = True
-        if problem["type"] == "extra_forbidden":
-            yield f"{wanted} ({origin}) is not a setting{_suggestion(wanted, known)}"
-        elif wanted == name and problem["type"] == "model_type":
-            yield f"{wanted} ({origin}) is {value}, but it is a group of settings"
-        elif wanted == name:
-            yield f"{wanted} ({origin}) is {value}: {message}"
-    if not told:  # of a whole group, of an item of a list, or of something whose value may be secret
+        value = "***" if name.startswith("sources.") else repr(detail["input"])  # may be an address with a password
+        described = True
+        if detail["type"] == "extra_forbidden":
+            yield f"{given} ({origin}) is not a setting{_suggestion(given, known)}"
+        elif given == name and detail["type"] == "model_type":
+            yield f"{given} ({origin}) is {value}, but it is a group of settings"
+        elif given == name:
+            yield f"{given} ({origin}) is {value}: {message}"
+    if not described:  # a whole group, an item of a list, or a value that may be secret
         sentence = message.removeprefix("value error, ")
         yield f"{name}: {sentence}" if name else sentence
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
     by_last_part = {setting.rpartition(".")[2]: setting for setting in reversed(known)}
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=THRESHOLDS.name_similarity)
     if not near:
-        parts = difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1, cutoff=0.75)
+        last_part = name.rpartition(".")[2]
+        parts = difflib.get_close_matches(last_part, by_last_part, n=1, cutoff=THRESHOLDS.last_part_similarity)
         near = [by_last_part[part] for part in parts]
-    return f"; did you mean {near[0]}?" if near else "; `stream-ocr config` lists them all"
+    return f"; did you mean {near[0]}?" if near else "; `stream-ocr config` lists all settings"
 
 
-def report(mistakes: Sequence[str]) -> str:
-    """All of them for people."""
+def format_mistakes(mistakes: Sequence[str]) -> str:
+    """Return one mistake as a sentence, several as a list."""
     if len(mistakes) == 1:
         return f"{mistakes[0]}." if not mistakes[0].endswith("?") else mistakes[0]
     return f"{len(mistakes)} mistakes in the settings:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)

@@ -1,8 +1,8 @@
-"""Addresses of cameras, whose passwords are for FFmpeg alone.
+"""Addresses of cameras, and redaction of their passwords.
 
-A ``SourceUrl`` shows itself without user, password and query, however it is printed. A ``Scrubber`` takes known
-secrets out of sentences that others made, such as those of FFmpeg: by the secrets themselves in all the ways in which
-they are written, not by a pattern of what an address looks like, which every new message would slip through.
+A ``SourceUrl`` is always printed without user, password and query; only FFmpeg gets the whole address. A ``Scrubber``
+removes known secrets from text written by others, such as error messages of FFmpeg. It searches for the secrets
+themselves in all their spellings rather than for patterns of addresses, because new messages may not match a pattern.
 """
 
 import base64
@@ -15,21 +15,22 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from pydantic import GetCoreSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from stream_ocr.config.thresholds import THRESHOLDS
+
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 REVEAL = {"reveal": True}
-"""The context in which pydantic writes addresses as they are: for pipes to workers, and nothing else."""
+"""Serialisation context in which pydantic writes addresses with their passwords. Use it for pipes to workers only."""
 
 _HIDDEN = "***"
-_MALFORMED = "the address is malformed; characters such as @, / and # in a password are written %40, %2F and %23"
+_MALFORMED = "the address is malformed; write characters such as @, / and # in a password as %40, %2F and %23"
 _SECRET_NAMES = re.compile("pass|pwd|token|key|secret|auth|sig", re.IGNORECASE)
-_SHORT = 4  # letters; what is shorter stands by chance in much that is no secret
 
 
 @dataclass(frozen=True, slots=True)
 class SourceUrl:
-    """An address as the user gave it. ``str`` and ``repr`` leave out what may be secret.
+    """An address of a camera. ``str`` and ``repr`` omit what may be secret.
 
-    Raises ValueError, without the address in it, where it is none of a source.
+    Raises ValueError if it is not a valid address of a source. The message does not contain the address.
     """
 
     _text: str = field(repr=False)
@@ -43,26 +44,27 @@ class SourceUrl:
         if parts.fragment:
             raise ValueError(_MALFORMED)
         if parts.scheme not in SCHEMES or not host:
-            raise ValueError(f"an address begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)} and a host")
+            raise ValueError(f"an address starts with {', '.join(f'{scheme}://' for scheme in SCHEMES)} and a host")
         if parts.username == _HIDDEN:
-            raise ValueError("the password of this address was left out when it was printed; put it in again")
+            raise ValueError("the password of this address was replaced by *** when it was printed; enter it again")
 
     def reveal(self) -> str:
-        """The whole address."""
+        """Return the whole address, including the password."""
         return self._text
 
     @property
     def scheme(self) -> str:
+        """Return the scheme, such as ``rtsp``."""
         return urlsplit(self._text).scheme
 
     @property
     def host(self) -> str:
-        """Host and port."""
+        """Return host and port."""
         return urlsplit(self._text).netloc.rpartition("@")[2]
 
     @property
     def secrets(self) -> frozenset[str]:
-        """All ways in which what is secret in it may be written."""
+        """Return all secrets in the address, in all their spellings."""
         return frozenset(_secrets(self._text))
 
     def __str__(self) -> str:
@@ -77,40 +79,40 @@ class SourceUrl:
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            _read,
+            _validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                _written, info_arg=True, return_schema=core_schema.str_schema()
+                _serialize, info_arg=True, return_schema=core_schema.str_schema()
             ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Scrubber:
-    """Takes secrets out of texts."""
+    """Removes secrets from texts."""
 
     secrets: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, urls: Iterable[SourceUrl]) -> "Scrubber":
-        """One that knows the secrets of these addresses."""
+    def for_urls(cls, urls: Iterable[SourceUrl]) -> "Scrubber":
+        """Return a scrubber that knows the secrets of these addresses."""
         return cls(frozenset(secret for url in urls for secret in url.secrets))
 
     def __call__(self, text: str) -> str:
-        """The text with ``***`` for every secret."""
+        """Return the text with every secret replaced by ``***``."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, _HIDDEN)
         return text
 
 
-def _read(value: object) -> SourceUrl:
+def _validate(value: object) -> SourceUrl:
     if isinstance(value, SourceUrl):
         return value
     if not isinstance(value, str):
-        raise ValueError("an address is a text")
+        raise ValueError("an address must be a string")
     return SourceUrl(value.strip())
 
 
-def _written(url: SourceUrl, info: SerializationInfo) -> str:
+def _serialize(url: SourceUrl, info: SerializationInfo) -> str:
     return url.reveal() if info.context == REVEAL else str(url)
 
 
@@ -125,15 +127,15 @@ def _secrets(text: str) -> Iterator[str]:
                 yield pair
                 encoded = base64.b64encode(pair.encode()).decode()
                 yield from (encoded, encoded.rstrip("="))
-        yield from (word for word in _spellings(password) if len(word) >= _SHORT)
+        yield from (word for word in _spellings(password) if len(word) >= THRESHOLDS.min_secret_length)
     for name, value in parse_qsl(parts.query):
-        if _SECRET_NAMES.search(name) and len(value) >= _SHORT:
+        if _SECRET_NAMES.search(name) and len(value) >= THRESHOLDS.min_secret_length:
             yield from _spellings(value)
 
 
 def _spellings(word: str) -> set[str]:
-    """A word plain, percent-encoded with small and capital letters, and as it is."""
+    """Return a word as given, decoded, and percent-encoded with upper- and lower-case digits."""
     plain = unquote(word)
-    coded = {quote(plain, safe=""), quote(plain)}
-    small = {re.sub("%..", lambda code: code[0].lower(), each) for each in coded}
-    return {word, plain, *coded, *small} - {""}
+    encoded = {quote(plain, safe=""), quote(plain)}
+    lower = {re.sub("%..", lambda code: code[0].lower(), each) for each in encoded}
+    return {word, plain, *encoded, *lower} - {""}

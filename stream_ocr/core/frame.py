@@ -1,4 +1,4 @@
-"""A frame as the decoder made it: planes of YUV 4:2:0, half the bytes of RGB."""
+"""Frames as decoded: planes of YUV 4:2:0, which need half the bytes of RGB."""
 
 import math
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-_MOST = 0xFFFF
-WRAP_MS = 1 << 31
+_MAX_SIDE = 0xFFFF  # 16 bits of the header
+HEADER_WRAP_MS = 1 << 31  # 31 bits of the header
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Planes of one picture; views into a slot where possible, never copied without need.
+    """Planes of one picture, usually views into a slot of shared memory.
 
-    y: (H, W) uint8. u, v: (ceil(H/2), ceil(W/2)) uint8. full_range: luma 0–255 rather than 16–235.
+    y: (H, W) uint8. u, v: (ceil(H/2), ceil(W/2)) uint8. full_range: luma is 0–255 rather than 16–235.
     """
 
     y: np.ndarray
@@ -24,7 +24,7 @@ class Frame:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height)"""
+        """Return (width, height)."""
         return self.y.shape[1], self.y.shape[0]
 
     def __repr__(self) -> str:
@@ -32,18 +32,18 @@ class Frame:
 
 
 def chroma_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the chroma planes of a frame of that size."""
+    """Return (width, height) of the chroma planes of a frame of some (width, height)."""
     return (size[0] + 1) // 2, (size[1] + 1) // 2
 
 
 def byte_count(size: tuple[int, int]) -> int:
-    """Bytes of the three planes of a frame of that size."""
+    """Return the number of bytes of the three planes of a frame of some (width, height)."""
     width, height = chroma_size(size)
     return size[0] * size[1] + 2 * width * height
 
 
-def planes_in(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_range: bool = False) -> Frame:
-    """A frame whose planes lie one after the other in ``buffer``, without a copy."""
+def frame_in_buffer(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_range: bool = False) -> Frame:
+    """Return a frame whose planes follow each other in ``buffer``, without copying."""
     pixels = np.frombuffer(buffer, dtype=np.uint8, count=byte_count(size))
     width, height = chroma_size(size)
     luma, chroma = size[0] * size[1], width * height
@@ -55,45 +55,45 @@ def planes_in(buffer: memoryview | np.ndarray, size: tuple[int, int], *, full_ra
     )
 
 
-def note(frame: Frame, time_s: float) -> int:
-    """What has to be known of a frame in a buffer, in 64 bits; 0 for a frame that is too large for that.
+def pack_header(frame: Frame, time_s: float) -> int:
+    """Return size, range and time of a frame as a 64-bit header; 0 if the frame is too large for it.
 
-    time_s: media time; it begins anew every 24 days.
+    Layout: width (16 bits), height (16), full range (1), milliseconds (31). time_s: media time; it wraps every 24 days.
     """
     width, height = frame.size
-    if max(width, height) > _MOST:
+    if max(width, height) > _MAX_SIDE:
         return 0
-    return width << 48 | height << 32 | frame.full_range << 31 | round(time_s * 1000) % WRAP_MS
+    return width << 48 | height << 32 | frame.full_range << 31 | round(time_s * 1000) % HEADER_WRAP_MS
 
 
-def noted(buffer: memoryview, note: int) -> Frame:
-    """The frame in a buffer whose ``note`` that is."""
-    return planes_in(buffer, (note >> 48, note >> 32 & _MOST), full_range=bool(note >> 31 & 1))
+def frame_from_header(buffer: memoryview, header: int) -> Frame:
+    """Return the frame in a buffer, with size and range from its header."""
+    return frame_in_buffer(buffer, (header >> 48, header >> 32 & _MAX_SIDE), full_range=bool(header >> 31 & 1))
 
 
-def noted_ms(note: int) -> int:
-    """Media time, up to ``WRAP_MS``."""
-    return note % WRAP_MS
+def header_time_ms(header: int) -> int:
+    """Return the media time of a header in milliseconds, modulo ``HEADER_WRAP_MS``."""
+    return header % HEADER_WRAP_MS
 
 
-def band(frame: Frame, top: int, bottom: int) -> Frame:
-    """The rows of a frame from ``top``, which is even, to before ``bottom``, without a copy."""
-    colours = slice(top // 2, (bottom + 1) // 2)
-    return Frame(frame.y[top:bottom], frame.u[colours], frame.v[colours], frame.full_range)
+def crop_rows(frame: Frame, top: int, bottom: int) -> Frame:
+    """Return rows ``top`` (even) to ``bottom`` (exclusive) of a frame, without copying."""
+    chroma = slice(top // 2, (bottom + 1) // 2)
+    return Frame(frame.y[top:bottom], frame.u[chroma], frame.v[chroma], frame.full_range)
 
 
-def write(frame: Frame, buffer: memoryview) -> None:
-    """Copy the planes of ``frame`` into ``buffer`` in the layout of ``planes_in``."""
-    target = planes_in(buffer, frame.size)
+def write_frame(frame: Frame, buffer: memoryview) -> None:
+    """Copy the planes of a frame into a buffer, in the layout of ``frame_in_buffer``."""
+    target = frame_in_buffer(buffer, frame.size)
     np.copyto(target.y, frame.y)
     np.copyto(target.u, frame.u)
     np.copyto(target.v, frame.v)
 
 
-def halved(plane: np.ndarray, times: int) -> np.ndarray:
-    """Half the width and height, ``times`` times; an odd last row or column is left out.
+def halve(plane: np.ndarray, times: int) -> np.ndarray:
+    """Halve width and height of a plane, ``times`` times. An odd last row or column is dropped.
 
-    Any other factor takes many times as long.
+    OpenCV is many times slower for any other factor.
     """
     for _ in range(times):
         height, width = plane.shape[0] // 2, plane.shape[1] // 2
@@ -101,14 +101,14 @@ def halved(plane: np.ndarray, times: int) -> np.ndarray:
     return plane
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of two planes of one shape, -1 to 1; 0 when one of them is flat."""
+def ncc(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the normalised cross-correlation of two planes of equal shape, -1 to 1; 0 if one of them is uniform."""
     a, b = one.astype(np.float32) - one.mean(), other.astype(np.float32) - other.mean()
-    power = math.sqrt(product(a, a) * product(b, b))
-    return product(a, b) / power if power > one.size else 0.0
+    power = math.sqrt(dot_product(a, a) * dot_product(b, b))
+    return dot_product(a, b) / power if power > one.size else 0.0
 
 
-def product(one: np.ndarray, other: np.ndarray) -> float:
-    """The sum of the products of all pixels of two planes of one shape."""
-    # Faster in BLAS, but for planes as large as these OpenBLAS wakes a second thread, which then spins for 25 ms.
+def dot_product(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the sum of the products of all pixels of two planes of equal shape."""
+    # BLAS is faster, but for planes of this size OpenBLAS wakes a second thread, which then spins for 25 ms.
     return float(np.einsum("ij,ij", one, other))

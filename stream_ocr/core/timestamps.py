@@ -1,14 +1,14 @@
-"""Media time: exact ticks and rational time bases, a timeline that never goes back, and times as people read them."""
+"""Media time: exact ticks and rational time bases, a timeline that never goes backwards, and formatted times."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-_SLACK = Fraction(1, 4)  # seconds that a time stamp may go back and be bad writing rather than a new clock
+from stream_ocr.core.thresholds import TIMESTAMPS
 
 
 class Rational(Protocol):
-    """What FFmpeg's rational numbers look like, in whichever class PyAV hands them over."""
+    """Interface of the classes that PyAV uses for rational numbers of FFmpeg."""
 
     @property
     def numerator(self) -> int: ...
@@ -17,103 +17,105 @@ class Rational(Protocol):
     def denominator(self) -> int: ...
 
 
-def fraction(value: Rational | None) -> Fraction:
-    """An exact rate or time base; 0 where it is unknown, which FFmpeg writes as 0/1 or 0/0 and PyAV may as None."""
+def to_fraction(value: Rational | None) -> Fraction:
+    """Return an exact rate or time base; 0 if it is unknown (0/1 or 0/0 in FFmpeg, None in some versions of PyAV)."""
     if value is None or not value.denominator:
         return Fraction(0)
     return Fraction(value.numerator, value.denominator)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a frame stands: ``pts`` in ticks of the time base, rising over all epochs of a stream."""
+class FramePosition:
+    """Position of a frame in media time: ``pts`` in ticks of the time base, increasing over all epochs of a stream."""
 
     epoch: int
     pts: int
 
 
 class Timeline:
-    """Places the frames of one stream, in the order in which they are shown, in media time.
+    """Positions of the frames of one stream in media time, in presentation order.
 
-    Time stamps are kept as they are, beginning with whatever the first one says, as long as they rise. Otherwise:
+    Time stamps are kept unchanged as long as they increase. Otherwise:
 
-    * A frame without a time stamp, or with that of the frame before, follows it by one duration.
-    * One that goes back by less than a quarter of a second is badly written: it follows by one tick, and the next
-      good time stamp is exact again.
-    * One that goes back further, or ahead by more than ``leap_s``, tells that the clock of the source began anew,
-      as it does where MPEG-TS recordings were joined. That begins a new epoch. Its first frame directly follows the
-      last one of the old epoch and all its time stamps are moved by the same amount: media time goes on as a player
-      shows it, and never back. A single wild time stamp costs two epochs and at most one frame's worth of time.
+    * A frame without a time stamp, or with that of the previous frame, follows the previous frame by one duration.
+    * A small step back (``max_backward_s``) is a wrong time stamp: the frame follows by one tick, and the next correct
+      time stamp is exact again.
+    * A larger step back, or a step ahead by more than ``max_forward_s``, means that the clock of the source was reset,
+      as in concatenated MPEG-TS recordings, and starts a new epoch. Its first frame directly follows the last frame of
+      the old epoch, and all its time stamps are shifted by the same amount, so that media time continues as in a
+      player. A single wrong time stamp costs two epochs and shifts later times by at most one frame.
 
-    Where presentation times are disordered more often than decoding times (B-frames in AVI) the latter are used.
+    Decoding time stamps are used if they are out of order less often than presentation time stamps (B-frames in AVI).
     """
 
-    def __init__(self, time_base: Fraction, *, rate: Fraction = Fraction(0), leap_s: float | None = None) -> None:
-        """rate: frames a second as far as they are known before; 25 is assumed where nothing is."""
-        self._slack = int(_SLACK / time_base)
-        self._leap = None if leap_s is None else int(Fraction(leap_s) / time_base)
-        self._step = max(round(1 / (time_base * (rate or 25))), 1)
-        self._pts, self._dts = _Order(), _Order()
+    def __init__(
+        self, time_base: Fraction, *, rate: Fraction = Fraction(0), max_forward_s: float | None = None
+    ) -> None:
+        """rate: declared frames per second; 0 if unknown. max_forward_s: None accepts steps ahead of any size."""
+        self._max_backward = int(TIMESTAMPS.max_backward_s / time_base)
+        self._max_forward = None if max_forward_s is None else int(Fraction(max_forward_s) / time_base)
+        self._step = max(round(1 / (time_base * (rate or TIMESTAMPS.assumed_fps))), 1)
+        self._pts, self._dts = _DisorderCounter(), _DisorderCounter()
         self._raw: int | None = None
         self._offset = 0
         self._first = 0
         self._count = 0
-        self._last = Place(0, 0)
+        self._last = FramePosition(0, 0)
 
-    def place(self, pts: int | None, dts: int | None = None, duration: int = 0) -> Place:
-        """The place of the next frame. duration: of the frame *before*, in ticks, 0 when unknown."""
-        raw = self._trusted(pts, dts)
+    def place(self, pts: int | None, dts: int | None = None, duration: int = 0) -> FramePosition:
+        """Return the position of the next frame. duration: of the *previous* frame in ticks; 0 if unknown."""
+        raw = self._select(pts, dts)
         last = self._last
         if self._count == 0:
-            place = Place(0, raw or 0)
+            place = FramePosition(0, raw or 0)
             self._first = place.pts
         elif raw is None or raw == self._raw:
-            place = Place(last.epoch, last.pts + self.usual(duration))
-        elif self._is_leap(raw + self._offset - last.pts):
-            place = Place(last.epoch + 1, last.pts + self.usual(duration))
+            place = FramePosition(last.epoch, last.pts + self.expected_duration(duration))
+        elif self._is_reset(raw + self._offset - last.pts):
+            place = FramePosition(last.epoch + 1, last.pts + self.expected_duration(duration))
             self._offset = place.pts - raw
         else:
-            place = Place(last.epoch, max(raw + self._offset, last.pts + 1))
+            place = FramePosition(last.epoch, max(raw + self._offset, last.pts + 1))
         self._raw = self._raw if raw is None else raw
         self._last = place
         self._count += 1
         return place
 
-    def usual(self, duration: int = 0) -> int:
-        """Ticks that a frame lasts for all we know: its own word, or the mean so far, or the rate of the stream."""
+    def expected_duration(self, duration: int = 0) -> int:
+        """Return a frame duration in ticks: the declared one, else the mean so far, else that of the frame rate."""
         if duration > 0:
             return duration
         if self._count > 1:
             return max(round((self._last.pts - self._first) / (self._count - 1)), 1)
         return self._step
 
-    def _is_leap(self, ahead: int) -> bool:
-        return ahead < -self._slack or (self._leap is not None and ahead > self._leap)
+    def _is_reset(self, ahead: int) -> bool:
+        return ahead < -self._max_backward or (self._max_forward is not None and ahead > self._max_forward)
 
-    def _trusted(self, pts: int | None, dts: int | None) -> int | None:
-        """Whichever of the two has been in order more often, as FFmpeg's best effort time stamps do it."""
-        faults, decoding_faults = self._pts.see(pts), self._dts.see(dts)
-        if pts is not None and (dts is None or faults <= decoding_faults):
+    def _select(self, pts: int | None, dts: int | None) -> int | None:
+        """Return whichever has been out of order less often, as best_effort_timestamp of FFmpeg does."""
+        pts_faults, dts_faults = self._pts.update(pts), self._dts.update(dts)
+        if pts is not None and (dts is None or pts_faults <= dts_faults):
             return pts
         return dts
 
 
-class _Order:
-    """Counts how often a time stamp did not rise."""
+class _DisorderCounter:
+    """Counts the time stamps that did not increase."""
 
     def __init__(self) -> None:
         self._last: int | None = None
         self._faults = 0
 
-    def see(self, stamp: int | None) -> int:
+    def update(self, stamp: int | None) -> int:
         if stamp is not None:
             self._faults += self._last is not None and stamp <= self._last
             self._last = stamp
         return self._faults
 
 
-def face(time_s: float) -> str:
-    """A time in seconds as a clock shows it: 1:02:03.45, without hours where there are none."""
+def format_timestamp(time_s: float) -> str:
+    """Format a time in seconds like 1:02:03.45; hours only if there are any."""
     hundredths = round(abs(time_s) * 100)
     minutes, rest = divmod(hundredths, 6000)
     hours, minutes = divmod(minutes, 60)

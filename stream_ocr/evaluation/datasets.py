@@ -1,4 +1,4 @@
-"""Pictures with their true lines or words: folders as ICDAR hands them out, and lists in JSON."""
+"""Labelled images for evaluating detectors: folders in ICDAR's format, and JSON."""
 
 import re
 from collections.abc import Iterator
@@ -12,8 +12,10 @@ from stream_ocr.core.geometry import rectangle
 from stream_ocr.errors import SourceError
 from stream_ocr.events import DECODE_ERRORS
 
-DO_NOT_CARE = "###"
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+DONT_CARE = "###"
+"""ICDAR's text of a quad that need not be found."""
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _CORNERS, _BOX = (
@@ -24,18 +26,18 @@ _CORNERS, _BOX = (
 Corners = list[tuple[float, float]]
 
 
-class Labelled(NamedTuple):
-    """A picture, its (K, 2) polygons, mostly quads, and which of them are to be found."""
+class LabelledImage(NamedTuple):
+    """An image, its true polygons (K, 2), mostly quads, and which of them must be found (True)."""
 
     image: Path
     quads: list[np.ndarray]
     cares: list[bool]
 
 
-class Truth(msgspec.Struct, frozen=True):
-    """One picture in JSON, as ``stream-ocr detect --json`` writes it; what else is there is passed over.
+class ImageTruth(msgspec.Struct, frozen=True):
+    """One image in JSON, as ``stream-ocr detect --json`` writes it; other keys are ignored.
 
-    image: relative to the file. texts: one a quad, ``###`` where it need not be found. ignored: further such places.
+    image: path relative to the file. texts: one per quad, ``###`` where it need not be found. ignored: more such quads.
     """
 
     image: str
@@ -44,60 +46,60 @@ class Truth(msgspec.Struct, frozen=True):
     ignored: list[Corners] = []
 
 
-def labelled(data: Path) -> list[Labelled]:
-    """The pictures of a set. Raises SourceError for what is none.
+def load_labelled_images(data: Path) -> list[LabelledImage]:
+    """Return the images of a data set. Raise SourceError when it is none, or is incomplete.
 
-    data: a folder that holds ``gt_NAME.txt`` and ``NAME.jpg`` (or another picture), anywhere in it; or a JSON file, a
-    list or one object a line (`Truth`).
+    data: a folder with ``gt_NAME.txt`` and ``NAME.jpg`` (or another image), at any depth; or a JSON file, a
+    list or one object a line (``ImageTruth``).
     """
-    found = list(_icdar(data) if data.is_dir() else _json(data))
-    if not found:
-        raise SourceError(f"{data} holds no pictures with truth; it needs gt_NAME.txt beside NAME.jpg, or JSON.")
-    return found
+    images = list(_read_icdar(data) if data.is_dir() else _read_json(data))
+    if not images:
+        raise SourceError(f"{data} holds no labelled images; it needs gt_NAME.txt beside NAME.jpg, or JSON.")
+    return images
 
 
-def _json(path: Path) -> Iterator[Labelled]:
+def _read_json(path: Path) -> Iterator[LabelledImage]:
     try:
         content = path.read_bytes().strip()
-        listed = content.startswith(b"[")
+        is_list = content.startswith(b"[")
         truths = (
-            msgspec.json.decode(content, type=list[Truth])
-            if listed
-            else [msgspec.json.decode(line, type=Truth) for line in content.splitlines() if line.strip()]
+            msgspec.json.decode(content, type=list[ImageTruth])
+            if is_list
+            else [msgspec.json.decode(line, type=ImageTruth) for line in content.splitlines() if line.strip()]
         )
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
     except DECODE_ERRORS as error:
-        raise SourceError(f"{path} is no list of pictures with their quads ({error}).") from error
+        raise SourceError(f"{path} is not a list of images with their quads ({error}).") from error
     for truth in truths:
         if truth.texts and len(truth.texts) != len(truth.quads):
             raise SourceError(f"{path}: {truth.image} has {len(truth.quads)} quads, but {len(truth.texts)} texts.")
-        cares = [text != DO_NOT_CARE for text in truth.texts] or [True] * len(truth.quads)
+        cares = [text != DONT_CARE for text in truth.texts] or [True] * len(truth.quads)
         quads = [np.array(corners, float).reshape(-1, 2) for corners in (*truth.quads, *truth.ignored)]
-        yield Labelled(path.parent / truth.image, quads, cares + [False] * len(truth.ignored))
+        yield LabelledImage(path.parent / truth.image, quads, cares + [False] * len(truth.ignored))
 
 
-def _icdar(folder: Path) -> Iterator[Labelled]:
-    pictures: dict[str, list[Path]] = {}
+def _read_icdar(folder: Path) -> Iterator[LabelledImage]:
+    images: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _PICTURES:
-            pictures.setdefault(path.stem, []).append(path)
+        if path.suffix.lower() in _IMAGE_SUFFIXES:
+            images.setdefault(path.stem, []).append(path)
     for path in sorted(folder.rglob("gt_*.txt")):
         name = path.stem.removeprefix("gt_")
-        candidates = pictures.get(name, [])
-        beside = [picture for picture in candidates if picture.parent == path.parent] or candidates
-        if len(beside) != 1:
-            raise SourceError(f"{path} belongs to {len(beside)} pictures named {name} in {folder}; it needs one.")
+        candidates = images.get(name, [])
+        chosen = [image for image in candidates if image.parent == path.parent] or candidates
+        if len(chosen) != 1:
+            raise SourceError(f"{path} belongs to {len(chosen)} images named {name} in {folder}; it needs exactly one.")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-        pairs = [_line(path, line) for line in lines if line.strip()]
-        yield Labelled(beside[0], [quad for quad, _ in pairs], [text != DO_NOT_CARE for _, text in pairs])
+        pairs = [_parse_line(path, line) for line in lines if line.strip()]
+        yield LabelledImage(chosen[0], [quad for quad, _ in pairs], [text != DONT_CARE for _, text in pairs])
 
 
-def _line(path: Path, line: str) -> tuple[np.ndarray, str]:
-    """Eight numbers (corners) or four (left, top, right, bottom), and a text, with commas or spaces between."""
+def _parse_line(path: Path, line: str) -> tuple[np.ndarray, str]:
+    """Parse eight numbers (corners) or four (left, top, right, bottom) and a text, separated by commas or spaces."""
     if match := _CORNERS.match(line):
         return np.array([float(n) for n in _NUMBER.findall(match[1])]).reshape(4, 2), match[2] or ""
     if match := _BOX.match(line):
         left, top, right, bottom = (float(n) for n in _NUMBER.findall(match[1]))
         return rectangle(left, top, right - left, bottom - top), (match[2] or "").strip('"')
-    raise SourceError(f"{path}: {line!r} does not begin with the numbers of a box.")
+    raise SourceError(f"{path}: {line!r} does not begin with the four or eight numbers of a box.")

@@ -1,4 +1,4 @@
-"""How well a recogniser reads a set of samples."""
+"""Accuracy of a CRNN on samples in memory, as training validates it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,45 +10,45 @@ from torch import nn
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.crnn import normalise
 from stream_ocr.models.recognition.ctc import Decoded, greedy
-from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.models.recognition.preprocess import resize_line
 
-_BATCH = 64
+_BATCH_SIZE = 64
 
 
 class Sample(NamedTuple):
-    """A grey picture of a line (H, W) and its text."""
+    """A grey image of a line, (H, W) uint8, and its text."""
 
     image: np.ndarray
     text: str
 
 
 def exact(text: str) -> str:
-    """Every character counts."""
+    """Return the text itself: every character counts."""
     return text
 
 
 def letters_and_digits(text: str) -> str:
-    """What the field's word benchmarks compare: ASCII letters and digits, case aside."""
+    """Return the ASCII letters and digits of a text in lower case, which word benchmarks compare."""
     return "".join(c for c in text.lower() if c.isascii() and c.isalnum())
 
 
 def accuracy(net: nn.Module, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
-    """Share of samples whose reading equals their text as far as `key` looks; 0 without samples."""
-    right = sum(key(decoded.text) == key(text) for decoded, text in read(net, charset, samples))
-    return right / max(1, len(samples))
+    """Return the share of samples whose reading and text have the same ``key``; 0 without samples."""
+    correct = sum(key(reading.text) == key(text) for reading, text in read(net, charset, samples))
+    return correct / max(1, len(samples))
 
 
 def read(net: nn.Module, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
-    """Every sample's reading and text, width by width. The net is put into evaluation mode."""
+    """Yield the reading and the text of every sample, grouped by input width. Switches the net to eval mode."""
     net.eval()
     device = next(net.parameters()).device
     by_width: dict[int, list[Sample]] = {}
     for image, text in samples:
-        fitted = fit(image)
-        by_width.setdefault(fitted.shape[1], []).append(Sample(fitted, text))
+        resized = resize_line(image)
+        by_width.setdefault(resized.shape[1], []).append(Sample(resized, text))
     for group in by_width.values():
-        for start in range(0, len(group), _BATCH):
-            images, texts = zip(*group[start : start + _BATCH], strict=True)
+        for start in range(0, len(group), _BATCH_SIZE):
+            images, texts = zip(*group[start : start + _BATCH_SIZE], strict=True)
             with torch.inference_mode():
                 logits_TBC = net(normalise(np.stack(images)).to(device).contiguous(memory_format=torch.channels_last))
                 p_BTC = logits_TBC.float().softmax(dim=2).transpose(0, 1).cpu().numpy()

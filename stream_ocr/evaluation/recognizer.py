@@ -1,4 +1,4 @@
-"""How well a recogniser reads a set of word or line crops: a folder or a tar with ``labels.tsv`` (path TAB text)."""
+"""Evaluate a recogniser on labelled word or line crops: a folder or tar with ``labels.tsv`` (path TAB text)."""
 
 import tarfile
 import time
@@ -16,34 +16,37 @@ from rapidfuzz.distance import Levenshtein
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SourceError
 from stream_ocr.evaluation.recognition_metrics import letters_and_digits
-from stream_ocr.models.presets import resolve
-from stream_ocr.models.recognition.calibration import calibrated, certainty
+from stream_ocr.evaluation.thresholds import THRESHOLDS
+from stream_ocr.models.presets import with_model_defaults
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
-from stream_ocr.models.zoo import load_recognizer
+from stream_ocr.readings.second_reader import Crop, load_readers
 
-_BATCH = 32
+_BATCH_SIZE = 32
 _LABELS = "labels.tsv"
-_WORST = 48
-_COLUMNS, _CELL = 4, (320, 84)
-_BINS = 15
-_NOTHING = "∅"
+_NO_CHARACTER = "∅"
+_CONFUSIONS_SHOWN = 12
+
+# Layout of the contact sheet: cells (width, height) in pixels.
+_WORST_CASES, _COLUMNS, _CELL, _CROP_PX = 48, 4, (320, 84), 48
 
 
 class Case(NamedTuple):
-    """A crop, what it says, and what was read."""
+    """A grey crop (H, W), its true text, and its calibrated reading."""
 
     crop: np.ndarray
     text: str
-    read: Decoded
+    reading: Decoded
 
 
 @dataclass(frozen=True)
-class Report:
-    """Shares of crops read right: ``alphanumeric`` ignores case and everything but ASCII letters and digits.
+class RecognizerReport:
+    """Accuracy and calibration over all crops.
 
-    calibration_error: how far the confidence of a text is from the share of such texts that are exactly right, in the
-    mean (expected calibration error, 15 bins); character_calibration_error: the same of characters. confusions: (true,
-    read, times), the most frequent first.
+    alphanumeric, exact: shares of crops read correctly, by ASCII letters and digits without case, and exactly.
+    character_error_rate: edit distance per true character. calibration_error: expected calibration error of texts, 15
+    bins; character_calibration_error: that of characters. milliseconds: per crop. confusions: (true, read, count), the
+    most frequent first.
     """
 
     crops: int
@@ -52,22 +55,22 @@ class Report:
     character_error_rate: float
     calibration_error: float
     character_calibration_error: float
-    milliseconds: float  # a crop
+    milliseconds: float
     confusions: tuple[tuple[str, str, int], ...] = ()
     cases: tuple[Case, ...] = ()
 
-    def lines(self) -> str:
-        """For people."""
-        confused = "  ".join(f"{true}→{read} {times}" for true, read, times in self.confusions[:12])
+    def as_text(self) -> str:
+        """Return the results as lines of text."""
+        confused = "  ".join(f"{true}→{read} {count}" for true, read, count in self.confusions[:_CONFUSIONS_SHOWN])
         return (
             f"{self.crops} crops: {self.alphanumeric:.1%} right (letters and digits, any case), "
             f"{self.exact:.1%} exact, character error rate {self.character_error_rate:.1%}, "
             f"calibration error {self.calibration_error:.1%} of texts, {self.character_calibration_error:.1%} of "
-            f"characters, {self.milliseconds:.1f} ms a crop"
-        ) + (f"\nconfused most: {confused}" if confused else "")
+            f"characters, {self.milliseconds:.1f} ms per crop"
+        ) + (f"\nmost confused: {confused}" if confused else "")
 
-    def values(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the results for JSON."""
         return {
             "crops": self.crops,
             "alphanumeric": self.alphanumeric,
@@ -75,50 +78,55 @@ class Report:
             "character_error_rate": self.character_error_rate,
             "calibration_error": self.calibration_error,
             "character_calibration_error": self.character_calibration_error,
-            "ms_a_crop": self.milliseconds,
+            "ms_per_crop": self.milliseconds,
             "confusions": [list(confusion) for confusion in self.confusions],
         }
 
-    def sheet(self) -> np.ndarray:
-        """The surest mistakes, (H, W, 3) blue first: each crop above what it says and what was read."""
-        wrong = [case for case in self.cases if letters_and_digits(case.read.text) != letters_and_digits(case.text)]
+    def contact_sheet(self) -> np.ndarray:
+        """Return the most confident errors, (H, W, 3) BGR: each crop above its true text and its reading."""
+        wrong = [case for case in self.cases if letters_and_digits(case.reading.text) != letters_and_digits(case.text)]
         cells = [
-            _cell(case) for case in sorted(wrong, key=lambda case: -certainty(case.read.char_confidences))[:_WORST]
+            _cell(case)
+            for case in sorted(wrong, key=lambda case: -text_confidence(case.reading.char_confidences))[:_WORST_CASES]
         ]
         cells += [np.zeros((_CELL[1], _CELL[0], 3), np.uint8)] * (-len(cells) % _COLUMNS or _COLUMNS * (not cells))
         return np.vstack([np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)])
 
 
-def recognizer(data: Path, settings: Settings) -> Report:
-    """Read every crop of a set. Raises SourceError when it is none."""
-    reader, temperature = load_recognizer(settings), resolve(settings).recognition.temperature or 1.0
-    samples = list(crops(data))
+def evaluate_recognizer(data: Path, settings: Settings) -> RecognizerReport:
+    """Read every crop of a data set as a run would (see ``load_labelled_crops``). Raise SourceError without crops."""
+    settings = with_model_defaults(settings)
+    readers, temperature = load_readers(settings), settings.recognition.temperature or 1.0
+    samples = list(load_labelled_crops(data))
     if not samples:
         raise SourceError(f"{data} holds no crops that {_LABELS} names.")
-    reader.read([crop for crop, _ in samples[:_BATCH]])  # the first calls of a network are slow
-    read: list[Decoded] = []
-    begun = time.perf_counter()
-    for start in range(0, len(samples), _BATCH):
-        read += reader.read([crop for crop, _ in samples[start : start + _BATCH]])
-    spent_s = time.perf_counter() - begun
-    honest = [look._replace(char_confidences=calibrated(look.char_confidences, temperature)) for look in read]
-    return report([Case(crop, text, look) for (crop, text), look in zip(samples, honest, strict=True)], spent_s)
+    readers.read([Crop(crop, 0.0) for crop, _ in samples[:_BATCH_SIZE]])  # warm-up: the first calls are slow
+    readings: list[Decoded] = []
+    started = time.perf_counter()
+    for start in range(0, len(samples), _BATCH_SIZE):
+        readings += readers.read([Crop(crop, 0.0) for crop, _ in samples[start : start + _BATCH_SIZE]])[0]
+    spent_s = time.perf_counter() - started
+    readings = [r._replace(char_confidences=calibrate(r.char_confidences, temperature)) for r in readings]
+    cases = [Case(crop, text, reading) for (crop, text), reading in zip(samples, readings, strict=True)]
+    return make_report(cases, spent_s)
 
 
-def report(cases: Sequence[Case], spent_s: float) -> Report:
-    """The figures of what was read in so many seconds."""
-    pairs = [(case.text, case.read.text) for case in cases]
+def make_report(cases: Sequence[Case], spent_s: float) -> RecognizerReport:
+    """Return the metrics of readings that took ``spent_s`` seconds together."""
+    pairs = [(case.text, case.reading.text) for case in cases]
     exact = np.array([true == read for true, read in pairs])
-    return Report(
+    return RecognizerReport(
         crops=len(cases),
         alphanumeric=float(np.mean([letters_and_digits(true) == letters_and_digits(read) for true, read in pairs])),
         exact=float(exact.mean()),
         character_error_rate=sum(Levenshtein.distance(*pair) for pair in pairs)
         / max(sum(len(true) for true, _ in pairs), 1),
-        calibration_error=calibration_error(np.array([certainty(case.read.char_confidences) for case in cases]), exact),
+        calibration_error=calibration_error(
+            np.array([text_confidence(case.reading.char_confidences) for case in cases]), exact
+        ),
         character_calibration_error=calibration_error(
-            np.array([p for case in cases for p in case.read.char_confidences]),
-            np.array([right for pair in pairs for right in _right(*pair)], bool),
+            np.array([p for case in cases for p in case.reading.char_confidences]),
+            np.array([correct for pair in pairs for correct in _correct_characters(*pair)], bool),
         ),
         milliseconds=1000 * spent_s / len(cases),
         confusions=confusions(pairs),
@@ -126,35 +134,36 @@ def report(cases: Sequence[Case], spent_s: float) -> Report:
     )
 
 
-def calibration_error(confidence_N: np.ndarray, right_N: np.ndarray) -> float:
-    """Expected calibration error: |confidence - share right|, weighted over 15 bins of equal width."""
-    bins_N = np.minimum((confidence_N * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(float((confidence_N - right_N)[bins_N == b].sum())) for b in range(_BINS)]
+def calibration_error(confidence_N: np.ndarray, correct_N: np.ndarray) -> float:
+    """Return the expected calibration error: |confidence - accuracy|, weighted over bins of equal width."""
+    bins = THRESHOLDS.calibration_bins
+    bins_N = np.minimum((confidence_N * bins).astype(int), bins - 1)
+    gaps = [abs(float((confidence_N - correct_N)[bins_N == b].sum())) for b in range(bins)]
     return sum(gaps) / max(1, len(confidence_N))
 
 
-def _right(true: str, read: str) -> Iterator[bool]:
-    """Of each character that was read, whether it is there."""
+def _correct_characters(true: str, read: str) -> Iterator[bool]:
+    """Yield for each character of a reading whether the alignment with the true text keeps it."""
     for part in Levenshtein.opcodes(true, read):
         yield from [part.tag == "equal"] * (part.dest_end - part.dest_start)
 
 
 def confusions(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str, int], ...]:
-    """(true, read, times) of characters that were taken for others, left out or made up (∅)."""
+    """Return (true, read, count) of substituted, missed and inserted characters; ∅ stands for none."""
     counts: Counter[tuple[str, str]] = Counter()
     for true, read in pairs:
         for edit in Levenshtein.editops(true, read):
-            lost, made = true[edit.src_pos : edit.src_pos + 1], read[edit.dest_pos : edit.dest_pos + 1]
-            counts["" if edit.tag == "insert" else lost, "" if edit.tag == "delete" else made] += 1
-    return tuple((true or _NOTHING, read or _NOTHING, times) for (true, read), times in counts.most_common())
+            true_char, read_char = true[edit.src_pos : edit.src_pos + 1], read[edit.dest_pos : edit.dest_pos + 1]
+            counts["" if edit.tag == "insert" else true_char, "" if edit.tag == "delete" else read_char] += 1
+    return tuple((true or _NO_CHARACTER, read or _NO_CHARACTER, count) for (true, read), count in counts.most_common())
 
 
-def crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
-    """The (H, W) uint8 grey crops of a set with their texts. Raises SourceError when there is no ``labels.tsv``."""
+def load_labelled_crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield the grey crops (H, W) uint8 of a data set with their texts. Raise SourceError without ``labels.tsv``."""
     files = tar_files(data) if data.is_file() else _folder(data)
     labels = next((content for name, content in files if name == _LABELS), None)
     if labels is None:
-        raise SourceError(f"{data} is no set of crops: it has no {_LABELS} (path TAB text).")
+        raise SourceError(f"{data} is not a set of crops: it has no {_LABELS} (path TAB text).")
     texts = dict(line.split("\t", 1) for line in labels.decode("utf-8").splitlines() if "\t" in line)
     for name, content in tar_files(data) if data.is_file() else _folder(data):
         if name in texts:
@@ -165,18 +174,18 @@ def crops(data: Path) -> Iterator[tuple[np.ndarray, str]]:
 
 def _cell(case: Case) -> np.ndarray:
     width, height = _CELL
-    scale = min((width - 8) / case.crop.shape[1], 48 / case.crop.shape[0])
+    scale = min((width - 8) / case.crop.shape[1], _CROP_PX / case.crop.shape[0])
     size = max(1, round(case.crop.shape[1] * scale)), max(1, round(case.crop.shape[0] * scale))
     cell = Image.new("RGB", (width, height))
     cell.paste(Image.fromarray(case.crop).resize(size), (4, 2))
     draw, font = ImageDraw.Draw(cell), ImageFont.load_default(14)
-    told = f"{case.text}  |  {case.read.text}  {certainty(case.read.char_confidences):.2f}"
-    draw.text((4, 58), told.encode("ascii", "replace").decode(), (230, 230, 230), font)
+    caption = f"{case.text}  |  {case.reading.text}  {text_confidence(case.reading.char_confidences):.2f}"
+    draw.text((4, 58), caption.encode("ascii", "replace").decode(), (230, 230, 230), font)
     return np.asarray(cell)[..., ::-1]
 
 
 def tar_files(data: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file of a tar. Raises SourceError."""
+    """Yield name and content of every file in a tar. Raise SourceError when it cannot be read."""
     try:
         with tarfile.open(data) as tar:
             for member in tar:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def to_frame(events: Iterable[Event]) -> "pandas.DataFrame":
-    """One row an event, one column a field of ``TextEvent``; events of sources are left out.
+    """Return a data frame with one row per text event and one column per field; source events are left out.
 
-    UTC times are timestamps with a zone, ``kind`` and ``stream`` are categories. Raises StreamOcrError when pandas is
-    not installed.
+    UTC times are timestamps with a time zone, ``kind`` and ``stream`` are categories. Raises StreamOcrError if pandas
+    is not installed.
     """
     try:
         import pandas

@@ -1,4 +1,4 @@
-"""Spans: the events of a text put together, from the frame that first shows it to the last."""
+"""Spans: each text with its first and last time, assembled from events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from stream_ocr.events import Event, Polygon, TextEvent
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One text in one place, from ``start`` to ``end`` in media seconds."""
+    """One text of a track, from ``start`` to ``end`` in seconds of media time."""
 
     stream: str
     track: int
@@ -18,28 +18,29 @@ class Span:
     confidence: float
     start: float
     end: float
-    first: Polygon
-    last: Polygon
+    first_polygon: Polygon
+    last_polygon: Polygon
 
     def polygon_at(self, time_s: float) -> Polygon:
-        """Where the text is at that time, on the straight way from its first to its last place."""
-        share = (time_s - self.start) / (self.end - self.start) if self.end > self.start else 0.0
-        share = min(max(share, 0.0), 1.0)
+        """Return the position at a media time, interpolated linearly between the first and the last polygon."""
+        fraction = (time_s - self.start) / (self.end - self.start) if self.end > self.start else 0.0
+        fraction = min(max(fraction, 0.0), 1.0)
         a, b, c, d = (
-            (x + share * (u - x), y + share * (v - y)) for (x, y), (u, v) in zip(self.first, self.last, strict=True)
+            (x + fraction * (u - x), y + fraction * (v - y))
+            for (x, y), (u, v) in zip(self.first_polygon, self.last_polygon, strict=True)
         )
         return a, b, c, d
 
 
-class Spans:
-    """Gathers spans from events as they come."""
+class SpanBuilder:
+    """Assembles spans from events in the order of their publication."""
 
     def __init__(self) -> None:
         self._live: dict[tuple[str, int], Span] = {}
         self._latest: dict[str, float] = {}
 
     def add(self, event: Event) -> Iterator[Span]:
-        """The spans that are complete with this event."""
+        """Yield the spans that this event completes."""
         if not isinstance(event, TextEvent):
             return
         key = event.stream, event.track
@@ -49,47 +50,52 @@ class Spans:
         match event.kind:
             case "appeared" | "changed":
                 if before is not None:
-                    yield replace(before, end=event.start, last=_carried(before.last, event.polygon))
+                    yield replace(
+                        before, end=event.start, last_polygon=_final_polygon(before.last_polygon, event.polygon)
+                    )
                 self._live[key] = _span(event)
             case "updated":
                 known = before or _span(event)
-                self._live[key] = replace(known, text=event.text, confidence=event.confidence, last=event.polygon)
+                self._live[key] = replace(
+                    known, text=event.text, confidence=event.confidence, last_polygon=event.polygon
+                )
             case "ended":
-                first = event.polygon if before is None else before.first
-                yield replace(_span(event), first=first, end=time_s)
+                first = event.polygon if before is None else before.first_polygon
+                yield replace(_span(event), first_polygon=first, end=time_s)
 
-    def rest(self) -> Iterator[Span]:
-        """Spans whose end never came, as if all had ended with the last that is known of their stream."""
+    def finish(self) -> Iterator[Span]:
+        """Yield the spans without an end event; they end at the latest known time of their stream."""
         for span in self._live.values():
             yield replace(span, end=max(span.start, self._latest[span.stream]))
         self._live.clear()
 
 
-def spans(events: Iterable[Event]) -> list[Span]:
-    """All spans of these events, by start."""
-    gathered = Spans()
-    found = [span for event in events for span in gathered.add(event)]
-    return sorted([*found, *gathered.rest()], key=lambda span: (span.start, span.track))
+def build_spans(events: Iterable[Event]) -> list[Span]:
+    """Return all spans of some events, ordered by start."""
+    builder = SpanBuilder()
+    complete = [span for event in events for span in builder.add(event)]
+    return sorted([*complete, *builder.finish()], key=lambda span: (span.start, span.track))
 
 
-def of_video(events: Sequence[Event], video: Path) -> list[Event]:
-    """The events of that video: of the stream with its name, or all where there is only one stream.
+def events_of_video(events: Sequence[Event], video: Path) -> list[Event]:
+    """Return the events of the stream that is named like a video, or all events if there is only one stream.
 
-    Raises SourceError when there are several streams and none has the name of the video.
+    Raises SourceError if there are several streams and none is named like the video.
     """
     streams = sorted({event.stream for event in events})
     for name in (str(video), video.name):
         if name in streams:
             return [event for event in events if event.stream == name]
     if len(streams) > 1:
-        raise SourceError(f"The events are of {', '.join(streams)}, and not of {video.name}; name one of those videos.")
+        raise SourceError(f"The events belong to {', '.join(streams)}, not to {video.name}; name one of those videos.")
     return list(events)
 
 
-def _carried(polygon: Polygon, successor: Polygon) -> Polygon:
-    """Where a text has come to when another takes its place: of its own size, and aligned as that one is.
+def _final_polygon(polygon: Polygon, successor: Polygon) -> Polygon:
+    """Return the polygon of a text at the moment at which another text replaces it.
 
-    What they have in common, a side or the middle, is what moved least.
+    The text keeps its size. Along each axis it is aligned with its successor at whichever of left (top), centre and
+    right (bottom) needs the smallest shift.
     """
     moves = []
     for axis in (0, 1):
@@ -108,6 +114,6 @@ def _span(event: TextEvent) -> Span:
         confidence=event.confidence,
         start=event.start,
         end=event.start,
-        first=event.polygon,
-        last=event.polygon,
+        first_polygon=event.polygon,
+        last_polygon=event.polygon,
     )

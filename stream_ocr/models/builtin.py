@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import presets, weights
-from stream_ocr.models.backends.base import Engine, OnnxEngine, TorchEngine, fold_batch_norms
+from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.backends.mnn import MnnEngine
+from stream_ocr.models.backends.onnx import OnnxEngine
+from stream_ocr.models.backends.torch import TorchEngine, fold_batch_norms
 from stream_ocr.models.recognition.charset import Charset
 
 if TYPE_CHECKING:
@@ -29,23 +31,23 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
         net = DBNet(**entry["parameters"])
         _fill(net, state, name)
     else:
-        from stream_ocr.models.recognition.crnn import CRNN, Probabilities
+        from stream_ocr.models.recognition.crnn import CRNN, InferenceCRNN
         from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
 
         kind = ResidualCRNN if entry["architecture"] == "residual-crnn" else CRNN
         net = kind(len(Charset(entry["charset"])), **entry["parameters"])
         _fill(net, state, name)
-        net = Probabilities(net)
+        net = InferenceCRNN(net)
     return entry, fold_batch_norms(net)
 
 
 def engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
     """A network's entry in the manifest, and the network ready to run. Raises WeightsError and DeviceError."""
-    picked = presets.pick(name, settings)
+    picked = presets.pick_backend(name, settings)
     if picked.runtime == "torch":
         entry, net = load_net(name)
         return entry, TorchEngine(net, picked)
-    path = weights.verified(name, picked.runtime)
+    path = weights.verified_path(name, picked.runtime)
     made: Engine = MnnEngine(path, picked) if picked.runtime == "mnn" else OnnxEngine(path, picked)
     return weights.manifest()[name], made
 

@@ -1,6 +1,4 @@
-"""Our own networks as ONNX files, for other programs and machines; each beside a JSON file that says how to use it.
-And as what reads here on CPUs.
-"""
+"""Export of the built-in networks: as ONNX for other programs, and in the formats that run fastest on a CPU here."""
 
 import json
 import warnings
@@ -18,41 +16,46 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPSET = 17
+"""ONNX operator set of the exported files."""
+
 _INPUT, _OUTPUT = "x", "p"
 
 
-def export(folder: Path, where: Path | None = None) -> Iterator[Path]:
-    """Write ``NAME.onnx`` and ``NAME.json`` (the manifest's entry) of every network; yields the paths of the models.
+def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
+    """Write ``NAME.onnx`` and ``NAME.json`` (the manifest's entry) of every network; yield the paths of the models.
 
-    where: the folder of the weights, the package's own unless given. Input ``x`` is (B, C, H, W) float32, prepared as
-    the entry's ``preprocessing`` says: RGB and multiples of 32 for detectors, grey and 32 pixels high for recognisers.
-    Output ``p``: probabilities, (B, H / 2, W / 2) of text, or (B, T, C) of characters with the blank first. Batch,
-    height and width may be any. Into the folder of the weights itself it writes what reads on CPUs (``models.pick``):
-    recognisers as ONNX, detectors for MNN, and notes the checksums. Raises WeightsError.
+    weights_folder: where the weights are; by default those of the package.
+
+    Input ``x`` is (B, C, H, W) float32, prepared as the entry's ``preprocessing`` says: RGB and multiples of 32 for
+    detectors, grey and 32 pixels high for recognisers. Output ``p``: probabilities (B, H/2, W/2) of text, or (B, T, C)
+    of characters with the blank first. Batch, height and width are dynamic.
+
+    If ``folder`` is that of the weights, write the formats used on CPUs (``presets.pick_backend``) instead: recognisers
+    as ONNX, detectors for MNN, with their checksums in the manifest. Raise WeightsError.
     """
     if find_spec("onnx") is None:
-        raise WeightsError("To export to ONNX takes onnx, which is not installed; pip install 'stream-ocr[export]'.")
+        raise WeightsError("Exporting to ONNX needs onnx, which is not installed; pip install 'stream-ocr[export]'.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WeightsError(f"{folder} cannot be made ({error.strerror}); name a folder for the ONNX files.") from error
-    here = folder.resolve() == (where or weights.folder()).resolve()
-    for name in sorted(weights.manifest(where)):
-        entry, net = builtin.load_net(name, where)
+        raise WeightsError(f"{folder} cannot be created ({error.strerror}); name another folder.") from error
+    in_place = folder.resolve() == (weights_folder or weights.weights_folder()).resolve()
+    for name in sorted(weights.manifest(weights_folder)):
+        entry, net = builtin.load_net(name, weights_folder)
         recognizer = entry["kind"] == "recognizer"
-        form: weights.Form = "mnn" if here and not recognizer else "onnx"
-        path = folder / f"{name}.{form}"
-        if form == "mnn":
-            with TemporaryDirectory() as between:
-                _write(net, onnx := Path(between, f"{name}.onnx"), recognizer=recognizer)
+        file_format: weights.ExportFormat = "mnn" if in_place and not recognizer else "onnx"
+        path = folder / f"{name}.{file_format}"
+        if file_format == "mnn":
+            with TemporaryDirectory() as temporary:
+                _write(net, onnx := Path(temporary, f"{name}.onnx"), recognizer=recognizer)
                 mnn.convert(onnx, path)
         else:
             _write(net, path, recognizer=recognizer)
-        if here:
-            weights.amend(name, {f"{form}_sha256": weights.sha256(path)}, where)
+        if in_place:
+            weights.update_entry(name, {f"{file_format}_sha256": weights.sha256(path)}, weights_folder)
         else:
-            told = json.dumps(entry, indent=2, ensure_ascii=False)
-            path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")
+            text = json.dumps(entry, indent=2, ensure_ascii=False)
+            path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         yield path
 
 
@@ -60,13 +63,13 @@ def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:
     import torch
 
     if recognizer:
-        example, steps = torch.zeros(2, 1, 32, 96), {0: "B", 1: "T"}
-        sizes = {0: "B", 3: "W"}
+        example, output_axes = torch.zeros(2, 1, 32, 96), {0: "B", 1: "T"}
+        input_axes = {0: "B", 3: "W"}
     else:
-        example, steps = torch.zeros(2, 3, 64, 96), {0: "B", 1: "h", 2: "w"}
-        sizes = {0: "B", 2: "H", 3: "W"}
+        example, output_axes = torch.zeros(2, 3, 64, 96), {0: "B", 1: "h", 2: "w"}
+        input_axes = {0: "B", 2: "H", 3: "W"}
     with warnings.catch_warnings():
-        # The exporter of torch 2.9 and later needs packages of its own and fixes the length of a recurrent layer.
+        # The exporter of torch 2.9 and later needs extra packages and fixes the length of a recurrent layer.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             net,
@@ -74,7 +77,7 @@ def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:
             str(path),
             input_names=[_INPUT],
             output_names=[_OUTPUT],
-            dynamic_axes={_INPUT: sizes, _OUTPUT: steps},
+            dynamic_axes={_INPUT: input_axes, _OUTPUT: output_axes},
             opset_version=OPSET,
             dynamo=False,
         )

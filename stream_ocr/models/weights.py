@@ -1,9 +1,10 @@
-"""Weights on disk: one fp16 `safetensors` file a network, and one `manifest.json` that says what each of them is.
+"""Weights on disk: one fp16 ``safetensors`` file per network, and ``manifest.json``, which describes them.
 
-A manifest entry holds `kind` ("detector" or "recognizer"), `architecture`, `parameters` (arguments of the net's
-class), `charset`, `preprocessing`, `calibration` (of recognisers: the `temperature` of their confidences), `recipe`,
-`data`, `licence`, `figures`, and the file's `sha256`, which is checked whenever the file is loaded; `onnx_sha256` or
-`mnn_sha256` where the network has been exported into the same folder. The manifest alone is read without torch.
+An entry of the manifest holds ``kind`` ("detector" or "recognizer"), ``architecture``, ``parameters`` (arguments of
+the class), ``charset``, ``preprocessing``, ``calibration`` (of recognisers: the ``temperature`` of confidences),
+``recipe``, ``data``, ``licence``, ``figures``, and the ``sha256`` of the file, which every load checks. If the
+network has been exported into the same folder, ``onnx_sha256`` or ``mnn_sha256`` is that of the export. Reading the
+manifest needs no torch.
 """
 
 import fcntl
@@ -21,23 +22,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
-Form = Literal["onnx", "mnn"]
-"""What a network may be there as, beside its weights."""
+ExportFormat = Literal["onnx", "mnn"]
+"""File formats into which a network may be exported beside its weights."""
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
-def folder() -> Path:
-    """Where the weights are: inside the installed package, or beside it in a checkout. Raises WeightsError."""
-    for candidate in (_PACKAGE / "_weights", _PACKAGE.parent / "weights"):
+def weights_folder() -> Path:
+    """Return the folder of the weights: in the installed package, or beside it in a checkout. Raise WeightsError."""
+    for candidate in (_PACKAGE_FOLDER / "_weights", _PACKAGE_FOLDER.parent / "weights"):
         if candidate.is_dir():
             return candidate
-    raise WeightsError(f"no weights beside {_PACKAGE}; reinstall stream-ocr, or run from a checkout that has weights/")
+    raise WeightsError(
+        f"no weights beside {_PACKAGE_FOLDER}; reinstall stream-ocr, or run from a checkout with weights/"
+    )
 
 
-def manifest(where: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Every network's entry by name; empty when nothing has been saved yet."""
-    path = (where or folder()) / MANIFEST
+def manifest(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return the manifest's entries by network name; empty when nothing has been saved. Raise WeightsError."""
+    path = (folder or weights_folder()) / MANIFEST
     if not path.is_file():
         return {}
     try:
@@ -47,19 +50,16 @@ def manifest(where: Path | None = None) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def load_net(name: str, where: Path | None = None) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
-    """A network's manifest entry and its state, verified and in fp32. Raises WeightsError."""
+def load_net(name: str, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
+    """Return a network's manifest entry and its state dict in fp32, verified by checksum. Raise WeightsError."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    where = where or folder()
-    entries = manifest(where)
+    folder = folder or weights_folder()
+    entries = manifest(folder)
     if name not in entries:
-        known = ", ".join(sorted(entries)) or "none"
-        raise WeightsError(
-            f"no weights named {name!r} in {where} (there are: {known}); choose one of these or train them"
-        )
-    path = where / f"{name}.safetensors"
+        raise WeightsError(f"{_unknown_name(name, folder, entries)}; choose one of these or train them")
+    path = folder / f"{name}.safetensors"
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -68,44 +68,44 @@ def load_net(name: str, where: Path | None = None) -> tuple[dict[str, Any], dict
         ) from None
     if hashlib.sha256(data).hexdigest() != entries[name].get("sha256"):
         raise WeightsError(
-            f"{path} does not match its checksum in {MANIFEST}; fetch it again, it is damaged or half updated"
+            f"{path} does not match its checksum in {MANIFEST}; fetch it again, it is damaged or partly updated"
         )
     try:
         state = load(data)
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file ({error}); fetch it again") from None
-    return entries[name], {key: _widened(tensor) for key, tensor in state.items()}
+    return entries[name], {key: _to_fp32(tensor) for key, tensor in state.items()}
 
 
-def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], where: Path | None = None) -> Path:
-    """Write `<name>.safetensors` (floats as fp16) and the manifest, each atomically; returns the file's path.
+def save(name: str, state: Mapping[str, "Tensor"], entry: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """Write ``<name>.safetensors`` (floats as fp16) and the manifest, each atomically; return the file's path.
 
-    Safe against another process that saves another network into the same folder at the same time.
+    Processes may save different networks into one folder at the same time.
     """
     from safetensors.torch import save as serialise
 
-    where = where or folder()
-    where.mkdir(parents=True, exist_ok=True)
-    data = serialise({key: _narrowed(tensor) for key, tensor in state.items()})
-    path = where / f"{name}.safetensors"
-    with _locked(where):
-        entries = manifest(where)
+    folder = folder or weights_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    data = serialise({key: _to_fp16(tensor) for key, tensor in state.items()})
+    path = folder / f"{name}.safetensors"
+    with _locked(folder):
+        entries = manifest(folder)
         entries[name] = {**entry, "sha256": hashlib.sha256(data).hexdigest()}
         _replace(path, data)
-        _write(entries, where)
+        _write(entries, folder)
     return path
 
 
-def has(name: str, form: Form, where: Path | None = None) -> bool:
-    """Whether a network is there in a form, too; training anew takes that away until it is exported again."""
-    return f"{form}_sha256" in manifest(where).get(name, {})
+def has_export(name: str, file_format: ExportFormat, folder: Path | None = None) -> bool:
+    """Return True if a network has been exported in a format since its weights were last saved."""
+    return f"{file_format}_sha256" in manifest(folder).get(name, {})
 
 
-def verified(name: str, form: Form, where: Path | None = None) -> Path:
-    """A network's file in a form, with the right checksum. Raises WeightsError."""
-    where = where or folder()
-    path, wanted = where / f"{name}.{form}", manifest(where).get(name, {}).get(f"{form}_sha256")
-    if not path.is_file() or sha256(path) != wanted:
+def verified_path(name: str, file_format: ExportFormat, folder: Path | None = None) -> Path:
+    """Return the path of a network's export after checking its checksum. Raise WeightsError."""
+    folder = folder or weights_folder()
+    path, expected = folder / f"{name}.{file_format}", manifest(folder).get(name, {}).get(f"{file_format}_sha256")
+    if not path.is_file() or sha256(path) != expected:
         raise WeightsError(
             f"{path} is missing or does not match its checksum in {MANIFEST}; export it or fetch it again"
         )
@@ -113,28 +113,30 @@ def verified(name: str, form: Form, where: Path | None = None) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """The checksum of a file."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def amend(name: str, facts: Mapping[str, Any], where: Path | None = None) -> None:
-    """Put facts into the manifest's entry of a network that is there. Raises WeightsError."""
-    where = where or folder()
-    with _locked(where):
-        entries = manifest(where)
+def update_entry(name: str, values: Mapping[str, Any], folder: Path | None = None) -> None:
+    """Merge values into the manifest's entry of a network. Raise WeightsError if it has none."""
+    folder = folder or weights_folder()
+    with _locked(folder):
+        entries = manifest(folder)
         if name not in entries:
-            raise WeightsError(
-                f"no weights named {name!r} in {where} (there are: {', '.join(sorted(entries)) or 'none'})"
-            )
-        entries[name] |= facts
-        _write(entries, where)
+            raise WeightsError(_unknown_name(name, folder, entries))
+        entries[name] |= values
+        _write(entries, folder)
 
 
-def _write(entries: Mapping[str, Any], where: Path) -> None:
-    _replace(where / MANIFEST, (json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+def _write(entries: Mapping[str, Any], folder: Path) -> None:
+    _replace(folder / MANIFEST, (json.dumps(entries, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def _narrowed(tensor: "Tensor") -> "Tensor":
+def _unknown_name(name: str, folder: Path, entries: Mapping[str, Any]) -> str:
+    return f"no weights named {name!r} in {folder} (there are: {', '.join(sorted(entries)) or 'none'})"
+
+
+def _to_fp16(tensor: "Tensor") -> "Tensor":
     import torch
 
     tensor = tensor.detach().cpu()
@@ -144,13 +146,13 @@ def _narrowed(tensor: "Tensor") -> "Tensor":
     return tensor.clamp(-largest, largest).half().contiguous()
 
 
-def _widened(tensor: "Tensor") -> "Tensor":
+def _to_fp32(tensor: "Tensor") -> "Tensor":
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
 @contextmanager
-def _locked(where: Path) -> Iterator[None]:
-    descriptor = os.open(where, os.O_RDONLY)
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -4,101 +4,112 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stream_ocr.config.settings import RecognitionSettings, Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.stages import RecognitionSettings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import builtin, presets
-from stream_ocr.models.backends.base import Engine, OnnxEngine, TorchEngine
+from stream_ocr.models.backends.base import Engine
+from stream_ocr.models.backends.onnx import OnnxEngine
+from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.detection.detector import Detector, Normalisation
 from stream_ocr.models.devices import pick_device
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.decoding import transcription
-from stream_ocr.models.recognition.recognizer import Fit, Padded, Recognizer, Spacing, Stretched
-from stream_ocr.models.recognition.space_prior import spaced
+from stream_ocr.models.recognition.decoding import make_decoder
+from stream_ocr.models.recognition.preprocess import LineResizer, PaddingResizer, StretchingResizer
+from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
+from stream_ocr.models.recognition.space_prior import apply_space_prior
+from stream_ocr.models.thresholds import THRESHOLDS
 
 DB_DEFAULTS: Mapping[str, Any] = {
-    "long_side": presets.ONNX_LONG_SIDE,
-    "binarise": 0.3,
-    "score": 0.5,
-    "unclip": 0.5,
+    "long_side": presets.PPOCR_DETECTOR.long_side,
+    "bin_thresh": 0.3,
+    "box_thresh": 0.5,
+    "unclip_ratio": 0.5,
     "shrink": 0.4,
     "normalisation": Normalisation("bgr", (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
 }
-"""For the PP-OCR detectors: pixels, ``binarise`` and ``score`` as ``rapidocr`` has them, the shrinking as in their
-training; the size and ``unclip`` measured on real clips."""
-
-CUDA_BATCH = 8
+"""For the PP-OCR detectors: pixels, ``bin_thresh`` and ``box_thresh`` as ``rapidocr`` has them, the shrinking as in
+their training; the size and ``unclip_ratio`` measured on real clips."""
 
 
 def load_detector(settings: Settings) -> Detector:
-    """The detector of these settings, ready to run. Raises WeightsError and DeviceError."""
-    wanted = settings.detection
-    path = wanted.onnx
+    """Return the detector of these settings, ready to run. Raises WeightsError and DeviceError."""
+    wanted, preset = settings.detection, presets.select_preset(settings).detector
     engine: Engine
-    if path is None and presets.choose(settings.models).name == "builtin":
-        engine, defaults = _own_detector(settings)
+    if preset.family == "builtin":
+        engine, defaults = _builtin_detector(settings)
     else:
-        engine, defaults = OnnxEngine(path or presets.ppocr("det"), presets.pick_for(settings, "onnx")), {**DB_DEFAULTS}
+        path = wanted.onnx or presets.ppocr_file("det")
+        engine, defaults = OnnxEngine(path, presets.pick_for(settings, "onnx")), {**DB_DEFAULTS}
     given = {
         "long_side": wanted.long_side,
-        "binarise": wanted.bin_thresh,
-        "score": wanted.box_thresh,
-        "unclip": wanted.unclip_ratio,
+        "bin_thresh": wanted.bin_thresh,
+        "box_thresh": wanted.box_thresh,
+        "unclip_ratio": wanted.unclip_ratio,
     }
     return Detector(
         engine,
         **{**defaults, **{name: value for name, value in given.items() if value is not None}},
         max_boxes=wanted.max_boxes,
         min_height_px=wanted.min_height_px,
-        max_batch=CUDA_BATCH if engine.picked.device == "cuda" else 1,
+        max_batch=THRESHOLDS.cuda_detector_batch if engine.backend.device == "cuda" else 1,
     )
 
 
 def load_recognizer(settings: Settings) -> Recognizer:
-    """The recogniser of these settings, ready to run. Raises WeightsError and DeviceError."""
-    wanted = settings.recognition
-    if wanted.onnx is None and presets.choose(settings.models).name == "builtin":
-        return _own_recognizer(settings)
-    path = wanted.onnx or presets.ppocr("rec")
+    """Return the first recogniser of these settings, ready to run. Raises WeightsError and DeviceError."""
+    wanted, preset = settings.recognition, presets.select_preset(settings).recognizer
+    if preset.family == "builtin":
+        entry, engine = builtin.engine(presets.RECOGNIZER, settings)
+        return _recognizer(engine, StretchingResizer(), Charset(entry["charset"]), wanted, apply_space_prior)
+    return _onnx_recognizer(settings, wanted.onnx or presets.ppocr_file("rec"), wanted.characters)
+
+
+def load_second_reader(settings: Settings) -> Recognizer:
+    """Return PP-OCR's recogniser, ready to run. Raises WeightsError and DeviceError."""
+    return _onnx_recognizer(settings, presets.ppocr_file("rec"), None)
+
+
+def load_builtin_recognizer(name: str, folder: Path | None = None) -> Recognizer:
+    """Return a recogniser of the manifest in torch and fp32, with greedy decoding. Raises WeightsError.
+
+    folder: of the weights; the package's own by default.
+    """
+    entry, net = builtin.load_net(name, folder)
+    engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
+    return Recognizer(
+        engine, StretchingResizer(), Charset(entry["charset"]), max_batch=32, space_prior=apply_space_prior
+    )
+
+
+def _builtin_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
+    entry, engine = builtin.engine(presets.DETECTOR, settings)
+    preprocessing = entry["preprocessing"]
+    mean, scale = float(preprocessing["mean"]), float(preprocessing["scale"])
+    defaults = {name: preprocessing[name] for name in ("bin_thresh", "box_thresh", "unclip_ratio", "shrink")}
+    normalisation = Normalisation("rgb", (mean, mean, mean), (scale, scale, scale))
+    return engine, {**defaults, "long_side": presets.BUILTIN_DETECTOR.long_side, "normalisation": normalisation}
+
+
+def _onnx_recognizer(settings: Settings, path: Path, characters: Path | None) -> Recognizer:
     engine = OnnxEngine(path, presets.pick_for(settings, "onnx"))
-    charset = _charset_of(engine, path, wanted.characters if wanted.onnx else None)
-    return _recognizer(engine, _fit_of(engine), charset, wanted)
+    charset = _charset_of(engine, path, characters if settings.recognition.onnx else None)
+    return _recognizer(engine, _fit_of(engine), charset, settings.recognition)
 
 
 def _recognizer(
-    engine: Engine, fit: Fit, charset: Charset, wanted: RecognitionSettings, spacing: Spacing | None = None
+    engine: Engine, resizer: LineResizer, charset: Charset, wanted: RecognitionSettings, prior: SpacePrior | None = None
 ) -> Recognizer:
     # ONNX Runtime on the CPU gains little from a batch, and a reading must not depend on its company.
-    alone = engine.picked.runtime == "onnx" and engine.picked.device == "cpu"
-    transcribe = transcription(wanted, charset, beam=wanted.beam)
+    alone = engine.backend.runtime == "onnx" and engine.backend.device == "cpu"
+    decode = make_decoder(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
-    return Recognizer(engine, fit, charset, max_batch=max_batch, transcribe=transcribe, spacing=spacing)
+    return Recognizer(engine, resizer, charset, max_batch=max_batch, decode=decode, space_prior=prior)
 
 
-def _own_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
-    entry, engine = builtin.engine(presets.DETECTOR, settings)
-    told = entry["preprocessing"]
-    mean, scale = float(told["mean"]), float(told["scale"])
-    defaults = {name: told[name] for name in ("binarise", "score", "unclip", "shrink")}
-    normalisation = Normalisation("rgb", (mean, mean, mean), (scale, scale, scale))
-    return engine, {**defaults, "long_side": presets.OWN_LONG_SIDE, "normalisation": normalisation}
-
-
-def load_own_recognizer(name: str, where: Path | None = None) -> Recognizer:
-    """A recogniser of ours in torch and fp32, as the best path reads; where: the folder of the weights, the package's
-    own unless given. Raises WeightsError."""
-    entry, net = builtin.load_net(name, where)
-    engine = TorchEngine(net, pick_device("cpu", dtype="fp32"))
-    return Recognizer(engine, Stretched(), Charset(entry["charset"]), max_batch=32, spacing=spaced)
-
-
-def _own_recognizer(settings: Settings) -> Recognizer:
-    entry, engine = builtin.engine(presets.RECOGNIZER, settings)
-    return _recognizer(engine, Stretched(), Charset(entry["charset"]), settings.recognition, spaced)
-
-
-def _fit_of(engine: OnnxEngine) -> Padded:
+def _fit_of(engine: OnnxEngine) -> PaddingResizer:
     _, channels, height, width = (*engine.input_shape, None, None, None, None)[:4]
-    return Padded(height or presets.ONNX_HEIGHT, (width,) if width else presets.ONNX_WIDTHS, channels or 3)
+    return PaddingResizer(height or presets.PPOCR_HEIGHT, (width,) if width else presets.PPOCR_WIDTHS, channels or 3)
 
 
 def _charset_of(engine: OnnxEngine, path: Path, listed: Path | None) -> Charset:

@@ -4,20 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 
 from stream_ocr.core.messages import Message, StreamClosed, Watermark
-
-_PATIENCE_S = 0.1
+from stream_ocr.runtime.thresholds import THRESHOLDS
 
 
 def batches(
     receive: Callable[[float], Message | Watermark | None], max_items: Callable[[], int], max_wait_s: float
 ) -> Iterator[list[Message | Watermark]]:
-    """Messages in groups of ``max_items``, or fewer ``max_wait_s`` after the first.
+    """Yield batches of ``max_items`` messages, or fewer ``max_wait_s`` after the first.
 
-    ``StreamClosed`` and ``Watermark`` end a group. Senders are heard in turn, so that none fills the batches alone, and one
-    that is silent delays nothing.
+    ``StreamClosed`` and ``Watermark`` end a batch. receive: takes a timeout in seconds and returns the next message or
+    None; it takes senders in turn, so none fills the batches alone and a silent one delays nothing.
     """
     while True:
-        first = receive(_PATIENCE_S)
+        first = receive(THRESHOLDS.poll_s)
         if first is None:
             continue
         batch = [first]

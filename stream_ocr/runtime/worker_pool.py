@@ -1,7 +1,7 @@
 """What outlives the workers of a run, so that each can be replaced while the others go on.
 
-Addresses, keys, rings and hands belong to the supervisor. The receiver of a hop binds, the senders connect; when a
-receiver is replaced, its successor binds the same address with the same keys, and ZeroMQ connects the senders again.
+Addresses, keys, rings and journals belong to the supervisor. The receiver of a hop binds, the senders connect; when a
+receiver is replaced, its successor binds the same address with the same keys, and ZeroMQ reconnects the senders.
 """
 
 import secrets
@@ -13,32 +13,32 @@ from typing import Any, Self
 import zmq
 
 from stream_ocr.core.messages import Message
+from stream_ocr.runtime.control_messages import RingAdded, RingDropped, WorkerSpec
 from stream_ocr.runtime.fork_client import fork_server
-from stream_ocr.runtime.inflight import InflightJournal
-from stream_ocr.runtime.ring_registry import RingAdded, RingDropped
+from stream_ocr.runtime.retry import InflightJournal
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
 from stream_ocr.runtime.transport import Inbox, Keys, Outbox
-from stream_ocr.runtime.worker_process import WorkerProcess, WorkerSpec
+from stream_ocr.runtime.worker_process import WorkerProcess
 
 
 class WorkerPool:
-    """The workers by name, and what they share. Entered once."""
+    """The workers by name, and what they share. Enter it once."""
 
     def __init__(self, topology: Topology, settings: Mapping[str, Any], *, live: bool) -> None:
         self.workers: dict[str, WorkerProcess] = {}
         self.rings: dict[str, Ring] = {}
         self.settings = settings  # of workers that are started from now on
         self._topology, self._live = topology, live
-        self._hands: dict[str, InflightJournal] = {}
+        self._journals: dict[str, InflightJournal] = {}
         self._outboxes: dict[str, Outbox] = {}
-        self._lives: dict[str, int] = {}
+        self._incarnations: dict[str, int] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        """Open what is shared; starts nobody."""
-        self._forks = fork_server()
-        self._open.callback(self._forks.close)
+        """Open what workers share; start none."""
+        self._fork_server = fork_server()
+        self._open.callback(self._fork_server.close)
         token = secrets.token_hex(16)
         hops = {process.output for process in self._topology.processes}
         self._addresses = {hop: f"ipc://@stream-ocr-{token}-{hop}" for hop in hops}
@@ -57,58 +57,59 @@ class WorkerPool:
         self._open.close()
 
     def start(self, process: Process) -> WorkerProcess:
-        """Start the worker of a row of the table, in the place of the one that was there before."""
-        if process.retries and process.name not in self._hands:
-            self._hands[process.name] = InflightJournal.create()
-        life = self._lives[process.name] = self._lives.get(process.name, -1) + 1
+        """Start the worker of a row of the table, in place of its predecessor."""
+        if process.retries and process.name not in self._journals:
+            self._journals[process.name] = InflightJournal.create()
+        incarnation = self._incarnations[process.name] = self._incarnations.get(process.name, -1) + 1
         spec = WorkerSpec(
             process=process,
             settings=self.settings,
             live=self._live,
             streams=self._topology.streams,
-            life=life,
+            incarnation=incarnation,
             source_address=self._addresses[process.input] if process.input else None,
             source_keys=self._keys[process.input] if process.input else None,
             target_address=self._addresses[process.output],
             target_key=self._keys[process.output].public,
             rings={name: ring.fd for name, ring in self.rings.items() if _maps(process, name)},
-            hand_fd=self._hands[process.name].fd if process.retries else None,
+            inflight_fd=self._journals[process.name].fd if process.retries else None,
         )
-        worker = self.workers[process.name] = WorkerProcess(spec, self._forks)
+        worker = self.workers[process.name] = WorkerProcess(spec, self._fork_server)
         return worker
 
-    def life(self, name: str) -> int:
-        """How often the worker of a row has been replaced."""
-        return self._lives[name]
+    def incarnation(self, name: str) -> int:
+        """Return how often the worker of a row has been restarted."""
+        return self._incarnations[name]
 
-    def say(self, hop: str, message: Message) -> None:
-        """Speak in a hop on behalf of a worker that cannot."""
+    def send_for(self, process: Process, message: Message) -> None:
+        """Send a message in the hop of a worker that cannot send it itself."""
+        hop = process.output
         if hop not in self._outboxes:
             outbox = self._outboxes[hop] = Outbox(self._context, self._addresses[hop], self._keys[hop].public)
             self._open.callback(outbox.close)
         self._outboxes[hop].send(message)
 
     def add_ring(self, name: str, size: RingSize) -> None:
-        """A ring for a stream that comes later, and to all workers that map such rings."""
+        """Create the ring of a new stream and pass it to all workers that map such rings."""
         ring = self.rings[name] = Ring.create(size.slots, size.slot_bytes)
         for worker in self.workers.values():
             if _maps(worker.process, name):
-                worker.order(RingAdded(name), ring.fd)
+                worker.send(RingAdded(name), ring.fd)
 
     def drop_ring(self, name: str) -> None:
-        """The stream of a ring has gone."""
+        """Close the ring of a stream that was removed."""
         self.rings.pop(name).close()
         for worker in self.workers.values():
             if _maps(worker.process, name):
-                worker.order(RingDropped(name))
+                worker.send(RingDropped(name))
 
     def _close_memory(self) -> None:
         for ring in self.rings.values():
             ring.close()
-        for hand in self._hands.values():
-            hand.close()
+        for journal in self._journals.values():
+            journal.close()
 
 
 def _maps(process: Process, ring: str) -> bool:
-    """Whether a worker maps a ring: one that is named in its row, or one of a family that is."""
+    """Return whether a worker maps a ring: by its name, or by a prefix that ends in "/"."""
     return any(ring == name or (name.endswith("/") and ring.startswith(name)) for name in process.rings)

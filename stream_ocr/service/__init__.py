@@ -1,1 +1,1 @@
-"""A run of cameras: what holds it, watches it, and tells how it is."""
+"""A run over cameras: pipeline, reload of settings, health, metrics, preview."""

@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics, and for onlookers of this machine more, from a thread of the supervisor's process."""
+"""HTTP server of a run: /healthz, /readyz, /metrics, and the preview for programs on this machine."""
 
 import ipaddress
 import threading
@@ -11,54 +11,61 @@ from urllib.parse import parse_qsl
 
 from stream_ocr.errors import SettingsError
 from stream_ocr.service.metrics import CONTENT_TYPE
+from stream_ocr.service.thresholds import THRESHOLDS
 
-Answer = tuple[HTTPStatus, bytes]
-Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
-"""Path and query to content type and body; None: there is nothing there."""
+Response = tuple[HTTPStatus, bytes]
+LocalHandler = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
+"""Takes path and query; returns content type and body, or None for "not found"."""
 
-_PATIENCE_S = 5.0
-_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
 class StatusServer:
-    """Answers while it is entered. Raises SettingsError when the address cannot be had."""
+    """Serves in a thread while it is entered."""
 
-    def __init__(self, listen: str, answers: dict[str, Callable[[], Answer]], show: Show = lambda *_: None) -> None:
-        """listen: HOST:PORT. answers: by path. show: answers the other paths, though only to this machine."""
+    def __init__(
+        self, listen: str, routes: Mapping[str, Callable[[], Response]], local: LocalHandler = lambda *_: None
+    ) -> None:
+        """Bind. Raise SettingsError if the address is not available.
+
+        listen: HOST:PORT. routes: by path, for everybody. local: handles all other paths, for this machine only.
+        """
         host, _, port = listen.rpartition(":")
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = _PATIENCE_S
+            timeout = THRESHOLDS.http_timeout_s
 
             def do_GET(self) -> None:
                 path, _, query = self.path.partition("?")
-                kind = CONTENT_TYPE
-                if answer := answers.get(path):
-                    status, body = answer()
-                elif self._is_near() and (shown := show(path, dict(parse_qsl(query)))):
-                    status, (kind, body) = HTTPStatus.OK, shown
+                content_type = CONTENT_TYPE
+                if route := routes.get(path):
+                    status, body = route()
+                elif self._is_local() and (found := local(path, dict(parse_qsl(query)))):
+                    status, (content_type, body) = HTTPStatus.OK, found
                 else:
                     status, body = HTTPStatus.NOT_FOUND, b"not found\n"
                 self.send_response(status)
-                self.send_header("Content-Type", kind)
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
-            def _is_near(self) -> bool:
-                """Whether a program of this machine asks, and no page of others that gave this machine a name."""
-                named = self.headers.get("Host", "").rpartition(":")[0]
-                return named in _NAMES and ipaddress.ip_address(self.client_address[0]).is_loopback
+            def _is_local(self) -> bool:
+                """Return whether a program of this machine asks, and not a web page by DNS rebinding."""
+                name = self.headers.get("Host", "").rpartition(":")[0]
+                return name in _LOCAL_NAMES and ipaddress.ip_address(self.client_address[0]).is_loopback
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as above
-                """Nobody wants a line each time that somebody asks."""
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
+                """Log nothing: requests come every few seconds."""
 
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
         except (OSError, OverflowError) as error:
-            raise SettingsError(f"service.listen is {listen}, which cannot be had: {error}.") from error
+            raise SettingsError(f"service.listen is {listen}, which is not available: {error}.") from error
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="status", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(THRESHOLDS.http_poll_s,), name="status", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,5 +80,5 @@ class StatusServer:
 
     @property
     def port(self) -> int:
-        """Where it answers."""
+        """TCP port on which it listens."""
         return int(self._server.server_address[1])

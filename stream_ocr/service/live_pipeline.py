@@ -1,12 +1,13 @@
-"""Cameras watched by a process per stage, and one for each of them."""
+"""Run over cameras: a process per stage, and one for each camera."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import structlog
@@ -17,34 +18,33 @@ from stream_ocr.errors import SettingsError, StreamOcrError
 from stream_ocr.events import Event
 from stream_ocr.models import presets
 from stream_ocr.runtime import topology
+from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
-from stream_ocr.runtime.run_counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
-from stream_ocr.runtime.topology import Process, RingSize
+from stream_ocr.runtime.thresholds import THRESHOLDS as RUNTIME
+from stream_ocr.runtime.topology import Process, RingSize, Topology
+from stream_ocr.service import health, reload
 from stream_ocr.service.camera_status import Camera
-from stream_ocr.service.http import Answer, StatusServer
-from stream_ocr.service.lock import InstanceLock
+from stream_ocr.service.http import Response, StatusServer
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.preview import Preview
+from stream_ocr.service.reload import ConfigFile
 from stream_ocr.service.systemd import Notifier
 from stream_ocr.sinks import open_sinks
 from stream_ocr.stages.base import frame_ring
-
-_ALIVE_S = 15.0  # without a turn of the supervisor's loop, from which the run counts as hung
-_LOOK_S = 2.0  # between two looks at whether the settings file has changed
 
 log = structlog.get_logger(__name__)
 
 
 class LivePipeline:
-    """The sources of the settings, read until ``stop``.
+    """Reads the sources of the settings until ``stop``.
 
         with LivePipeline.load("configs/live.yaml") as pipeline:
             for event in pipeline.events():
                 ...
 
-    ``events`` must be iterated, in the thread that entered the pipeline: that is what watches the workers. cameras:
-    what is known of each. ledger: what the workers have counted. onlook: its pictures, for whoever looks.
+    Iterate ``events`` in the thread that entered the pipeline: the iteration watches the workers. cameras: status of
+    each. preview: their latest frames.
     """
 
     def __init__(
@@ -55,64 +55,52 @@ class LivePipeline:
         config: Path | None = None,
         overrides: Sequence[str] = (),
     ) -> None:
-        """sinks: paths that events are written to, beside the sinks of the settings.
+        """sinks: paths to which events are written, in addition to the sinks of the settings.
 
-        config: where the settings are from. It is locked while they are run, and read again when it changes; what
-        ``overrides`` say stays. Raises SettingsError and SinkError.
+        config: file of the settings. It is locked during the run and read again when it changes. overrides:
+        "name=value" settings that take precedence over it. Raise SettingsError and SinkError.
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
-        self._settings = presets.side_by_side(presets.resolve(settings))
-        self._config, self._overrides = config, overrides
-        open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
+        self._settings = reload.resolved(settings)
+        open_sinks(sinks, self._settings)  # to report errors here and not in a worker
         self.cameras = {name: Camera() for name in settings.sources}
+        self.preview = Preview(self)
         self._notifier = Notifier()
         self._metrics = Metrics(self)
-        self.onlook = Preview(self)
-        self._asked_to_reload = self._stopping = False
-        self._looked_s, self._seen = time.monotonic(), _version(config)
+        self._config = None if config is None else ConfigFile(config, overrides)
+        self._reload_requested = self._stopping = False
         self._open = ExitStack()
         self._origin_s = time.monotonic()
-        width, height = presets.crop_size(self._settings)
-        batch = self._settings.detection.batch
-        self._ring = RingSize(topology.CAMERA_SLOTS, self._settings.decode.max_pixels * 2)
-        table = topology.five_stages(
-            {},
-            frame_bytes=self._ring.slot_bytes,
-            crop_bytes=width * height,
-            detect_items=batch.max_items,
-            detect_wait_ms=batch.max_wait_ms,
-            publish={"sinks": [str(sink) for sink in sinks]},
-        )
-        names = tuple(settings.sources)
+        self._ring_size = RingSize(RUNTIME.camera_slots, self._settings.decode.max_pixels * 2)
         self._supervisor = LiveSupervisor(
-            msgspec.structs.replace(
-                table,
-                processes=(*map(self._process, names), *table.processes),
-                rings={**{frame_ring(name): self._ring for name in names}, **table.rings},
-                streams=names,
-            ),
+            self._topology(sinks),
             self._settings.for_workers(),
             hang_s=settings.service.heartbeat_timeout_s,
             drain_s=settings.service.shutdown_timeout_s,
             origin_s=self._origin_s,
-            on_turn=self._turn,
+            on_check=self._on_check,
         )
 
     @classmethod
     def load(cls, config: str | Path, sinks: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Self:
-        """The cameras of a settings file. Raises SettingsError."""
+        """Return a pipeline for the cameras of a settings file. Raise SettingsError."""
         path = Path(config)
         return cls(Settings.load(path, overrides), sinks, config=path, overrides=overrides)
 
     def __enter__(self) -> Self:
-        """Start everything. Raises SettingsError (it runs already, the port is taken) and WorkerError."""
+        """Start everything. Raise SettingsError (the file is in use, the port is taken) and WorkerError."""
         with ExitStack() as opened:
-            self._instance = opened.enter_context(InstanceLock(self._config)) if self._config else None
+            if self._config is not None:
+                opened.enter_context(self._config)
             opened.enter_context(self._supervisor)
             if listen := self._settings.service.listen:
-                answers = {"/healthz": self._health, "/readyz": self._readiness, "/metrics": self._all_metrics}
-                opened.enter_context(StatusServer(listen, answers, self.onlook.show))
+                routes: dict[str, Callable[[], Response]] = {
+                    "/healthz": partial(health.liveness, self._supervisor),
+                    "/readyz": partial(health.readiness, self._supervisor),
+                    "/metrics": lambda: (HTTPStatus.OK, self._metrics.text()),
+                }
+                opened.enter_context(StatusServer(listen, routes, self.preview.handle))
             self._open = opened.pop_all()
         self._notifier.ready()
         return self
@@ -123,22 +111,23 @@ class LivePipeline:
         self._open.__exit__(kind, error, trace)
 
     @property
-    def ledger(self) -> RunCounters:
-        return self._supervisor.ledger
+    def counters(self) -> RunCounters:
+        """Counters of the workers."""
+        return self._supervisor.counters
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:
-        """What each stage says of itself: which models and device it took, and why."""
+        """``Stage.notes`` of each worker: which models and device it uses, and why."""
         return self._supervisor.notes
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Process id of each worker that runs."""
+        """Process id of each running worker."""
         return self._supervisor.pids
 
     @property
     def restarts(self) -> Mapping[str, int]:
-        """How often each worker has been replaced."""
+        """Number of restarts of each worker."""
         return self._supervisor.restarts
 
     @property
@@ -148,113 +137,86 @@ class LivePipeline:
 
     @property
     def rings(self) -> Mapping[str, Ring]:
-        """The slots of pixels."""
+        """All rings by name."""
         return self._supervisor.rings
 
     def events(self) -> Iterator[Event]:
-        """What happens, as it happens, until ``stop``. Raises WorkerError when the end takes too long."""
+        """Yield events as they happen, until ``stop``. Raise WorkerError if the end takes too long."""
         for message in self._supervisor.messages():
             if isinstance(message, Published):
-                if message.stream in self.cameras:  # and not just taken out of the settings
-                    self._hear(message, self.cameras[message.stream])
+                if camera := self.cameras.get(message.stream):  # None if it was just removed from the settings
+                    camera.update(message)
+                    self._observe_latency(message)
                 yield from message.events
-                yield from message.sources
+                yield from message.source_events
             elif isinstance(message, StreamClosed) and message.stream in self.cameras:
                 self.cameras[message.stream].state = "closed"
 
     def stop(self) -> None:
-        """Read no further; ``events`` still gives what is under way. Safe in a signal handler."""
+        """Stop reading; ``events`` still yields what is on its way. Safe in a signal handler."""
         self._stopping = True
         self._notifier.stopping()
         self._supervisor.stop()
 
     def reload(self) -> None:
-        """Read the settings file again at the next turn. Safe in a signal handler."""
-        self._asked_to_reload = True
+        """Read the settings file again at the next check. Safe in a signal handler."""
+        self._reload_requested = True
 
-    def _hear(self, message: Published, camera: Camera) -> None:
-        camera.hear(message)
+    def _topology(self, sinks: Sequence[str | Path]) -> Topology:
+        width, height = presets.crop_size(self._settings)
+        batch = self._settings.detection.batch
+        stages = topology.five_stages(
+            {},
+            frame_bytes=self._ring_size.slot_bytes,
+            crop_bytes=width * height,
+            detect_items=batch.max_items,
+            detect_wait_ms=batch.max_wait_ms,
+            publish={"sinks": [str(sink) for sink in sinks]},
+        )
+        names = tuple(self._settings.sources)
+        return msgspec.structs.replace(
+            stages,
+            processes=(*map(self._process, names), *stages.processes),
+            rings={**{frame_ring(name): self._ring_size for name in names}, **stages.rings},
+            streams=names,
+        )
+
+    def _process(self, stream: str) -> Process:
+        """Return the row of a source in the process table."""
+        return topology.source(
+            stream, "stream_ocr.stages.decode_live:build", wants_incarnation=True, origin_s=self._origin_s
+        )
+
+    def _observe_latency(self, message: Published) -> None:
         if message.events and message.captured_ns:
             latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
             self._metrics.latency.labels(message.stream).observe(latency_s)
 
-    def _process(self, name: str) -> Process:
-        """The row of a source in the process table."""
-        return Process(
-            name=f"decode/{name}",
-            factory="stream_ocr.stages.decode_live:build",
-            input=None,
-            output="frames",
-            rings=(frame_ring(name),),
-            fills=frame_ring(name),
-            counts_lives=True,
-            arguments={"stream": name, "origin_s": self._origin_s},
-        )
-
-    def _turn(self) -> None:
-        if not self._supervisor.missing:
+    def _on_check(self) -> None:
+        if not self._supervisor.not_ready:
             self._notifier.alive()
-        now = time.monotonic()
-        if now - self._looked_s >= _LOOK_S:
-            self._looked_s = now
-            seen, self._seen = self._seen, _version(self._config)
-            self._asked_to_reload |= seen != self._seen
-        if self._asked_to_reload and not self._stopping:
-            self._asked_to_reload = False
-            self._reload()
-
-    def _reload(self) -> None:
-        """Add, remove and replace sources as the file says now; what is wrong with it changes nothing."""
-        if self._config is None or self._instance is None:
+        if self._config is None:
             return
+        self._reload_requested |= self._config.has_changed()
+        if self._reload_requested and not self._stopping:
+            self._reload_requested = False
+            self._reload(self._config)
+
+    def _reload(self, config: ConfigFile) -> None:
+        """Add, remove and replace sources as the file says now; a file with errors changes nothing."""
         try:
-            new = presets.side_by_side(presets.resolve(Settings.load(self._config, self._overrides)))
-            if not new.sources:
-                raise SettingsError("There is nothing to watch any more.")
-            self._instance.renew()
+            changes = reload.compare(self._settings, config.reload())
         except (StreamOcrError, OSError) as error:
-            log.error("settings are not taken over", reason=str(error))
+            log.error("settings are not reloaded", reason=str(error))
             return
-        old = self._settings
-        fixed = {name for name in type(new).model_fields if name != "sources"}
-        if later := [name for name in sorted(fixed) if getattr(new, name) != getattr(old, name)]:
-            log.warning("these settings wait for the next start", settings=later)
-        self._settings = old.model_copy(update={"sources": new.sources})
-        dumped: dict[str, Any] = self._settings.for_workers()
-        gone = sorted(old.sources.keys() - new.sources.keys())
-        for name in gone:
-            self._supervisor.drop_source(f"decode/{name}", dumped)
+        if changes.need_restart:
+            log.warning("these settings apply from the next start", settings=changes.need_restart)
+        self._settings = changes.settings
+        for_workers = changes.settings.for_workers()
+        for name in changes.removed:
+            self._supervisor.drop_source(self._process(name).name, for_workers)
             del self.cameras[name]
-        before = old.for_workers()["sources"]
-        changed = [name for name, said in dumped["sources"].items() if said != before.get(name)]
-        for name in changed:
-            self._supervisor.set_source(self._process(name), self._ring, dumped)
+        for name in changes.set:
+            self._supervisor.set_source(self._process(name), self._ring_size, for_workers)
             self.cameras[name] = Camera()
-        log.info("settings are taken over", removed=gone, added_or_changed=changed)
-
-    def _health(self) -> Answer:
-        """Whether the supervisor's loop comes round; cameras play no part."""
-        silent_s = time.monotonic() - self._supervisor.turned_s
-        if silent_s < _ALIVE_S:
-            return HTTPStatus.OK, b"ok\n"
-        return HTTPStatus.SERVICE_UNAVAILABLE, f"the supervisor has not come round for {silent_s:.0f} s\n".encode()
-
-    def _readiness(self) -> Answer:
-        """Whether all stages are up; cameras play no part."""
-        sources = {f"decode/{name}" for name in list(self.cameras)}
-        lacking = sorted({*self._supervisor.missing, *self._supervisor.degraded} - sources)
-        if not lacking:
-            return HTTPStatus.OK, b"ok\n"
-        return HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {', '.join(lacking)}\n".encode()
-
-    def _all_metrics(self) -> Answer:
-        return HTTPStatus.OK, self._metrics.text()
-
-
-def _version(config: Path | None) -> tuple[int, int] | None:
-    """Changes with the file; None where there is none."""
-    try:
-        status = None if config is None else config.stat()
-    except OSError:
-        return None
-    return None if status is None else (status.st_mtime_ns, status.st_ino)
+        log.info("settings are reloaded", removed=changes.removed, added_or_changed=changes.set)

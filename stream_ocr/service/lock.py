@@ -1,4 +1,4 @@
-"""One run for one settings file: the file itself is locked, so nothing is left behind however the run ends."""
+"""One run per settings file. The file itself is locked, so nothing is left behind however the run ends."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ class InstanceLock:
         self._fd = -1
 
     def __enter__(self) -> Self:
-        """Raises SettingsError when another run holds it."""
+        """Lock the file. Raise SettingsError if another run holds it."""
         self._fd = self._lock()
         return self
 
@@ -27,9 +27,9 @@ class InstanceLock:
         os.close(self._fd)
 
     def renew(self) -> None:
-        """Lock the file that has taken the place of the one before: editors write anew rather than change.
+        """Lock the file that has replaced the locked one: editors write a new file rather than change the old one.
 
-        Raises SettingsError when another run holds it, and OSError when there is none; the lock before is held on.
+        Raise SettingsError if another run holds it, and OSError if there is none; the old lock is kept then.
         """
         if os.path.samestat(os.fstat(self._fd), self._config.stat()):
             return
@@ -46,6 +46,6 @@ class InstanceLock:
         except OSError as error:
             os.close(fd)
             raise SettingsError(
-                f"{self._config} is being run already; stop that run first, or give this one a file of its own."
+                f"{self._config} is in use by another run; stop that run first, or use a copy of the file."
             ) from error
         return fd

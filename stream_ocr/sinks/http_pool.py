@@ -1,6 +1,6 @@
-"""Requests that end when they are told to, whatever they wait for, and leave no connection behind.
+"""An HTTP connection pool whose requests can be cancelled at any time without leaking a connection.
 
-httpcore does the work; what it lacks is to close a connection that is cancelled while TLS is negotiated (1.0.9).
+httpcore (1.0.9) does not close a connection that is cancelled during the TLS handshake; ``_Stream`` does.
 """
 
 import ssl
@@ -10,12 +10,12 @@ from typing import Any
 import httpcore
 
 ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError)
-"""What a request that came to nothing raises."""
+"""Errors that a failed request raises."""
 
 
-def connections(trusted: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
-    """Connections for one receiver after the other; they know nothing of proxies and follow no redirect."""
-    return httpcore.AsyncConnectionPool(ssl_context=trusted, max_connections=1, network_backend=_Backend())
+def create_pool(ssl_context: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
+    """Return a pool of one connection that uses no proxy and follows no redirect."""
+    return httpcore.AsyncConnectionPool(ssl_context=ssl_context, max_connections=1, network_backend=_Backend())
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

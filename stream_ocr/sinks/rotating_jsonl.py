@@ -1,4 +1,4 @@
-"""JSON lines over months: a file that is added to, and put aside when it is large or a day old."""
+"""JSON lines in a file that is rotated by size or by day."""
 
 import gzip
 import os
@@ -14,112 +14,113 @@ from stream_ocr.config.sinks import JsonlSettings
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 from stream_ocr.sinks.append_file import AppendFile
-from stream_ocr.sinks.base import reason, refuse_directory
+from stream_ocr.sinks.base import check_output_path, describe_error
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = structlog.get_logger(__name__)
 
 
 class RotatingJsonlSink:
-    """events.jsonl, and beside it what was put aside: events.2026-11-21.0001.jsonl, or .jsonl.gz.
+    """Writes events.jsonl and rotates it to events.2026-11-21.0001.jsonl, or .jsonl.gz.
 
-    The day is that of the last line, in UTC. Putting aside is a rename, so that no line is ever missing or in two
-    files; compressing is done beside, and the plain file goes when the compressed one is whole.
+    The day is that of the last line, in UTC. Rotation is a rename, so no line is ever missing or in two files. A thread
+    compresses rotated files; the plain file is removed once the compressed one is complete.
     """
 
     def __init__(self, settings: JsonlSettings) -> None:
         self.name = settings.label
         self._settings, self._path = settings, settings.path
         stem, suffix = re.escape(self._path.stem), re.escape(self._path.suffix)
-        self._put_aside = re.compile(rf"{stem}\.(\d{{4}}-\d\d-\d\d)\.(\d{{4,}}){suffix}(?:\.gz)?")
+        self._rotated_name = re.compile(rf"{stem}\.(\d{{4}}-\d\d-\d\d)\.(\d{{4,}}){suffix}(?:\.gz)?")
         self._file: AppendFile | None = None
         self._day = date.min
-        self._beside: threading.Thread | None = None
-        self._left_over = False
+        self._cleanup_thread: threading.Thread | None = None
+        self._cleanup_pending = False
 
     def open(self) -> None:
-        refuse_directory(self._path)
+        check_output_path(self._path)
         try:
-            self._begin()
+            self._open_file()
             for part in self._path.parent.glob("*.gz.part"):
-                if self._put_aside.fullmatch(part.name.removesuffix(".part")):
-                    part.unlink()  # of a run that was killed
+                if self._rotated_name.fullmatch(part.name.removesuffix(".part")):
+                    part.unlink()  # left by a run that was killed
         except OSError as error:
-            raise SinkError(f"{self._path} cannot be written: {reason(error)}.") from error
-        self._tidy()
+            raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
+        self._start_cleanup()
 
     def write(self, event: Event) -> None:
         line = event.to_json()
         try:
-            self._fitting(len(line) + 1).append(line)
-        except OSError as error:  # a full disk may have room again later
-            raise EventsLostError(f"{self._path} cannot be written: {reason(error)}") from error
+            self._file_for(len(line) + 1).append(line)
+        except OSError as error:  # a full disk may have space again later
+            raise EventsLostError(f"{self._path} cannot be written: {describe_error(error)}") from error
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._beside is not None:
-            self._beside.join()
-        if self._left_over:
-            self._tidy_up()
+        if self._cleanup_thread is not None:
+            self._cleanup_thread.join()
+        if self._cleanup_pending:
+            self._clean_up()
 
-    def _begin(self) -> AppendFile:
+    def _open_file(self) -> AppendFile:
         self._file = AppendFile(self._path)
         self._day = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).date()
         return self._file
 
-    def _fitting(self, coming_bytes: int) -> AppendFile:
-        """The file that a line of that size goes to."""
-        file = self._file or self._begin()
+    def _file_for(self, line_bytes: int) -> AppendFile:
+        """Return the file for a line of that size; rotate first where it is due."""
+        file = self._file or self._open_file()
         today, largest = datetime.now(UTC).date(), self._settings.max_bytes
-        full = largest is not None and file.size + coming_bytes > largest
+        full = largest is not None and file.size + line_bytes > largest
         if file.size and (full or (self._settings.daily and today != self._day)):
-            self._path.rename(self._free_name())
+            self._path.rename(self._next_name())
             file.close()
             self._file = None
-            file = self._begin()
-            self._tidy()
+            file = self._open_file()
+            self._start_cleanup()
         self._day = today
         return file
 
-    def _free_name(self) -> Path:
-        """Numbers of a day go up, so that names sort by age."""
-        number = max((number for day, number, _ in self._aside() if day == str(self._day)), default=0) + 1
+    def _next_name(self) -> Path:
+        """Return the next rotated name of the day. Numbers rise, so names sort by age."""
+        number = max((number for day, number, _ in self._rotated() if day == str(self._day)), default=0) + 1
         return self._path.with_name(f"{self._path.stem}.{self._day}.{number:04d}{self._path.suffix}")
 
-    def _aside(self) -> list[tuple[str, int, Path]]:
-        """Day, number and path of the files that were put aside, the oldest first."""
-        found = ((self._put_aside.fullmatch(path.name), path) for path in self._path.parent.iterdir())
+    def _rotated(self) -> list[tuple[str, int, Path]]:
+        """Return day, number and path of the rotated files, oldest first."""
+        found = ((self._rotated_name.fullmatch(path.name), path) for path in self._path.parent.iterdir())
         return sorted((name[1], int(name[2]), path) for name, path in found if name is not None)
 
-    def _tidy(self) -> None:
-        """Compress and remove what is due, in a thread: neither may hold up an event."""
-        if self._beside is not None and self._beside.is_alive():
-            self._left_over = True  # for the next time, or the end
+    def _start_cleanup(self) -> None:
+        """Compress and remove rotated files in a thread, so that neither blocks ``write``."""
+        if self._cleanup_thread is not None and self._cleanup_thread.is_alive():
+            self._cleanup_pending = True  # for the next rotation, or ``close``
             return
-        self._left_over = False
-        self._beside = threading.Thread(target=self._tidy_up, name=f"tidy {self.name}", daemon=True)
-        self._beside.start()
+        self._cleanup_pending = False
+        self._cleanup_thread = threading.Thread(target=self._clean_up, name=f"clean up {self.name}", daemon=True)
+        self._cleanup_thread.start()
 
-    def _tidy_up(self) -> None:
+    def _clean_up(self) -> None:
         try:
             if self._settings.keep is not None:
-                for _, _, path in self._aside()[: -self._settings.keep]:
+                for _, _, path in self._rotated()[: -self._settings.keep]:
                     path.unlink()
             if self._settings.compress == "gzip":
-                for _, _, path in self._aside():
+                for _, _, path in self._rotated():
                     if path.suffix != ".gz":
                         _compress(path)
         except OSError as error:
-            log.error("files put aside cannot be tidied", sink=self.name, reason=reason(error))
+            log.error("rotated files cannot be cleaned up", sink=self.name, reason=describe_error(error))
 
 
 def _compress(path: Path) -> None:
     whole = path.with_name(f"{path.name}.gz")
     part = whole.with_name(f"{whole.name}.part")
     with path.open("rb") as lines, part.open("wb") as raw:
-        with gzip.GzipFile(path.name, "wb", fileobj=raw) as packed:
-            shutil.copyfileobj(lines, packed, 1 << 20)
+        with gzip.GzipFile(path.name, "wb", fileobj=raw) as compressed:
+            shutil.copyfileobj(lines, compressed, THRESHOLDS.compress_chunk_bytes)
         raw.flush()
         os.fsync(raw.fileno())
     part.rename(whole)

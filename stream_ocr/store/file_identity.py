@@ -1,32 +1,32 @@
-"""Whether a file that is open is still where its name says."""
+"""Detection of open files that were removed or replaced."""
 
 import time
 from pathlib import Path
 
-_LOOK_S = 1.0
+from stream_ocr.store.thresholds import THRESHOLDS
 
 
 class FileIdentity:
-    """SQLite goes on writing to a file that was removed; nobody would find there what was written."""
+    """Remembers which file a path named. SQLite keeps writing to a removed file, where the data would be lost."""
 
     def __init__(self, path: Path) -> None:
-        """path: of a file that has just been opened. Raises OSError."""
+        """Record the file at ``path``, which has just been opened. Raises OSError."""
         self._path = path
         self._known = self._identity()
-        self._looked_s = time.monotonic()
+        self._checked_s = time.monotonic()
 
     @property
-    def is_lost(self) -> bool:
-        """Whether it was removed, or another one put in its place; looked for once a second."""
-        if time.monotonic() - self._looked_s < _LOOK_S:
+    def is_stale(self) -> bool:
+        """Return whether the file was removed or replaced; checked at most once per interval."""
+        if time.monotonic() - self._checked_s < THRESHOLDS.identity_check_interval_s:
             return False
-        self._looked_s = time.monotonic()
+        self._checked_s = time.monotonic()
         try:
             return self._identity() != self._known
         except FileNotFoundError:
             return True
         except OSError:
-            return False  # not to be told now
+            return False  # unknown for now
 
     def _identity(self) -> tuple[int, int]:
         found = self._path.stat()

@@ -1,4 +1,4 @@
-"""Events that were kept, whichever way: a store, or a file of JSON lines."""
+"""Read recorded events from a store or a file of JSON lines."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def read_events(path: Path, streams: Sequence[str] = ()) -> Iterator[Event]:
-    """The events in a file, in order. streams: only these. Raises SourceError and StoreError."""
+    """Yield the events of a file in order, optionally only of some streams. Raises SourceError and StoreError."""
     if not _is_store(path):
         yield from (event for event in read_jsonl(path) if not streams or event.stream in streams)
         return
     with StoreReader(path) as store:
-        store.require(streams)
+        store.require_streams(streams)
         yield from store.events(streams)
 
 
@@ -24,4 +24,4 @@ def _is_store(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
     except OSError:
-        return False  # who reads it says why
+        return False  # read_jsonl reports the reason

@@ -1,4 +1,4 @@
-"""Backgrounds for synthetic clips, drawn cheaply and the same ones every time."""
+"""Backgrounds of synthetic clips: cheap to draw and deterministic."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -6,16 +6,17 @@ from typing import Literal
 import cv2
 import numpy as np
 
-Background = Literal["moving", "pan", "static", "black", "noise"]
-Backdrop = Callable[[tuple[int, int], int], Callable[[float], np.ndarray]]
-"""From a size (width, height) and a seed to a function from the time in seconds to a fresh (H, W, 3) uint8 picture."""
+BackgroundName = Literal["moving", "pan", "static", "black", "noise"]
+BackgroundFactory = Callable[[tuple[int, int], int], Callable[[float], np.ndarray]]
+"""Maps a size (width, height) and a seed to a function from the time in seconds to a new (H, W, 3) uint8 RGB
+picture."""
 
-_SHAPES = 7  # that drift over a "moving" background
-_MARGIN = 240  # pixels that a texture is larger than the picture, room for a pan
+_SHAPES = 7  # number of discs that drift over a "moving" background
+_MARGIN = 240  # pixels by which a texture is larger than the picture, for the pan
 
 
-def backdrop(kind: Background, size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
-    """A function from the time in seconds to a fresh (H, W, 3) uint8 RGB picture."""
+def make_background(kind: BackgroundName, size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
+    """Return a function from the time in seconds to a new (H, W, 3) uint8 RGB picture."""
     rng = np.random.default_rng(seed)
     width, height = size
     if kind == "black":
@@ -57,7 +58,7 @@ def backdrop(kind: Background, size: tuple[int, int], seed: int) -> Callable[[fl
 
 
 def texture(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """A picture with the statistics of a photograph: clouds at all scales, and a few hard edges."""
+    """Return a picture with statistics similar to a photograph: noise at all scales and some hard edges."""
     picture: np.ndarray = np.zeros((height, width, 3), dtype=np.float32)
     for cells in (3, 6, 12, 25, 50, 100, 200):
         grey = rng.normal(size=(cells * height // width + 2, cells, 1))

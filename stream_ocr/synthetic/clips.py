@@ -1,4 +1,4 @@
-"""The clips that benchmarks are made of: one for each kind of video that people want read. See ``CLIPS``."""
+"""Clips of the benchmark suite, one for each kind of video. See ``CLIPS``."""
 
 from collections.abc import Callable
 from math import ceil, sin
@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from stream_ocr.synthetic import footage
-from stream_ocr.synthetic.backgrounds import Backdrop, texture
+from stream_ocr.synthetic.backgrounds import BackgroundFactory, texture
 from stream_ocr.synthetic.scene import Scene
-from stream_ocr.synthetic.text import Point, Text, clock, line
+from stream_ocr.synthetic.text import Point, Text, clock, linear_path
 
 _WORDS = [
     "river", "morning", "window", "garden", "silver", "market", "bridge", "orange", "letter", "winter", "number",
@@ -26,13 +26,13 @@ _SHOPS = (
 )  # fmt: skip
 
 
-def scene(name: str, size: tuple[int, int] = (1280, 720), duration_s: float = 30.0) -> Scene:
-    """The clip of that name. Raises KeyError when there is none."""
+def build_clip(name: str, size: tuple[int, int] = (1280, 720), duration_s: float = 30.0) -> Scene:
+    """Return the scene of a clip. Raises KeyError for an unknown name."""
     return CLIPS[name](size, duration_s)
 
 
 def slides(size: tuple[int, int], duration_s: float) -> Scene:
-    """Still pictures with a title and four lines, which change every five seconds."""
+    """Return slides with a title and four lines that change every five seconds."""
     each_s, rng = 5.0, np.random.default_rng(1)
     unit = size[1] / 720
     texts = []
@@ -60,7 +60,7 @@ def slides(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def subtitles(size: tuple[int, int], duration_s: float) -> Scene:
-    """Subtitles of one and two lines over film: some back to back, some after a pause."""
+    """Return subtitles of one and two lines over film: some back to back, some after a pause."""
     rng, unit, now_s, texts = np.random.default_rng(2), size[1] / 720, 0.6, []
     while now_s < duration_s - 1.5:
         end_s = min(now_s + rng.uniform(1.2, 3.6), duration_s - 0.2)
@@ -73,7 +73,7 @@ def subtitles(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def surveillance(size: tuple[int, int], duration_s: float) -> Scene:
-    """A camera that does not move: noise, a clock that ticks each second, the camera's name, and somebody walking."""
+    """Return a fixed camera: noise, a clock that ticks every second, the name of the camera, and a walking person."""
     unit = size[1] / 720
 
     def walk(time_s: float) -> Point:
@@ -91,7 +91,7 @@ def surveillance(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def street(size: tuple[int, int], duration_s: float) -> Scene:
-    """A hand-held camera pans over a street with signs, which come in and go out at the edges."""
+    """Return a hand-held camera that pans over a street with signs, which enter and leave at the edges."""
     rng, unit = np.random.default_rng(4), size[1] / 720
     speed = 150 * unit
 
@@ -120,13 +120,13 @@ def street(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def credits_(size: tuple[int, int], duration_s: float) -> Scene:
-    """White lines that scroll up over black, each from when it is whole to when it leaves."""
+    """Return white lines that scroll up over black."""
     rng, unit = np.random.default_rng(5), size[1] / 720
     speed = 100 * unit
     texts = []
     for number in range(ceil((duration_s * speed) / (64 * unit))):
         begin_s = number * 64 * unit / speed
-        path = line(begin_s, (size[0] / 2, size[1]), begin_s + 10, (size[0] / 2, size[1] - 10 * speed))
+        path = linear_path(begin_s, (size[0] / 2, size[1]), begin_s + 10, (size[0] / 2, size[1] - 10 * speed))
         name = " ".join(_pick(rng, _WORDS, 2)).title()
         text = name if number % 3 else f"{_pick(rng, _WORDS, 1)[0]} department".upper()
         texts.append(
@@ -137,7 +137,7 @@ def credits_(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def ticker(size: tuple[int, int], duration_s: float) -> Scene:
-    """News that crawl through a bar, each message longer than the bar, over film."""
+    """Return news messages that scroll through a bar over film, each longer than the bar."""
     rng, unit = np.random.default_rng(6), size[1] / 720
     speed, height = 260 * unit, round(36 * unit)
     bar = (round(200 * unit), round(640 * unit), size[0] - round(200 * unit), round(56 * unit))
@@ -147,7 +147,7 @@ def ticker(size: tuple[int, int], duration_s: float) -> Scene:
         message = ". ".join(_sentence(rng, 5).capitalize() for _ in range(3))
         wide = Text(message, 0, 1, (0, 0), height=height, outline=None).box(0)[2]
         pass_s = (bar[2] + wide) / speed
-        path = line(begin_s, (bar[0] + bar[2], 648 * unit), begin_s + pass_s, (bar[0] - wide, 648 * unit))
+        path = linear_path(begin_s, (bar[0] + bar[2], 648 * unit), begin_s + pass_s, (bar[0] - wide, 648 * unit))
         texts.append(Text(message, begin_s, min(begin_s + pass_s, duration_s), path, height=height,
                           outline=None, window=bar))  # fmt: skip
         begin_s += (wide + 0.25 * bar[2]) / speed
@@ -156,7 +156,7 @@ def ticker(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def fades(size: tuple[int, int], duration_s: float) -> Scene:
-    """Titles over film that fade in and out, or are wiped in and out."""
+    """Return titles over film that fade or wipe in and out."""
     rng, unit, now_s = np.random.default_rng(7), size[1] / 720, 0.5
     texts: list[Text] = []
     while now_s < duration_s - 3.5:
@@ -174,9 +174,9 @@ def fades(size: tuple[int, int], duration_s: float) -> Scene:
 
 
 def none(size: tuple[int, int], duration_s: float) -> Scene:
-    """Film without any text, of things that are taken for text: bricks, bars, leaves, stripes, windows."""
-    worlds = (texture, footage.bricks, footage.grille, footage.foliage, footage.stripes, footage.houses)
-    return Scene((), duration_s, size, background=footage.film(worlds=worlds), seed=8)
+    """Return film without text, of objects that resemble text: bricks, bars, leaves, stripes, windows."""
+    textures = (texture, footage.bricks, footage.grille, footage.foliage, footage.stripes, footage.houses)
+    return Scene((), duration_s, size, background=footage.film(textures=textures), seed=8)
 
 
 CLIPS: dict[str, Callable[[tuple[int, int], float], Scene]] = {
@@ -189,7 +189,7 @@ CLIPS: dict[str, Callable[[tuple[int, int], float], Scene]] = {
     "fades": fades,
     "none": none,
 }
-"""From (size, duration in seconds) to a scene, by name."""
+"""Functions from (size, duration in seconds) to a scene, by name of the clip."""
 
 
 def _pick(rng: np.random.Generator, words: list[str], count: int) -> list[str]:
@@ -197,16 +197,16 @@ def _pick(rng: np.random.Generator, words: list[str], count: int) -> list[str]:
 
 
 def _sentence(rng: np.random.Generator, words: int) -> str:
-    """Long words and short ones in turn."""
+    """Return a sentence of alternating short and long words."""
     parts = [word for pair in zip(_pick(rng, _SHORT, words), _pick(rng, _WORDS, words), strict=True) for word in pair]
     return " ".join(parts[:words])
 
 
-def _with_bar(backdrop: Backdrop, top: int) -> Backdrop:
-    """A dark bar along the bottom of something."""
+def _with_bar(background: BackgroundFactory, top: int) -> BackgroundFactory:
+    """Return a background with a dark bar along its lower edge."""
 
-    def maker(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
-        behind = backdrop(size, seed)
+    def make(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
+        behind = background(size, seed)
 
         def at(time_s: float) -> np.ndarray:
             picture = behind(time_s)
@@ -215,4 +215,4 @@ def _with_bar(backdrop: Backdrop, top: int) -> Backdrop:
 
         return at
 
-    return maker
+    return make

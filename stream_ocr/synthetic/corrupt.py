@@ -1,4 +1,4 @@
-"""Video files with something wrong in them, made from good ones, for tests and demonstrations."""
+"""Damaged and unusual video files, made from intact ones, for tests and demonstrations."""
 
 import struct
 from fractions import Fraction
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 
-_MATRIX = {  # the first four of the nine numbers of a display matrix that turns the picture clockwise
+_MATRIX = {  # first four of the nine numbers of a display matrix that rotates the picture clockwise
     0: (1, 0, 0, 1),
     90: (0, 1, -1, 0),
     180: (-1, 0, 0, -1),
@@ -16,31 +16,31 @@ _MATRIX = {  # the first four of the nine numbers of a display matrix that turns
 }
 
 
-def truncate(source: Path, target: Path, share: float) -> Path:
-    """Only the first ``share`` (0 to 1) of the bytes."""
+def truncate(source: Path, target: Path, fraction: float) -> Path:
+    """Write only the first part of a file. fraction: of the bytes, 0 to 1."""
     data = source.read_bytes()
-    target.write_bytes(data[: int(len(data) * share)])
+    target.write_bytes(data[: int(len(data) * fraction)])
     return target
 
 
 def damage(source: Path, target: Path, count: int, *, first: float = 0.3, last: float = 0.9, seed: int = 0) -> Path:
-    """``count`` bytes changed at random, between two shares (0 to 1) of the file."""
+    """Write a file with ``count`` random bytes changed, between two fractions (0 to 1) of its length."""
     data = np.frombuffer(source.read_bytes(), dtype=np.uint8).copy()
     rng = np.random.default_rng(seed)
-    places = rng.integers(int(len(data) * first), int(len(data) * last), count)
-    data[places] ^= rng.integers(1, 256, count).astype(np.uint8)
+    positions = rng.integers(int(len(data) * first), int(len(data) * last), count)
+    data[positions] ^= rng.integers(1, 256, count).astype(np.uint8)
     target.write_bytes(data.tobytes())
     return target
 
 
 def concatenate(target: Path, *sources: Path) -> Path:
-    """The bytes of several files one after the other, as MPEG-TS allows: their clocks begin anew in the middle."""
+    """Concatenate the bytes of MPEG-TS files, so that the clock is reset at every joint."""
     target.write_bytes(b"".join(source.read_bytes() for source in sources))
     return target
 
 
-def turned(source: Path, target: Path, degrees: Literal[0, 90, 180, 270]) -> Path:
-    """An MP4 file that asks to be shown turned clockwise: the display matrix of its first track is replaced."""
+def set_rotation(source: Path, target: Path, degrees: Literal[0, 90, 180, 270]) -> Path:
+    """Write an MP4 file that is displayed rotated clockwise, by replacing the display matrix of its first track."""
     data = bytearray(source.read_bytes())
     header = data.index(b"tkhd") + 4
     matrix = header + (52 if data[header] else 40)
@@ -50,8 +50,8 @@ def turned(source: Path, target: Path, degrees: Literal[0, 90, 180, 270]) -> Pat
     return target
 
 
-def sound_only(target: Path, *, duration_s: float = 1.0, rate: int = 16_000) -> Path:
-    """A file with a tone and no picture."""
+def write_audio_only(target: Path, *, duration_s: float = 1.0, rate: int = 16_000) -> Path:
+    """Write a file with a tone and no video."""
     with av.open(str(target), "w") as container:
         stream: Any = container.add_stream("aac", rate=rate, layout="mono")
         times = np.arange(int(duration_s * rate), dtype=np.float32) / rate

@@ -1,4 +1,4 @@
-"""From pictures to a video file, with the time of every frame as it was asked for."""
+"""Encoding of pictures as a video file with exact frame times."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -10,11 +10,11 @@ import numpy as np
 
 Codec = Literal["libx264", "libx265", "libvpx-vp9", "libvpx", "mpeg4"]
 
-TICK = Fraction(1, 30_000)  # holds 25, 29.97, 30, 50 and 60 frames a second, and milliseconds, exactly
+TICK = Fraction(1, 30_000)  # seconds; exact for 25, 29.97, 30, 50 and 60 frames per second and for milliseconds
 
 
 class Encoding(TypedDict, total=False):
-    """How ``encode`` shall do it."""
+    """Keyword arguments of ``encode``."""
 
     codec: Codec
     crf: int
@@ -24,7 +24,7 @@ class Encoding(TypedDict, total=False):
 
 
 _MUXING = {
-    ".ts": {"mpegts_copyts": "1", "avoid_negative_ts": "disabled"},  # it would begin at 1.4 s otherwise
+    ".ts": {"mpegts_copyts": "1", "avoid_negative_ts": "disabled"},  # otherwise the first frame is at 1.4 s
     ".mp4": {"movflags": "faststart"},
 }
 
@@ -41,10 +41,10 @@ def encode(
     gop: int = 50,
     threads: int = 1,
 ) -> None:
-    """Write (time, (H, W, 3) uint8 RGB) pictures; the suffix (.mp4, .mkv, .ts, .webm, .avi) names the container.
+    """Write pictures (time in seconds, (H, W, 3) uint8 RGB) to a video file.
 
-    Times are exact where the container can tell them: Matroska and WebM round them to milliseconds, AVI knows only
-    whole frames, and only MPEG-TS can begin before 0.
+    The suffix (.mp4, .mkv, .ts, .webm, .avi) selects the container. Times are as exact as it allows: Matroska and WebM
+    round to milliseconds, AVI stores only whole frames, and only MPEG-TS can start before 0.
     """
     suffix = Path(path).suffix
     tick = 1 / Fraction(fps) if suffix == ".avi" else TICK
@@ -67,7 +67,7 @@ def encode(
 
 
 def _options(codec: Codec, crf: int, b_frames: int) -> dict[str, str]:
-    """Fast ones: these clips are made often and kept seldom."""
+    """Return fast encoder options: clips are generated often and rarely kept."""
     match codec:
         case "libx264":
             return {"crf": str(crf), "preset": "veryfast"}

@@ -1,7 +1,6 @@
-"""Footage without text for synthetic clips: film with cuts, a street that a camera pans over, a room that is watched.
+"""Footage without text for synthetic clips: film with cuts, a street with a panning camera, a room with a fixed camera.
 
-Each maker takes a size (width, height) and a seed and gives a function from the time in seconds to a fresh
-(H, W, 3) uint8 RGB picture. Makers with choices of their own are made by functions: ``film(shot_s=3)``.
+``film``, ``street`` and ``room`` return a ``BackgroundFactory``. The other functions draw textures.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,26 +9,28 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from stream_ocr.synthetic.backgrounds import Backdrop, texture
+from stream_ocr.synthetic.backgrounds import BackgroundFactory, texture
 
-_GRAINS = 64  # pixels that a picture of grain is larger than the picture, room to shake it
-_OBJECTS = 5
-_REACH = 1.25  # how much larger than the picture the world of a shot is
+_GRAIN_MARGIN = 64  # pixels by which the grain is larger than the picture, for random shifts
+_OBJECTS = 5  # number of moving objects in a shot
+_TEXTURE_SCALE = 1.25  # size of the texture of a shot relative to the picture
 
 
-def film(shot_s: float = 4.0, grain: float = 3.0, worlds: Sequence[Callable[..., np.ndarray]] = (texture,)) -> Backdrop:
-    """Shots of about ``shot_s`` seconds: each pans and zooms over a world of its own, with things that move.
+def film(
+    shot_s: float = 4.0, grain: float = 3.0, textures: Sequence[Callable[..., np.ndarray]] = (texture,)
+) -> BackgroundFactory:
+    """Return film of shots of ``shot_s`` seconds; each pans and zooms over its own texture, with moving objects.
 
-    grain: standard deviation of the film's grain in levels. worlds: functions (width, height, rng) to a picture, taken
-    in turn.
+    grain: standard deviation of the film grain in levels (0–255). textures: functions from (width, height, rng) to a
+    picture, used in turn.
     """
 
-    def maker(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
+    def make(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
         grainy = _grain(size, grain, seed)
 
         @lru_cache(maxsize=1)
         def shot(number: int) -> Callable[[float], np.ndarray]:
-            return _shot(size, np.random.default_rng((seed, number)), worlds[number % len(worlds)])
+            return _shot(size, np.random.default_rng((seed, number)), textures[number % len(textures)])
 
         def at(time_s: float) -> np.ndarray:
             number = int(time_s / shot_s)
@@ -37,31 +38,31 @@ def film(shot_s: float = 4.0, grain: float = 3.0, worlds: Sequence[Callable[...,
 
         return at
 
-    return maker
+    return make
 
 
-def street(path: Callable[[float], tuple[float, float]], length: int, grain: float = 2.0) -> Backdrop:
-    """Houses along a street, ``length`` pixels of them; ``path``: where the left top of the picture is at a time."""
+def street(path: Callable[[float], tuple[float, float]], length: int, grain: float = 2.0) -> BackgroundFactory:
+    """Return houses along a street of ``length`` pixels. path: top left corner of the picture at a time in seconds."""
 
-    def maker(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
+    def make(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
         margin = size[1] // 20
-        world = houses(length + size[0], size[1] + 2 * margin, np.random.default_rng(seed))
+        facade = houses(length + size[0], size[1] + 2 * margin, np.random.default_rng(seed))
         grainy = _grain(size, grain, seed)
 
         def at(time_s: float) -> np.ndarray:
             x, y = (round(v) for v in path(time_s))
-            part = world[margin + y : margin + y + size[1], x : x + size[0]]
+            part = facade[margin + y : margin + y + size[1], x : x + size[0]]
             return grainy(part.copy(), time_s)
 
         return at
 
-    return maker
+    return make
 
 
-def room(path: Callable[[float], tuple[float, float]], grain: float = 3.0) -> Backdrop:
-    """A place that a camera watches, with the noise of its sensor; a person stands with the feet at ``path``."""
+def room(path: Callable[[float], tuple[float, float]], grain: float = 3.0) -> BackgroundFactory:
+    """Return a room under a fixed camera with sensor noise. path: position of the feet of a person at a time."""
 
-    def maker(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
+    def make(size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
         width, height = size
         still = cv2.addWeighted(texture(width, height, np.random.default_rng(seed)), 0.6, _floor(size), 0.4, 0)
         grainy = _grain(size, grain, seed)
@@ -73,11 +74,11 @@ def room(path: Callable[[float], tuple[float, float]], grain: float = 3.0) -> Ba
 
         return at
 
-    return maker
+    return make
 
 
 def bricks(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """A wall of bricks of about 24×64 pixels at 720 lines."""
+    """Draw a wall of bricks; in a picture of 720 lines a brick is 20×50 pixels."""
     tall = max(height // 36, 6)
     picture = np.full((height, width, 3), (168, 160, 150), dtype=np.uint8)
     for row, y in enumerate(range(0, height, tall)):
@@ -88,7 +89,7 @@ def bricks(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def grille(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Bars before something dark, with rows of short crossbars, which detectors of text like to fall for."""
+    """Draw vertical bars with rows of short crossbars, which text detectors often mistake for text."""
     picture = np.full((height, width, 3), 45, dtype=np.uint8)
     step = max(height // 30, 6)
     for x in range(0, width, step):
@@ -103,7 +104,7 @@ def grille(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def foliage(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Leaves."""
+    """Draw leaves."""
     picture = np.full((height, width, 3), (28, 46, 24), dtype=np.uint8)
     size = max(height // 60, 3)
     for _ in range(width * height // (size * size * 3)):
@@ -114,7 +115,7 @@ def foliage(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def stripes(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """Fields of stripes at many slants, as of blinds, crossings and fences."""
+    """Draw fields of slanted stripes, such as blinds, crossings and fences."""
     picture = texture(width, height, rng)
     for _ in range(14):
         x, y, w, h = (int(v) for v in rng.integers((0, 0, width // 12, 8), (width, height, width // 4, height // 4)))
@@ -129,7 +130,7 @@ def stripes(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def houses(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """The fronts of houses, with windows, doors, a pavement and a sky."""
+    """Draw the fronts of houses with windows, doors, a pavement and the sky."""
     picture = texture(width, height, rng)
     unit, x = height / 20, 0
     while x < width:
@@ -156,14 +157,14 @@ def houses(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _grain(size: tuple[int, int], sigma: float, seed: int) -> Callable[[np.ndarray, float], np.ndarray]:
-    """A function that lays grain over a picture of a time: another one for each, the same one every time."""
+    """Return a function that adds grain to the picture of a time: different for each time, but deterministic."""
     width, height = size
     rng = np.random.default_rng((seed, 1))
-    grain = rng.normal(0, sigma, size=(height + _GRAINS, width + _GRAINS))
+    grain = rng.normal(0, sigma, size=(height + _GRAIN_MARGIN, width + _GRAIN_MARGIN))
     more, less = (np.repeat(np.clip(np.rint(v), 0, 255).astype(np.uint8)[..., None], 3, 2) for v in (grain, -grain))
 
     def over(picture: np.ndarray, time_s: float) -> np.ndarray:
-        x, y = np.random.default_rng(round(time_s * 1e6)).integers(0, _GRAINS, 2)
+        x, y = np.random.default_rng(round(time_s * 1e6)).integers(0, _GRAIN_MARGIN, 2)
         part = np.s_[y : y + height, x : x + width]
         picture = cv2.add(picture, more[part], dst=picture)
         return cv2.subtract(picture, less[part], dst=picture)
@@ -174,21 +175,21 @@ def _grain(size: tuple[int, int], sigma: float, seed: int) -> Callable[[np.ndarr
 def _shot(
     size: tuple[int, int], rng: np.random.Generator, draw: Callable[..., np.ndarray]
 ) -> Callable[[float], np.ndarray]:
-    """A camera that moves over a world, and things that move before it. The time is that since the cut."""
+    """Return a camera that moves over a texture behind moving objects. Times are relative to the cut."""
     width, height = size
-    world = draw(round(_REACH * width), round(_REACH * height), rng)
-    room_x, room_y = (_REACH - 1) * width, (_REACH - 1) * height
+    scenery = draw(round(_TEXTURE_SCALE * width), round(_TEXTURE_SCALE * height), rng)
+    room_x, room_y = (_TEXTURE_SCALE - 1) * width, (_TEXTURE_SCALE - 1) * height
     begin, speed = rng.uniform(0.3, 0.7, 2), rng.uniform(-0.06, 0.06, 2)
-    nearing = rng.uniform(-0.02, 0.03)
+    zoom_speed = rng.uniform(-0.02, 0.03)
     places, moves = rng.uniform(0.1, 0.9, (_OBJECTS, 2)), rng.uniform(-0.12, 0.12, (_OBJECTS, 2))
     radii = (rng.uniform(0.03, 0.1, (_OBJECTS, 2)) * height).astype(int).tolist()
     colours = rng.integers(25, 215, (_OBJECTS, 3)).tolist()
 
     def at(time_s: float) -> np.ndarray:
-        scale = 1 + nearing * time_s
+        scale = 1 + zoom_speed * time_s
         x, y = np.clip(begin + speed * time_s, 0.0, 1.0) * (room_x, room_y)
         shift = np.array([[scale, 0, -scale * x], [0, scale, -scale * y]])
-        picture = cv2.warpAffine(world, shift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        picture = cv2.warpAffine(scenery, shift, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         centres = ((places + moves * time_s) * (width, height)).astype(int).tolist()
         for centre, axes, colour in zip(centres, radii, colours, strict=True):
             cv2.ellipse(picture, tuple(centre), tuple(axes), 0, 0, 360, colour, cv2.FILLED, cv2.LINE_AA)
@@ -198,12 +199,12 @@ def _shot(
 
 
 def _weathered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """With light and dirt over it."""
+    """Return a picture with uneven light and dirt."""
     return cv2.addWeighted(picture, 0.75, texture(picture.shape[1], picture.shape[0], rng), 0.25, 0)
 
 
 def _floor(size: tuple[int, int]) -> np.ndarray:
-    """Walls and the boards of a floor."""
+    """Draw walls and floorboards."""
     width, height = size
     picture = np.full((height, width, 3), 150, dtype=np.uint8)
     picture[height * 3 // 5 :] = (110, 100, 90)
@@ -213,7 +214,7 @@ def _floor(size: tuple[int, int]) -> np.ndarray:
 
 
 def _person(picture: np.ndarray, feet: tuple[float, float], tall: int, time_s: float) -> None:
-    """Something with a head, a body and two legs that walk."""
+    """Draw a person with a head, a body and two walking legs."""
     x, y = (round(v) for v in feet)
     swing = round(tall * 0.12 * np.sin(6 * time_s))
     for side in (swing, -swing):

@@ -1,9 +1,9 @@
-"""Clips that anyone can make, with the exact truth about the text in them.
+"""Synthetic clips with exact ground truth.
 
-A ``Scene`` says what is to be seen; ``render`` makes a video file of it and ``truth`` tells, in the format of a
-truth file, which text stands where from when to when. Only Pillow's built-in font is needed. Times are those of
-the frames themselves: a text starts with the first frame that shows it and ends where its last frame ends. A text
-counts as shown while it is whole: inside its window, wiped in, and at half its opacity at least.
+A ``Scene`` describes a clip. ``render`` writes it as a video file; ``truth`` returns the position and times of every
+text in the format of a truth file. Only the built-in font of Pillow is needed. Times are frame times: a text starts at
+the first frame that shows it and ends when its last frame ends. A text counts as visible while it is complete: inside
+its window, fully wiped in, and with at least half of its opacity.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,37 +14,37 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from stream_ocr.synthetic.backgrounds import Backdrop, Background, backdrop
+from stream_ocr.synthetic.backgrounds import BackgroundFactory, BackgroundName, make_background
 from stream_ocr.synthetic.encode import TICK, Codec, Encoding, encode
-from stream_ocr.synthetic.text import Box, Line, Text, clock, line
+from stream_ocr.synthetic.text import Box, Text, VisibleLine, clock, linear_path
 
 __all__ = [
-    "Background",
+    "BackgroundName",
     "Codec",
     "Cover",
-    "Line",
     "Scene",
     "Text",
+    "VisibleLine",
     "clock",
     "demo_scene",
-    "line",
-    "pictures",
+    "draw_frames",
+    "linear_path",
     "render",
     "truth",
-    "visible",
+    "visible_lines",
 ]
 
 
 @dataclass(frozen=True)
 class Cover:
-    """A rough grey thing that stands before the texts for a while."""
+    """A noisy grey rectangle that covers texts for some time."""
 
     box: Box
     start_s: float
     end_s: float
 
     def draw(self, picture: np.ndarray, time_s: float) -> None:
-        """Draw it into an (H, W, 3) uint8 picture."""
+        """Draw the cover into an (H, W, 3) uint8 picture."""
         if self.start_s <= time_s < self.end_s:
             x, y, width, height = self.box
             grain = np.random.default_rng(width).integers(40, 190, (height, width, 1), dtype=np.uint8)
@@ -53,21 +53,21 @@ class Cover:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is to be seen in a clip."""
+    """Description of a clip."""
 
     texts: tuple[Text, ...]
     duration_s: float
     size: tuple[int, int] = (1280, 720)
     fps: Fraction | int = 25
-    frame_times: tuple[float, ...] | None = None  # for a variable frame rate, from 0 on; replaces fps
+    frame_times: tuple[float, ...] | None = None  # for a variable frame rate, starting at 0; replaces fps
     start_s: float = 0.0  # media time of the first frame
-    background: Background | Backdrop = "moving"
+    background: BackgroundName | BackgroundFactory = "moving"
     covers: tuple[Cover, ...] = ()
-    finish: Callable[[np.ndarray, float], None] | None = None  # last of all done to the picture of a time, in place
+    post_process: Callable[[np.ndarray, float], None] | None = None  # edits the picture of a time in place
     seed: int = 0
 
     def times(self) -> list[Fraction]:
-        """When each frame is shown, in whole ticks from 0 on, and last the end of the clip."""
+        """Return the time of each frame in seconds, rounded to ticks and starting at 0, and the end of the clip."""
         if self.frame_times is None:
             starts = [i / Fraction(self.fps) for i in range(round(self.duration_s * self.fps))]
             end = len(starts) / Fraction(self.fps)
@@ -76,10 +76,13 @@ class Scene:
         return [round(t / TICK) * TICK for t in (*starts, end)]
 
 
-def pictures(scene: Scene) -> Iterator[tuple[Fraction, np.ndarray]]:
-    """The time and the (H, W, 3) uint8 RGB picture of each frame. Raises ValueError when a text leaves the picture."""
+def draw_frames(scene: Scene) -> Iterator[tuple[Fraction, np.ndarray]]:
+    """Yield the time and the (H, W, 3) uint8 RGB picture of each frame.
+
+    Raises ValueError if a text without a window leaves the picture.
+    """
     kind = scene.background
-    background = kind(scene.size, scene.seed) if callable(kind) else backdrop(kind, scene.size, scene.seed)
+    background = kind(scene.size, scene.seed) if callable(kind) else make_background(kind, scene.size, scene.seed)
     for time in scene.times()[:-1]:
         time_s = float(time)
         picture = background(time_s)
@@ -87,22 +90,22 @@ def pictures(scene: Scene) -> Iterator[tuple[Fraction, np.ndarray]]:
             text.draw(picture, time_s)
         for cover in scene.covers:
             cover.draw(picture, time_s)
-        if scene.finish:
-            scene.finish(picture, time_s)
+        if scene.post_process:
+            scene.post_process(picture, time_s)
         yield time, picture
 
 
 def render(scene: Scene, path: Path | str, **encoding: Unpack[Encoding]) -> None:
-    """Write a scene as a video file; see ``rendering.encode``."""
+    """Write a scene as a video file; see ``encode``."""
     start = Fraction(scene.start_s)
-    encode(((time + start, picture) for time, picture in pictures(scene)), path, scene.size, scene.fps, **encoding)
+    encode(((time + start, picture) for time, picture in draw_frames(scene)), path, scene.size, scene.fps, **encoding)
 
 
 def truth(scene: Scene, video: str = "") -> dict[str, Any]:
-    """The truth about a scene: {"video", "width", "height", "duration_s", "segments"}.
+    """Return the ground truth of a scene: {"video", "width", "height", "duration_s", "segments"}.
 
-    A segment is one text in one place or on its way: {"text", "start_s", "end_s"} with "box" [x, y, width, height]
-    when it stands still and "boxes" [[time_s, x, y, width, height], ...] when it moves. Times are media times.
+    A segment is one text: {"text", "start_s", "end_s"} with "box" [x, y, width, height] if it is static and "boxes"
+    [[time_s, x, y, width, height], ...] if it moves. Times are media times in seconds, boxes are in pixels.
     """
     times = [float(t) for t in scene.times()]
     segments = [segment for text in scene.texts for segment in _segments(text, times, scene.start_s)]
@@ -115,14 +118,14 @@ def truth(scene: Scene, video: str = "") -> dict[str, Any]:
     }
 
 
-def visible(scene: Scene, time_s: float) -> list[Line]:
-    """What is to be seen of the texts at a media time: whole ones, and parts of others. Covers are not looked at."""
-    lines = (text.seen(time_s - scene.start_s) for text in scene.texts)
+def visible_lines(scene: Scene, time_s: float) -> list[VisibleLine]:
+    """Return the visible parts of the texts at a media time. Covers are ignored."""
+    lines = (text.visible_part(time_s - scene.start_s) for text in scene.texts)
     return [line for line in lines if line is not None]
 
 
 def demo_scene() -> Scene:
-    """Twenty-two seconds with one of everything: subtitles, a clock, a sign that moves, a title that fades."""
+    """Return a scene of 22 seconds with subtitles, a clock, a moving sign and a fading title."""
     subtitles = (
         (3.0, 5.4, "Good morning"),
         (5.4, 8.0, "The train to the coast is late"),  # back to back with the one before
@@ -138,7 +141,7 @@ def demo_scene() -> Scene:
                 "PLATFORM 7",
                 4.0,
                 13.0,
-                line(4.0, (70, 330), 13.0, (930, 250)),
+                linear_path(4.0, (70, 330), 13.0, (930, 250)),
                 height=46,
                 colour=(250, 225, 60),
                 outline=None,
@@ -152,9 +155,9 @@ def demo_scene() -> Scene:
 
 
 def _segments(text: Text, times: Sequence[float], offset_s: float) -> Iterator[dict[str, Any]]:
-    """Runs of frames that show the same string."""
+    """Yield the runs of frames that show the same string."""
     first = 0
-    shown = [text.string(t) if text.start_s <= t < text.end_s and text.shown(t) else None for t in times[:-1]]
+    shown = [text.string(t) if text.start_s <= t < text.end_s and text.is_visible(t) else None for t in times[:-1]]
     for last in range(1, len(shown) + 1):
         if last < len(shown) and shown[last] == shown[first]:
             continue
@@ -171,6 +174,6 @@ def _segments(text: Text, times: Sequence[float], offset_s: float) -> Iterator[d
 
 
 def _box(text: Text, time_s: float) -> Box:
-    line = text.seen(time_s)
-    assert line is not None, "it is shown"
+    line = text.visible_part(time_s)
+    assert line is not None, "the text is visible"
     return line.box

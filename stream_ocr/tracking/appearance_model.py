@@ -1,127 +1,139 @@
-"""How a text is known to look, and whether the next frame shows the same letters.
+"""Appearance model of one text: a running template, the noise of each pixel, and the detection of changes.
 
-What is known is an average of many views: a background that moves is averaged away, and how much each pixel usually
-differs is learnt, so that it does not count as a change. A change counts when it has settled, and when strokes have
-come or gone: a text behind which the picture changed still says the same.
+The template is an average of many frames, so a moving background is averaged away, and the model learns by how much
+each pixel usually differs. A change counts when it has settled and when strokes came or went: a text in front of
+another background still has the same letters (decisions 0004 and 0017).
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from stream_ocr.tracking.template_matching import (
-    Match,
-    bounded,
-    contrast,
-    look_at,
-    reframed,
-    residuals,
-    rewritten,
-    view_size,
+    TemplateMatch,
+    block_residuals,
+    clamp_gain,
+    extract_patch,
+    ink_change,
+    patch_size,
+    reframe_patch,
+    relative_contrast,
 )
-
-NOISES, LEAST_NOISE, FIRST_NOISE = 2.5, 4.0, 4.0  # grey levels
-_CALM = 6.0
-_CHANGED = 0.04  # residual of a block: from "5" to "6" it is 0.07, a film behind outlined letters leaves 0.02
-_SETTLED = 0.03
-_REWRITTEN = 1.5  # pixels of ink; less is no other letter
-_STEADY = 0.6  # share of a residual that came with the last frame, from which it came suddenly
-_MOST_CHANGING = 25  # views
+from stream_ocr.tracking.thresholds import APPEARANCE
 
 
 class AppearanceChange(NamedTuple):
-    """rewritten: other letters, since since_s. drifted: nearer, sharper or before something else, and the same text."""
+    """A change of the appearance that has settled.
 
-    what: Literal["rewritten", "drifted"]
+    kind: ``letters``: other letters, since ``since_s``; ``drift``: the same letters, nearer, sharper or in front of
+    another background.
+    """
+
+    kind: Literal["letters", "drift"]
     since_s: float
 
 
 class AppearanceModel:
-    """What one text looks like. view: the average, (h, w) float32. size: its (width, height)."""
+    """The learnt appearance of one text.
+
+    template: running average of the patch, (h, w) float32. size: its (width, height).
+    """
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray) -> None:
-        """Take what stands in ``quad`` for the text. luma: (H, W) uint8."""
-        self.size = view_size(quad)
-        self.view = self._last = look_at(luma, quad, self.size)
-        self._noise = np.full_like(self.view, FIRST_NOISE)
-        self._changing: list[tuple[float, np.ndarray]] = []
+        """Start with what ``quad`` shows. luma: (H, W) uint8."""
+        self.size = patch_size(quad)
+        self.template = self._previous = extract_patch(luma, quad, self.size)
+        self._noise = np.full_like(self.template, APPEARANCE.initial_noise)
+        self._pending: list[tuple[float, np.ndarray]] = []  # patches of a change that has not settled
 
     @property
     def tolerance(self) -> np.ndarray:
-        """By how much each pixel may differ."""
-        return LEAST_NOISE + NOISES * self._noise
+        """Grey levels by which each pixel may differ, (h, w)."""
+        return APPEARANCE.base_tolerance + APPEARANCE.noise_factor * self._noise
 
     @property
     def calm(self) -> bool:
-        """Whether what is behind the text does not move."""
-        return float(self._noise.mean()) <= _CALM
+        """True if the background does not move."""
+        return float(self._noise.mean()) <= APPEARANCE.max_calm_noise
 
     @property
     def changing(self) -> bool:
-        """Whether it does not look as it did, and may go on changing."""
-        return bool(self._changing)
+        """True while a change has not settled."""
+        return bool(self._pending)
 
-    def see(self, match: Match, time_s: float) -> AppearanceChange | None:
-        """Take in how the text looks in the next frame."""
-        before, self._last = self._last, match.view
-        different = residuals(match.view, self.view, self.tolerance).max()
-        if different <= _CHANGED:
-            self._changing = []
-            self._learn(match)
+    def update(self, match: TemplateMatch, time_s: float, frame_s: float) -> AppearanceChange | None:
+        """Update the model from the next frame. Return the change that settled with it, if any.
+
+        match: the text in that frame. frame_s: time since the frame before, in seconds.
+        """
+        previous, self._previous = self._previous, match.patch
+        difference = block_residuals(match.patch, self.template, self.tolerance).max()
+        if difference <= APPEARANCE.changed_residual:
+            self._pending = []
+            self._blend(match, frame_s)
             return None
-        step = residuals(match.view, before, self.tolerance).max()
-        if self._changing:  # what goes on changing, such as film behind thin letters, is noise
-            self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - before)
-        sudden = step > max(_SETTLED, _STEADY * different)
-        if self._changing or sudden:
-            return self._change(match.view, time_s, settled=not sudden)
-        self.view = match.view  # little by little
-        return AppearanceChange("drifted", time_s)
+        step = block_residuals(match.patch, previous, self.tolerance).max()
+        if self._pending:  # a change that never settles, such as film behind thin letters, is noise
+            self._learn_noise(np.abs(match.patch - previous), frame_s)
+        sudden = step > max(APPEARANCE.step_residual, APPEARANCE.sudden_share * difference)
+        if self._pending or sudden:
+            return self._extend_change(match.patch, time_s, settled=not sudden)
+        self.template = match.patch
+        return AppearanceChange("drift", time_s)
 
-    def rest(self, time_s: float) -> AppearanceChange | None:
-        """The next frame shows the same picture."""
-        return self._change(self._changing[-1][1], time_s, settled=True) if self._changing else None
+    def mark_unchanged(self, time_s: float) -> AppearanceChange | None:
+        """Update the model from a frame that shows the same pixels as the one before."""
+        return self._extend_change(self._pending[-1][1], time_s, settled=True) if self._pending else None
 
-    def forget_change(self) -> None:
-        """It is out of sight: what was changing may be something else."""
-        self._changing = []
+    def discard_change(self) -> None:
+        """Discard a change that has not settled: the text is lost, and what changed may be something else."""
+        self._pending = []
 
-    def reframe(self, framed: np.ndarray, quad: np.ndarray, luma: np.ndarray) -> None:
-        """Fit it, as framed by one quad, to another, by which the text stands in ``luma``."""
+    def reframe(self, old_quad: np.ndarray, quad: np.ndarray, luma: np.ndarray) -> None:
+        """Adapt the model from ``old_quad`` to ``quad``, the place of the text in ``luma``."""
 
-        def fit(view: np.ndarray) -> np.ndarray:
-            return reframed(view, framed, quad)
+        def fit(patch: np.ndarray) -> np.ndarray:
+            return reframe_patch(patch, old_quad, quad)
 
-        self.view, self._last, self._noise = fit(self.view), fit(self._last), fit(self._noise)
-        self._changing = [(time_s, fit(view)) for time_s, view in self._changing]
-        if not self._changing:  # a picture that is fitted is blurred, and would look like another
-            self._last = look_at(luma, quad, self.size)
-            self.view = self._last / np.float32(bounded(contrast(self._last, self.view)))
+        self.template, self._previous, self._noise = fit(self.template), fit(self._previous), fit(self._noise)
+        self._pending = [(time_s, fit(patch)) for time_s, patch in self._pending]
+        if not self._pending:  # resampling blurs: the next frame would look different
+            self._previous = extract_patch(luma, quad, self.size)
+            self.template = self._previous / np.float32(clamp_gain(relative_contrast(self._previous, self.template)))
 
-    def _change(self, view: np.ndarray, time_s: float, *, settled: bool) -> AppearanceChange | None:
-        """Part of it looks different. Once that has settled, it is what the text looks like."""
-        self._changing = [*self._changing[1 - _MOST_CHANGING :], (time_s, view)]
-        if not settled or len(self._changing) == 1:
+    def _extend_change(self, patch: np.ndarray, time_s: float, *, settled: bool) -> AppearanceChange | None:
+        """Add a patch to the running change. When it has settled, make the patch the template and return the change."""
+        recent = [entry for entry in self._pending if time_s - entry[0] < APPEARANCE.change_window_s]
+        self._pending = [*recent, (time_s, patch)]
+        if not settled or len(self._pending) == 1:
             return None
-        anew = rewritten(view, self.view) > _REWRITTEN
-        change = AppearanceChange("rewritten", self._changed_at(view)) if anew else AppearanceChange("drifted", time_s)
-        self.view = self._last = view
-        self._changing = []
+        rewritten = ink_change(patch, self.template) > APPEARANCE.min_ink_change
+        change = AppearanceChange(
+            "letters" if rewritten else "drift", self._change_time(patch) if rewritten else time_s
+        )
+        self.template = self._previous = patch
+        self._pending = []
         return change
 
-    def _changed_at(self, view: np.ndarray) -> float:
-        """The first frame from which on the text looked more like the new view than like the old one."""
-        start_s = self._changing[-1][0]
-        for time_s, seen in reversed(self._changing):
-            old, new = (residuals(seen, other, self.tolerance).max() for other in (self.view, view))
+    def _change_time(self, patch: np.ndarray) -> float:
+        """Return the media time from which on the text looked more like ``patch`` than like the template."""
+        start_s = self._pending[-1][0]
+        for time_s, seen in reversed(self._pending):
+            old, new = (block_residuals(seen, other, self.tolerance).max() for other in (self.template, patch))
             if new > old:
                 break
             start_s = time_s
         return start_s
 
-    def _learn(self, match: Match) -> None:
-        """Average the background away, keep the contrast at its highest, learn how much each pixel usually differs."""
-        gain = bounded(match.gain)
-        strength = np.float32(1 + 0.5 * max(gain - 1, 0.0))
-        self._noise = 0.85 * self._noise + 0.15 * np.abs(match.view - gain * self.view)
-        self.view = (0.9 * self.view + 0.1 * match.view / gain) * strength
+    def _blend(self, match: TemplateMatch, frame_s: float) -> None:
+        """Blend a patch into the template, whose contrast stays at its highest, and update the noise."""
+        gain = clamp_gain(match.gain)
+        strength = np.float32(1 + APPEARANCE.gain_share * max(gain - 1, 0.0))
+        self._learn_noise(np.abs(match.patch - gain * self.template), frame_s)
+        kept = math.exp(-frame_s / APPEARANCE.template_time_constant_s)
+        self.template = (kept * self.template + (1 - kept) * match.patch / gain) * strength
+
+    def _learn_noise(self, difference: np.ndarray, frame_s: float) -> None:
+        kept = math.exp(-frame_s / APPEARANCE.noise_time_constant_s)
+        self._noise = kept * self._noise + (1 - kept) * difference

@@ -1,7 +1,7 @@
-"""The last second or so of pictures, small, to find the frame at which a text first showed.
+"""Recent frames, downscaled, and the backward search for the frame in which a text first appeared.
 
-Detection runs a few times a second; the frame at which a text appeared lies somewhere before. The text's own
-picture is looked for in the frames before, one by one, until it is not there.
+Detection runs a few times per second, so a text appeared in some frame before the one in which it was detected. Its
+template is matched in earlier frames, one by one, until it is not found.
 """
 
 from collections import deque
@@ -10,19 +10,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.core.geometry import inside
-from stream_ocr.tracking.template_matching import HEIGHT, find, residuals
-
-_MAX_HEIGHT = 720
-_SAME_SCORE = 0.5
-_SAME_GAIN = 0.5
-_SAME_RESIDUAL = 0.5
-UNKNOWN_REACH, _KNOWN_REACH = 20, 6  # pixels of the view to search, before and once the velocity is known
+from stream_ocr.core.geometry import is_inside
+from stream_ocr.tracking.template_matching import PATCH_HEIGHT, block_residuals, match_template
+from stream_ocr.tracking.thresholds import FRAME_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
-class FirstSight:
-    """The first frame that shows a text: its time, the quad there, and the mean velocity since in pixels a second."""
+class FirstAppearance:
+    """The first frame that shows a text.
+
+    time_s: its media time. quad: place of the text in it, (4, 2). velocity: mean velocity since, (x, y) in pixels per
+    second.
+    """
 
     time_s: float
     quad: np.ndarray
@@ -30,18 +29,17 @@ class FirstSight:
 
 
 class FrameHistory:
-    """Small copies of recent luma planes with their media times."""
+    """Keeps downscaled copies of recent luma planes with their media times."""
 
-    def __init__(self, length_s: float = 1.5) -> None:
-        self._length_s = length_s
+    def __init__(self) -> None:
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._scale = 1.0
 
     def add(self, time_s: float, luma: np.ndarray | None) -> None:
-        """Remember a frame; None where nothing changed. luma is kept without a copy where it is small."""
+        """Add a frame. luma: (H, W) uint8, kept without a copy if it is small; None: the frame before again."""
         if luma is not None:
             # Averaging by a whole factor is many times faster than by any other.
-            factor = -(-luma.shape[0] // _MAX_HEIGHT)
+            factor = -(-luma.shape[0] // FRAME_HISTORY.max_height)
             self._scale = 1 / factor
             whole = luma[: luma.shape[0] // factor * factor, : luma.shape[1] // factor * factor]
             size = (luma.shape[1] // factor, luma.shape[0] // factor)
@@ -51,78 +49,84 @@ class FrameHistory:
         else:
             return
         self._frames.append((time_s, small))
-        while time_s - self._frames[0][0] > self._length_s:
+        while time_s - self._frames[0][0] > FRAME_HISTORY.length_s:
             self._frames.popleft()
 
     @property
     def scale(self) -> float:
-        """Of the pictures, against the frames."""
+        """Size of the copies relative to the frames, at most 1."""
         return self._scale
 
-    def pictures(self) -> list[tuple[float, np.ndarray]]:
-        """Those that are remembered with their times, without repetitions."""
-        kept: list[tuple[float, np.ndarray]] = []
-        for time_s, picture in self._frames:
-            if not kept or kept[-1][1] is not picture:
-                kept.append((time_s, picture))
-        return kept
-
-    def frames_since(self, time_s: float) -> int:
-        """How many of those that are remembered are from ``time_s`` on, without the last one."""
-        return sum(since_s >= time_s for since_s, _ in self._frames) - 1
-
     @property
-    def since_s(self) -> float:
-        """Time of the first frame that is remembered."""
+    def oldest_s(self) -> float:
+        """Media time of the first frame that is kept."""
         return self._frames[0][0]
 
     @property
-    def now_s(self) -> float:
-        """Time of the last frame."""
+    def latest_s(self) -> float:
+        """Media time of the last frame."""
         return self._frames[-1][0]
 
-    def first_sight(
+    @property
+    def frame_s(self) -> float:
+        """Mean time between two frames in seconds; 0 for fewer than two."""
+        steps = len(self._frames) - 1
+        return (self.latest_s - self.oldest_s) / steps if steps > 0 else 0.0
+
+    def distinct_frames(self) -> list[tuple[float, np.ndarray]]:
+        """Return (media time, luma) of the copies, without repeated frames."""
+        kept: list[tuple[float, np.ndarray]] = []
+        for time_s, luma in self._frames:
+            if not kept or kept[-1][1] is not luma:
+                kept.append((time_s, luma))
+        return kept
+
+    def count_since(self, time_s: float) -> int:
+        """Return the number of frames from ``time_s`` on, without the last one."""
+        return sum(frame_s >= time_s for frame_s, _ in self._frames) - 1
+
+    def find_first_appearance(
         self,
         quad: np.ndarray,
         template: np.ndarray,
-        noise: np.ndarray,
+        tolerance: np.ndarray,
         within_s: float = float("inf"),
-        reach: int = UNKNOWN_REACH,
-    ) -> FirstSight:
-        """Since when the text that now stands in ``quad`` has been there, at most ``within_s`` ago.
+        reach: int = FRAME_HISTORY.unknown_reach,
+    ) -> FirstAppearance:
+        """Return the first of the consecutive frames, up to the last one, that show the text in ``quad``.
 
-        template, noise: its view and what each pixel of it usually differs by, as in ``appearance``. reach: pixels of
-        the view in which it is searched in the frame before.
+        quad: its place in the last frame, (4, 2). template, tolerance: as of its ``AppearanceModel``. within_s:
+        maximum age of the frame in seconds. reach: radius of the search in the frame before the last, in patch pixels.
         """
-        now_s, picture = self._frames[-1]
+        now_s, luma = self._frames[-1]
         place = quad * self._scale
-        pixels = float(np.linalg.norm(place[3] - place[0])) / HEIGHT
+        pixels = float(np.linalg.norm(place[3] - place[0])) / PATCH_HEIGHT
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
-        whole = inside(place, (picture.shape[1], picture.shape[0]))
+        complete = is_inside(place, (luma.shape[1], luma.shape[0]))
         for time_s, earlier in list(self._frames)[-2::-1]:
             if now_s - time_s > within_s:
                 break
-            if earlier is not picture:
-                guess = place + moved + step
-                if whole and not inside(guess, (earlier.shape[1], earlier.shape[0])):
+            if earlier is not luma:
+                predicted = place + moved + step
+                if complete and not is_inside(predicted, (earlier.shape[1], earlier.shape[0])):
                     break
-                match = find(earlier, guess, template, reach)
-                gone = match.score < _SAME_SCORE or match.gain < _SAME_GAIN
-                if gone or residuals(match.view, template, noise).max() > _SAME_RESIDUAL:
+                match = match_template(earlier, predicted, template, reach)
+                gone = match.score < FRAME_HISTORY.min_score or match.gain < FRAME_HISTORY.min_gain
+                if gone or block_residuals(match.patch, template, tolerance).max() > FRAME_HISTORY.max_residual:
                     break
                 step = step + np.array(match.shift) * pixels @ axes
                 moved = moved + step
-                picture, reach = earlier, min(reach, _KNOWN_REACH)
+                luma, reach = earlier, min(reach, FRAME_HISTORY.known_reach)
             else:
                 step = np.zeros(2)
             first_s = time_s
         moved = moved / self._scale
         velocity = -moved / (now_s - first_s) if now_s > first_s else np.zeros(2)
-        return FirstSight(first_s, quad + moved, velocity)
+        return FirstAppearance(first_s, quad + moved, velocity)
 
     def clear(self) -> None:
-        """Forget everything, at a break in the stream."""
+        """Remove all frames, at a break in the stream."""
         self._frames.clear()
 
 

@@ -1,8 +1,8 @@
-"""What a text looks like, so that its presence, motion and change can be told without reading it.
+"""Template matching: presence, motion and change of a text without reading it.
 
-A *view* is the text rectified to a fixed height and freed of everything slower than a stroke (its local mean is
-taken away). Two views are compared by normalised cross-correlation, which does not care about brightness and
-contrast: a text that fades is still the same text, and ``gain`` says how much of it is there.
+A *patch* is the text rectified to a fixed height, minus its local mean, so that only structures about as thin as
+strokes remain. Two patches are compared by normalised cross-correlation, which ignores brightness and contrast: a text
+that fades is still the same text, and the *gain* tells how much of its contrast is left.
 """
 
 from dataclasses import dataclass
@@ -10,124 +10,137 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stream_ocr.core.frame import halved, product
-from stream_ocr.core.geometry import extent
+from stream_ocr.core.frame import dot_product, halve
+from stream_ocr.core.geometry import side_lengths
+from stream_ocr.tracking.thresholds import TEMPLATE
 
-HEIGHT = 24
+PATCH_HEIGHT = 24
 """Pixels across the text line, without the margin. Enough to tell an 8 from a 9, cheap enough for every frame."""
 
-MARGIN = 2
-"""Pixels kept on every side of the line."""
+PATCH_MARGIN = 2
+"""Pixels round the line on every side of a patch."""
 
-MAX_WIDTH = 480
-BLOCK = 10
-"""Columns that are judged together: about one character."""
+MAX_PATCH_WIDTH = 480
+"""Pixels along the line, without the margin; longer lines are compressed."""
 
-_INK = (0.5, 0.7)  # of the strength of the strongest strokes: no ink below, all ink above
-_STROKES = 3.0  # per cent of a view that are surely stroke
-_NEXT = np.ones((3, 3), dtype=np.uint8)
+BLOCK_WIDTH = 10
+"""Columns that are compared together: about one character."""
+
+_NEIGHBOURHOOD = np.ones((3, 3), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """How a template was found again.
+class TemplateMatch:
+    """The best place of a template near a predicted quad.
 
-    score: correlation, -1 to 1. still: the same without a shift. gain: contrast, 1 = as in the template. shift: (x, y)
-    in pixels of the view by which the text has moved, with fractions. view: the view aligned to whole pixels, (h, w)
-    float32.
+    score: correlation at the best place, -1 to 1. unshifted_score: correlation at the predicted place. gain: contrast,
+    1 = as in the template. shift: (x, y) from the predicted to the best place, in patch pixels, sub-pixel. patch: the
+    patch at the best place, aligned to whole pixels, (h, w) float32.
     """
 
     score: float
-    still: float
+    unshifted_score: float
     gain: float
     shift: tuple[float, float]
-    view: np.ndarray
+    patch: np.ndarray
 
 
-def view_size(quad: np.ndarray) -> tuple[int, int]:
-    """(width, height) of the view of a quad, margins included."""
-    width, height = extent(quad)
-    columns = int(np.clip(round(HEIGHT * width / max(height, 1e-6)), BLOCK, MAX_WIDTH))
-    return columns + 2 * MARGIN, HEIGHT + 2 * MARGIN
+def patch_size(quad: np.ndarray) -> tuple[int, int]:
+    """Return the (width, height) of the patch of a quad, margins included."""
+    width, height = side_lengths(quad)
+    columns = int(np.clip(round(PATCH_HEIGHT * width / max(height, 1e-6)), BLOCK_WIDTH, MAX_PATCH_WIDTH))
+    return columns + 2 * PATCH_MARGIN, PATCH_HEIGHT + 2 * PATCH_MARGIN
 
 
 def rectify(luma: np.ndarray, quad: np.ndarray, width: int, height: int, margin: int = 0) -> np.ndarray:
-    """Cut ``quad`` out of a plane as an upright picture.
+    """Return the content of ``quad`` as an upright image.
 
-    luma: (H, W) uint8. Returns (height, width) uint8; inside of it the quad lies ``margin`` pixels from every side.
-    Text that shrinks by more than half is averaged first, so that thin strokes survive.
+    luma: (H, W) uint8. Returns (height, width) uint8, in which the quad lies ``margin`` pixels from every side. Text
+    that shrinks by more than half is averaged first, so that thin strokes survive.
     """
     source = quad.astype(np.float32)
     scale = np.linalg.norm(quad[3] - quad[0]) / max(height - 2 * margin, 1)
     if scale > 2:
-        luma, source = _smaller(luma, source, int(np.log2(scale)))
-    right, bottom = width - margin - 1, height - margin - 1
-    target = np.array([[margin, margin], [right, margin], [right, bottom], [margin, bottom]], dtype=np.float32)
-    transform = cv2.getPerspectiveTransform(source - 0.5, target)
+        luma, source = _downscale(luma, source, int(np.log2(scale)))
+    transform = cv2.getPerspectiveTransform(source - 0.5, _inner_corners(width, height, margin))
     return cv2.warpPerspective(
         luma, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 
-def _smaller(luma: np.ndarray, quad: np.ndarray, times: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a plane round a quad at half its size, ``times`` times, and the quad in it."""
+def _inner_corners(width: int, height: int, margin: int) -> np.ndarray:
+    """Return the corners of an upright image less a margin, (4, 2) float32."""
+    right, bottom = width - margin - 1, height - margin - 1
+    return np.array([[margin, margin], [right, margin], [right, bottom], [margin, bottom]], dtype=np.float32)
+
+
+def _downscale(luma: np.ndarray, quad: np.ndarray, times: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a plane round a quad, halve ``times`` times, and the quad in it."""
     factor = 1 << times
     left, top = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2 * factor, 0)
     right, bottom = np.ceil(quad.max(axis=0)).astype(int) + 2 * factor
     part = luma[top:bottom, left:right]
     if part.shape[0] < factor or part.shape[1] < factor:
         return luma, quad
-    return halved(part, times), (quad - np.array([left, top], dtype=np.float32)) / np.float32(factor)
+    return halve(part, times), (quad - np.array([left, top], dtype=np.float32)) / np.float32(factor)
 
 
-def look_at(luma: np.ndarray, quad: np.ndarray, size: tuple[int, int], reach: int = 0) -> np.ndarray:
-    """The view of a quad, ``reach`` pixels larger on every side to search in. Returns float32."""
+def extract_patch(luma: np.ndarray, quad: np.ndarray, size: tuple[int, int], reach: int = 0) -> np.ndarray:
+    """Return the patch of a quad, float32, ``reach`` pixels larger than ``size`` on every side to search in.
+
+    luma: (H, W) uint8. size: (width, height) as of ``patch_size``.
+    """
     width, height = size[0] + 2 * reach, size[1] + 2 * reach
-    pixels = rectify(luma, quad, width, height, MARGIN + reach).astype(np.float32)
-    return pixels - cv2.blur(pixels, (HEIGHT, HEIGHT), borderType=cv2.BORDER_REPLICATE)
+    pixels = rectify(luma, quad, width, height, PATCH_MARGIN + reach).astype(np.float32)
+    return pixels - cv2.blur(pixels, (PATCH_HEIGHT, PATCH_HEIGHT), borderType=cv2.BORDER_REPLICATE)
 
 
-def reframed(view: np.ndarray, framed: np.ndarray, quad: np.ndarray) -> np.ndarray:
-    """The view of a text by one quad, as it would be by another one. view: (h, w) float32. Returns the same shape."""
-    height, width = view.shape
-    right, bottom = width - MARGIN - 1, height - MARGIN - 1
-    corners = np.array([[MARGIN, MARGIN], [right, MARGIN], [right, bottom], [MARGIN, bottom]], dtype=np.float32)
-    to_view = cv2.getPerspectiveTransform(framed.astype(np.float32), corners)
-    source = cv2.perspectiveTransform(quad.astype(np.float32)[None], to_view)[0]
+def reframe_patch(patch: np.ndarray, old_quad: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """Resample a patch of ``old_quad`` to be the patch of ``quad``. patch: (h, w) float32; the shape stays."""
+    height, width = patch.shape
+    corners = _inner_corners(width, height, PATCH_MARGIN)
+    to_patch = cv2.getPerspectiveTransform(old_quad.astype(np.float32), corners)
+    source = cv2.perspectiveTransform(quad.astype(np.float32)[None], to_patch)[0]
     transform = cv2.getPerspectiveTransform(source, corners)
     return cv2.warpPerspective(
-        view, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        patch, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 
-def find(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -> Match:
-    """Find ``template`` again near ``quad``, at most ``reach`` pixels of the view away."""
+def match_template(luma: np.ndarray, quad: np.ndarray, template: np.ndarray, reach: int) -> TemplateMatch:
+    """Find the best place of ``template`` at most ``reach`` patch pixels from ``quad``.
+
+    luma: (H, W) uint8. template: (h, w) float32.
+    """
     height, width = template.shape
-    view = look_at(luma, quad, (width, height), reach)
-    scores = correlations(view, template)
+    patch = extract_patch(luma, quad, (width, height), reach)
+    scores = ncc_map(patch, template)
     y, x = (int(i) for i in np.unravel_index(int(np.argmax(scores)), scores.shape))
-    found = view[y : y + height, x : x + width]
-    gain = contrast(found, template)
-    shift = x - reach + between(scores[y], x), y - reach + between(scores[:, x], y)
-    return Match(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
+    found = patch[y : y + height, x : x + width]
+    gain = relative_contrast(found, template)
+    shift = x - reach + subpixel_peak(scores[y], x), y - reach + subpixel_peak(scores[:, x], y)
+    return TemplateMatch(float(scores[y, x]), float(scores[reach, reach]), gain, shift, found)
 
 
-def contrast(view: np.ndarray, template: np.ndarray) -> float:
-    """That of a view, 1 = as in the template, which has the same shape."""
-    return product(view, template) / max(product(template, template), 1e-6)
+def relative_contrast(patch: np.ndarray, template: np.ndarray) -> float:
+    """Return the contrast of a patch relative to a template of the same shape: 1 = the same."""
+    return dot_product(patch, template) / max(dot_product(template, template), 1e-6)
 
 
-def correlations(picture: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """How much a part looks like each place of a picture: -1 to 1, and 0 where either is flat. Returns (h, w)."""
-    scores = cv2.matchTemplate(picture, part, cv2.TM_CCOEFF_NORMED)
+def ncc_map(image: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Return the normalised cross-correlation of a template with each place of an image.
+
+    Returns an array of shape (H - h + 1, W - w + 1), -1 to 1, and 0 where either is flat.
+    """
+    scores = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED)
     scores[~np.isfinite(scores)] = 0
     return scores
 
 
-def between(scores: np.ndarray, peak: int) -> float:
-    """Where the top of a parabola through the peak and its neighbours lies, -0.5 to 0.5 from the peak.
+def subpixel_peak(scores: np.ndarray, peak: int) -> float:
+    """Return the offset, -0.5 to 0.5, of the top of the parabola through a peak and its neighbours.
 
-    Without the fraction a text at rest would creep: half a pixel a frame is never noticed, and the template follows.
+    Without it a text at rest would creep: a shift of half a pixel per frame is never noticed, and the template follows.
     """
     if not 0 < peak < len(scores) - 1:
         return 0.0
@@ -136,59 +149,61 @@ def between(scores: np.ndarray, peak: int) -> float:
     return 0.5 * (before - after) / bend if bend < -1e-9 else 0.0
 
 
-def residuals(view: np.ndarray, template: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:
-    """How different each block of columns is: 0 = the same up to contrast, 1 = nothing in common.
+def block_residuals(patch: np.ndarray, template: np.ndarray, tolerance: np.ndarray | float = 0.0) -> np.ndarray:
+    """Return the difference of each block of columns: 0 = the same up to contrast, 1 = nothing in common.
 
-    noise: what each pixel usually differs by, (h, w) or one number; only what goes beyond it counts. A background
-    that moves behind the text is noise, a stroke that comes or goes is not. Blocks overlap by half, so that a
-    character lies whole in one of them; their energy is set against the text's own mean energy a block, so that
-    gaps between words do not count. Returns (n,) float.
+    tolerance: grey levels by which each pixel usually differs, (h, w) or one number; only what exceeds it counts, so
+    that a background that moves behind the text is no change, and a stroke that comes or goes is one. Blocks overlap
+    by half, so that one of them holds all of a character. The energy of a block is set against the mean energy of the
+    text's blocks, so that gaps between words do not count. Returns (n,) float.
     """
-    difference = np.abs(view - np.float32(bounded(contrast(view, template))) * template)
-    difference -= noise
+    difference = np.abs(patch - np.float32(clamp_gain(relative_contrast(patch, template))) * template)
+    difference -= tolerance
     np.maximum(difference, 0.0, out=difference)
-    change, seen, known = _by_block(np.stack([_columns(part) for part in (difference, view, template)]))
-    energy = (seen + known) / 2
-    return change / (2 * np.maximum(energy, 0.5 * energy.mean() + 1e-6))
+    change, new, known = _block_sums(np.stack([_column_energy(part) for part in (difference, patch, template)]))
+    energy = (new + known) / 2
+    return change / (2 * np.maximum(energy, TEMPLATE.min_energy_share * energy.mean() + 1e-6))
 
 
-def rewritten(view: np.ndarray, template: np.ndarray) -> float:
-    """How much ink has come or gone in the block where most has, in pixels of a view (h, w).
+def ink_change(patch: np.ndarray, template: np.ndarray) -> float:
+    """Return the ink that came or went in the block where most did, in patch pixels.
 
-    Ink is what is about as strong as the strongest strokes, so that most of what moves behind a text is none, and what
-    lies beside ink of the other view counts as the same, so that a slant or a fraction of a pixel makes no difference.
-    Of 11,000 pairs of words that differ in one letter or digit (60 fonts, 12 to 60 pixels, outlined or not) 99.5 % are
-    1.9 and more.
+    Ink is what is about as strong as the strongest strokes, which excludes most of what moves behind a text. Pixels
+    beside ink of the other patch count as the same, so that a slant or a fraction of a pixel makes no difference. Of
+    11,000 pairs of words that differ in one letter or digit (60 fonts, 12 to 60 pixels, outlined or not) 99.5 % give
+    1.9 or more. Both patches: (h, w) float32.
     """
-    darkest, brightest = np.percentile(template, (_STROKES, 100 - _STROKES))
+    darkest, brightest = np.percentile(template, (TEMPLATE.stroke_percent, 100 - TEMPLATE.stroke_percent))
     level = float(brightest if brightest >= -darkest else darkest)
-    before, now = _ink(template, level), _ink(view, level * bounded(contrast(view, template)))
-    different = cv2.subtract(now, cv2.dilate(before, _NEXT)) + cv2.subtract(before, cv2.dilate(now, _NEXT))
-    blocks = cv2.blur(different.sum(axis=0, dtype=np.float32)[None], (BLOCK, 1), borderType=cv2.BORDER_CONSTANT)
-    return BLOCK * float(blocks.max()) / 255
+    old = _ink(template, level)
+    new = _ink(patch, level * clamp_gain(relative_contrast(patch, template)))
+    different = cv2.subtract(new, cv2.dilate(old, _NEIGHBOURHOOD)) + cv2.subtract(old, cv2.dilate(new, _NEIGHBOURHOOD))
+    columns = different.sum(axis=0, dtype=np.float32)[None]
+    blocks = cv2.blur(columns, (BLOCK_WIDTH, 1), borderType=cv2.BORDER_CONSTANT)
+    return BLOCK_WIDTH * float(blocks.max()) / 255
 
 
-def _ink(picture: np.ndarray, level: float) -> np.ndarray:
-    """0 to 255"""
-    none, full = _INK
-    share = picture / np.float32(level or 1.0)
-    return np.asarray(np.clip((share - none) * (255 / (full - none)), 0, 255).astype(np.uint8))
+def _ink(patch: np.ndarray, level: float) -> np.ndarray:
+    """Return how much of each pixel is ink, 0 to 255 (uint8). level: strength of the strongest strokes."""
+    share = patch / np.float32(level or 1.0)
+    scale = 255 / (TEMPLATE.ink_full - TEMPLATE.ink_start)
+    return np.asarray(np.clip((share - TEMPLATE.ink_start) * scale, 0, 255).astype(np.uint8))
 
 
-def bounded(gain: float) -> float:
-    """A gain within what a text at its weakest and strongest has."""
-    return min(max(gain, 0.3), 3.0)
+def clamp_gain(gain: float) -> float:
+    """Limit a gain to what a text has at its weakest and at its strongest."""
+    return min(max(gain, TEMPLATE.min_gain), TEMPLATE.max_gain)
 
 
-def _columns(picture: np.ndarray) -> np.ndarray:
-    """The energy of each column."""
-    return np.asarray(np.einsum("ij,ij->j", picture, picture))
+def _column_energy(patch: np.ndarray) -> np.ndarray:
+    """Return the energy of each column, (w,)."""
+    return np.asarray(np.einsum("ij,ij->j", patch, patch))
 
 
-def _by_block(columns: np.ndarray) -> np.ndarray:
-    """Sums over the columns of each block. columns: (k, w) -> (k, n) float64."""
+def _block_sums(columns: np.ndarray) -> np.ndarray:
+    """Return the sums over the columns of each block. columns: (k, w). Returns (k, n) float64."""
     sums = np.zeros((columns.shape[0], columns.shape[1] + 1))
     np.cumsum(columns, axis=1, out=sums[:, 1:])
-    starts = np.arange(0, max(columns.shape[1] + 1 - BLOCK, 1), BLOCK // 2)
-    ends = np.minimum(starts + BLOCK, columns.shape[1])
+    starts = np.arange(0, max(columns.shape[1] + 1 - BLOCK_WIDTH, 1), BLOCK_WIDTH // 2)
+    ends = np.minimum(starts + BLOCK_WIDTH, columns.shape[1])
     return sums[:, ends] - sums[:, starts]

@@ -46,9 +46,9 @@ class Config:
     average: float = 0.998
     checkpoint_minutes: float = 2.0
     validation_pictures: int = 40
-    binarise: float = 0.3
-    score: float = 0.6
-    unclip: float = 1.1
+    bin_thresh: float = 0.3
+    box_thresh: float = 0.6
+    unclip_ratio: float = 1.1
 
 
 def load_config(path: Path) -> Config:

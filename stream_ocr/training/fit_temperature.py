@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from stream_ocr.evaluation.recognizer import crops
+from stream_ocr.evaluation.recognizer import load_labelled_crops
 from stream_ocr.models import weights
-from stream_ocr.models.recognition.calibration import calibrated, certainty
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
-from stream_ocr.models.zoo import load_own_recognizer
+from stream_ocr.models.zoo import load_builtin_recognizer
 
 _RANGE = (0.3, 5.0)
 
@@ -28,7 +28,7 @@ def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
     right_N = np.array([right for _, right in looks])
 
     def surprise(temperature: float) -> float:
-        p_N = np.array([certainty(calibrated(characters, temperature)) for characters, _ in looks])
+        p_N = np.array([text_confidence(calibrate(characters, temperature)) for characters, _ in looks])
         p_N = np.clip(np.where(right_N, p_N, 1 - p_N), 1e-6, 1)
         return float(-np.log(p_N).mean())
 
@@ -37,11 +37,11 @@ def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
 
 def main(name: str, data: Path, folder: Path | None) -> float:
     """Measure these weights of that folder, and write what was found beside them."""
-    reader = load_own_recognizer(name, folder)
-    samples = list(crops(data))
+    reader = load_builtin_recognizer(name, folder)
+    samples = list(load_labelled_crops(data))
     read = reader.read([crop for crop, _ in samples])
     temperature = best_temperature([(look, text) for look, (_, text) in zip(read, samples, strict=True)])
-    weights.amend(name, {"calibration": {"temperature": temperature}}, folder)
+    weights.update_entry(name, {"calibration": {"temperature": temperature}}, folder)
     return temperature
 
 

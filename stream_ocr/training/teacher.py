@@ -24,12 +24,12 @@ import cv2
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import extent, grown, unflat
+from stream_ocr.core.color import frame_from_bgr
+from stream_ocr.core.geometry import expand, from_flat, side_lengths
 from stream_ocr.models import presets
 from stream_ocr.models.detection.detector import Detector
-from stream_ocr.models.detection.images import frame_of
-from stream_ocr.models.recognition.calibration import calibrated
-from stream_ocr.models.recognition.ctc import best_path, confidence, weakest
+from stream_ocr.models.recognition.calibration import calibrate
+from stream_ocr.models.recognition.ctc import best_path, mean_confidence, min_char_confidence
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.models.zoo import load_detector, load_recognizer
 from stream_ocr.tracking.template_matching import rectify
@@ -78,11 +78,11 @@ class Teacher:
 
     def __init__(self, thresholds: TeacherThresholds) -> None:
         self.thresholds = thresholds
-        settings = presets.resolve(Settings(models="ppocr", device="cpu", threads=1))
+        settings = presets.with_model_defaults(Settings(models="ppocr", device="cpu", threads=1))
         self._temperature = settings.recognition.temperature or 1.0
         self._detector: Detector = load_detector(settings)
         self._detector.long_side = thresholds.long_side_px
-        self._detector.score = thresholds.min_detection_score
+        self._detector.box_thresh = thresholds.min_detection_score
         self._detector.min_height_px = thresholds.min_line_height_px
         self._recognizer: Recognizer = load_recognizer(settings)
 
@@ -93,8 +93,8 @@ class Teacher:
         record: dict[str, Any] = {"image": name, "quads": [], "texts": [], "ignored": []}
         record |= {"scores": [], "confidences": [], "crops": []}
         crops: dict[str, np.ndarray] = {}
-        for i, region in enumerate(self._detector.detect([frame_of(picture)])[0]):
-            quad = unflat(region.quad)
+        for i, region in enumerate(self._detector.detect([frame_from_bgr(picture)])[0]):
+            quad = from_flat(region.quad)
             corners = [[round(x, 1), round(y, 1)] for x, y in quad.tolist()]
             line = self.read(cut(grey, quad, bounds.view_margins[0], bounds.max_crop_height_px))
             if not is_sure(line, bounds):
@@ -120,21 +120,21 @@ class Teacher:
     def read(self, crop: np.ndarray) -> Line:
         """Read one grey crop; nothing where it is too small, or too long to be read in one piece."""
         recognizer = self._recognizer
-        if min(crop.shape) < 4 or crop.shape[1] > recognizer.fit.longest * crop.shape[0]:
+        if min(crop.shape) < 4 or crop.shape[1] > recognizer.resizer.max_aspect * crop.shape[0]:
             return Line("", 0.0, 0.0, [])
-        bucket = recognizer.fit.bucket(crop)
-        (p_TC,) = recognizer.engine.run(recognizer.fit.batch([crop], bucket))
+        bucket = recognizer.resizer.input_width(crop)
+        (p_TC,) = recognizer.engine.run(recognizer.resizer.batch([crop], bucket))
         reading, spans_N2 = best_path(p_TC, recognizer.charset)
         if not reading.text.strip():
             return Line("", 0.0, 0.0, [])
-        characters = calibrated(reading.char_confidences, self._temperature)
-        used = min(round(crop.shape[1] * recognizer.fit.height / crop.shape[0]), bucket) / bucket * len(p_TC)
+        characters = calibrate(reading.char_confidences, self._temperature)
+        used = min(round(crop.shape[1] * recognizer.resizer.height / crop.shape[0]), bucket) / bucket * len(p_TC)
         spaces = [
             round(float(span.mean()) / used, 4)
             for character, span in zip(reading.text, spans_N2, strict=True)
             if character == " "
         ]
-        return Line(reading.text, confidence(characters), weakest(reading.text, characters), spaces)
+        return Line(reading.text, mean_confidence(characters), min_char_confidence(reading.text, characters), spaces)
 
 
 def is_sure(line: Line, bounds: TeacherThresholds) -> bool:
@@ -144,8 +144,8 @@ def is_sure(line: Line, bounds: TeacherThresholds) -> bool:
 
 def cut(grey: np.ndarray, quad: np.ndarray, margin: float, max_height_px: int) -> np.ndarray:
     """Cut a quad, grown by ``margin`` heights, out of a grey picture as an upright crop of its own resolution."""
-    wider = grown(quad, margin)
-    width, height = extent(wider)
+    wider = expand(quad, margin)
+    width, height = side_lengths(wider)
     scale = min(1.0, max_height_px / max(height, 1.0))
     return rectify(grey, wider, max(4, round(width * scale)), max(4, round(height * scale)))
 

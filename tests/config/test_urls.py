@@ -1,4 +1,4 @@
-"""Passwords of addresses are seen by nobody."""
+"""Redaction of passwords in camera addresses."""
 
 import base64
 import traceback
@@ -15,7 +15,7 @@ class Holder(BaseModel):
     url: SourceUrl
 
 
-def test_an_address_shows_itself_without_its_secrets():
+def test_source_url_is_printed_without_secrets():
     url = SourceUrl(TEXT)
     assert str(url) == "rtsp://***@10.0.0.7:554/stream/1?***"
     assert f"{url}" == str(url)
@@ -24,23 +24,23 @@ def test_an_address_shows_itself_without_its_secrets():
     assert (url.scheme, url.host) == ("rtsp", "10.0.0.7:554")
 
 
-def test_an_address_without_secrets_is_shown_whole():
+def test_source_url_without_secrets_is_printed_unchanged():
     assert str(SourceUrl("http://camera.local/live.m3u8")) == "http://camera.local/live.m3u8"
     assert SourceUrl("http://camera.local/live.m3u8").secrets == frozenset()
 
 
-def test_a_dump_is_redacted_unless_it_is_for_a_worker():
+def test_dump_is_redacted_except_with_the_reveal_context():
     holder = Holder(url=TEXT)
     for written in (repr(holder), holder.model_dump_json(), str(holder.model_dump())):
         assert "s3cr" not in written
     assert Holder.model_validate(holder.model_dump(mode="json", context=REVEAL)) == holder
-    with pytest.raises(ValueError, match="put it in again"):
+    with pytest.raises(ValueError, match="enter it again"):
         Holder.model_validate(holder.model_dump(mode="json"))
 
 
 @pytest.mark.parametrize("pair", ["operator:s3cr@t!", "operator:s3cr%40t!"])
-def test_secrets_are_found_however_they_are_written(pair):
-    scrub = Scrubber.of([SourceUrl(TEXT), SourceUrl("rtsp://plain/1")])
+def test_scrubber_finds_secrets_in_every_spelling(pair):
+    scrub = Scrubber.for_urls([SourceUrl(TEXT), SourceUrl("rtsp://plain/1")])
     sent = base64.b64encode(pair.encode()).decode()
     sentences = [
         f"401 Unauthorized: {TEXT}",
@@ -57,8 +57,8 @@ def test_secrets_are_found_however_they_are_written(pair):
     assert scrub("channel 4 of 10.0.0.7 is down") == "channel 4 of 10.0.0.7 is down"
 
 
-def test_a_short_password_does_not_eat_the_letters_of_other_words():
-    scrub = Scrubber.of([SourceUrl("rtsp://a:on@camera/1")])
+def test_scrubber_ignores_short_passwords_outside_of_addresses():
+    scrub = Scrubber.for_urls([SourceUrl("rtsp://a:on@camera/1")])
     assert scrub("no connection to rtsp://a:on@camera/1") == "no connection to rtsp://***@camera/1"
 
 
@@ -66,7 +66,7 @@ def test_a_short_password_does_not_eat_the_letters_of_other_words():
     "text",
     ["s3cr3t", "file:///etc/passwd", "rtsp://", "rtsp://u:s3cr3t#@h/1", "rtsp://u:s3cr3t/x@h/1", "concat:s3cr3t|b"],
 )
-def test_what_is_no_address_is_refused_without_being_said(text):
+def test_invalid_address_is_rejected_without_repeating_it(text):
     with pytest.raises(ValueError, match="address") as caught:
         SourceUrl(text)
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))

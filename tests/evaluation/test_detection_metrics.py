@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.evaluation.detection_metrics import Tally, by_deteval, by_iou, heights, iou
+from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, iou, match_deteval, match_iou
 
 WORDS = [rectangle(0, 0, 40, 20), rectangle(50, 0, 60, 20), rectangle(0, 100, 80, 20)]
 LINE = rectangle(0, 0, 110, 20)
@@ -16,79 +16,79 @@ def test_iou_of_known_overlaps() -> None:
     assert iou(a, np.zeros((4, 2))) == 0
 
 
-def test_each_quad_is_paired_once_best_first() -> None:
+def test_match_iou_matches_each_quad_once_best_first() -> None:
     truth = [rectangle(0, 0, 100, 20), rectangle(0, 40, 100, 20)]
-    found = [truth[0] + [10, 0], truth[0] + [2, 0], rectangle(300, 300, 50, 20)]
-    assert by_iou(found, truth) == Tally(1, 3, 1, 2)
-    assert by_iou([], truth) == Tally(0, 0, 0, 2)
-    assert by_iou(found, []) == Tally(0, 3, 0, 0)
+    detected = [truth[0] + [10, 0], truth[0] + [2, 0], rectangle(300, 300, 50, 20)]
+    assert match_iou(detected, truth) == DetectionCounts(1, 3, 1, 2)
+    assert match_iou([], truth) == DetectionCounts(0, 0, 0, 2)
+    assert match_iou(detected, []) == DetectionCounts(0, 3, 0, 0)
 
 
-@pytest.mark.parametrize("rule", [by_iou, by_deteval])
-def test_truth_that_is_nobodys_business_is_neither_missed_nor_a_false_alarm(rule) -> None:
+@pytest.mark.parametrize("rule", [match_iou, match_deteval])
+def test_dont_care_truth_is_neither_missed_nor_a_false_positive(rule) -> None:
     cares = [True, False, False]
-    assert rule(WORDS, WORDS, cares) == Tally(1, 1, 1, 1)
-    assert rule([WORDS[0]], WORDS, cares) == Tally(1, 1, 1, 1)
-    assert rule([WORDS[1]], WORDS, cares) == Tally(0, 0, 0, 1)
+    assert rule(WORDS, WORDS, cares) == DetectionCounts(1, 1, 1, 1)
+    assert rule([WORDS[0]], WORDS, cares) == DetectionCounts(1, 1, 1, 1)
+    assert rule([WORDS[1]], WORDS, cares) == DetectionCounts(0, 0, 0, 1)
     far = rectangle(300, 300, 50, 20)
-    assert rule([far], WORDS, cares) == Tally(0, 1, 0, 1)
+    assert rule([far], WORDS, cares) == DetectionCounts(0, 1, 0, 1)
 
 
-@pytest.mark.parametrize("rule", [by_iou, by_deteval])
-def test_nothing_to_find_and_nothing_found(rule) -> None:
-    assert rule([], []) == Tally()
+@pytest.mark.parametrize("rule", [match_iou, match_deteval])
+def test_empty_truth_and_empty_detections(rule) -> None:
+    assert rule([], []) == DetectionCounts()
     assert rule([], []).f == 1
     assert rule(WORDS, []).f == rule([], WORDS).f == 0
 
 
-def test_heights_are_those_of_the_shorter_ends() -> None:
+def test_heights_returns_the_shorter_ends() -> None:
     assert heights([rectangle(0, 0, 100, 7), rectangle(3, 3, 4, 50)]).tolist() == [7, 50]
 
 
 # DetEval by hand: 0.8 of the true area, 0.4 of the found one.
 
 
-def test_one_to_one_by_areas() -> None:
+def test_match_deteval_matches_one_to_one_by_areas() -> None:
     truth = rectangle(0, 0, 100, 20)
-    assert by_deteval([rectangle(0, 0, 80, 20)], [truth]) == Tally(1, 1, 1, 1)  # recalls 0.8
-    assert by_deteval([rectangle(0, 0, 79, 20)], [truth]) == Tally(0, 1, 0, 1)
-    assert by_deteval([rectangle(0, 0, 100, 50)], [truth]) == Tally(1, 1, 1, 1)  # precise to 0.4
-    assert by_deteval([rectangle(0, 0, 100, 51)], [truth]) == Tally(0, 1, 0, 1)
+    assert match_deteval([rectangle(0, 0, 80, 20)], [truth]) == DetectionCounts(1, 1, 1, 1)  # recalls 0.8
+    assert match_deteval([rectangle(0, 0, 79, 20)], [truth]) == DetectionCounts(0, 1, 0, 1)
+    assert match_deteval([rectangle(0, 0, 100, 50)], [truth]) == DetectionCounts(1, 1, 1, 1)  # precise to 0.4
+    assert match_deteval([rectangle(0, 0, 100, 51)], [truth]) == DetectionCounts(0, 1, 0, 1)
 
 
-def test_words_found_as_one_line_all_count() -> None:
+def test_match_deteval_counts_all_words_detected_as_one_line() -> None:
     words = [rectangle(0, 0, 35, 20), rectangle(40, 0, 35, 20), rectangle(80, 0, 30, 20)]
-    assert by_deteval([LINE], [*words, WORDS[2]]) == Tally(1, 1, 3, 4)
+    assert match_deteval([LINE], [*words, WORDS[2]]) == DetectionCounts(1, 1, 3, 4)
     tall = rectangle(0, 0, 110, 60)  # together the words fill less than 0.4 of it
-    assert by_deteval([tall], words) == Tally(0, 1, 0, 3)
+    assert match_deteval([tall], words) == DetectionCounts(0, 1, 0, 3)
 
 
-def test_a_line_that_fits_one_of_its_words_counts_for_that_one() -> None:
-    # As in ICDAR's own program: the longer word, 60 of 110 pixels, is a pair before words are gathered.
-    assert by_deteval([LINE], WORDS) == Tally(1, 1, 1, 3)
-    assert by_iou([LINE], WORDS) == Tally(1, 1, 1, 3)
+def test_match_deteval_matches_a_line_to_the_word_that_fits_it() -> None:
+    # As in ICDAR's own program: the longer word, 60 of 110 pixels, is matched before words are merged.
+    assert match_deteval([LINE], WORDS) == DetectionCounts(1, 1, 1, 3)
+    assert match_iou([LINE], WORDS) == DetectionCounts(1, 1, 1, 3)
 
 
-def test_a_line_found_in_pieces_counts_for_less() -> None:
+def test_match_deteval_gives_less_credit_for_pieces() -> None:
     pieces = WORDS[:2]  # 100 of 110 pixels
-    assert by_deteval(pieces, [LINE]) == Tally(1.6, 2, 0.8, 1)
-    assert by_deteval([*pieces, rectangle(300, 300, 9, 9)], [LINE]) == Tally(1.6, 3, 0.8, 1)
-    assert by_deteval([WORDS[1]], [LINE]) == Tally(0, 1, 0, 1)
+    assert match_deteval(pieces, [LINE]) == DetectionCounts(1.6, 2, 0.8, 1)
+    assert match_deteval([*pieces, rectangle(300, 300, 9, 9)], [LINE]) == DetectionCounts(1.6, 3, 0.8, 1)
+    assert match_deteval([WORDS[1]], [LINE]) == DetectionCounts(0, 1, 0, 1)
 
 
-def test_a_pair_is_taken_before_pieces_are_gathered() -> None:
-    assert by_deteval([LINE, rectangle(10, 5, 20, 5)], [LINE]) == Tally(1, 2, 1, 1)
+def test_match_deteval_takes_a_pair_before_pieces() -> None:
+    assert match_deteval([LINE, rectangle(10, 5, 20, 5)], [LINE]) == DetectionCounts(1, 2, 1, 1)
 
 
-def test_two_that_fit_one_truth_are_pieces_of_it() -> None:
+def test_match_deteval_takes_two_fitting_detections_as_pieces() -> None:
     # As in ICDAR's own program: neither is the only one that fits, so together they are a split.
-    assert by_deteval([LINE, LINE + [0, 1]], [LINE]) == Tally(1.6, 2, 0.8, 1)
+    assert match_deteval([LINE, LINE + [0, 1]], [LINE]) == DetectionCounts(1.6, 2, 0.8, 1)
 
 
-def test_turned_quads_are_measured_as_they_lie() -> None:
+def test_match_deteval_measures_rotated_quads() -> None:
     angle = np.deg2rad(30)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     halves = [rectangle(0, 0, 50, 20), rectangle(60, 0, 50, 20)]
-    assert by_deteval([LINE @ turn], [half @ turn for half in halves]) == Tally(1, 1, 2, 2)
+    assert match_deteval([LINE @ turn], [half @ turn for half in halves]) == DetectionCounts(1, 1, 2, 2)
     upright = rectangle(*(LINE @ turn).min(axis=0), *np.ptp(LINE @ turn, axis=0))
-    assert by_deteval([upright], [LINE @ turn]) == Tally(0, 1, 0, 1)
+    assert match_deteval([upright], [LINE @ turn]) == DetectionCounts(0, 1, 0, 1)

@@ -7,15 +7,15 @@ from stream_ocr.events import SourceEvent, TextEvent
 
 pandas = pytest.importorskip("pandas", reason="needs pandas: pip install 'stream-ocr[notebook]'")
 
-PLACE = ((0, 0), (4, 0), (4, 2), (0, 2))
+POLYGON = ((0, 0), (4, 0), (4, 2), (0, 2))
 
 
-def event(seq: int, kind: str, **facts):
-    fixed = {"id": f"{seq}", "stream": "gate", "track": 1, "text": "GATE 4", "confidence": 0.9, "start": 1.0}
-    return TextEvent(seq=seq, kind=kind, polygon=PLACE, size=(9, 9), **fixed | facts)
+def event(seq: int, kind: str, **fields):
+    defaults = {"id": f"{seq}", "stream": "gate", "track": 1, "text": "GATE 4", "confidence": 0.9, "start": 1.0}
+    return TextEvent(seq=seq, kind=kind, polygon=POLYGON, size=(9, 9), **defaults | fields)
 
 
-def test_a_row_an_event_and_a_column_a_field():
+def test_to_frame_has_one_row_per_event_and_one_column_per_field():
     utc = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     events = [event(0, "appeared", start_utc=utc), SourceEvent(id="", seq=1, kind="source.down", stream="gate")]
     frame = stream_ocr.to_frame([*events, event(2, "ended", end=2.5)])
@@ -27,7 +27,7 @@ def test_a_row_an_event_and_a_column_a_field():
     assert frame.groupby("kind", observed=True).size().to_dict() == {"appeared": 1, "ended": 1}
 
 
-def test_no_events_are_an_empty_frame_with_all_columns():
+def test_to_frame_without_events_has_all_columns():
     frame = stream_ocr.to_frame([])
     assert len(frame) == 0
     assert {"text", "start", "end", "polygon"} <= set(frame.columns)

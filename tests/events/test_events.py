@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from stream_ocr.errors import SourceError
-from stream_ocr.events import SourceEvent, TextEvent, event_id, parse, polygon, read_jsonl
+from stream_ocr.events import SourceEvent, TextEvent, event_id, parse, quad_to_polygon, read_jsonl
 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
@@ -32,17 +32,17 @@ def event(**changes) -> TextEvent:
     return TextEvent(**{**facts, **changes})
 
 
-def test_every_field_is_always_there_in_the_order_of_the_table():
+def test_to_json_writes_every_field_in_documented_order():
     assert list(json.loads(event().to_json())) == FIELDS
 
 
-def test_one_line_of_json():
+def test_to_json_is_one_line():
     line = event(text='two\nlines "quoted" Ünïcode').to_json()
     assert b"\n" not in line
     assert json.loads(line)["text"] == 'two\nlines "quoted" Ünïcode'
 
 
-def test_an_event_equals_its_own_json():
+def test_event_equals_its_own_json():
     precise = event(
         kind="ended",
         confidence=0.123456789,
@@ -60,48 +60,48 @@ def test_an_event_equals_its_own_json():
     assert parse(precise.to_json()) == precise
 
 
-def test_end_is_null_until_the_end():
+def test_end_is_null_except_on_ended():
     assert json.loads(event().to_json())["end"] is None
     assert json.loads(event(kind="ended", end=2.0).to_json())["end"] == 2.0
 
 
-def test_an_unknown_later_field_is_passed_over():
+def test_from_json_ignores_unknown_fields():
     row = json.loads(event().to_json()) | {"language": "en"}
     assert TextEvent.from_json(json.dumps(row)) == event()
 
 
 @pytest.mark.parametrize("change", [{"kind": "seen"}, {"track": "one"}, {"polygon": [[0, 0]]}, {"confidence": 1.5}])
-def test_what_is_no_event_is_refused(change):
+def test_parse_rejects_invalid_events(change):
     row = json.loads(event().to_json()) | change
     with pytest.raises(msgspec.ValidationError):
         parse(json.dumps(row))
 
 
-def test_identity_depends_on_every_fact_and_on_nothing_else():
-    facts = ("match.mp4", 1, "appeared", 0, 1.25, "GATE 4")
-    assert event_id(*facts) == event_id(*facts)
-    others = {event_id(*facts[:i], "other", *facts[i + 1 :]) for i in range(len(facts))}
-    assert len(others | {event_id(*facts)}) == len(facts) + 1
+def test_event_id_depends_on_every_part_and_nothing_else():
+    parts = ("match.mp4", 1, "appeared", 0, 1.25, "GATE 4")
+    assert event_id(*parts) == event_id(*parts)
+    others = {event_id(*parts[:i], "other", *parts[i + 1 :]) for i in range(len(parts))}
+    assert len(others | {event_id(*parts)}) == len(parts) + 1
     assert event_id("a", "bc") != event_id("ab", "c")
 
 
-def test_polygon_takes_the_numbers_of_a_quad():
-    assert polygon((0, 0, 10, 0, 10, 5, 0, 5)) == SQUARE
+def test_quad_to_polygon_pairs_the_numbers():
+    assert quad_to_polygon((0, 0, 10, 0, 10, 5, 0, 5)) == SQUARE
 
 
-def test_source_events_share_the_log():
+def test_parse_accepts_source_events():
     gap = SourceEvent(id="1", seq=4, kind="source.gap", stream="gate", start=1.0, end=2.0, frames=25, reason="lost")
     assert parse(gap.to_json()) == gap
 
 
-def test_log_is_read_back_in_order(tmp_path):
+def test_read_jsonl_yields_events_in_order(tmp_path):
     log = tmp_path / "events.jsonl"
     written = [event(seq=seq) for seq in range(3)]
     log.write_bytes(b"".join(e.to_json() + b"\n" for e in written) + b"\n")
     assert list(read_jsonl(log)) == written
 
 
-def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path):
+def test_read_jsonl_skips_a_truncated_last_line(tmp_path):
     log = tmp_path / "events.jsonl"
     line = event().to_json()
     log.write_bytes(line + b"\n" + line[:40])
@@ -109,19 +109,19 @@ def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"not json\n", b"{}\n", b"\xff\xfe\n", b'{"kind":"\xff"}\n'])
-def test_a_line_that_is_no_event_is_named(tmp_path, line):
+def test_read_jsonl_names_the_line_that_is_not_an_event(tmp_path, line):
     log = tmp_path / "events.jsonl"
     log.write_bytes(event().to_json() + b"\n" + line)
     with pytest.raises(SourceError, match="Line 2 of"):
         list(read_jsonl(log))
 
 
-def test_a_missing_log_is_refused(tmp_path):
+def test_read_jsonl_rejects_a_missing_file(tmp_path):
     with pytest.raises(SourceError, match="cannot be read: No such file"):
         list(read_jsonl(tmp_path / "none.jsonl"))
 
 
-def test_schema_holds_for_what_is_written():
+def test_json_schema_accepts_written_events():
     schema = json.loads((Path(__file__).parents[2] / "docs" / "events.schema.json").read_text())
     utc = datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     for written in (

@@ -1,4 +1,4 @@
-"""Our own networks as ONNX give the same answers in ONNX Runtime."""
+"""Exported networks give the same results in ONNX Runtime as in torch."""
 
 import json
 from pathlib import Path
@@ -22,67 +22,67 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def answers(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of ONNX Runtime and of torch."""
+def run_both(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outputs of ONNX Runtime and of torch."""
     _, net = builtin.load_net(name)
     with torch.inference_mode():
-        ours: np.ndarray = net(torch.from_numpy(x)).numpy()
+        torch_output: np.ndarray = net(torch.from_numpy(x)).numpy()
     session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
-    return session.run(["p"], {"x": x})[0], ours
+    return session.run(["p"], {"x": x})[0], torch_output
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 1, 32, 112), (1, 1, 32, 640)])
-def test_the_recogniser_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
+def test_exported_recogniser_matches_torch(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, presets.RECOGNIZER, x)
+    onnx_output, torch_output = run_both(folder, presets.RECOGNIZER, x)
     charset = json.loads((folder / "recognizer-small.json").read_text())["charset"]
-    assert theirs.shape == (shape[0], shape[3] // 4, len(charset) + 1)
-    np.testing.assert_allclose(theirs, ours, atol=1e-4)
-    np.testing.assert_allclose(theirs.sum(axis=2), 1, atol=1e-4)
+    assert onnx_output.shape == (shape[0], shape[3] // 4, len(charset) + 1)
+    np.testing.assert_allclose(onnx_output, torch_output, atol=1e-4)
+    np.testing.assert_allclose(onnx_output.sum(axis=2), 1, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 96), (2, 3, 384, 640)])
-def test_the_detector_answers_the_same(folder: Path, shape: tuple[int, ...]) -> None:
+def test_exported_detector_matches_torch(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
-    theirs, ours = answers(folder, presets.DETECTOR, x)
-    assert theirs.shape == (shape[0], shape[2] // 2, shape[3] // 2)
-    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    onnx_output, torch_output = run_both(folder, presets.DETECTOR, x)
+    assert onnx_output.shape == (shape[0], shape[2] // 2, shape[3] // 2)
+    np.testing.assert_allclose(onnx_output, torch_output, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("name", "shape", "tolerance"),
     [(presets.RECOGNIZER, (1, 1, 32, 96), 1e-4), (presets.DETECTOR, (1, 3, 96, 160), 0.01)],
 )
-def test_what_comes_along_for_cpus_was_exported_from_the_weights_beside_it(name, shape, tolerance) -> None:
+def test_packaged_exports_match_the_packaged_weights(name, shape, tolerance) -> None:
     _, engine = builtin.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
-    assert engine.picked.runtime == ("onnx" if name == presets.RECOGNIZER else "mnn")
+    assert engine.backend.runtime == ("onnx" if name == presets.RECOGNIZER else "mnn")
     x = np.random.default_rng(4).normal(0, 1, shape).astype(np.float32)
     _, net = builtin.load_net(name)
     with torch.inference_mode():
-        ours = net(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(engine.run(x), ours, atol=tolerance)
+        torch_output = net(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(engine.run(x), torch_output, atol=tolerance)
 
 
-def test_new_weights_are_not_read_by_an_old_export(tmp_path: Path) -> None:
+def test_save_invalidates_an_earlier_export(tmp_path: Path) -> None:
     entry, state = weights.load_net(presets.DETECTOR)
     entry.pop("mnn_sha256", None)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has("net", "mnn", tmp_path)
+    assert not weights.has_export("net", "mnn", tmp_path)
     (path,) = export(tmp_path, tmp_path)
-    assert weights.verified("net", "mnn", tmp_path) == path
+    assert weights.verified_path("net", "mnn", tmp_path) == path
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="checksum"):
-        weights.verified("net", "mnn", tmp_path)
+        weights.verified_path("net", "mnn", tmp_path)
     weights.save("net", state, entry, tmp_path)
-    assert not weights.has("net", "mnn", tmp_path)
+    assert not weights.has_export("net", "mnn", tmp_path)
 
 
-def test_what_is_needed_to_use_a_model_lies_beside_it(folder: Path) -> None:
+def test_export_writes_the_manifest_entry_beside_each_model(folder: Path) -> None:
     for name, entry in weights.manifest().items():
         assert json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) == entry
 
 
-def test_the_detector_of_the_paper_is_exported_too(tmp_path: Path) -> None:
+def test_export_accepts_the_resnet18_backbone(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = DBNet("resnet18")
     entry = {"kind": "detector", "architecture": "dbnet", "parameters": {"backbone": "resnet18"}}
@@ -93,11 +93,11 @@ def test_the_detector_of_the_paper_is_exported_too(tmp_path: Path) -> None:
     x = np.random.default_rng(3).normal(0, 1, (1, 3, 64, 96)).astype(np.float32)
     _, loaded = builtin.load_net("detector-resnet18", tmp_path)
     with torch.inference_mode():
-        ours = loaded(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(session.run(["p"], {"x": x})[0], ours, atol=1e-4)
+        torch_output = loaded(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(session.run(["p"], {"x": x})[0], torch_output, atol=1e-4)
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_export_raises_weights_error_for_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WeightsError, match="cannot be made"):
+    with pytest.raises(WeightsError, match="cannot be created"):
         list(export(tmp_path / "file" / "onnx"))

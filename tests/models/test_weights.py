@@ -12,7 +12,7 @@ STATE = {"layer.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "steps": torch
 ENTRY = {"kind": "recognizer", "architecture": "crnn", "charset": "aé"}
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_load_net_returns_what_was_saved(tmp_path: Path) -> None:
     weights.save("one", STATE, ENTRY, tmp_path)
     entry, state = weights.load_net("one", tmp_path)
     assert {key: entry[key] for key in ENTRY} == ENTRY
@@ -21,7 +21,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert state["steps"] == 7
 
 
-def test_networks_share_a_folder_and_can_be_replaced(tmp_path: Path) -> None:
+def test_save_adds_and_replaces_networks_in_a_folder(tmp_path: Path) -> None:
     weights.save("one", STATE, ENTRY, tmp_path)
     weights.save("two", STATE, ENTRY, tmp_path)
     weights.save("one", {"steps": torch.tensor(8)}, ENTRY, tmp_path)
@@ -31,17 +31,17 @@ def test_networks_share_a_folder_and_can_be_replaced(tmp_path: Path) -> None:
     assert names == ["manifest.json", "one.safetensors", "two.safetensors"]
 
 
-def test_half_precision_on_disk(tmp_path: Path) -> None:
+def test_save_stores_half_precision(tmp_path: Path) -> None:
     path = weights.save("big", {"w": torch.zeros(1000)}, ENTRY, tmp_path)
     assert path.stat().st_size < 2500
 
 
-def test_values_beyond_half_precision_stay_finite(tmp_path: Path) -> None:
+def test_save_clamps_values_beyond_half_precision(tmp_path: Path) -> None:
     weights.save("huge", {"w": torch.tensor([1e6, -1e6])}, ENTRY, tmp_path)
     assert torch.isfinite(weights.load_net("huge", tmp_path)[1]["w"]).all()
 
 
-def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+def test_load_net_rejects_a_damaged_file(tmp_path: Path) -> None:
     path = weights.save("one", STATE, ENTRY, tmp_path)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -50,13 +50,13 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         weights.load_net("one", tmp_path)
 
 
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+def test_load_net_lists_the_known_names(tmp_path: Path) -> None:
     weights.save("one", STATE, ENTRY, tmp_path)
     with pytest.raises(WeightsError, match=r"'three'.*one"):
         weights.load_net("three", tmp_path)
 
 
-def test_a_missing_file_and_a_broken_manifest_are_told_apart(tmp_path: Path) -> None:
+def test_load_net_distinguishes_a_missing_file_from_a_broken_manifest(tmp_path: Path) -> None:
     weights.save("one", STATE, ENTRY, tmp_path).unlink()
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.load_net("one", tmp_path)
@@ -65,7 +65,7 @@ def test_a_missing_file_and_a_broken_manifest_are_told_apart(tmp_path: Path) -> 
         weights.load_net("one", tmp_path)
 
 
-def test_a_file_that_is_not_safetensors_is_refused_even_if_its_checksum_fits(tmp_path: Path) -> None:
+def test_load_net_rejects_a_file_that_is_not_safetensors(tmp_path: Path) -> None:
     path = weights.save("one", STATE, ENTRY, tmp_path)
     path.write_bytes(b"nonsense")
     entries = json.loads((tmp_path / weights.MANIFEST).read_text())

@@ -10,7 +10,8 @@ import zmq
 
 from stream_ocr.core.messages import StreamClosed, encode
 from stream_ocr.errors import WorkerError
-from stream_ocr.runtime.transport import HIGH_WATER, MAX_MESSAGE_BYTES, Inbox, Keys, Outbox
+from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.runtime.transport import MAX_MESSAGE_BYTES, Inbox, Keys, Outbox
 
 
 class Wire:
@@ -22,12 +23,12 @@ class Wire:
         self.address = f"ipc://@stream-ocr-test-{secrets.token_hex(8)}"
         self.keys = Keys.new()
 
-    def inbox(self, waiting: Callable[[], None] = lambda: None) -> Inbox:
-        return self.open_ends.enter_context(closing(Inbox(self.context, self.address, self.keys, waiting)))
+    def inbox(self, on_wait: Callable[[], None] = lambda: None) -> Inbox:
+        return self.open_ends.enter_context(closing(Inbox(self.context, self.address, self.keys, on_wait)))
 
-    def outbox(self, key: str | None = None, waiting: Callable[[], None] = lambda: None) -> Outbox:
+    def outbox(self, key: str | None = None, on_wait: Callable[[], None] = lambda: None) -> Outbox:
         key = key or self.keys.public
-        return self.open_ends.enter_context(closing(Outbox(self.context, self.address, key, waiting)))
+        return self.open_ends.enter_context(closing(Outbox(self.context, self.address, key, on_wait)))
 
     def stranger(self) -> zmq.Socket[bytes]:
         socket = self.open_ends.enter_context(closing(self.context.socket(zmq.PUSH)))
@@ -46,7 +47,7 @@ def note(number: int, stream: str = "a") -> StreamClosed:
     return StreamClosed(stream, "end", 0.0, float(number), {})
 
 
-def test_messages_arrive_in_order_also_those_sent_before_anyone_listened(wire: Wire) -> None:
+def test_inbox_receives_in_order_including_messages_sent_before_it_was_bound(wire: Wire) -> None:
     outbox = wire.outbox()
     for number in range(300):
         outbox.send(note(number))
@@ -57,7 +58,7 @@ def test_messages_arrive_in_order_also_those_sent_before_anyone_listened(wire: W
     assert inbox.receive(0) is None
 
 
-def test_each_sender_keeps_its_order(wire: Wire) -> None:
+def test_inbox_keeps_the_order_of_each_sender(wire: Wire) -> None:
     inbox = wire.inbox()
     outboxes = {stream: wire.outbox() for stream in "abc"}
     for number in range(100):
@@ -68,7 +69,7 @@ def test_each_sender_keeps_its_order(wire: Wire) -> None:
         assert [message.end_s for message in got if message.stream == stream] == list(range(100))
 
 
-def test_strangers_get_nothing_through(wire: Wire) -> None:
+def test_inbox_rejects_senders_without_its_key(wire: Wire) -> None:
     inbox = wire.inbox()
     wire.stranger().send(encode(note(1)))
     wire.outbox(Keys.new().public).send(note(2))
@@ -78,32 +79,32 @@ def test_strangers_get_nothing_through(wire: Wire) -> None:
     assert inbox.receive(0.2) is None
 
 
-def test_an_inbox_cannot_be_taken_over(wire: Wire) -> None:
+def test_inbox_address_cannot_be_taken_over(wire: Wire) -> None:
     wire.inbox()
     with pytest.raises(zmq.ZMQError, match="in use"):
         wire.inbox()
 
 
-def test_nothing_has_a_name_on_disk(wire: Wire) -> None:
+def test_inbox_has_no_name_in_the_file_system(wire: Wire) -> None:
     wire.inbox()
     name = wire.address.removeprefix("ipc://")
     assert [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if name in line] == [name]
 
 
-def test_a_sender_waits_while_the_receiver_is_far_behind(wire: Wire) -> None:
-    def waiting() -> None:
+def test_outbox_waits_at_the_high_water_mark(wire: Wire) -> None:
+    def on_wait() -> None:
         raise TimeoutError
 
-    outbox = wire.outbox(waiting=waiting)
+    outbox = wire.outbox(on_wait=on_wait)
     sent = 0
     with suppress(TimeoutError):
-        while sent < 100 * HIGH_WATER:
+        while sent < 100 * THRESHOLDS.high_water_mark:
             outbox.send(note(sent))
             sent += 1
-    assert HIGH_WATER <= sent < 3 * HIGH_WATER
+    assert THRESHOLDS.high_water_mark <= sent < 3 * THRESHOLDS.high_water_mark
 
 
-def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire) -> None:
+def test_receive_returns_after_its_timeout_and_calls_on_wait(wire: Wire) -> None:
     waits: list[float] = []
     inbox = wire.inbox(lambda: waits.append(time.monotonic()))
     start = time.monotonic()
@@ -112,7 +113,7 @@ def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire
     assert len(waits) >= 2
 
 
-def test_what_is_no_message_is_refused(wire: Wire) -> None:
+def test_receive_rejects_malformed_messages(wire: Wire) -> None:
     inbox = wire.inbox()
     outbox = wire.outbox()
     outbox.socket.send(msgspec.msgpack.encode(["no", 1]))
@@ -120,6 +121,6 @@ def test_what_is_no_message_is_refused(wire: Wire) -> None:
         inbox.receive(5)
 
 
-def test_a_message_that_is_too_large_is_refused_by_its_sender(wire: Wire) -> None:
+def test_send_rejects_messages_that_are_too_large(wire: Wire) -> None:
     with pytest.raises(WorkerError, match="more than the"):
         wire.outbox().send(note(1, stream="a" * MAX_MESSAGE_BYTES))

@@ -7,7 +7,7 @@ from stream_ocr.sinks.append_file import AppendFile
 
 
 def opened(path) -> int:
-    """The size of the file once it was opened and let go."""
+    """Return the size of the file after opening and closing it."""
     file = AppendFile(path)
     file.close()
     return file.size
@@ -26,14 +26,14 @@ def opened(path) -> int:
         (b"\0" * 70_000, b""),
     ],
 )
-def test_a_last_line_that_was_cut_off_is_mended(tmp_path, before, after):
+def test_append_file_repairs_truncated_last_line(tmp_path, before, after):
     path = tmp_path / "a.jsonl"
     path.write_bytes(before)
     assert opened(path) == len(after)
     assert path.read_bytes() == after
 
 
-def test_lines_are_added_to_those_that_are_there(tmp_path):
+def test_append_file_appends_to_existing_lines(tmp_path):
     path = tmp_path / "a.jsonl"
     for line in (b"1", b"2"):
         file = AppendFile(path)
@@ -42,10 +42,10 @@ def test_lines_are_added_to_those_that_are_there(tmp_path):
     assert path.read_bytes() == b"1\n2\n"
 
 
-def test_two_writers_are_one_too_many(tmp_path):
+def test_append_file_rejects_second_writer(tmp_path):
     file = AppendFile(tmp_path / "a.jsonl")
-    held = len(list(Path("/proc/self/fd").iterdir()))
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(SinkError, match="in use by another writer"):
         AppendFile(tmp_path / "a.jsonl")
-    assert len(list(Path("/proc/self/fd").iterdir())) == held
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
     file.close()

@@ -4,19 +4,19 @@ import pytest
 
 from stream_ocr.events import TextEvent
 from stream_ocr.sinks import CsvSink
-from stream_ocr.sinks.csv import HEADER, defused
+from stream_ocr.sinks.csv import HEADER, escape_formula
 from stream_ocr.testing import text_event
 
 
-def test_one_row_per_text_with_everything_quoted_that_needs_it(tmp_path):
+def test_csv_sink_writes_one_quoted_row_per_text(tmp_path):
     file = tmp_path / "texts.csv"
-    facts = {"id": "", "stream": "a", "track": 1, "confidence": 0.9, "size": (9, 9)}
-    place = ((0, 0), (4, 0), (4, 2), (0, 2))
+    fields = {"id": "", "stream": "a", "track": 1, "confidence": 0.9, "size": (9, 9)}
+    quad = ((0, 0), (4, 0), (4, 2), (0, 2))
     sink = CsvSink(file)
     sink.open()
-    sink.write(TextEvent(seq=0, kind="appeared", text='say "hi", you', start=1.0, polygon=place, **facts))
-    sink.write(TextEvent(seq=1, kind="changed", text="bye", start=2.0, polygon=place, **facts))
-    sink.write(TextEvent(seq=2, kind="ended", text="bye", start=2.0, end=3.5, polygon=place, **facts))
+    sink.write(TextEvent(seq=0, kind="appeared", text='say "hi", you', start=1.0, polygon=quad, **fields))
+    sink.write(TextEvent(seq=1, kind="changed", text="bye", start=2.0, polygon=quad, **fields))
+    sink.write(TextEvent(seq=2, kind="ended", text="bye", start=2.0, end=3.5, polygon=quad, **fields))
     sink.close()
     with file.open(newline="") as lines:
         rows = list(csv.reader(lines))
@@ -43,11 +43,11 @@ def test_one_row_per_text_with_everything_quoted_that_needs_it(tmp_path):
         ("", ""),
     ],
 )
-def test_no_text_is_a_formula(text, shown):
-    assert defused(text) == shown
+def test_escape_formula(text, shown):
+    assert escape_formula(text) == shown
 
 
-def test_what_stands_in_a_table_is_defused(tmp_path):
+def test_csv_sink_escapes_formulas(tmp_path):
     sink = CsvSink(tmp_path / "a.csv")
     sink.open()
     sink.write(text_event(text="=cmd|' /C calc'!A0", stream="@stream"))

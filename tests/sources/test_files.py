@@ -60,7 +60,7 @@ def test_every_frame_comes_once_with_its_time(plain):
     assert all(later.captured_ns >= earlier.captured_ns for earlier, later in pairwise(stamps))
     assert not any(picture.damaged for picture in pictures)
     assert (source.size, source.start_s, source.duration_s, source.frame_count_hint) == (SIZE, 0.0, 1.0, 25)
-    assert (source.corrupt_packets, source.trouble) == (0, None)
+    assert (source.corrupt_packets, source.failure) == (0, None)
 
 
 def test_b_frames_come_in_the_order_of_showing(plain):
@@ -86,7 +86,7 @@ def test_a_start_other_than_zero_is_kept(tmp_path, suffix, start_s):
     assert source.duration_s == pytest.approx(1.0)
     assert [p.stamp.time_s for p in pictures] == pytest.approx([start_s + i / 25 for i in range(25)])
     assert pictures[-1].stamp.end_s == pytest.approx(start_s + 1)
-    assert source.trouble is None
+    assert source.failure is None
 
 
 @pytest.mark.parametrize(("name", "codec"), [("raw.h264", "libx264"), ("old.avi", "mpeg4")])
@@ -100,7 +100,7 @@ def test_frames_without_presentation_times_get_some(tmp_path, name, codec):
 def test_turned_videos_come_upright(tmp_path, degrees, corner):
     mark = Text("I", 0, 9, (14, 14), height=40, outline=None, panel=(255, 255, 255))
     render(Scene((mark,), 0.2, (321, 179), background="black"), tmp_path / "flat.mp4", codec="mpeg4")
-    source, pictures = read(corrupt.turned(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
+    source, pictures = read(corrupt.set_rotation(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
     width, height = (179, 321) if degrees in (90, 270) else (321, 179)
     frame = pictures[0].frame
     assert source.size == frame.size == (width, height)
@@ -158,7 +158,7 @@ def test_damage_is_marked_until_the_next_key_frame(tmp_path):
     assert 2 <= sum(marks) <= 20
     assert marks[0] is marks[-1] is False
     assert [picture.stamp.seq for picture in pictures] == list(range(len(pictures)))
-    assert source.trouble is None
+    assert source.failure is None
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -166,8 +166,8 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path, suffix):
     render(bar(duration_s=2.0, background="noise"), tmp_path / f"whole.{suffix}", gop=10)
     source, pictures = read(corrupt.truncate(tmp_path / f"whole.{suffix}", tmp_path / f"part.{suffix}", 0.6))
     assert 20 <= len(pictures) < 45
-    assert "part" in source.trouble
-    assert "breaks off" in source.trouble
+    assert "part" in source.failure
+    assert "breaks off" in source.failure
 
 
 def test_a_picture_that_grows_beyond_the_limit_ends_the_file(tmp_path):
@@ -177,7 +177,7 @@ def test_a_picture_that_grows_beyond_the_limit_ends_the_file(tmp_path):
     source, pictures = read(joined, max_pixels=SIZE[0] * SIZE[1])
     assert {picture.frame.size for picture in pictures} == {SIZE}
     assert source.corrupt_packets >= 25
-    assert "breaks off" in source.trouble
+    assert "breaks off" in source.failure
     assert "480" not in refusal(tmp_path / "one.ts", max_pixels=1000)
 
 
@@ -222,8 +222,8 @@ def test_what_cannot_be_read_is_said_in_one_sentence(plain, tmp_path):
     assert "regular file" in refusal(tmp_path / "pipe")
     assert "empty" in refusal(empty)
     assert "not a video" in refusal(garbage)
-    assert "no pictures" in refusal(corrupt.truncate(plain, tmp_path / "head.mp4", 0.02))
-    assert "only sound" in refusal(corrupt.sound_only(sound))
+    assert "no video" in refusal(corrupt.truncate(plain, tmp_path / "head.mp4", 0.02))
+    assert "only audio" in refusal(corrupt.write_audio_only(sound))
     assert "embedded null" in refusal("a\0b")
     assert "File name too long" in refusal("x" * 300)
     assert repr("two\nlines.mp4") in refusal("two\nlines.mp4")
@@ -244,7 +244,7 @@ def test_a_file_that_may_not_be_read(plain, tmp_path):
     if user == 0:
         os.seteuid(65_534)
     try:
-        assert "may not be read" in refusal(path)
+        assert "cannot be read" in refusal(path)
     finally:
         os.seteuid(user)
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from stream_ocr.sources.live_clock import Lateness, LiveTimeline, Report, Utc
+from stream_ocr.sources.live_clock import Lateness, LiveTimeline, SenderReport, UtcClock
 
 TICKS = 90_000
 FRAME = 3600  # 1/25 s
@@ -134,27 +134,27 @@ def test_a_camera_that_hesitated_is_on_time_again_soon():
 
 
 def test_utc_is_that_of_arrival_until_the_camera_says_it():
-    utc = Utc()
-    unix_ns, clock = utc.of(3600, 0.5)
+    utc = UtcClock()
+    unix_ns, clock = utc.at(3600, 0.5)
     assert clock == "arrival"
     assert unix_ns / 1e9 == pytest.approx(time.time() - 0.5, abs=0.1)
-    utc.reported(Report(9000, 1_700_000_000_000_000_000, fresh=True), 50.0)
-    assert utc.of(9000 + TICKS, 0.0) == (1_700_000_001_000_000_000, "rtcp")
+    utc.update(SenderReport(9000, 1_700_000_000_000_000_000, fresh=True), 50.0)
+    assert utc.at(9000 + TICKS, 0.0) == (1_700_000_001_000_000_000, "rtcp")
 
 
 def test_a_camera_may_set_its_clock():
-    utc = Utc()
-    utc.reported(Report(0, 1_000_000_000_000, fresh=True), 50.0)
-    utc.reported(Report(TICKS, 1_700_000_000_000_000_000, fresh=True), 51.0)
-    assert utc.of(TICKS, 0.0) == (1_700_000_000_000_000_000, "rtcp")
+    utc = UtcClock()
+    utc.update(SenderReport(0, 1_000_000_000_000, fresh=True), 50.0)
+    utc.update(SenderReport(TICKS, 1_700_000_000_000_000_000, fresh=True), 51.0)
+    assert utc.at(TICKS, 0.0) == (1_700_000_000_000_000_000, "rtcp")
 
 
 def test_reports_that_jump_with_the_time_stamps_are_not_believed():
-    utc = Utc()
-    utc.reported(Report(0, 1_700_000_000_000_000_000, fresh=True), 50.0)
-    utc.jumped()
-    assert utc.of(0, 0.0)[1] == "arrival"
-    utc.reported(Report(-3 * TICKS, 1_699_999_998_000_000_000, fresh=True), 51.0)
-    assert utc.of(-3 * TICKS, 0.0)[1] == "arrival"
-    utc.reported(Report(TICKS, 1_700_000_002_000_000_000, fresh=True), 52.0)
-    assert utc.of(TICKS, 0.0) == (1_700_000_002_000_000_000, "rtcp")
+    utc = UtcClock()
+    utc.update(SenderReport(0, 1_700_000_000_000_000_000, fresh=True), 50.0)
+    utc.reset()
+    assert utc.at(0, 0.0)[1] == "arrival"
+    utc.update(SenderReport(-3 * TICKS, 1_699_999_998_000_000_000, fresh=True), 51.0)
+    assert utc.at(-3 * TICKS, 0.0)[1] == "arrival"
+    utc.update(SenderReport(TICKS, 1_700_000_002_000_000_000, fresh=True), 52.0)
+    assert utc.at(TICKS, 0.0) == (1_700_000_002_000_000_000, "rtcp")

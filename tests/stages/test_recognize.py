@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import flat, rectangle
+from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Tracks, TrackState
 from stream_ocr.models.recognition.charset import DEFAULT
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, Transcribe
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.recognize import RecognizeStage
 
@@ -28,14 +28,14 @@ class Listed:
         self.confidence = confidence
         self.batches: list[int] = []
 
-    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], transcribe: DecodeFn | None = None) -> list[Decoded]:
         assert transcribe is None  # as no source has a vocabulary of its own
         self.batches.append(len(crops))
         assert all(crop.dtype == np.uint8 and np.ptp(crop) == 0 for crop in crops)
         return [self._decoded(TEXTS[crop[0, 0]]) for crop in crops]
 
     def _decoded(self, text: str) -> Decoded:
-        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NOTHING
+        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NO_TEXT
 
 
 class Reader:
@@ -58,7 +58,7 @@ class Reader:
         height: float = 20,
     ) -> TrackState:
         """A track; with a crop that shows a text where one is given."""
-        quad = flat(rectangle(10, 20, 100, height))
+        quad = to_flat(rectangle(10, 20, 100, height))
         crop = None if shows is None else self._crop(TEXTS.index(shows))
         return TrackState(track, quad, view, start_s, quad, end_s, crop)
 
@@ -156,7 +156,7 @@ def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
         told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
     assert reader.recognizer.batches == [1]
     assert {(reading.text, reading.crops_read) for reading in told} == {("GATE 4", 1)}
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 1}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 1, "second_readings": 0}
 
 
 def test_all_looks_are_read_where_that_is_wanted() -> None:
@@ -204,4 +204,4 @@ def test_a_batch_of_frames_is_answered_frame_by_frame(reader: Reader) -> None:
 
 
 def test_a_stream_that_never_began_closes(reader: Reader) -> None:
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 0}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 0, "second_readings": 0}

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.evaluation.datasets import labelled
+from stream_ocr.evaluation.datasets import load_labelled_images
 from stream_ocr.training import teacher as module
 from stream_ocr.training.teacher import (
     Line,
@@ -67,7 +67,7 @@ def test_an_interrupted_set_is_continued_and_finished(tmp_path: Path) -> None:
     truth = tmp_path / "out/set/truth.jsonl"
     assert [record["image"] for record in read_records(truth)] == ["a.jpg", "b.jpg", "c.jpg"]
     assert not part.exists()
-    pictures = labelled(truth)  # as the evaluation of detectors reads it
+    pictures = load_labelled_images(truth)  # as the evaluation of detectors reads it
     assert [picture.cares for picture in pictures] == [[True, False]] * 3
     assert all(picture.image.is_file() for picture in pictures)
     with tarfile.open(tmp_path / "out/set/crops.tar") as tar_file:

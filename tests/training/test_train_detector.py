@@ -34,7 +34,7 @@ def dates(folder: Path) -> dict[str, int]:
 def test_a_short_run_exports_loadable_weights_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     lines: list[str] = []
     figures = main(tiny(tmp_path, 0.001), lines.append)
-    assert set(figures) == {"P", "R", "F", "F_iou", "score"}
+    assert set(figures) == {"P", "R", "F", "F_iou", "box_thresh"}
     entry, state = weights.load_net("tiny", tmp_path / "weights")
     assert entry["kind"] == "detector"
     assert entry["preprocessing"]["shrink"] == 0.6

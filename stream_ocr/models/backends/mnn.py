@@ -1,5 +1,7 @@
-"""MNN runs a convolutional network on a CPU in three quarters of the time that others take: it uses Winograd's minimal
-filters (arXiv 1509.09308) with AVX2, too. See docs/decisions/0015.
+"""Inference with MNN on a CPU.
+
+MNN runs convolutional networks in three quarters of the time of the other backends: it uses Winograd's minimal filters
+(arXiv 1509.09308) with AVX2 as well. See docs/decisions/0015.
 """
 
 import ctypes
@@ -13,25 +15,28 @@ from typing import Any
 import numpy as np
 
 from stream_ocr.errors import WeightsError
-from stream_ocr.models.devices import Picked, no_mnn
+from stream_ocr.models.devices import BackendChoice, mnn_unavailable
 
-_OUT_OF_MEMORY = 1
-# The tool of this name would install a package and send records of what it converts; what it calls does neither.
-_CONVERT = "import sys, MNN, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
+_OUT_OF_MEMORY = 1  # MNN::OUT_OF_MEMORY
+# The command-line tool would install a package and send usage records; the function behind it does neither.
+_CONVERT_SCRIPT = "import sys, MNN, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
 
 
 class MnnEngine:
-    """A network in MNN's own form on the CPU: one input, one output. Raises WeightsError when its file is missing."""
+    """A network in MNN's format on the CPU, with one input and one output.
 
-    def __init__(self, path: Path, picked: Picked) -> None:
-        self.picked = picked
-        with _no_greetings():
+    Raises WeightsError when the file is missing.
+    """
+
+    def __init__(self, path: Path, backend: BackendChoice) -> None:
+        self.backend = backend
+        with _muted_stdout():
             import MNN
         self._mnn = MNN
         if not path.is_file():
             raise WeightsError(f"{path} is missing; reinstall stream-ocr, or export it again.")
         self._interpreter = MNN.Interpreter(str(path))
-        self._session = self._interpreter.createSession({"backend": "CPU", "numThread": picked.threads})
+        self._session = self._interpreter.createSession({"backend": "CPU", "numThread": backend.threads})
         self._input = self._interpreter.getSessionInput(self._session)
 
     def run(self, x: np.ndarray) -> np.ndarray:
@@ -53,19 +58,21 @@ class MnnEngine:
 
 
 def convert(onnx: Path, path: Path) -> None:
-    """Write an ONNX file in MNN's form, weights as fp16. Raises WeightsError."""
-    if reason := no_mnn():
-        raise WeightsError(f"To export for MNN takes MNN, and {reason}; pip install mnn.")
-    told = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
-    path.unlink(missing_ok=True)  # a conversion that fails says so only by leaving no file
-    done = subprocess.run([sys.executable, "-c", _CONVERT, *told], capture_output=True, text=True, check=False)
+    """Convert an ONNX file to MNN's format, weights as fp16. Raise WeightsError when MNN is missing or fails."""
+    if reason := mnn_unavailable():
+        raise WeightsError(f"Exporting for MNN needs MNN, and {reason}; pip install mnn.")
+    arguments = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
+    path.unlink(missing_ok=True)  # a conversion that fails shows only in that no file is written
+    command = [sys.executable, "-c", _CONVERT_SCRIPT, *arguments]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
     if not path.is_file():
-        raise WeightsError(f"{onnx} could not be converted for MNN ({done.stderr.strip()[-200:] or done.returncode}).")
+        reason = completed.stderr.strip()[-200:] or f"exit code {completed.returncode}"
+        raise WeightsError(f"{onnx} could not be converted for MNN ({reason}).")
 
 
 @contextmanager
-def _no_greetings() -> Iterator[None]:
-    """MNN greets on C's standard output, where events may be written. Python's own output goes other ways."""
+def _muted_stdout() -> Iterator[None]:
+    """Mute C's standard output, where MNN prints a banner and events may be written; Python's own is not affected."""
     libc = ctypes.CDLL(None)
     libc.fopen.restype = ctypes.c_void_p
     stdout = ctypes.c_void_p.in_dll(libc, "stdout")
@@ -73,4 +80,4 @@ def _no_greetings() -> Iterator[None]:
     try:
         yield
     finally:
-        stdout.value = before  # the other stays open: what was loaded meanwhile may have kept it
+        stdout.value = before  # the null file stays open: libraries loaded meanwhile may hold it

@@ -1,7 +1,7 @@
-"""From frames to regions of text: scale, colour, network, and back to the pixels of the source.
+"""Text detector: scale and convert frames, run the network, map its boxes back to source pixels.
 
-A frame is laid into the top left of a canvas whose sides are multiples of 32. Each stream has one size and so one
-canvas, and networks see few different shapes. Its planes are scaled first and converted to RGB at the small size.
+A frame is placed in the top left corner of a canvas whose sides are multiples of 32. All frames of a stream share one
+canvas size, so networks see few different shapes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,34 +11,23 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from stream_ocr.core.color import frame_to_rgb
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import bounds, extent, flat, unflat
+from stream_ocr.core.geometry import bounding_box, from_flat, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.detection.postprocess import find_boxes, find_polygons
+from stream_ocr.models.detection.thresholds import THRESHOLDS
 
-MULTIPLE = 32
-MOST_ENLARGED = 2.0
-"""Small frames are enlarged at most this much: beyond, the network sees nothing new."""
+SIZE_MULTIPLE = 32
+"""Sides of the network's input are multiples of this; its deepest features have stride 32."""
 
-HD_SIDE = 1280
-"""Frames of which a side has so many pixels carry BT.709 colours, smaller ones BT.601, unless they say otherwise (they
-seldom do)."""
-
-SMALL_PX = 16.0
-"""Regions higher than this, as a look sees them, need no close look."""
-
-TALLEST, TALLEST_PX = 0.5, 160.0
-"""A region higher than this share of the picture, and than so many pixels as the network sees it, is haze or foliage,
-not a line: it is beyond what these networks can see at once."""
-
-_LUMA = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
-_GREY = 128
+_PADDING = 128  # mid-grey
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What a network wants for pixels: (value - mean) / scale with values of 0 to 255, per channel in ``order``."""
+    """Input normalisation of a network: (value - mean) / scale for values of 0 to 255, per channel in ``order``."""
 
     order: Literal["rgb", "bgr"]
     mean: tuple[float, float, float]
@@ -46,57 +35,31 @@ class Normalisation:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """(width, height) of a frame, of the picture it is scaled to, and of the canvas that holds the picture."""
+class CanvasLayout:
+    """Sizes (width, height) of a frame, of the scaled image, and of the canvas that holds the image."""
 
     source: tuple[int, int]
-    picture: tuple[int, int]
+    image: tuple[int, int]
     canvas: tuple[int, int]
 
 
-def lay_out(source: tuple[int, int], long_side: int) -> Layout:
-    """Scale the longer side to ``long_side``, the aspect kept: 1280×720 at 640 is 640×360 on a canvas of 640×384."""
-    scale = min(long_side / max(source), MOST_ENLARGED)
+def fit_canvas(source: tuple[int, int], long_side: int) -> CanvasLayout:
+    """Scale the longer side to ``long_side`` and keep the aspect: 1280×720 at 640 is 640×360 on a canvas of 640×384."""
+    scale = min(long_side / max(source), THRESHOLDS.max_upscale)
     width, height = (max(1, round(side * scale)) for side in source)
-    return Layout(source, (width, height), (_up(width), _up(height)))
+    return CanvasLayout(source, (width, height), (_round_up(width), _round_up(height)))
 
 
-def _up(side: int) -> int:
-    return -(-side // MULTIPLE) * MULTIPLE
-
-
-def picture_of(frame: Frame, size: tuple[int, int]) -> np.ndarray:
-    """The frame scaled to ``size`` (width, height), as (H, W, 3) uint8 RGB."""
-    planes = [_scaled(plane, size) for plane in (frame.y, frame.u, frame.v)]
-    standard = "bt709" if max(frame.size) >= HD_SIDE else "bt601"
-    return cv2.transform(cv2.merge(planes), _rgb_of_yuv(standard, full_range=frame.full_range))
-
-
-def _scaled(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    # Averaging by a whole factor is 20 times faster than by any other; the little that is left needs no averaging.
-    factor = min(plane.shape[1] // size[0], plane.shape[0] // size[1])
-    if factor > 1:
-        whole = plane.shape[1] // factor, plane.shape[0] // factor
-        plane = cv2.resize(plane, whole, interpolation=cv2.INTER_AREA)
-    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-
-
-def _rgb_of_yuv(standard: str, *, full_range: bool) -> np.ndarray:
-    """(3, 4): the affine map from 8-bit YUV to 8-bit RGB (ITU-T H.273, matrix coefficients 1 and 5)."""
-    red, green, blue = _LUMA[standard]
-    u_blue, v_red = 2 * (1 - blue), 2 * (1 - red)
-    matrix = np.array([[1, 0, v_red], [1, -u_blue * blue / green, -v_red * red / green], [1, u_blue, 0]])
-    low, luma, chroma = (0, 1.0, 1.0) if full_range else (16, 255 / 219, 255 / 224)
-    matrix = matrix * np.array([luma, chroma, chroma])
-    return np.hstack([matrix, -matrix @ np.array([[low], [128], [128]])])
+def _round_up(side: int) -> int:
+    return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
 
 
 class Detector:
-    """A network of the DB family with what comes before and after it.
+    """A DB-style detector network with its pre- and post-processing.
 
-    engine: from (B, 3, H, W) to a probability map of the same aspect. long_side: the longer side of the picture that
-    it sees. binarise, score, unclip, shrink, max_boxes: as in ``find_boxes``. min_height_px: lower regions are dropped.
-    max_batch: frames per call; 1 makes the result independent of the company.
+    engine: maps (B, 3, H, W) to a probability map of the same aspect. long_side: longer side, in pixels, to which
+    frames are scaled. bin_thresh, box_thresh, unclip_ratio, shrink, max_boxes: see ``find_boxes``. min_height_px: lower
+    detections are dropped, in source pixels. max_batch: frames per call; with 1 a result never depends on the batch.
     """
 
     def __init__(
@@ -105,9 +68,9 @@ class Detector:
         normalisation: Normalisation,
         *,
         long_side: int,
-        binarise: float,
-        score: float,
-        unclip: float,
+        bin_thresh: float,
+        box_thresh: float,
+        unclip_ratio: float,
         shrink: float,
         max_boxes: int,
         min_height_px: float,
@@ -116,59 +79,66 @@ class Detector:
         self.engine = engine
         self.normalisation = normalisation
         self.long_side = long_side
-        self.binarise = binarise
-        self.score = score
-        self.unclip = unclip
+        self.bin_thresh = bin_thresh
+        self.box_thresh = box_thresh
+        self.unclip_ratio = unclip_ratio
         self.shrink = shrink
         self.max_boxes = max_boxes
         self.min_height_px = min_height_px
         self.max_batch = max_batch
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """The regions of each frame in reading order, in pixels of that frame."""
-        return self._found(frames, self.long_side)
+        """Return the detections of each frame in reading order, in pixels of that frame."""
+        return self._detect_at(frames, self.long_side)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """As ``detect`` at half the size: a quarter of the work, boxes less exact, small text not seen."""
-        return self._found(frames, self.long_side // 2)
+    def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Detect at half of ``long_side``: a quarter of the work, less exact boxes, small text missed."""
+        return self._detect_at(frames, self.long_side // 2)
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """As ``detect`` at twice the size, or at that of the frame: four times the work. Only what is so low that a
-        look may not see it."""
-        return [self._small(frame) for frame in frames]
+    def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Detect at twice ``long_side``, at most at the frame's own size: four times the work.
 
-    def outlines(self, frame: Frame) -> list[np.ndarray]:
-        """What ``detect`` finds, surest first, as polygons (K, 2) in pixels of the frame: they follow curved text."""
-        ((_, p_HW, layout),) = self._maps([frame], self.long_side)
-        polygons, scale = self._search(find_polygons, p_HW, layout)
-        grown = [np.clip(polygon * scale, 0, layout.source) for polygon, _ in polygons]
-        return [polygon for polygon in grown if self._fits(_extent(polygon), layout)]
+        Return only text so small that ``detect`` may miss it.
+        """
+        return [self._detect_small(frame) for frame in frames]
 
-    def _small(self, frame: Frame) -> list[Detection]:
-        (found,) = self._found([frame], min(2 * self.long_side, max(frame.size)))
-        most = SMALL_PX * max(frame.size) / self.long_side
-        return [region for region in found if extent(unflat(region.quad))[1] <= most]
+    def detect_polygons(self, frame: Frame) -> list[np.ndarray]:
+        """Detect as ``detect`` does, but return polygons (K, 2) in pixels of the frame, which follow curved text.
 
-    def _found(self, frames: Sequence[Frame], long_side: int) -> list[list[Detection]]:
-        found: list[list[Detection]] = [[] for _ in frames]
-        for i, p_HW, layout in self._maps(frames, long_side):
-            found[i] = self._regions(p_HW, layout)
-        return found
+        The polygon with the highest score comes first.
+        """
+        ((_, p_HW, layout),) = self._probability_maps([frame], self.long_side)
+        polygons, scale = self._postprocess(find_polygons, p_HW, layout)
+        scaled = [np.clip(polygon * scale, 0, layout.source) for polygon, _ in polygons]
+        return [polygon for polygon in scaled if self._is_line_height(_shorter_side(polygon), layout)]
 
-    def _maps(self, frames: Sequence[Frame], long_side: int) -> Iterator[tuple[int, np.ndarray, Layout]]:
-        """Index, probability map of the canvas and layout of each frame."""
-        layouts = [lay_out(frame.size, long_side) for frame in frames]
+    def _detect_small(self, frame: Frame) -> list[Detection]:
+        (detections,) = self._detect_at([frame], min(2 * self.long_side, max(frame.size)))
+        max_height_px = THRESHOLDS.fine_max_height_px * max(frame.size) / self.long_side
+        return [detection for detection in detections if side_lengths(from_flat(detection.quad))[1] <= max_height_px]
+
+    def _detect_at(self, frames: Sequence[Frame], long_side: int) -> list[list[Detection]]:
+        detections: list[list[Detection]] = [[] for _ in frames]
+        for i, p_HW, layout in self._probability_maps(frames, long_side):
+            detections[i] = self._detections(p_HW, layout)
+        return detections
+
+    def _probability_maps(
+        self, frames: Sequence[Frame], long_side: int
+    ) -> Iterator[tuple[int, np.ndarray, CanvasLayout]]:
+        """Yield index, probability map of the canvas and layout of each frame."""
+        layouts = [fit_canvas(frame.size, long_side) for frame in frames]
         for batch in self._batches(layouts):
             width, height = layouts[batch[0]].canvas
-            x_BCHW = np.full((len(batch), 3, height, width), _GREY, dtype=np.float32)
+            x_BCHW = np.full((len(batch), 3, height, width), _PADDING, dtype=np.float32)
             for x_CHW, i in zip(x_BCHW, batch, strict=True):
-                self._lay(frames[i], layouts[i], x_CHW)
+                self._fill_canvas(frames[i], layouts[i], x_CHW)
             p = self.engine.run(x_BCHW)
             for i, p_HW in zip(batch, p.reshape(len(batch), *p.shape[-2:]), strict=True):
                 yield i, p_HW, layouts[i]
 
-    def _batches(self, layouts: Sequence[Layout]) -> Iterator[list[int]]:
-        """Indices of frames that share a canvas."""
+    def _batches(self, layouts: Sequence[CanvasLayout]) -> Iterator[list[int]]:
+        """Yield indices of frames with the same canvas size, at most ``max_batch`` at a time."""
         by_canvas: dict[tuple[int, int], list[int]] = {}
         for i, layout in enumerate(layouts):
             by_canvas.setdefault(layout.canvas, []).append(i)
@@ -176,62 +146,65 @@ class Detector:
             for start in range(0, len(indices), self.max_batch):
                 yield indices[start : start + self.max_batch]
 
-    def _lay(self, frame: Frame, layout: Layout, canvas_CHW: np.ndarray) -> None:
-        """Put the picture of a frame into a grey canvas, and make of all what the network wants."""
-        colours, (width, height) = picture_of(frame, layout.picture), layout.picture
+    def _fill_canvas(self, frame: Frame, layout: CanvasLayout, canvas_CHW: np.ndarray) -> None:
+        """Copy the scaled frame into a grey canvas and normalise the canvas in place."""
+        image_HWC, (width, height) = frame_to_rgb(frame, layout.image), layout.image
         if self.normalisation.order == "bgr":
-            colours = colours[..., ::-1]
-        canvas_CHW[:, :height, :width] = colours.transpose(2, 0, 1)
+            image_HWC = image_HWC[..., ::-1]
+        canvas_CHW[:, :height, :width] = image_HWC.transpose(2, 0, 1)
         for plane, mean, scale in zip(canvas_CHW, self.normalisation.mean, self.normalisation.scale, strict=True):
             plane -= np.float32(mean)
             plane /= np.float32(scale)
 
-    def _regions(self, p_HW: np.ndarray, layout: Layout) -> list[Detection]:
-        boxes, scale = self._search(find_boxes, p_HW, layout)
+    def _detections(self, p_HW: np.ndarray, layout: CanvasLayout) -> list[Detection]:
+        boxes, scale = self._postprocess(find_boxes, p_HW, layout)
         if not boxes:
             return []
         quads_N42 = np.clip(np.stack([quad for quad, _ in boxes]) * scale, 0, layout.source)
-        lines = [i for i, quad in enumerate(quads_N42) if self._fits(min(extent(quad)), layout)]
-        return [Detection(flat(quads_N42[i]), boxes[i][1]) for i in in_reading_order(quads_N42, lines)]
+        kept = [i for i, quad in enumerate(quads_N42) if self._is_line_height(min(side_lengths(quad)), layout)]
+        return [Detection(to_flat(quads_N42[i]), boxes[i][1]) for i in sort_reading_order(quads_N42, kept)]
 
-    def _search(
-        self, find: Callable[..., list[tuple[np.ndarray, float]]], p_HW: np.ndarray, layout: Layout
+    def _postprocess(
+        self, find: Callable[..., list[tuple[np.ndarray, float]]], p_HW: np.ndarray, layout: CanvasLayout
     ) -> tuple[list[tuple[np.ndarray, float]], np.ndarray]:
-        """What is found in the part of the map that shows the picture, and from its pixels to those of the frame."""
+        """Return (shape, score) pairs in map pixels of the image's part of the map, and the scale to source pixels."""
         stride = layout.canvas[0] / p_HW.shape[1]
-        width, height = (int(np.ceil(side / stride)) for side in layout.picture)
-        found = find(
+        width, height = (int(np.ceil(side / stride)) for side in layout.image)
+        shapes = find(
             p_HW[:height, :width],
-            binarise=self.binarise,
-            score=self.score,
-            unclip=self.unclip,
+            bin_thresh=self.bin_thresh,
+            box_thresh=self.box_thresh,
+            unclip_ratio=self.unclip_ratio,
             max_boxes=self.max_boxes,
             shrink=self.shrink,
         )
-        return found, stride * np.array(layout.source) / np.array(layout.picture)
+        return shapes, stride * np.array(layout.source) / np.array(layout.image)
 
-    def _fits(self, height_px: float, layout: Layout) -> bool:
-        """Whether a line of this height is neither too low to read nor too high to be one."""
-        most = max(TALLEST * min(layout.source), TALLEST_PX * layout.source[0] / layout.picture[0])
-        return bool(self.min_height_px <= height_px <= most)
+    def _is_line_height(self, height_px: float, layout: CanvasLayout) -> bool:
+        """Return True when a line of this height, in source pixels, is neither too low to read nor too tall."""
+        max_height_px = max(
+            THRESHOLDS.max_height_ratio * min(layout.source),
+            THRESHOLDS.max_height_px * layout.source[0] / layout.image[0],
+        )
+        return bool(self.min_height_px <= height_px <= max_height_px)
 
 
-def _extent(polygon: np.ndarray) -> float:
-    """The shorter side of the smallest rectangle round a polygon."""
+def _shorter_side(polygon: np.ndarray) -> float:
+    """Return the shorter side of the smallest rectangle around a polygon."""
     return float(min(cv2.minAreaRect(polygon.astype(np.float32))[1]))
 
 
-def in_reading_order(quads_N42: np.ndarray, chosen: Sequence[int]) -> list[int]:
-    """The chosen quads from top to bottom, those of one row from left to right.
+def sort_reading_order(quads_N42: np.ndarray, indices: Sequence[int]) -> list[int]:
+    """Sort the quads at ``indices`` into rows from top to bottom, and each row from left to right.
 
-    A row are the quads whose middle lies within the box of its highest.
+    A row holds the quads whose vertical centre lies above the lower edge of its topmost quad.
     """
-    boxes = {i: bounds(quads_N42[i]) for i in chosen}
-    waiting = sorted(chosen, key=lambda i: (boxes[i][1] + boxes[i][3], boxes[i][0], i))
+    boxes = {i: bounding_box(quads_N42[i]) for i in indices}
+    remaining = sorted(indices, key=lambda i: (boxes[i][1] + boxes[i][3], boxes[i][0], i))
     ordered: list[int] = []
-    while waiting:
-        bottom = boxes[waiting[0]][3]
-        row = [i for i in waiting if (boxes[i][1] + boxes[i][3]) / 2 <= bottom]
+    while remaining:
+        bottom = boxes[remaining[0]][3]
+        row = [i for i in remaining if (boxes[i][1] + boxes[i][3]) / 2 <= bottom]
         ordered += sorted(row, key=lambda i: (boxes[i][0], i))
-        waiting = [i for i in waiting if i not in row]
+        remaining = [i for i in remaining if i not in row]
     return ordered

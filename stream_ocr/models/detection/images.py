@@ -1,4 +1,4 @@
-"""Text in still pictures: what the detector finds, for a look and for measuring it."""
+"""Text detection in still images, for ``stream-ocr detect`` and for evaluation."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,18 +8,21 @@ import msgspec
 import numpy as np
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import Frame, planes_in
-from stream_ocr.core.geometry import unflat
+from stream_ocr.core.color import frame_from_bgr
+from stream_ocr.core.geometry import from_flat
 from stream_ocr.errors import SinkError, SourceError
 from stream_ocr.models.zoo import load_detector
 
 Corners = list[tuple[float, float]]
 
+_OUTLINE_COLOUR, _FIRST_CORNER_COLOUR = (60, 60, 250), (60, 220, 60)  # BGR
 
-class Found(msgspec.Struct, frozen=True):
-    """The lines of text in one picture; quads are four [x, y], clockwise from the top left as the text is read.
 
-    polygons: the same lines by their outlines, where they were asked for, in an order of their own.
+class ImageDetections(msgspec.Struct, frozen=True):
+    """Text lines of one image.
+
+    quads: four corners [x, y] each, clockwise from the top left as the text is read. scores: one per quad. polygons:
+    outlines of the same lines, in an order of their own; only where they were asked for.
     """
 
     image: str
@@ -28,58 +31,53 @@ class Found(msgspec.Struct, frozen=True):
     polygons: list[Corners] | msgspec.UnsetType = msgspec.UNSET
 
 
-def detect(images: Iterable[Path], settings: Settings, *, outlines: bool = False) -> Iterator[Found]:
-    """What the detector finds in each picture. Raises SourceError for a file that is none."""
+def detect_images(images: Iterable[Path], settings: Settings, *, polygons: bool = False) -> Iterator[ImageDetections]:
+    """Yield the detections of each image. Raise SourceError for a file that is not an image."""
     detector = load_detector(settings)
-    for image in images:
-        frame = frame_of(load(image))
-        (regions,) = detector.detect([frame])
-        quads, scores = [_corners(unflat(region.quad)) for region in regions], [round(r.score, 4) for r in regions]
-        polygons = [_corners(polygon) for polygon in detector.outlines(frame)] if outlines else msgspec.UNSET
-        yield Found(str(image), quads, scores, polygons)
+    for path in images:
+        frame = frame_from_bgr(read_image(path))
+        (detections,) = detector.detect([frame])
+        yield ImageDetections(
+            str(path),
+            [_corners(from_flat(detection.quad)) for detection in detections],
+            [round(detection.score, 4) for detection in detections],
+            [_corners(polygon) for polygon in detector.detect_polygons(frame)] if polygons else msgspec.UNSET,
+        )
 
 
 def _corners(points: np.ndarray) -> Corners:
     return [(round(x, 2), round(y, 2)) for x, y in points.tolist()]
 
 
-def load(image: Path) -> np.ndarray:
-    """A picture as (H, W, 3) uint8, blue first. Raises SourceError."""
+def read_image(path: Path) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8 BGR. Raise SourceError when it cannot be read or decoded."""
     try:
-        data = np.frombuffer(image.read_bytes(), dtype=np.uint8)
+        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     except OSError as error:
-        raise SourceError(f"{image} cannot be read: {error.strerror}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise SourceError(f"{image} is no picture that can be read; use PNG, JPEG, WebP or BMP.")
-    return np.asarray(picture, dtype=np.uint8)
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise SourceError(f"{path} is not an image that can be decoded; use PNG, JPEG, WebP or BMP.")
+    return np.asarray(image, dtype=np.uint8)
 
 
-def frame_of(picture: np.ndarray) -> Frame:
-    """A picture as a decoder would have made it, YUV 4:2:0."""
-    height, width = picture.shape[:2]
-    even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    planes = np.ascontiguousarray(cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420)).reshape(-1)
-    whole = planes_in(planes, (even.shape[1], even.shape[0]))
-    return Frame(whole.y[:height, :width], whole.u, whole.v)
-
-
-def draw(found: Found, folder: Path) -> Path:
-    """Write the picture with its lines drawn in. Raises SinkError when that is impossible."""
-    picture = load(Path(found.image))
-    for corners in [np.array(outline).round().astype(np.int32) for outline in found.polygons or found.quads]:
-        cv2.polylines(picture, [corners], isClosed=True, color=(60, 60, 250), thickness=2)
-        cv2.circle(picture, tuple(int(v) for v in corners[0]), 3, (60, 220, 60), -1)
-    target = folder / f"{Path(found.image).stem}.png"
-    write(target, picture)
+def draw_detections(detections: ImageDetections, folder: Path) -> Path:
+    """Write the image with its text lines outlined into ``folder``. Raise SinkError when it cannot be written."""
+    image = read_image(Path(detections.image))
+    for outline in detections.polygons or detections.quads:
+        corners = np.array(outline).round().astype(np.int32)
+        cv2.polylines(image, [corners], isClosed=True, color=_OUTLINE_COLOUR, thickness=2)
+        cv2.circle(image, tuple(int(v) for v in corners[0]), 3, _FIRST_CORNER_COLOUR, -1)
+    target = folder / f"{Path(detections.image).stem}.png"
+    write_image(target, image)
     return target
 
 
-def write(target: Path, picture: np.ndarray) -> None:
-    """Write a picture, (H, W, 3) uint8, blue first. Raises SinkError when that is impossible."""
+def write_image(target: Path, image: np.ndarray) -> None:
+    """Write an image, (H, W, 3) uint8 BGR. Raise SinkError when it cannot be written."""
     try:
-        written = cv2.imwrite(str(target), picture)
+        written = cv2.imwrite(str(target), image)
     except cv2.error as error:
-        raise SinkError(f"{target} cannot be written as a picture ({error.err}); give it the suffix .png.") from error
+        raise SinkError(f"{target} cannot be written as an image ({error.err}); give it the suffix .png.") from error
     if not written:
-        raise SinkError(f"{target} cannot be written; is {target.parent} a folder that can be written to?")
+        raise SinkError(f"{target} cannot be written; check that {target.parent} is a writable folder.")

@@ -1,24 +1,24 @@
-"""From what a network says of its own readings to how likely they are right.
+"""Calibration of confidences by temperature scaling.
 
-Networks are surer than they should be. The odds of each character are taken to the power 1 / temperature, one number a
-network, found on crops that training keeps aside (``training.calibration``). A text is right when all of its characters
-are, which turns out to happen about as often as if they erred independently: its confidence is their product.
+Networks are overconfident. The odds of each character are raised to the power 1 / temperature, one number per network,
+fitted on crops that training keeps aside (``training.fit_temperature``). A text is right when all of its characters
+are, about as often as if their errors were independent: its confidence is their product.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-_LEAST, _MOST = 1e-6, 1 - 1e-6
+_MIN_PROBABILITY, _MAX_PROBABILITY = 1e-6, 1 - 1e-6  # keeps the odds finite
 
 
-def calibrated(characters: Sequence[float], temperature: float) -> tuple[float, ...]:
-    """How likely each character is right, from the network's own probabilities."""
-    p = np.clip(characters, _LEAST, _MOST)
+def calibrate(char_confidences: Sequence[float], temperature: float) -> tuple[float, ...]:
+    """Return the calibrated probability of each character, 0 to 1, from the network's own."""
+    p = np.clip(char_confidences, _MIN_PROBABILITY, _MAX_PROBABILITY)
     odds = (p / (1 - p)) ** (1 / temperature)
     return tuple((odds / (1 + odds)).tolist())
 
 
-def certainty(characters: Sequence[float]) -> float:
-    """How likely a text is right as a whole; 0 for no text."""
-    return float(np.prod(characters)) if len(characters) else 0.0
+def text_confidence(char_confidences: Sequence[float]) -> float:
+    """Return the probability that a whole text is right, from calibrated characters; 0 for an empty text."""
+    return float(np.prod(char_confidences)) if len(char_confidences) else 0.0

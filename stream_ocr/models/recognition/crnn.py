@@ -1,20 +1,22 @@
 """CRNN: convolutions, two bidirectional LSTM layers, one linear layer (Shi, Bai, Yao, arXiv 1507.05717).
 
-The convolutions differ from the paper's VGG: two early strides of two and dense 3x3 kernels, which is what CPUs
-compute fastest. The net sees a grey line 32 pixels high, resized (never padded) to one of a few widths, and gives
-one vector of class scores per four columns.
+The convolutions differ from the paper's VGG: two early strides of two and dense 3x3 kernels, which CPUs compute
+fastest. The input is a grey line 32 pixels high, resized (never padded) to one of a few widths. The output is a vector
+of class scores for every four columns.
 """
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stream_ocr.models.recognition.input_sizes import CONTRAST_FLOOR
+
 
 def normalise(crops_BHW: np.ndarray | Tensor) -> Tensor:
-    """Crops of one width, 0..255, as the net's input `x_B1HW`: each crop (x - mean) / (its deviation + 8)."""
+    """Normalise crops of one width, 0 to 255, to ``x_B1HW``: each crop (x - mean) / (its standard deviation + 8)."""
     x_BHW = torch.as_tensor(crops_BHW).float()
     deviation, mean = torch.std_mean(x_BHW, dim=(1, 2), keepdim=True, correction=0)
-    return ((x_BHW - mean) / (deviation + 8)).unsqueeze(1)
+    return ((x_BHW - mean) / (deviation + CONTRAST_FLOOR)).unsqueeze(1)
 
 
 def _block(inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1) -> nn.Sequential:
@@ -26,10 +28,10 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, 
 
 
 class CRNN(nn.Module):
-    """`x_B1HW` (height 32, from `normalise`) to `logits_TBC` with T = W / 4.
+    """Maps ``x_B1HW`` (height 32, from ``normalise``) to ``logits_TBC`` with T = W / 4.
 
-    `channels` are those of the six convolutions and of the last one, which folds the two rows left over; `hidden`
-    is the LSTM's size in each direction.
+    classes: characters of the charset and the blank. channels: of the six convolutions and of the last one, which folds
+    the two remaining rows. hidden: size of the LSTM in each direction.
     """
 
     def __init__(
@@ -56,8 +58,8 @@ class CRNN(nn.Module):
         return logits_TBC
 
 
-class Probabilities(nn.Module):
-    """A ``CRNN``, or one of its kind, for inference: ``x_B1HW`` to ``p_BTC``, rows that sum to one, in fp32."""
+class InferenceCRNN(nn.Module):
+    """A ``CRNN``, or a net of its kind, for inference: maps ``x_B1HW`` to ``p_BTC`` in fp32, whose rows sum to one."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()

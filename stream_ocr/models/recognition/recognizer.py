@@ -1,231 +1,91 @@
-"""From grey crops to readings: fit them to the network's height, batch those of one width, decode.
+"""Recogniser: resize grey crops, batch those of one width, run the network, decode.
 
-The width that a crop gets depends on the crop alone, not on its company, so that a reading does not either. A line of
-which the network is not sure is shown to it again, closer and wider, and the surer reading counts.
+The input width depends on the crop alone, not on the rest of the batch, so a reading does not either. A line of which
+the network is unsure is read again, trimmed and stretched, and the surer reading is kept.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
-import cv2
 import numpy as np
 
 from stream_ocr.models.backends.base import Engine
-from stream_ocr.models.recognition import preprocess
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, Transcribe, decoded, greedy
-from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS, width_for
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, greedy
+from stream_ocr.models.recognition.preprocess import LineResizer, ModelInput, join_readings, split_line
+from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
-GAP = 0.3
-"""Width of the space between words, relative to the height of the line."""
-
-QUIET = 0.35
-"""A column with less than this share of the usual contrast holds no stroke."""
-
-
-SURE, HOPELESS = 0.85, 0.3
-"""Confidences between which a line is shown again; below, another view seldom helps."""
-
-View = tuple[np.ndarray, int]
-"""A crop, and the width of the input that it is given."""
-
-Spacing = Callable[[np.ndarray, Charset], np.ndarray]
-"""From scores p_TC to those with which spaces are read."""
-
-
-class Fit(Protocol):
-    """How a network wants its lines."""
-
-    @property
-    def height(self) -> int: ...
-
-    @property
-    def longest(self) -> float:
-        """The widest line that is read in one piece, in heights."""
-        ...
-
-    def bucket(self, crop: np.ndarray) -> int:
-        """The width of the input for a crop."""
-        ...
-
-    def second(self, crop: np.ndarray) -> View | None:
-        """Another way to show a crop of which the network is not sure; None where that has not been seen to help."""
-        ...
-
-    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
-        """Input of the network, (B, C, height, width) float32, for crops of that bucket."""
-        ...
-
-
-_WIDER = 1.18
-_TRIMMED, _TRIMMABLE = 0.05, 12  # of the height, on every side; pixels of the lower side
-
-
-@dataclass(frozen=True, slots=True)
-class Padded:
-    """Lines keep their aspect and get ``margin`` or more of padding on the right; values -1 to 1, padding 0.
-
-    So PP-OCR and its kin were trained. Without the margin the last character suffers.
-    """
-
-    height: int
-    widths: tuple[int, ...]
-    channels: int = 3
-    margin: int = 16
-
-    @property
-    def longest(self) -> float:
-        return (self.widths[-1] - self.margin) / self.height
-
-    def bucket(self, crop: np.ndarray) -> int:
-        wanted = self._width(crop) + self.margin
-        return next((width for width in self.widths if width >= wanted), self.widths[-1])
-
-    def second(self, crop: np.ndarray) -> View | None:  # noqa: ARG002 nothing is known to help
-        return None
-
-    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
-        x_BCHW = np.zeros((len(crops), self.channels, self.height, width), dtype=np.float32)
-        for x_CHW, crop in zip(x_BCHW, crops, strict=True):
-            used = min(self._width(crop), width - self.margin)
-            how = cv2.INTER_AREA if crop.shape[0] > self.height else cv2.INTER_LINEAR
-            fitted = cv2.resize(crop, (used, self.height), interpolation=how)
-            x_CHW[:, :, :used] = fitted.astype(np.float32) / 127.5 - 1.0
-        return x_BCHW
-
-    def _width(self, crop: np.ndarray) -> int:
-        return max(1, round(crop.shape[1] * self.height / crop.shape[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class Stretched:
-    """Lines are resized to the nearest of a few widths and never padded, as our own net was trained."""
-
-    height: int = HEIGHT
-    longest: float = WIDTHS[-1] / ASPECT / HEIGHT
-
-    def bucket(self, crop: np.ndarray) -> int:
-        return width_for(crop.shape[0], crop.shape[1])
-
-    def second(self, crop: np.ndarray) -> View | None:
-        height, width = crop.shape
-        if min(crop.shape) <= _TRIMMABLE:
-            return None
-        edge = round(_TRIMMED * height)
-        closer = crop[edge : height - edge, edge : width - edge]
-        return closer, width_for(closer.shape[0], round(closer.shape[1] * _WIDER))
-
-    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
-        return preprocess.normalised(np.stack([preprocess.fit(crop, width) for crop in crops]))
+SpacePrior = Callable[[np.ndarray, Charset], np.ndarray]
+"""Maps the probabilities p_TC of a line to those with likelier spaces."""
 
 
 class Recognizer:
-    """A CTC network with what comes before and after it.
+    """A CTC network with its pre- and post-processing.
 
-    engine: from a batch of ``fit`` to probabilities (B, T, C), blank first. max_batch: lines per call. transcribe: from
-    the probabilities of a line to its reading; the best path, unless told otherwise. spacing: from p_TC to p_TC with
-    likelier spaces (``spacing.spaced``), for a network that loses them.
+    engine: maps a batch of ``resizer`` to probabilities (B, T, C), blank first. max_batch: crops per call. decode: maps
+    the probabilities of a line to a reading; the best path by default. space_prior: applied before decoding, for a
+    network that misses spaces (``apply_space_prior``).
     """
 
     def __init__(
         self,
         engine: Engine,
-        fit: Fit,
+        resizer: LineResizer,
         charset: Charset,
         *,
         max_batch: int,
-        transcribe: Transcribe | None = None,
-        spacing: Spacing | None = None,
+        decode: DecodeFn | None = None,
+        space_prior: SpacePrior | None = None,
     ) -> None:
         self.engine = engine
-        self.fit = fit
+        self.resizer = resizer
         self.charset = charset
         self.max_batch = max_batch
-        self.transcribe = transcribe or partial(greedy, charset=charset)
-        self._spacing = spacing
+        self.decode = decode or partial(greedy, charset=charset)
+        self._space_prior = space_prior
 
     @property
     def crop_height(self) -> int:
-        """Height that crops should have: more is scaled down, less is scaled up."""
-        return self.fit.height
+        """Height in pixels at which crops are read; other heights are rescaled."""
+        return self.resizer.height
 
     @property
     def max_width(self) -> int:
-        """Width up to which a crop of ``crop_height`` is read in one piece."""
-        return int(self.fit.longest * self.fit.height)
+        """Width in pixels up to which a crop of ``crop_height`` is read in one piece."""
+        return int(self.resizer.max_aspect * self.resizer.height)
 
-    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
-        """What each crop says; nothing for crops of less than two pixels.
+    def read(self, crops: Sequence[np.ndarray], decode: DecodeFn | None = None) -> list[Decoded]:
+        """Return the reading of each crop; ``NO_TEXT`` for crops with a side of less than two pixels.
 
-        crops: (H, W) uint8 of any size. transcribe: in place of the recogniser's own.
+        crops: (H, W) uint8 of any size. decode: used instead of the recogniser's own.
         """
-        lines = [list(split(crop, self.fit.longest)) for crop in crops]
-        read = iter(self._read_surely([piece for line in lines for piece, _ in line], transcribe or self.transcribe))
-        return [join([(next(read), spaced) for _, spaced in line]) for line in lines]
+        lines = [list(split_line(crop, self.resizer.max_aspect)) for crop in crops]
+        pieces = [piece for line in lines for piece, _ in line]
+        readings = iter(self._read_with_retry(pieces, decode or self.decode))
+        return [join_readings([(next(readings), after_space) for _, after_space in line]) for line in lines]
 
-    def _read_surely(self, pieces: Sequence[np.ndarray], transcribe: Transcribe) -> list[Decoded]:
-        """Each piece once, and those once more of which the network is not sure; the surer reading counts."""
-        read = self._read_all([(piece, self.fit.bucket(piece)) for piece in pieces], transcribe)
-        unsure = (i for i, look in enumerate(read) if HOPELESS <= look.confidence < SURE)
-        views = {i: view for i in unsure if (view := self.fit.second(pieces[i])) is not None}
-        for i, look in zip(views, self._read_all(list(views.values()), transcribe), strict=True):
-            read[i] = max(read[i], look, key=lambda reading: reading.confidence)
-        return read
+    def _read_with_retry(self, pieces: Sequence[np.ndarray], decode: DecodeFn) -> list[Decoded]:
+        """Read each piece once, and unsure ones a second time; keep the surer reading."""
+        readings = self._read_inputs([(piece, self.resizer.input_width(piece)) for piece in pieces], decode)
+        unsure = [
+            i
+            for i, reading in enumerate(readings)
+            if THRESHOLDS.retry_min_confidence <= reading.confidence < THRESHOLDS.retry_max_confidence
+        ]
+        retries = {i: retry for i in unsure if (retry := self.resizer.retry_input(pieces[i])) is not None}
+        for i, second in zip(retries, self._read_inputs(list(retries.values()), decode), strict=True):
+            readings[i] = max(readings[i], second, key=lambda reading: reading.confidence)
+        return readings
 
-    def _read_all(self, views: Sequence[View], transcribe: Transcribe) -> list[Decoded]:
+    def _read_inputs(self, inputs: Sequence[ModelInput], decode: DecodeFn) -> list[Decoded]:
         by_width: dict[int, list[int]] = {}
-        for i, (_, width) in enumerate(views):
+        for i, (_, width) in enumerate(inputs):
             by_width.setdefault(width, []).append(i)
-        read = [NOTHING] * len(views)
+        readings = [NO_TEXT] * len(inputs)
         for width, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
-                p_BTC = self.engine.run(self.fit.batch([views[i][0] for i in batch], width))
+                p_BTC = self.engine.run(self.resizer.batch([inputs[i][0] for i in batch], width))
                 for i, p_TC in zip(batch, p_BTC, strict=True):
-                    read[i] = transcribe(self._spacing(p_TC, self.charset) if self._spacing else p_TC)
-        return read
-
-
-def split(crop: np.ndarray, longest: float) -> Iterator[tuple[np.ndarray, bool]]:
-    """Pieces of at most ``longest`` times their height, cut where there is least to see.
-
-    Yields (piece, whether a space comes before it), and nothing for crops of less than two pixels.
-    """
-    if crop.ndim != 2:
-        raise ValueError(f"a crop has the shape (height, width), but this one has {crop.shape}")
-    height, width = crop.shape
-    if height < 2 or width < 2:
-        return
-    limit = max(2, int(longest * height))
-    if width <= limit:
-        yield crop, False
-        return
-    gap = max(1, round(GAP * height))
-    contrast_W = np.abs(np.diff(crop.astype(np.float32), axis=0)).mean(axis=0)
-    contrast_W += np.abs(np.gradient(crop.astype(np.float32), axis=1)).mean(axis=0)
-    contrast_W = cv2.blur(contrast_W[None], (gap, 1), borderType=cv2.BORDER_REPLICATE)[0]
-    start, spaced = 0, False
-    while width - start > limit:
-        cut = start + limit // 2 + int(np.argmin(contrast_W[start + limit // 2 : start + limit]))
-        yield crop[:, start:cut], spaced
-        start, spaced = cut, bool(contrast_W[cut] < QUIET * np.median(contrast_W))
-    if width - start >= 2:
-        yield crop[:, start:], spaced
-
-
-def join(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
-    """One reading of the pieces of a line, without spaces at its ends."""
-    text = ""
-    characters: list[float] = []
-    for piece, spaced in pieces:
-        if not piece.text:
-            continue
-        if spaced and text:
-            text += " "
-            characters.append(min(characters[-1], piece.char_confidences[0]))
-        text += piece.text
-        characters += piece.char_confidences
-    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    return decoded(text[begin:end], characters[begin:end])
+                    readings[i] = decode(self._space_prior(p_TC, self.charset) if self._space_prior else p_TC)
+        return readings

@@ -1,102 +1,101 @@
-"""Tickers: news that crawl to the left through a window, in messages that are longer than what is seen of them."""
+"""Tickers: news that scroll to the left through a window, in messages that are longer than the window."""
 
 import numpy as np
 
-from stream_ocr.core.geometry import bounds, extent
+from stream_ocr.core.geometry import bounding_box, side_lengths
 from stream_ocr.tracking.frame_history import FrameHistory
 from stream_ocr.tracking.ticker.mosaic import TickerMessage, TickerRegion
-from stream_ocr.tracking.ticker.motion import Box, crawling
-
-_ROOM = 0.15  # heights
-_ALIKE = 0.3  # heights by which the ends of two boxes may differ
+from stream_ocr.tracking.ticker.motion import Box, measure_scroll
+from stream_ocr.tracking.ticker.thresholds import TICKER
 
 
 class TickerTracker:
-    """All windows of a stream through which lines crawl."""
+    """Finds and tracks all tickers of a stream."""
 
     def __init__(self) -> None:
-        self._crawls: list[TickerRegion] = []
-        self._boxes: list[Box] = []
+        self._regions: list[TickerRegion] = []
+        self._boxes: list[Box] = []  # of the last detections
 
     @property
-    def messages(self) -> list[TickerMessage]:
-        """Those that are complete and still to be seen."""
-        return [message for crawl in self._crawls for message in crawl.messages if not message.ended]
+    def items(self) -> list[TickerMessage]:
+        """Messages that are complete and have not ended."""
+        return [message for region in self._regions for message in region.items if not message.ended]
 
-    def hold(self, quad: np.ndarray) -> bool:
-        """Whether a line stands in one of the windows."""
-        return any(crawl.holds(_box(quad)) for crawl in self._crawls)
+    def contains(self, quad: np.ndarray) -> bool:
+        """Return True if a line, (4, 2), stands in the window of a ticker."""
+        return any(region.contains(_to_box(quad)) for region in self._regions)
 
-    def advance(self, luma: np.ndarray, time_s: float, passed: int) -> list[TickerMessage]:
-        """Follow the next frame. Returns the messages that have ended."""
-        for crawl in list(self._crawls):
-            if crawl.advance(luma, time_s):
-                crawl.complete(passed)
+    def advance(self, luma: np.ndarray, time_s: float, scene_count: int) -> list[TickerMessage]:
+        """Advance to the next frame, (H, W) uint8, and return the messages that ended."""
+        for region in list(self._regions):
+            if region.advance(luma, time_s):
+                region.finish_messages(scene_count)
             else:
-                crawl.stop(time_s, passed)
-        return self._bury()
+                region.stop(time_s, scene_count)
+        return self._remove_ended()
 
-    def detected(
+    def update(
         self, quads: list[np.ndarray], luma: np.ndarray, history: FrameHistory, rows: tuple[int, int] | None = None
     ) -> bool:
-        """See whether any of these lines crawls; hold() tells of which this is now known.
+        """Check whether detected lines scroll. Return True if a ticker was found; ``contains`` then tells its lines.
 
-        rows: in which lines were looked for, None for all; those seen elsewhere before are still remembered.
+        quads: detections in the present frame, ``luma``. rows: first and last row, exclusive, that the detector
+        processed; None: all. Boxes in other rows are kept from the detections before.
         """
-        known = len(self._crawls)
-        boxes = [_clipped(_box(quad), luma) for quad in quads if _lies(quad)]
+        known = len(self._regions)
+        boxes = [_clip(_to_box(quad), luma) for quad in quads if _is_horizontal(quad)]
         for box in boxes:
-            crawl = next((crawl for crawl in self._crawls if crawl.holds(box)), None)
-            if crawl is not None:
-                crawl.widen(box, history)
-            elif any(_ends_alike(box, before) for before in self._boxes):
-                motion = crawling(history, box)
+            region = next((region for region in self._regions if region.contains(box)), None)
+            if region is not None:
+                region.extend_left(box, history)
+            elif any(_same_right_end(box, before) for before in self._boxes):
+                motion = measure_scroll(history, box)
                 if motion is not None:
-                    self._crawls.append(TickerRegion(_higher(box, luma), luma, history.now_s, *motion))
+                    self._regions.append(TickerRegion(_pad(box, luma), luma, history.latest_s, *motion))
         top, bottom = rows or (0, luma.shape[0])
         self._boxes = boxes + [box for box in self._boxes if box[1] < top or box[3] > bottom]
-        return len(self._crawls) > known
+        return len(self._regions) > known
 
-    def close(self, time_s: float, passed: int) -> list[TickerMessage]:
-        """End all. Returns the messages that were still to be seen, or coming in."""
-        for crawl in self._crawls:
-            crawl.stop(time_s, passed)
-        return self._bury()
+    def close(self, time_s: float, scene_count: int) -> list[TickerMessage]:
+        """End all tickers and return their messages, those that are not complete included."""
+        for region in self._regions:
+            region.stop(time_s, scene_count)
+        return self._remove_ended()
 
-    def _bury(self) -> list[TickerMessage]:
-        over = [message for message in self.messages if not message.in_sight]
-        for message in over:
+    def _remove_ended(self) -> list[TickerMessage]:
+        ended = [message for message in self.items if not message.visible]
+        for message in ended:
             message.ended = True
-        for crawl in self._crawls:
-            crawl.messages = [message for message in crawl.messages if not message.ended]
-        self._crawls = [crawl for crawl in self._crawls if not crawl.stopped]
-        return over
+        for region in self._regions:
+            region.items = [message for message in region.items if not message.ended]
+        self._regions = [region for region in self._regions if not region.stopped]
+        return ended
 
 
-def _box(quad: np.ndarray) -> Box:
-    left, top, right, bottom = bounds(quad)
+def _to_box(quad: np.ndarray) -> Box:
+    left, top, right, bottom = bounding_box(quad)
     return int(left), int(top), int(right + 0.5), int(bottom + 0.5)
 
 
-def _clipped(box: Box, luma: np.ndarray) -> Box:
+def _clip(box: Box, luma: np.ndarray) -> Box:
     left, top, right, bottom = box
     return max(left, 0), max(top, 0), min(right, luma.shape[1]), min(bottom, luma.shape[0])
 
 
-def _higher(box: Box, luma: np.ndarray) -> Box:
-    """With room for what the first letters may lack, above and below."""
+def _pad(box: Box, luma: np.ndarray) -> Box:
+    """Extend a box above and below by what its first letters may lack."""
     left, top, right, bottom = box
-    room = round(_ROOM * (bottom - top))
-    return _clipped((left, top - room, right, bottom + room), luma)
+    padding = round(TICKER.window_padding * (bottom - top))
+    return _clip((left, top - padding, right, bottom + padding), luma)
 
 
-def _lies(quad: np.ndarray) -> bool:
-    """Whether a line is level."""
-    width, height = extent(quad)
+def _is_horizontal(quad: np.ndarray) -> bool:
+    """Return True if a line is longer than high and slopes by less than a third of its height."""
+    width, height = side_lengths(quad)
     return width > height and abs(float(quad[1][1] - quad[0][1])) < height / 3
 
 
-def _ends_alike(one: Box, other: Box) -> bool:
-    """Whether two boxes end at the same place at the right, in the same line."""
-    margin = _ALIKE * (one[3] - one[1])
+def _same_right_end(one: Box, other: Box) -> bool:
+    """Return True if two boxes end at the same place at the right, on the same line."""
+    margin = TICKER.alignment * (one[3] - one[1])
     return all(abs(one[k] - other[k]) <= margin for k in (1, 2, 3))

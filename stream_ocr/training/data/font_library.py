@@ -104,7 +104,7 @@ class FontLibrary:
 
 def scan(limits: FontLimits) -> Iterator[FontEntry]:
     """Yield every usable font, at most ``max_per_family`` of a family, each drawing once."""
-    reader = load_recognizer(presets.resolve(Settings(models="ppocr", device="cpu", threads=1)))
+    reader = load_recognizer(presets.with_model_defaults(Settings(models="ppocr", device="cpu", threads=1)))
     seen: set[str] = set()
     count: dict[str, int] = {}
     for path in font_files():

@@ -12,7 +12,7 @@ import numpy as np
 from stream_ocr.evaluation.recognition_metrics import Sample
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.input_sizes import HEIGHT
-from stream_ocr.models.recognition.preprocess import fit
+from stream_ocr.models.recognition.preprocess import resize_line
 
 VALIDATION_SHARE = 0.2
 _KEPT_HEIGHT = 2 * HEIGHT
@@ -60,7 +60,7 @@ def augment(sample: Sample, rng: random.Random) -> Sample:
         smaller = rng.uniform(10, 24) / stretched.shape[0]
         if smaller < 1 and stretched.shape[1] * smaller >= 4:
             stretched = cv2.resize(stretched, None, fx=smaller, fy=smaller, interpolation=cv2.INTER_AREA)
-    image = fit(stretched).astype(np.float32)
+    image = resize_line(stretched).astype(np.float32)
     if rng.random() < 0.3:
         image = 255 - image
     if rng.random() < 0.3:

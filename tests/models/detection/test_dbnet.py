@@ -6,7 +6,7 @@ from stream_ocr.models.detection.dbnet import STEEPNESS, Backbone, DBNet, normal
 
 
 @pytest.mark.parametrize("backbone", ["small", "resnet18"])
-def test_maps_have_half_the_resolution_and_b_is_the_soft_step_of_p_over_t(backbone: Backbone) -> None:
+def test_maps_have_half_the_resolution_and_b_is_the_sigmoid_of_p_minus_t(backbone: Backbone) -> None:
     net = DBNet(backbone)
     p_BHW, t_BHW, b_BHW = net.maps(torch.randn(2, 3, 64, 96))
     assert p_BHW.shape == t_BHW.shape == b_BHW.shape == (2, 64 // net.stride, 96 // net.stride)
@@ -14,7 +14,7 @@ def test_maps_have_half_the_resolution_and_b_is_the_soft_step_of_p_over_t(backbo
 
 
 @pytest.mark.parametrize("backbone", ["small", "resnet18"])
-def test_fusing_the_batch_norms_does_not_change_the_answer(backbone: Backbone) -> None:
+def test_fuse_does_not_change_the_output(backbone: Backbone) -> None:
     torch.manual_seed(0)
     net = DBNet(backbone)
     for module in net.modules():
@@ -31,27 +31,27 @@ def test_fusing_the_batch_norms_does_not_change_the_answer(backbone: Backbone) -
     torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-3)
 
 
-def test_inference_gives_the_p_of_training() -> None:
+def test_forward_equals_p_of_the_training_maps() -> None:
     net = DBNet("small").eval()
     x_BCHW = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(net(x_BCHW), net.maps(x_BCHW)[0])
 
 
-@pytest.mark.parametrize(("backbone", "most_mb"), [("small", 8.0), ("resnet18", 25.0)])
-def test_weights_stay_small_in_fp16(backbone: Backbone, most_mb: float) -> None:
-    assert sum(v.numel() * 2 for v in DBNet(backbone).state_dict().values()) / 1e6 < most_mb
+@pytest.mark.parametrize(("backbone", "max_mb"), [("small", 8.0), ("resnet18", 25.0)])
+def test_weights_stay_below_their_size_limit_in_fp16(backbone: Backbone, max_mb: float) -> None:
+    assert sum(v.numel() * 2 for v in DBNet(backbone).state_dict().values()) / 1e6 < max_mb
 
 
-def test_a_size_that_does_not_fit_is_refused_in_words() -> None:
+def test_dbnet_rejects_sizes_that_are_not_multiples_of_32() -> None:
     with pytest.raises(ValueError, match=r"100×64.*multiples of 32"):
         DBNet("small").eval()(torch.zeros(1, 3, 64, 100))
 
 
 def test_normalise_moves_channels_first_and_keeps_leading_dimensions() -> None:
-    picture = np.zeros((2, 4, 6, 3), np.uint8)
-    picture[..., 1] = 255
-    x_BCHW = normalise(picture)
+    image = np.zeros((2, 4, 6, 3), np.uint8)
+    image[..., 1] = 255
+    x_BCHW = normalise(image)
     assert x_BCHW.shape == (2, 3, 4, 6)
     assert x_BCHW[:, 0].unique().tolist() == [pytest.approx(-127.5 / 64)]
     assert x_BCHW[:, 1].unique().tolist() == [pytest.approx(127.5 / 64)]

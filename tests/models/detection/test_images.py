@@ -16,15 +16,15 @@ OWN = Settings.load(overrides=["models=builtin"])
 
 @pytest.fixture
 def sign(tmp_path: Path) -> Path:
-    picture = Image.new("RGB", (641, 359), (40, 60, 90))
-    ImageDraw.Draw(picture).text((120, 150), "PLATFORM 12", (250, 250, 240), ImageFont.load_default(56))
+    image = Image.new("RGB", (641, 359), (40, 60, 90))
+    ImageDraw.Draw(image).text((120, 150), "PLATFORM 12", (250, 250, 240), ImageFont.load_default(56))
     path = tmp_path / "sign.png"
-    picture.save(path)
+    image.save(path)
     return path
 
 
-def test_a_line_is_found_where_it_stands(sign: Path) -> None:
-    (found,) = images.detect([sign], OWN)
+def test_detect_images_finds_a_line_at_its_place(sign: Path) -> None:
+    (found,) = images.detect_images([sign], OWN)
     assert found.image == str(sign)
     (quad,) = found.quads
     left, top = np.min(quad, axis=0)
@@ -33,40 +33,33 @@ def test_a_line_is_found_where_it_stands(sign: Path) -> None:
     assert top < 170 < 190 < bottom
 
 
-def test_found_is_one_json_object_an_image(sign: Path) -> None:
+def test_image_detections_encode_as_one_json_object_per_image(sign: Path) -> None:
     import msgspec
 
-    (found,) = images.detect([sign], OWN)
+    (found,) = images.detect_images([sign], OWN)
     assert set(json.loads(msgspec.json.encode(found))) == {"image", "quads", "scores"}
 
 
-def test_outlines_come_along_when_they_are_asked_for(sign: Path, tmp_path: Path) -> None:
-    (found,) = images.detect([sign], OWN, outlines=True)
+def test_detect_images_adds_polygons_on_request(sign: Path, tmp_path: Path) -> None:
+    (found,) = images.detect_images([sign], OWN, polygons=True)
     assert len(found.polygons) == len(found.quads) == 1
     assert iou(np.array(found.polygons[0]), np.array(found.quads[0])) > 0.7
-    assert images.draw(found, tmp_path).name == "sign.png"
+    assert images.draw_detections(found, tmp_path).name == "sign.png"
 
 
-def test_a_drawn_picture_has_the_size_of_the_original(sign: Path, tmp_path: Path) -> None:
-    (found,) = images.detect([sign], OWN)
+def test_draw_detections_keeps_the_size_of_the_image(sign: Path, tmp_path: Path) -> None:
+    (found,) = images.detect_images([sign], OWN)
     folder = tmp_path / "drawn"
     folder.mkdir()
-    drawn = cv2.imread(str(images.draw(found, folder)))
+    drawn = cv2.imread(str(images.draw_detections(found, folder)))
     assert drawn is not None
     assert drawn.shape == (359, 641, 3)
 
 
-def test_what_is_no_picture_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_detect_images_raises_source_error_for_a_file_that_is_not_an_image(tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.png"
-    rubbish.write_bytes(b"not a picture")
-    with pytest.raises(SourceError, match="no picture"):
-        list(images.detect([rubbish], OWN))
+    rubbish.write_bytes(b"not an image")
+    with pytest.raises(SourceError, match="not an image"):
+        list(images.detect_images([rubbish], OWN))
     with pytest.raises(SourceError, match="cannot be read"):
-        list(images.detect([tmp_path / "missing.png"], OWN))
-
-
-def test_grey_survives_the_way_through_yuv() -> None:
-    picture = np.full((5, 7, 3), 128, dtype=np.uint8)
-    frame = images.frame_of(picture)
-    assert frame.size == (7, 5)
-    assert frame.y == pytest.approx(np.full((5, 7), 126), abs=1)
+        list(images.detect_images([tmp_path / "missing.png"], OWN))

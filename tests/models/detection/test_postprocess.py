@@ -8,7 +8,7 @@ from stream_ocr.models.detection.postprocess import find_boxes, find_polygons, u
 from stream_ocr.training.targets import make_targets
 
 
-def turned(quad: np.ndarray, degrees: float) -> np.ndarray:
+def rotated(quad: np.ndarray, degrees: float) -> np.ndarray:
     centre, angle = quad.mean(axis=0), np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (quad - centre) @ matrix + centre
@@ -18,7 +18,7 @@ def kernels_of(*quads: np.ndarray, size: tuple[int, int] = (640, 384)) -> np.nda
     return make_targets(np.array(quads), size, shrink=0.6).kernel * 0.9
 
 
-def test_unclip_is_the_exact_inverse_of_the_shrinking() -> None:
+def test_unclip_distance_is_the_exact_inverse_of_the_shrinking() -> None:
     sizes = np.array([[400.0, 12.0], [60.0, 60.0], [30.0, 90.0], [9.0, 7.0]])
     shrunken_by = sizes.prod(axis=1) * (1 - 0.6**2) / (2 * sizes.sum(axis=1))
     kernels = sizes - 2 * shrunken_by[:, None]
@@ -27,15 +27,15 @@ def test_unclip_is_the_exact_inverse_of_the_shrinking() -> None:
 
 @pytest.mark.parametrize("degrees", [0, -5, 12, -30, 44, 60])
 @pytest.mark.parametrize(("width", "height"), [(220, 24), (200, 60), (40, 12)])
-def test_targets_come_back_as_the_quads_they_were_made_of(width: float, height: float, degrees: float) -> None:
-    quad = turned(rectangle(210, 180, width, height), degrees)
-    ((found, score),) = find_boxes(kernels_of(quad), unclip=1.0)
+def test_find_boxes_recovers_the_quads_behind_training_targets(width: float, height: float, degrees: float) -> None:
+    quad = rotated(rectangle(210, 180, width, height), degrees)
+    ((found, score),) = find_boxes(kernels_of(quad), unclip_ratio=1.0)
     assert score == pytest.approx(0.9, abs=1e-3)
     assert iou(found * 2, quad) > {60: 0.9, 24: 0.8, 12: 0.65}[height]  # the map knows two pixels as one
     assert np.abs(found * 2 - quad).max() < 4
 
 
-def test_best_first_and_no_more_than_asked_for() -> None:
+def test_find_boxes_returns_the_best_max_boxes() -> None:
     p_HW = kernels_of(rectangle(20, 20, 200, 30), rectangle(20, 80, 200, 30), rectangle(20, 140, 200, 30))
     p_HW[35:50] *= 0.9
     boxes = find_boxes(p_HW, max_boxes=2)
@@ -43,13 +43,13 @@ def test_best_first_and_no_more_than_asked_for() -> None:
     assert all(score == pytest.approx(0.9, abs=1e-3) for _, score in boxes)
 
 
-def test_weak_regions_are_dropped() -> None:
+def test_find_boxes_drops_boxes_below_box_thresh() -> None:
     p_HW = kernels_of(rectangle(20, 20, 200, 30)) * 0.6
-    assert find_boxes(p_HW, score=0.6) == []
-    assert len(find_boxes(p_HW, score=0.5)) == 1
+    assert find_boxes(p_HW, box_thresh=0.6) == []
+    assert len(find_boxes(p_HW, box_thresh=0.5)) == 1
 
 
-def test_text_inside_a_frame_is_found_and_the_frame_is_not() -> None:
+def test_find_boxes_finds_text_inside_a_rectangle_but_not_the_rectangle() -> None:
     p_HW = kernels_of(rectangle(120, 100, 200, 30))
     cv2.rectangle(p_HW, (20, 20), (250, 150), 0.9, 3)
     ((quad, _),) = find_boxes(p_HW)
@@ -57,7 +57,7 @@ def test_text_inside_a_frame_is_found_and_the_frame_is_not() -> None:
 
 
 @pytest.mark.parametrize("find", [find_boxes, find_polygons])
-def test_degenerate_maps_are_harmless(find) -> None:  # type: ignore[no-untyped-def]
+def test_find_functions_accept_degenerate_maps(find) -> None:  # type: ignore[no-untyped-def]
     assert find(np.zeros((0, 0), np.float32)) == []
     assert find(np.zeros((40, 60), np.float32)) == []
     dot = np.zeros((40, 60), np.float32)
@@ -71,19 +71,19 @@ def test_degenerate_maps_are_harmless(find) -> None:  # type: ignore[no-untyped-
     assert all(np.isfinite(quad).all() for quad, _ in find(np.full((40, 60), np.nan, np.float32)))
 
 
-def test_ten_thousand_specks_are_bounded() -> None:
+def test_find_boxes_bounds_ten_thousand_specks() -> None:
     p_HW = np.zeros((400, 400), np.float32)
     for y, x in ((y, x) for y in range(3) for x in range(3)):
         p_HW[y::4, x::4] = 0.9
     assert len(find_boxes(p_HW, max_boxes=300)) == 300
 
 
-def test_fifty_lines_are_fifty_boxes() -> None:
+def test_find_boxes_keeps_fifty_lines_apart() -> None:
     lines = [rectangle(30 + 240 * (i % 5), 20 + 70 * (i // 5), 150, 28) for i in range(50)]
     assert len(find_boxes(kernels_of(*lines, size=(1280, 736)))) == 50
 
 
-def test_polygons_follow_a_bend() -> None:
+def test_find_polygons_follows_curved_text() -> None:
     p_HW = np.zeros((200, 300), np.float32)
     cv2.ellipse(p_HW, (150, 180), (110, 110), 0, 200, 340, 0.9, 10)
     ((polygon, score),) = find_polygons(p_HW)
@@ -94,8 +94,8 @@ def test_polygons_follow_a_bend() -> None:
     assert 110 * np.deg2rad(140) * 10 < bent < 0.7 * cv2.contourArea(quad.astype(np.float32))
 
 
-def test_a_polygon_of_a_straight_line_is_its_quad() -> None:
+def test_find_polygons_returns_the_quad_of_a_straight_line() -> None:
     line = rectangle(100, 100, 200, 30)
-    ((polygon, _),) = find_polygons(kernels_of(line), unclip=1.0)
+    ((polygon, _),) = find_polygons(kernels_of(line), unclip_ratio=1.0)
     hull = cv2.boxPoints(cv2.minAreaRect((polygon * 2).astype(np.float32)))
     assert iou(hull, line) > 0.85

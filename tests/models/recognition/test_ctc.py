@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import NOTHING, beam_search, best_path, greedy, log_likelihoods, peaks
+from stream_ocr.models.recognition.ctc import NO_TEXT, alignment_peaks, beam_search, best_path, greedy, log_likelihoods
 
 CHARSET = Charset("abc")
 
@@ -18,38 +18,38 @@ def scores(path: list[int], peaks: list[float]) -> np.ndarray:
     return p_TC
 
 
-def test_repeats_collapse_and_blanks_part_doubles() -> None:
+def test_greedy_collapses_repeats_and_splits_doubles_at_blanks() -> None:
     path = [0, 1, 1, 0, 1, 2, 2, 0, 3]
     assert greedy(scores(path, [0.9] * len(path)), CHARSET).text == "aabc"
 
 
-def test_confidence_of_a_character_is_its_peak_and_of_the_text_the_geometric_mean() -> None:
+def test_greedy_confidence_is_the_peak_of_a_character_and_the_geometric_mean_of_a_text() -> None:
     decoded = greedy(scores([1, 1, 0, 2], [0.6, 0.9, 0.99, 0.4]), CHARSET)
     assert decoded.text == "ab"
     assert decoded.char_confidences == pytest.approx((0.9, 0.4))
     assert decoded.confidence == pytest.approx((0.9 * 0.4) ** 0.5)
 
 
-def test_blanks_alone_read_as_nothing() -> None:
-    assert greedy(scores([0, 0], [0.9, 0.9]), CHARSET) == NOTHING
+def test_greedy_reads_blanks_as_no_text() -> None:
+    assert greedy(scores([0, 0], [0.9, 0.9]), CHARSET) == NO_TEXT
 
 
-def test_one_step_is_enough_for_a_character() -> None:
+def test_greedy_reads_a_character_of_one_step() -> None:
     assert greedy(scores([3], [0.8]), CHARSET).text == "c"
 
 
-def test_scores_of_another_charset_are_refused() -> None:
+def test_greedy_rejects_scores_of_another_charset() -> None:
     with pytest.raises(ValueError, match="4 classes"):
         greedy(np.zeros((5, 7)), CHARSET)
 
 
-def test_each_character_knows_its_steps() -> None:
+def test_best_path_returns_the_steps_of_each_character() -> None:
     decoded, spans = best_path(scores([0, 1, 1, 0, 1, 2], [0.9] * 6), CHARSET)
     assert decoded.text == "aab"
     assert spans.tolist() == [[1, 3], [4, 5], [5, 6]]
 
 
-# Against every way there is of spelling a text.
+# Compared with a sum over all alignments.
 
 
 def noise(steps: int, seed: int) -> np.ndarray:
@@ -67,33 +67,33 @@ def all_texts(p_TC: np.ndarray) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_wide_beam_finds_the_most_probable_text(seed: int) -> None:
+def test_beam_search_with_a_wide_beam_finds_the_most_probable_text(seed: int) -> None:
     p_TC = noise(5, seed)
     texts = all_texts(p_TC)
     assert beam_search(p_TC, CHARSET, width=500).text == max(texts, key=lambda text: texts[text])
 
 
-def test_a_beam_may_beat_the_best_path() -> None:
+def test_beam_search_can_beat_the_best_path() -> None:
     p_TC = np.array([[0.4, 0.3, 0.3, 0], [0.4, 0.3, 0.3, 0]])  # every path of two blanks: 0.16; "a": 0.33
-    assert greedy(p_TC, CHARSET) == NOTHING
+    assert greedy(p_TC, CHARSET) == NO_TEXT
     read = beam_search(p_TC, CHARSET, width=8)
     assert read.text in ("a", "b")
     assert read.char_confidences == pytest.approx((0.3,))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_likelihoods_are_those_of_all_paths_together(seed: int) -> None:
+def test_log_likelihoods_sum_over_all_paths(seed: int) -> None:
     p_TC = noise(5, seed)
     texts = all_texts(p_TC)
-    wanted = ["", "a", "ab", "aa", "bb", "abc", "cab", "abcab"]
-    codes = np.zeros((len(wanted), 6), int)
-    for row, text in zip(codes, wanted, strict=True):
+    expected = ["", "a", "ab", "aa", "bb", "abc", "cab", "abcab"]
+    codes = np.zeros((len(expected), 6), int)
+    for row, text in zip(codes, expected, strict=True):
         row[: len(text)] = CHARSET.encode(text)
-    found = np.exp(log_likelihoods(p_TC, codes, np.array([len(text) for text in wanted])))
-    assert found == pytest.approx([texts[text] for text in wanted], rel=1e-6)
+    found = np.exp(log_likelihoods(p_TC, codes, np.array([len(text) for text in expected])))
+    assert found == pytest.approx([texts[text] for text in expected], rel=1e-6)
 
 
-def test_long_scores_do_not_underflow() -> None:
+def test_log_likelihoods_of_long_lines_do_not_underflow() -> None:
     p_TC = scores([1, 0, 2, 0] * 200, [0.99] * 800)
     (log_p,) = log_likelihoods(p_TC, np.array([[1, 2] * 200]), np.array([400]))
     assert log_p == pytest.approx(800 * np.log(0.99), abs=4)  # the best path has nearly all of it
@@ -101,23 +101,23 @@ def test_long_scores_do_not_underflow() -> None:
     assert -6000 < log_p < -1000
 
 
-def test_peaks_of_a_text_that_is_not_the_best_one() -> None:
+def test_alignment_peaks_of_a_text_that_is_not_the_best_one() -> None:
     p_TC = scores([0, 1, 0, 2, 2, 0], [0.9, 0.7, 0.9, 0.6, 0.8, 0.9])
-    assert peaks(p_TC, CHARSET.encode("ab")) == pytest.approx([0.7, 0.8])
-    assert peaks(p_TC, CHARSET.encode("cb")) == pytest.approx([0.1, 0.8])
-    assert peaks(p_TC[:2], CHARSET.encode("aba")) == [0, 0, 0]
+    assert alignment_peaks(p_TC, CHARSET.encode("ab")) == pytest.approx([0.7, 0.8])
+    assert alignment_peaks(p_TC, CHARSET.encode("cb")) == pytest.approx([0.1, 0.8])
+    assert alignment_peaks(p_TC[:2], CHARSET.encode("aba")) == [0, 0, 0]
 
 
-def test_only_what_is_allowed_is_read() -> None:
+def test_beam_search_reads_only_allowed_text() -> None:
     p_TC = scores([1, 0, 2, 0, 3], [0.9] * 5)
     assert beam_search(p_TC, CHARSET, width=16).text == "abc"
     assert len(beam_search(p_TC, CHARSET, width=16, allows=two_letters).text) == 2
-    assert beam_search(p_TC, CHARSET, width=16, allows=nothing) == NOTHING
+    assert beam_search(p_TC, CHARSET, width=16, allows=allow_nothing) == NO_TEXT
 
 
 def two_letters(text: str, whole: bool) -> bool:  # noqa: FBT001
     return len(text) == 2 if whole else len(text) <= 2
 
 
-def nothing(text: str, whole: bool) -> bool:  # noqa: FBT001
+def allow_nothing(text: str, whole: bool) -> bool:  # noqa: FBT001
     return not (text or whole)

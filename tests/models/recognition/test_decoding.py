@@ -7,8 +7,8 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
 from stream_ocr.models import zoo
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded
-from stream_ocr.models.recognition.decoding import of_sources, transcription
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
+from stream_ocr.models.recognition.decoding import make_decoder, source_decoders
 
 
 def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charset: Charset = DEFAULT) -> np.ndarray:
@@ -22,18 +22,18 @@ def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charse
     return p_TC / p_TC.sum(axis=1, keepdims=True)
 
 
-def read(p_TC: np.ndarray, **wanted: object) -> Decoded:
-    section = Settings.model_validate({"recognition": wanted}).recognition
-    return transcription(section, DEFAULT, beam=section.beam)(p_TC)
+def read(p_TC: np.ndarray, **constraints: object) -> Decoded:
+    section = Settings.model_validate({"recognition": constraints}).recognition
+    return make_decoder(section, DEFAULT, beam=section.beam)(p_TC)
 
 
-def test_the_best_path_unless_told_otherwise() -> None:
+def test_make_decoder_decodes_the_best_path_by_default() -> None:
     assert read(scores("GATE 4")).text == "GATE 4"
     assert read(scores("GATE 4"), beam=8).text == "GATE 4"
 
 
 @pytest.mark.parametrize(
-    ("seen", "pattern", "text"),
+    ("raw", "pattern", "text"),
     [
         ("LSI5 EBC", r"[A-Z]{2}\d{2} [A-Z]{3}", "LS15 EBC"),
         ("I2:O5", r"\d\d:\d\d", "12:05"),
@@ -41,30 +41,30 @@ def test_the_best_path_unless_told_otherwise() -> None:
         ("GATE 4", r"(?i)gate \w+", "GATE 4"),
     ],
 )
-def test_what_is_read_matches_the_pattern(seen: str, pattern: str, text: str) -> None:
-    lookalikes = {i: ({"I": "1", "O": "0"}[c], 0.05) for i, c in enumerate(seen) if c in "IO" and text[i] != c}
-    assert read(scores(seen, lookalikes), pattern=pattern).text == text
+def test_make_decoder_with_a_pattern_reads_only_matching_text(raw: str, pattern: str, text: str) -> None:
+    lookalikes = {i: ({"I": "1", "O": "0"}[c], 0.05) for i, c in enumerate(raw) if c in "IO" and text[i] != c}
+    assert read(scores(raw, lookalikes), pattern=pattern).text == text
 
 
-def test_what_cannot_match_is_not_read() -> None:
+def test_make_decoder_with_a_pattern_rejects_text_that_cannot_match() -> None:
     assert (
-        read(scores("WELCOME"), pattern=r"\d\d") == NOTHING
+        read(scores("WELCOME"), pattern=r"\d\d") == NO_TEXT
         or read(scores("WELCOME"), pattern=r"\d\d").confidence < 0.01
     )
 
 
-def test_a_lexicon_is_a_file_of_words(tmp_path: Path) -> None:
+def test_make_decoder_reads_the_lexicon_from_a_file(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("gate\n\nplatform\n")
-    seen = scores("GATF 4", {3: ("E", 0.1)})
-    assert read(seen, lexicon=words).text == "GATE 4"
-    assert read(seen, lexicon=words, lexicon_distance=0).text == "GATF 4"
+    raw = scores("GATF 4", {3: ("E", 0.1)})
+    assert read(raw, lexicon=words).text == "GATE 4"
+    assert read(raw, lexicon=words, lexicon_distance=0).text == "GATF 4"
 
 
-def test_mistakes_are_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"recognition.pattern.*no regular expression"):
+def test_constraints_raise_settings_errors(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"recognition.pattern.*not a valid regular expression"):
         Settings.load(overrides=["recognition.pattern='(a'"])
-    with pytest.raises(SettingsError, match="only one of them"):
+    with pytest.raises(SettingsError, match="only one of the two"):
         Settings.load(overrides=["recognition.pattern=a", "recognition.lexicon=words.txt"])
     with pytest.raises(SettingsError, match="cannot be read"):
         read(scores("a"), lexicon=tmp_path / "missing.txt")
@@ -73,30 +73,30 @@ def test_mistakes_are_told_in_a_sentence(tmp_path: Path) -> None:
         read(scores("a"), lexicon=tmp_path / "empty.txt")
 
 
-def test_a_source_may_have_a_vocabulary_of_its_own(tmp_path: Path) -> None:
+def test_source_decoders_uses_the_constraints_of_each_source(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("gate\n")
     sources = {
         "gate": {"path": "/dev/video0", "lexicon": tmp_path / "words.txt"},
         "plates": {"path": "/dev/video1", "pattern": "[A-Z]{4}"},
         "hall": {"path": "/dev/video2"},
     }
-    own = of_sources(Settings.model_validate({"sources": sources}), DEFAULT)
-    seen = scores("GATF 4", {3: ("E", 0.1)})
-    assert {name: transcribe(seen).text for name, transcribe in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
+    own = source_decoders(Settings.model_validate({"sources": sources}), DEFAULT)
+    raw = scores("GATF 4", {3: ("E", 0.1)})
+    assert {name: decode(raw).text for name, decode in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
 
 
 @pytest.mark.parametrize("choice", ["builtin", "ppocr"])
-def test_both_engines_follow_the_settings(choice: str, tmp_path: Path) -> None:
+def test_load_recognizer_decodes_as_the_settings_say(choice: str, tmp_path: Path) -> None:
     if choice == "ppocr":
         pytest.importorskip("rapidocr", reason="pip install 'stream-ocr[ppocr]'")
     words = tmp_path / "words.txt"
     words.write_text("gate\n")
-    for wanted, text in (
+    for constraints, text in (
         ("lexicon_distance=1", "GATF"),
         (f"lexicon={words}", "GATE"),
         ("pattern='[A-E]*T[A-E]*'", "BATE"),
         ("beam=4", "GATF"),
     ):
-        overrides = [f"models={choice}", f"recognition.{wanted}", "device=cpu"]
-        reader = zoo.load_recognizer(Settings.load(overrides=overrides))
-        assert reader.transcribe(scores("GATF", {0: ("B", 0.1), 3: ("E", 0.1)}, reader.charset)).text == text
+        overrides = [f"models={choice}", f"recognition.{constraints}", "device=cpu"]
+        recognizer = zoo.load_recognizer(Settings.load(overrides=overrides))
+        assert recognizer.decode(scores("GATF", {0: ("B", 0.1), 3: ("E", 0.1)}, recognizer.charset)).text == text

@@ -5,7 +5,8 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
-from stream_ocr.models.recognition.lexicon import LONGEST, Lexicon, _letters
+from stream_ocr.models.recognition.lexicon import Lexicon, _letter_set
+from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
 WORDS = ["platform", "station", "stations", "departure", "o'clock", "NASA", "Zürich", "of", "off"]
 
@@ -21,11 +22,11 @@ def scores(text: str, hint: str = "") -> np.ndarray:
 
 
 def read(text: str, hint: str = "", distance: int = 2) -> str:
-    return Lexicon(WORDS, DEFAULT, distance=distance).transcribe(scores(text, hint)).text
+    return Lexicon(WORDS, DEFAULT, distance=distance).decode(scores(text, hint)).text
 
 
 @pytest.mark.parametrize(
-    ("seen", "hint", "text"),
+    ("raw", "hint", "text"),
     [
         ("platfarm", "platform", "platform"),
         ("PLATF0RM", "PLATFORM", "PLATFORM"),
@@ -44,36 +45,36 @@ def read(text: str, hint: str = "", distance: int = 2) -> str:
         ("Staton", "Staton", "Staton"),  # a name: nothing speaks for another letter
     ],
 )
-def test_words_are_corrected_and_all_else_stays(seen: str, hint: str, text: str) -> None:
-    assert read(seen, hint) == text
+def test_lexicon_corrects_words_and_keeps_the_rest(raw: str, hint: str, text: str) -> None:
+    assert read(raw, hint) == text
 
 
-def test_nothing_is_corrected_beyond_the_distance() -> None:
+def test_lexicon_corrects_nothing_beyond_the_distance() -> None:
     assert read("plotfarm", "platform", 2) == "platform"
     assert read("plotfarm", "platform", 1) == "plotfarm"
     assert read("platfarm", "platform", 0) == "platfarm"
 
 
-def test_of_several_candidates_the_most_probable_one_is_taken() -> None:
+def test_lexicon_takes_the_most_probable_candidate() -> None:
     assert read("statiom", "station") == "station"
     assert read("stationz", "stations") == "stations"
     two = Lexicon(["cat", "cut"], DEFAULT, distance=1)
-    assert two.transcribe(scores("cot", "cut")).text == "cut"
-    assert two.transcribe(scores("cot", "cAt")).text == "cat"
+    assert two.decode(scores("cot", "cut")).text == "cut"
+    assert two.decode(scores("cot", "cAt")).text == "cat"
 
 
-def test_confidence_is_what_the_network_has_for_the_corrected_characters() -> None:
-    fixed = Lexicon(["cut"], DEFAULT, distance=1).transcribe(scores("cot", "cut"))
+def test_lexicon_confidence_is_that_of_the_corrected_characters() -> None:
+    fixed = Lexicon(["cut"], DEFAULT, distance=1).decode(scores("cot", "cut"))
     assert fixed.text == "cut"
     assert fixed.char_confidences == pytest.approx((0.998, 0.15, 0.998), abs=0.01)
 
 
-def test_what_cannot_be_spelled_is_never_read() -> None:
-    words = Lexicon(["Łódź", "x" * (LONGEST + 1), "", "fine"], DEFAULT, distance=2)
+def test_lexicon_leaves_out_words_that_the_charset_cannot_spell() -> None:
+    words = Lexicon(["Łódź", "x" * (THRESHOLDS.lexicon_max_length + 1), "", "fine"], DEFAULT, distance=2)
     assert len(words) == 1
 
 
-def test_the_scan_finds_what_a_comparison_with_every_word_finds() -> None:
+def test_near_finds_what_a_comparison_with_every_word_finds() -> None:
     rng = random.Random(1)
     words = sorted({"".join(rng.choices("aeiostnr'1", k=rng.randint(1, 9))) for _ in range(2000)})
     book = Lexicon(words, DEFAULT, distance=3)
@@ -86,18 +87,18 @@ def test_the_scan_finds_what_a_comparison_with_every_word_finds() -> None:
         assert distances == sorted(distances)
 
 
-def test_one_edit_changes_at_most_two_of_the_letters() -> None:
+def test_letter_set_changes_by_at_most_two_elements_per_edit() -> None:
     rng = random.Random(2)
     for _ in range(500):
         word = "".join(rng.choices("abcabcz-é9", k=rng.randint(2, 12)))
         i, letter = rng.randrange(len(word)), rng.choice("abcz-é9")
         for edited in (word[:i] + word[i + 1 :], word[:i] + letter + word[i:], word[:i] + letter + word[i + 1 :]):
-            assert (_letters(word) ^ _letters(edited)).bit_count() <= 2
+            assert (_letter_set(word) ^ _letter_set(edited)).bit_count() <= 2
 
 
-def test_a_letter_that_is_two_in_lower_case_is_left_as_it_was_read() -> None:
+def test_lexicon_keeps_a_word_whose_lower_case_is_longer() -> None:
     charset = Charset("İabilnstu")
     ids = charset.encode("İstanbil")
     p_TC = np.full((2 * len(ids), len(charset)), 1e-4, np.float32)
     p_TC[np.arange(0, len(p_TC), 2), ids] = p_TC[1::2, 0] = 1
-    assert Lexicon(["istanbul"], charset, distance=2).transcribe(p_TC).text == "İstanbil"
+    assert Lexicon(["istanbul"], charset, distance=2).decode(p_TC).text == "İstanbil"

@@ -1,6 +1,6 @@
 import torch
 
-from stream_ocr.models.backends.base import fold_batch_norms
+from stream_ocr.models.backends.torch import fold_batch_norms
 from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
 
 

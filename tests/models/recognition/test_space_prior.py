@@ -3,7 +3,7 @@ import pytest
 
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import greedy
-from stream_ocr.models.recognition.space_prior import spaced
+from stream_ocr.models.recognition.space_prior import apply_space_prior
 
 CHARSET = Charset(" ABDYIm")
 
@@ -20,10 +20,10 @@ def line(letters: dict[int, str], spaces: dict[int, float], steps: int = 40) -> 
 
 
 def read(p_TC: np.ndarray) -> str:
-    return greedy(spaced(p_TC, CHARSET), CHARSET).text
+    return greedy(apply_space_prior(p_TC, CHARSET), CHARSET).text
 
 
-def test_a_space_that_is_unsure_is_read_where_the_letters_are_far_apart() -> None:
+def test_apply_space_prior_reads_an_unsure_space_where_letters_are_far_apart() -> None:
     near = line({0: "A", 6: "D", 12: "A", 18: "Y"}, {3: 0.08})
     far = line({0: "A", 11: "D", 17: "A", 23: "Y"}, {5: 0.08})
     assert greedy(far, CHARSET).text == "ADAY"
@@ -31,11 +31,11 @@ def test_a_space_that_is_unsure_is_read_where_the_letters_are_far_apart() -> Non
     assert read(far) == "A DAY"
 
 
-def test_where_nothing_speaks_for_a_space_there_is_none_however_far_the_letters() -> None:
+def test_apply_space_prior_invents_no_space_without_evidence() -> None:
     assert read(line({0: "A", 20: "D", 26: "A", 32: "Y"}, {10: 0.01})) == "ADAY"
 
 
-def test_wide_letters_are_farther_apart_and_narrow_ones_nearer() -> None:
+def test_apply_space_prior_allows_for_the_width_of_letters() -> None:
     wide = line({0: "A", 6: "D", 12: "A", 20: "m", 30: "m"}, {25: 0.08})
     narrow = line({0: "A", 6: "D", 12: "A", 18: "Y", 26: "I"}, {22: 0.08})
     assert read(wide) == "ADAmm"
@@ -43,7 +43,7 @@ def test_wide_letters_are_farther_apart_and_narrow_ones_nearer() -> None:
 
 
 @pytest.mark.parametrize("letters", [{}, {3: "A"}, {3: "A", 9: "B"}])
-def test_a_line_of_a_few_letters_is_read_as_it_is(letters: dict[int, str]) -> None:
-    scores = spaced(line(letters, {}), CHARSET)
+def test_apply_space_prior_leaves_short_lines_as_they_are(letters: dict[int, str]) -> None:
+    scores = apply_space_prior(line(letters, {}), CHARSET)
     assert greedy(scores, CHARSET).text == "".join(letters.values())
     np.testing.assert_allclose(scores.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""The page in a real browser."""
+"""The dashboard and reports in a real browser."""
 
 import base64
 import json
@@ -12,19 +12,19 @@ import pytest
 
 import stream_ocr
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.geometry import grown
-from stream_ocr.events.spans import spans
-from stream_ocr.synthetic.scene import Scene, Text, clock, demo_scene, line, pictures, render, truth
-from stream_ocr.testing import follow, published_event
+from stream_ocr.core.geometry import expand
+from stream_ocr.events.spans import build_spans
+from stream_ocr.synthetic.scene import Scene, Text, clock, demo_scene, draw_frames, linear_path, render, truth
+from stream_ocr.testing import published_event, read_scripted
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz.annotate import annotate
 from stream_ocr.viz.report.page import Report
-from stream_ocr.viz.thumbnails import jpeg
+from stream_ocr.viz.thumbnails import encode_jpeg
 
 HOSTILE = {
     "script": "<script>document.title='owned'</script>",
     "image": '"><img src=x onerror="document.title=\'owned\'">',
-    "turned": "invoice\u202egnp.exe",
+    "bidi": "invoice\u202egnp.exe",
     "long": "W" * 10_000,
     "control": "a\x00b\x1b[2J\n\tc",
     "wide": "漢字" * 500,
@@ -34,7 +34,7 @@ SCENE = Scene(
         Text("Good morning", 0.4, 2.0, (320, 300), "middle", height=28),
         Text("The train is late", 2.0, 4.4, (320, 300), "middle", height=28),
         Text(clock("12:34:56"), 0.0, 5.0, (470, 24), height=28, outline=None, panel=(20, 20, 28)),
-        Text("PLATFORM", 0.8, 4.6, line(0.8, (40, 180), 4.6, (420, 120)), height=30, panel=(28, 52, 110)),
+        Text("PLATFORM", 0.8, 4.6, linear_path(0.8, (40, 180), 4.6, (420, 120)), height=30, panel=(28, 52, 110)),
     ),
     duration_s=5.0,
     size=(640, 360),
@@ -44,20 +44,20 @@ SCENE = Scene(
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """(video, its log, truth): events that are right, of a clip that any browser plays."""
+    """Return (video, log, truth) of a clip that any browser plays, with exact events."""
     folder = tmp_path_factory.mktemp("clip")
     render(SCENE, folder / "clip.mp4")
     true = truth(SCENE)
     start = SCENE.start_s
-    grey = ((float(t) + start, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for t, picture in pictures(SCENE))
-    events = follow(grey, true)
+    grey = ((float(t) + start, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for t, picture in draw_frames(SCENE))
+    events = read_scripted(grey, true)
     (folder / "events.jsonl").write_bytes(b"".join(event.to_json() + b"\n" for event in events))
     return folder / "clip.mp4", folder / "events.jsonl", true
 
 
 @pytest.fixture
 def watch(browse, serve, clip):
-    """The page of the clip, once its events are there."""
+    """Return a function that opens the dashboard of the clip and waits for its events."""
 
     def watch(**options):
         opened = browse(serve(clip[1], clip[0]), **options)
@@ -68,13 +68,13 @@ def watch(browse, serve, clip):
 
 
 def seek(page, seconds: float) -> None:
-    """Show the frame at a time, and wait until its boxes are drawn."""
+    """Show the frame at a time and wait until its boxes are drawn."""
     page.evaluate(
         """seconds => new Promise(done => {
             const { screen } = streamOcr;
             const next = requestAnimationFrame;
             const shown = () => Math.abs(screen.time - seconds) < 0.02 ? next(() => next(done)) : next(shown);
-            screen.video.requestVideoFrameCallback(shown);  // it may be called for the frame before
+            screen.video.requestVideoFrameCallback(shown);  // may be called for the previous frame
             screen.seek(seconds);
         })""",
         seconds,
@@ -82,7 +82,7 @@ def seek(page, seconds: float) -> None:
 
 
 def box_of(page, text: str):
-    """(left, top, right, bottom) of the outline of a text, as shares of the video's width and height; or None."""
+    """Return (left, top, right, bottom) of the outline of a text as shares of the video's size, or None."""
     return page.evaluate(
         """text => {
             const named = group => group.querySelector("text").textContent === text;
@@ -104,7 +104,7 @@ def intersection_over_union(a, b) -> float:
 
 
 @pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
-def test_boxes_lie_on_the_text_of_the_frame_that_is_shown(watch, clip, viewport):
+def test_boxes_match_the_texts_of_the_displayed_frame(watch, clip, viewport):
     opened = watch(viewport=viewport)
     page = opened.page
     width, height = SCENE.size
@@ -122,7 +122,7 @@ def test_boxes_lie_on_the_text_of_the_frame_that_is_shown(watch, clip, viewport)
     assert checked >= 12
 
 
-def test_what_is_not_in_the_frame_has_no_box(watch):
+def test_texts_outside_the_frame_have_no_box(watch):
     opened = watch()
     page = opened.page
     seek(page, SCENE.start_s + 1.0)
@@ -132,12 +132,12 @@ def test_what_is_not_in_the_frame_has_no_box(watch):
     assert box_of(page, "The train is late")
 
 
-def test_the_timeline_jumps(watch):
+def test_click_on_timeline_seeks(watch):
     opened = watch()
     page = opened.page
-    place = "streamOcr.timeline.placeOf(streamOcr.model.spans.find(s => s.text === 'The train is late'))"
-    opened.until(place)
-    x, y = page.evaluate(place)
+    position = "streamOcr.timeline.positionOf(streamOcr.model.spans.find(s => s.text === 'The train is late'))"
+    opened.until(position)
+    x, y = page.evaluate(position)
     page.mouse.click(x, y)
     opened.until("!streamOcr.screen.video.seeking && streamOcr.screen.time > 0")
     assert page.evaluate("streamOcr.screen.time") == pytest.approx(SCENE.start_s + 2.0, abs=0.002)
@@ -145,7 +145,7 @@ def test_the_timeline_jumps(watch):
     assert "0:04.00 – 0:06.40" in page.locator("#detail").inner_text()
 
 
-def test_the_timeline_zooms(watch):
+def test_timeline_zooms(watch):
     opened = watch()
     page = opened.page
     whole = page.evaluate("streamOcr.timeline.range")
@@ -157,7 +157,7 @@ def test_the_timeline_zooms(watch):
     assert page.evaluate("streamOcr.timeline.range") == whole
 
 
-def test_search_finds_and_jumps(watch):
+def test_search_finds_and_seeks(watch):
     opened = watch()
     page = opened.page
     page.keyboard.press("/")
@@ -169,10 +169,10 @@ def test_search_finds_and_jumps(watch):
     page.locator("#results button").click()
     opened.until(f"Math.abs(streamOcr.screen.time - {SCENE.start_s + 0.8}) < 0.05")
     page.locator("#query").fill("nowhere to be found")
-    opened.until("document.querySelector('#found').textContent.startsWith('Nothing')")
+    opened.until("document.querySelector('#found').textContent.startsWith('No text')")
 
 
-def test_keys(watch):
+def test_keyboard_shortcuts(watch):
     opened = watch()
     page = opened.page
     page.locator("#timeline").focus()
@@ -203,7 +203,7 @@ def rows(page) -> list[str]:
 
 def test_events_appear_within_a_second_of_being_published(browse, serve, journal, endpoint):
     def publish(text: str, track: int) -> None:
-        list(journal.commit([published_event(journal.number("gate"), text, track=track, start=float(track))]))
+        list(journal.commit([published_event(journal.next_seq("gate"), text, track=track, start=float(track))]))
 
     publish("FIRST", 1)
     opened = browse(serve(endpoint))
@@ -217,7 +217,7 @@ def test_events_appear_within_a_second_of_being_published(browse, serve, journal
     assert median(took) < 1.0, took
 
 
-def test_boxes_of_a_camera_lie_where_the_texts_are(browse, serve, log):
+def test_boxes_of_a_camera_match_the_texts(browse, serve, log):
     log.add(log.text("appeared", "GATE 4", 1.0, box=(100, 60, 300, 40), utc_source="arrival"))
     opened = browse(serve(log.path))
     opened.until("document.querySelectorAll('.tile polygon').length === 1")
@@ -250,27 +250,27 @@ def test_filters_and_pause(browse, serve, log):
     opened.until("document.querySelectorAll('#list li:not([hidden])').length === 1")
     assert rows(page) == ["GATE 4"]
     page.locator("#filter").fill("")
-    page.locator("#of-stream").select_option("hall")
+    page.locator("#stream").select_option("hall")
     opened.until("document.querySelector('#list li:not([hidden]) .read').textContent === 'LAST CALL'")
     opened.until("document.querySelectorAll('#list li:not([hidden])').length === 1")
     page.get_by_role("button", name="Pause").click()
     log.add(
         log.text("appeared", "ALL ABOARD", 4.0, stream="hall", track=2),
-        log.text("appeared", "GATE 6", 4.0, track=2),  # of a camera that is filtered out
+        log.text("appeared", "GATE 6", 4.0, track=2),  # of a stream that is filtered out
     )
-    opened.until("document.querySelector('#pause').textContent === 'Go on (1 new)'")
-    page.locator("#of-stream").select_option("")
-    opened.until("document.querySelector('#pause').textContent === 'Go on (2 new)'")
-    assert page.locator("#count").inner_text() == "2", "it is paused, whatever the filter"
+    opened.until("document.querySelector('#pause').textContent === 'Resume (1 new)'")
+    page.locator("#stream").select_option("")
+    opened.until("document.querySelector('#pause').textContent === 'Resume (2 new)'")
+    assert page.locator("#count").inner_text() == "2", "paused, whatever the filter"
     opened.until("document.querySelectorAll('#list li:not([hidden])').length === 2")
     assert sorted(rows(page)) == ["GATE 4", "LAST CALL"]
-    page.locator("#of-stream").select_option("hall")
-    page.get_by_role("button", name="Go on (1 new)").click()
+    page.locator("#stream").select_option("hall")
+    page.get_by_role("button", name="Resume (1 new)").click()
     opened.until("document.querySelector('#count').textContent === '2'")
 
 
 @pytest.mark.parametrize("video", [True, False])
-def test_hostile_text_is_harmless(browse, serve, log, clip, video):
+def test_hostile_text_is_displayed_as_text(browse, serve, log, clip, video):
     log.add(
         *(
             log.text(
@@ -306,7 +306,7 @@ def test_hostile_text_is_harmless(browse, serve, log, clip, video):
     )
 
 
-def test_a_page_outlives_its_server(browse, start, log):
+def test_page_reconnects_to_a_restarted_server(browse, start, log):
     log.add(log.text("appeared", "BEFORE", 1.0))
     program = start(log.path)
     opened = browse(program.address)
@@ -320,10 +320,10 @@ def test_a_page_outlives_its_server(browse, start, log):
     opened.until("document.querySelector('#connection').dataset.state === 'connected'")
     opened.until("document.querySelectorAll('#list li:not([hidden])').length === 2")
     assert sorted(rows(page)) == ["AFTER", "BEFORE"]
-    assert page.evaluate("same"), "the page was loaded anew"
+    assert page.evaluate("same"), "the page was reloaded"
 
 
-def test_nothing_is_asked_of_anybody_else(watch):
+def test_page_sends_no_requests_to_other_hosts(watch):
     opened = watch()
     opened.page.keyboard.press("/")
     opened.page.keyboard.type("plat")
@@ -333,58 +333,58 @@ def test_nothing_is_asked_of_anybody_else(watch):
     assert [url for url in opened.requests if not url.startswith(f"{origin}/")] == []
 
 
-def crowd(log):
-    """5,000 events of 16 cameras within ten minutes."""
+def many_events(log):
+    """Yield 5,000 events of 16 cameras within ten minutes."""
     for n in range(2500):
         camera, track = f"camera {n % 16:02}", n // 16
         start = n * 0.24
-        facts = {"stream": camera, "track": track, "box": (20 + 30 * (track % 9), 20 + 31 * (track % 9), 200, 24)}
-        yield log.text("appeared", f"text {n} of {camera}", start, **facts)
-        yield log.text("ended", f"text {n} of {camera}", start, end=start + 5, **facts)
+        fields = {"stream": camera, "track": track, "box": (20 + 30 * (track % 9), 20 + 31 * (track % 9), 200, 24)}
+        yield log.text("appeared", f"text {n} of {camera}", start, **fields)
+        yield log.text("ended", f"text {n} of {camera}", start, end=start + 5, **fields)
 
 
 def sixteen_cameras():
-    """What a run of the crowd's cameras would show: each second another picture of each, and its texts elsewhere."""
+    """Return a preview handler for the cameras of ``many_events``: images and positions change every second."""
     noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
-    picture = jpeg(cv2.resize(noise, (640, 360)))
+    picture = encode_jpeg(cv2.resize(noise, (640, 360)))
     counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
 
     def camera(now):
-        places = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
-        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "ahead_s": 0.0}
-        return state | counted | {"picture": now + 1, "places": places, "places_s": float(now)}
+        positions = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
+        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "lead_s": 0.0}
+        return state | counted | {"frame_number": now + 1, "positions": positions, "positions_s": float(now)}
 
-    def show(path, _query):
+    def preview(path, _query):
         if path == "/picture":
             return "image/jpeg", picture
         cameras = {f"camera {n:02}": camera(int(time.monotonic())) for n in range(16)}
         return "application/json", json.dumps({"cameras": cameras, "stages": {}}).encode()
 
-    return show
+    return preview
 
 
-@pytest.mark.parametrize("pictured", [False, True])
-def test_many_events_and_cameras_stay_smooth(browse, serve, log, pictured):
-    log.add(*crowd(log))
+@pytest.mark.parametrize("with_images", [False, True])
+def test_page_stays_responsive_with_many_events_and_cameras(browse, serve, log, with_images):
+    log.add(*many_events(log))
     opened = browse("about:blank")
     page = opened.page
     page.add_init_script(
         "globalThis.long = []; new PerformanceObserver(found => { for (const task of found.getEntries())"
         " long.push(Math.round(task.duration)); }).observe({ type: 'longtask' });"
     )
-    page.goto(serve(log.path, show=sixteen_cameras() if pictured else None))
+    page.goto(serve(log.path, preview=sixteen_cameras() if with_images else None))
     opened.until("streamOcr.model.events.length === 5000 && document.querySelectorAll('.tile').length === 16")
-    if pictured:
+    if with_images:
         opened.until("[...document.querySelectorAll('.tile img')].every(img => img.naturalWidth === 640)", within_s=40)
     page.wait_for_timeout(500)
-    # A busy machine makes tasks longer, now and then; what the page itself does would be there each time.
+    # A busy machine lengthens single tasks; slow code of the page would show in every round.
     longest = [longest_task_while_scrolling(page) for _ in range(3)]
     assert min(longest) <= 200, longest
     assert page.evaluate("document.querySelectorAll('#list li').length") < 60
 
 
 def longest_task_while_scrolling(page) -> int:
-    """Milliseconds, 0 where none was worth telling."""
+    """Return the duration of the longest task in milliseconds, 0 if none was long."""
     page.evaluate("long.length = 0")
     for selector in ("#list", "#timeline"):
         page.evaluate("selector => document.querySelector(selector).scrollTo(0, 0)", selector)
@@ -398,16 +398,16 @@ def longest_task_while_scrolling(page) -> int:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", ["video", "cameras", "report"])
-def test_axe_finds_nothing_serious(browse, serve, axe, log, clip, tmp_path, kind, scheme):
+def test_pages_have_no_serious_axe_violations(browse, serve, axe, log, clip, tmp_path, kind, scheme):
     if kind == "report":
-        log.add(*crowd(log))
-        Report.of(list(crowd(log))[:40]).write(tmp_path / "report.html")
+        log.add(*many_events(log))
+        Report.of(list(many_events(log))[:40]).write(tmp_path / "report.html")
         opened = browse((tmp_path / "report.html").as_uri(), color_scheme=scheme, bypass_csp=True)
         page = opened.page
     else:
-        log.add(*list(crowd(log))[:200])
+        log.add(*list(many_events(log))[:200])
         address = serve(clip[1], clip[0]) if kind == "video" else serve(log.path)
-        opened = browse(address, color_scheme=scheme, bypass_csp=True)  # axe puts a script into the page
+        opened = browse(address, color_scheme=scheme, bypass_csp=True)  # axe injects a script into the page
         page = opened.page
         opened.until("streamOcr.model.events.length > 5")
         page.locator("#list button").first.click()
@@ -419,15 +419,15 @@ def test_axe_finds_nothing_serious(browse, serve, axe, log, clip, tmp_path, kind
     assert axe(page) == []
 
 
-def test_it_fits_a_phone(watch):
+def test_page_fits_a_phone(watch):
     opened = watch(viewport={"width": 360, "height": 740})
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.locator("video").bounding_box()["width"] > 300
 
 
-def picture_shown(page) -> np.ndarray:
-    """The frame of the video as the browser shows it, (H, W, 3) uint8 RGB."""
+def displayed_frame(page) -> np.ndarray:
+    """Return the frame of the video as the browser shows it, (H, W, 3) uint8 RGB."""
     url = page.evaluate(
         """() => {
             const { video } = streamOcr.screen;
@@ -441,12 +441,12 @@ def picture_shown(page) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(packed, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def box_round(quad: np.ndarray) -> tuple[float, ...]:
+def bounding_box_of(quad: np.ndarray) -> tuple[float, ...]:
     return (*quad.min(axis=0), *quad.max(axis=0))
 
 
 def share_of_outline(changed: np.ndarray, quad: np.ndarray) -> float:
-    """How much of the sides of a quad lies on pixels that changed."""
+    """Return the share of the sides of a quad that lies on changed pixels."""
     ends = zip(quad, np.roll(quad, -1, axis=0), strict=True)
     points = np.concatenate([np.linspace(a, b, 50) for a, b in ends]).round().astype(int)
     return float(changed[points[:, 1], points[:, 0]].mean())
@@ -454,16 +454,18 @@ def share_of_outline(changed: np.ndarray, quad: np.ndarray) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log, tmp_path):
-    """Twelve seconds, read by our own models, as anybody does it. In every 25th frame that Chromium shows: each text of
-    the truth has a box with an IoU of 0.6 or more, and where that box is, its outline is in the pixels."""
+def test_annotated_demo_has_boxes_on_its_texts(browse, serve, log, tmp_path):
+    """Read twelve seconds with the built-in models and check every 25th frame that Chromium shows.
+
+    Each true text has a box with an IoU of 0.6 or more, and the pixels contain the outline of that box.
+    """
     scene = replace(demo_scene(), duration_s=12.0)
-    every = {frame: picture for frame, (_, picture) in enumerate(pictures(scene)) if frame % 25 == 0}
+    every = {frame: picture for frame, (_, picture) in enumerate(draw_frames(scene)) if frame % 25 == 0}
     video, annotated = tmp_path / "demo.mp4", tmp_path / "annotated.mp4"
     render(scene, video)
     settings = Settings.load(None, ["models=builtin"])
-    told = list(stream_ocr.read(video, settings=settings))
-    annotate(video, told, annotated, settings)
+    events = list(stream_ocr.read(video, settings=settings))
+    annotate(video, events, annotated, settings)
 
     opened = browse(serve(log.path, annotated))
     page = opened.page
@@ -471,24 +473,24 @@ def test_the_annotated_demo_plays_with_its_boxes_on_the_text(browse, serve, log,
     page.evaluate("streamOcr.screen.video.play()")
     opened.until("streamOcr.screen.video.currentTime > 0.3")
     page.evaluate("streamOcr.screen.video.pause()")
-    true, read, checked = truth(scene), spans(told), 0
+    true, read, checked = truth(scene), build_spans(events), 0
     for frame, plain in every.items():
         time_s = frame / 25
         seek(page, time_s)
-        shown = picture_shown(page)[: scene.size[1]].astype(int)
+        shown = displayed_frame(page)[: scene.size[1]].astype(int)
         changed = np.abs(shown - plain).sum(axis=2) > 60
         quads = [np.array(span.polygon_at(time_s)) for span in read if span.start <= time_s + 1e-6 < span.end]
         for text, (x, y, width, height) in texts_at(true, time_s):
             place = x, y, x + width, y + height
-            quad = max(quads, key=lambda each: intersection_over_union(box_round(each), place))
-            assert intersection_over_union(box_round(quad), place) >= 0.6, (text, time_s, quad, place)
+            quad = max(quads, key=lambda each: intersection_over_union(bounding_box_of(each), place))
+            assert intersection_over_union(bounding_box_of(quad), place) >= 0.6, (text, time_s, quad, place)
             assert share_of_outline(changed, quad) > 0.6, (text, time_s)
-            assert share_of_outline(changed, grown(quad, -0.15)) < 0.4, (text, time_s)
+            assert share_of_outline(changed, expand(quad, -0.15)) < 0.4, (text, time_s)
             checked += 1
     assert checked == 31
 
 
-def test_a_report_does_nothing_but_show(browse, log, tmp_path):
+def test_report_runs_only_its_own_script(browse, log, tmp_path):
     events = [log.text("appeared", text, n, track=n, stream=text[:50]) for n, text in enumerate(HOSTILE.values())]
     Report.of(events).write(tmp_path / "report.html")
     opened = browse((tmp_path / "report.html").as_uri())
@@ -498,5 +500,5 @@ def test_a_report_does_nothing_but_show(browse, log, tmp_path):
     page.get_by_role("searchbox").fill("invoice")
     opened.until("[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).length === 1")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    # Neither the network nor a script that comes from elsewhere gets past the policy.
+    # The policy blocks network access and injected scripts.
     assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')") == "refused"

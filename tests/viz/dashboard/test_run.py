@@ -1,4 +1,4 @@
-"""The page of a run: pictures of its cameras with their texts, while they are read."""
+"""The dashboard of a run: images of its cameras with the texts on screen."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from stream_ocr.config.loading import PREFIX
-from stream_ocr.synthetic.scene import Scene, Text, pictures, render, truth
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames, render, truth
 from stream_ocr.testing.oracles import texts_at
-from stream_ocr.viz.dashboard.remote_status import RemoteStatus
+from stream_ocr.viz.dashboard.context import RemoteStatus
 
 SIZE = (640, 360)
 TEXTS = (
@@ -39,8 +39,8 @@ def run(tmp_path: Path, endpoint: str) -> Iterator[Run]:
     render(SCENE, tmp_path / "platform.mp4")
     listen, config = endpoint.removeprefix("tcp://"), tmp_path / "live.yaml"
     config.write_text(
-        f"models: own\nsources:\n  platform: {{path: {tmp_path}/platform.mp4}}\nstore: {{path: {tmp_path}/events.db}}\n"
-        f"operation: {{listen: '{listen}'}}\ndashboard: {{port: 0}}\n"
+        f"models: builtin\nsources:\n  platform: {{path: {tmp_path}/platform.mp4}}\n"
+        f"store: {{path: {tmp_path}/events.db}}\nservice: {{listen: '{listen}'}}\ndashboard: {{port: 0}}\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(config), "--plain", "--dashboard"],
@@ -50,19 +50,19 @@ def run(tmp_path: Path, endpoint: str) -> Iterator[Run]:
         env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
     )
     assert process.stderr is not None
-    said = ""
+    output = ""
     for line in process.stderr:
-        said += line
-        if line.endswith("shows it\n"):
+        output += line
+        if line.endswith("shows the dashboard\n"):
             break
-    assert said.endswith("shows it\n"), said
-    yield Run(process, said.splitlines()[-1].split()[0], listen)
+    assert output.endswith("shows the dashboard\n"), output
+    yield Run(process, output.splitlines()[-1].split()[0], listen)
     process.kill()
     process.communicate()
 
 
 def boxes(page) -> dict[str, tuple[float, float, float, float]]:
-    """(left, top, right, bottom) of the outline of each text on the picture, in pixels of the source."""
+    """Return (left, top, right, bottom) of the outline of each text on the image, in source pixels."""
     found = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll(".tile g")].map(group => {
             const frame = document.querySelector(".tile img").getBoundingClientRect();
@@ -83,7 +83,7 @@ def overlap(a, b) -> float:
 
 
 @pytest.mark.slow
-def test_a_run_shows_its_cameras_with_their_texts(run, browse, axe):
+def test_dashboard_of_a_run_shows_cameras_with_their_texts(run, browse, axe):
     opened = browse(run.address, bypass_csp=True)  # for axe
     page = opened.page
     opened.until("document.querySelectorAll('.tile g').length === 2", within_s=60)
@@ -96,15 +96,15 @@ def test_a_run_shows_its_cameras_with_their_texts(run, browse, axe):
 
     assert axe(page) == []
 
-    beside = RemoteStatus(run.listen)  # as the page of another process asks
-    kind, data = beside.show("/picture", {"stream": "platform", "width": "640"})
+    remote = RemoteStatus(run.listen)  # as used by the dashboard of another process
+    kind, data = remote.fetch("/picture", {"stream": "platform", "width": "640"})
     picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    true = next(pictures(SCENE))[1]
+    expected = next(draw_frames(SCENE))[1]
     assert kind == "image/jpeg"
-    assert np.abs(picture.astype(int) - true).mean() < 8
-    assert beside.show("/picture", {"stream": "nowhere"}) is None
+    assert np.abs(picture.astype(int) - expected).mean() < 8
+    assert remote.fetch("/picture", {"stream": "nowhere"}) is None
 
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(timeout=30) == 0
-    assert beside.show("/live", {}) is None
+    assert remote.fetch("/live", {}) is None
     opened.until("document.querySelector('#connection').dataset.state === 'lost'")
