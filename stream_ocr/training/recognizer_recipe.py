@@ -21,7 +21,7 @@ class Schedule:
     clip: float
     average_decay: float
     checkpoint_every_s: float
-    validate_every_s: float
+    validate_every_core_s: float
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import fcntl
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class TrainingState:
             ],
             [schedule.warm_up_steps],
         )
-        self.step, self.samples, self.core_s = 0, 0, 0.0
+        self.step, self.samples, self.core_s, self.validated_core_s = 0, 0, 0.0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -71,7 +72,12 @@ class TrainingState:
             "optimiser": self.optimiser.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "rng": torch.get_rng_state(),
-            "counters": {"step": self.step, "samples": self.samples, "core_s": self.core_s},
+            "counters": {
+                "step": self.step,
+                "samples": self.samples,
+                "core_s": self.core_s,
+                "validated_core_s": self.validated_core_s,
+            },
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -83,6 +89,7 @@ class TrainingState:
         torch.set_rng_state(saved["rng"])
         counters = saved["counters"]
         self.step, self.samples, self.core_s = counters["step"], counters["samples"], counters["core_s"]
+        self.validated_core_s = counters.get("validated_core_s", 0.0)
 
     def train_step(self, images_BHW: np.ndarray, texts: list[str], schedule: Schedule) -> float:
         """Take one step of the optimiser and update the average; return the loss."""
@@ -113,7 +120,7 @@ def train(recipe: BaseRecipe, *, resume: bool, core_hours: float | None, max_ste
             print(f"resumed at {state.samples} samples, {state.core_s / 3600:.2f} core-hours")
         elif checkpoint.is_file():
             raise FileExistsError(f"{checkpoint} is there; resume it (--resume), or move it away")
-        for _ in _run(state, recipe, load_sets(recipe.data), core_hours, max_steps):
+        for _ in _run(state, recipe, cache(partial(load_sets, recipe.data)), core_hours, max_steps):
             save_checkpoint(checkpoint, state.state_dict())
     return state
 
@@ -138,21 +145,21 @@ def anneal(recipe: BaseRecipe, steps: int) -> Path:
     state.scheduler = LinearLR(state.optimiser, 1.0, 0.01, steps)
     folder = recipe.output / f"annealed-{state.samples}"
     folder.mkdir(parents=True, exist_ok=True)
-    sets = load_sets(recipe.data)
+    sets = cache(partial(load_sets, recipe.data))
     for _ in _run(state, recipe, sets, None, state.step + steps, folder):
         pass
-    return export(state, recipe, sets, folder)
+    return export(state, recipe, sets(), folder)
 
 
 def _run(
     state: TrainingState,
     recipe: BaseRecipe,
-    sets: dict[str, ValidationSet],
+    sets: Callable[[], dict[str, ValidationSet]],
     core_hours: float | None,
     max_steps: int | None,
     folder: Path | None = None,
 ) -> Iterator[None]:
-    """Train; yield whenever a checkpoint is due, and at the end."""
+    """Train; yield whenever a checkpoint is due, and at the end. sets: loads the validation sets when first needed."""
     schedule, folder = recipe.schedule, folder or recipe.output
     folder.mkdir(parents=True, exist_ok=True)
     real = load_real(recipe.data)
@@ -160,15 +167,14 @@ def _run(
         recipe.data, [c for crops in real.values() for c in crops], f"{schedule.seed}-{state.samples}"
     )
     size = sum(p.numel() for p in state.net.parameters()) / 1e6
-    print(f"{size:.2f} M parameters; real crops: { {name: len(crops) for name, crops in real.items()} }")
-    print(f"validation: { {name: len(part.samples) for name, part in sets.items()} }", flush=True)
+    print(f"{size:.2f} M parameters; real crops: { {name: len(crops) for name, crops in real.items()} }", flush=True)
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
 
     losses: list[float] = []
     spent_before, started_s = state.core_s, time.process_time()
     began_samples = state.samples
-    logged = saved = validated = time.monotonic()
+    logged = saved = time.monotonic()
     while True:
         losses = [*losses[-499:], state.train_step(*batches.next(state.samples), schedule)]
         now, used_s = time.monotonic(), time.process_time() - started_s
@@ -183,9 +189,10 @@ def _run(
                 flush=True,
             )
             logged = now
-        if now - validated > schedule.validate_every_s or (ended and not stopped):
-            _validate(state, sets, float(np.mean(losses)), folder / CURVE)
-            validated = saved = time.monotonic()
+        is_due = state.core_s - state.validated_core_s > schedule.validate_every_core_s
+        if is_due or (ended and not stopped):
+            _validate(state, sets(), float(np.mean(losses)), folder / CURVE)
+            saved = time.monotonic()
             yield
         elif ended or now - saved > schedule.checkpoint_every_s:
             saved = time.monotonic()
@@ -195,9 +202,15 @@ def _run(
 
 
 def _validate(state: TrainingState, sets: dict[str, ValidationSet], loss: float, curve: Path) -> None:
+    state.validated_core_s = state.core_s
     shares = figures(state.average.module, EUROPEAN, sets)
-    row = {"samples": state.samples, "core_hours": round(state.core_s / 3600, 4), "loss": round(loss, 4)}
+    row: dict[str, Any] = {
+        "samples": state.samples,
+        "core_hours": round(state.core_s / 3600, 4),
+        "loss": round(loss, 4),
+    }
     row |= {name: round(share, 4) for name, share in shares.items()}
+    row["crops"] = {name: len(part.samples) for name, part in sets.items()}
     with curve.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     print("validation  " + "  ".join(f"{name} {share:.1%}" for name, share in shares.items()), flush=True)
