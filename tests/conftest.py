@@ -27,7 +27,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class _Halves(LoadScopeScheduling):
-    """Runs each half in one process, so that tests of one folder, which disturb each other most, never run in parallel."""
+    """Runs each half in one process: tests of one folder disturb each other most and never run in parallel."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "other" if Path(nodeid.split("::")[0]).parts[1] in OTHER_HALF else "one"

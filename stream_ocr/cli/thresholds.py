@@ -17,7 +17,7 @@ class CliThresholds:
     """Time between two updates of the table of cameras, in seconds."""
 
     drain_s: float = 2.0
-    """How long to wait for another line of captured standard error at the end, in seconds."""
+    """Time to wait for another line of captured standard error at the end, in seconds."""
 
     max_drains: int = 10
     """Most such waits: a leftover process may keep the pipe open for ever."""
@@ -26,7 +26,7 @@ class CliThresholds:
     """``subscribe`` prints a hint if nothing answers for this many seconds."""
 
     poll_s: float = 0.5
-    """How long ``subscribe`` waits for an event before it checks for silence, in seconds."""
+    """Time that ``subscribe`` waits for an event before it checks for silence, in seconds."""
 
     snippet_chars: int = 40
     """Characters shown before and after a search match."""

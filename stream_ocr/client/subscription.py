@@ -124,17 +124,17 @@ class Subscription:
 
     @property
     def closed(self) -> bool:
-        """Whether the subscription was closed."""
+        """True once the subscription is closed."""
         return self._context.closed
 
     @property
     def synced(self) -> bool:
-        """Whether the positions of all streams are known: from here on no event is missed."""
+        """True once the positions of all streams are known: from here on no event is missed."""
         return self._sequencer.synced
 
     @property
     def connected(self) -> bool:
-        """Whether a message arrived within the last three heartbeat intervals."""
+        """True if a message arrived within the last three heartbeat intervals."""
         limit_s = THRESHOLDS.connected_heartbeats * protocol.HEARTBEAT_S
         return self._received_s is not None and time.monotonic() - self._received_s < limit_s
 

@@ -21,7 +21,7 @@ def _yaml_off(value: object) -> object:
     return "off" if value is False else value
 
 
-OFF = BeforeValidator(_yaml_off)
+YAML_OFF = BeforeValidator(_yaml_off)
 """Accept an unquoted ``off``, which YAML 1.1 parses as False."""
 
 

@@ -14,7 +14,7 @@ import yaml
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
 
-PREFIX = "STREAM_OCR_"
+ENV_PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
 
 
@@ -29,9 +29,9 @@ def read_values(
         for name, value in _leaves(_load_mapping(path), known):
             yield str(path), name, value
     texts = [
-        (variable, variable.removeprefix(PREFIX).lower().replace("__", "."), text)
+        (variable, variable.removeprefix(ENV_PREFIX).lower().replace("__", "."), text)
         for variable, text in sorted(os.environ.items())
-        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS
+        if variable.startswith(ENV_PREFIX) and variable not in NOT_SETTINGS
     ]
     for override in overrides:
         name, equals, text = override.partition("=")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stream_ocr.config.base import OFF, ConfigModel, TextConstraints
+from stream_ocr.config.base import YAML_OFF, ConfigModel, TextConstraints
 
 
 class DecodeSettings(ConfigModel):
@@ -58,7 +58,7 @@ class DetectionSettings(ConfigModel):
         description="Frames are scaled so that their longer side has this many pixels before detection. "
         "null: default of the model.",
     )
-    fine_pass: Annotated[Literal["auto", "off"], OFF] = Field(
+    fine_pass: Annotated[Literal["auto", "off"], YAML_OFF] = Field(
         "auto",
         description="auto: frames at least twice as large as long_side get a second detector run at double resolution, "
         "for small text, in the regions where the picture has come to rest. off: no second run.",
@@ -134,7 +134,7 @@ class RecognitionSettings(TextConstraints):
         description="Maximum average number of readings per second of one text whose content keeps changing, "
         "such as a stopwatch.",
     )
-    second_reader: Annotated[Literal["auto", "off"], OFF] = Field(
+    second_reader: Annotated[Literal["auto", "off"], YAML_OFF] = Field(
         "auto",
         description="auto: with `models: auto` and the extra [ppocr], PP-OCRv6 also reads the texts that the built-in "
         "recogniser is unsure of, and the surer reading wins. off: one recogniser reads everything.",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from stream_ocr.config.base import OFF, ConfigModel
+from stream_ocr.config.base import YAML_OFF, ConfigModel
 
 _ENDPOINT = re.compile(r"tcp://(\[[^\]]+\]|[^\s:/]+):(?P<port>\d{1,5})|ipc://\S+")
 _LOCAL = re.compile(r"ipc://|tcp://(127\.[0-9.]+|localhost|\[::1\]):")
@@ -18,7 +18,7 @@ class StoreSettings(ConfigModel):
     path: Path | None = Field(
         None, description="SQLite file that stores all events, for replay and search. null: no store."
     )
-    durability: Annotated[Literal["full", "normal", "off"], OFF] = Field(
+    durability: Annotated[Literal["full", "normal", "off"], YAML_OFF] = Field(
         "normal",
         description="normal: stored events survive a crash of the program. full: they also survive a power failure; "
         "costs one sync per commit. off: the operating system decides when to write.",

@@ -26,7 +26,7 @@ DETECTOR, RECOGNIZER = "detector-small", "recognizer-small"
 
 @dataclass(frozen=True, slots=True)
 class DetectorPreset:
-    """What belongs to a family of DB detectors. Measured on the real clips of the project's test data.
+    """Parameters of a family of DB detectors, measured on the real clips of the project's test data.
 
     long_side: pixels of the longer side of the network's input. box_thresh: mean probability from which a detection
     may continue a track. birth_score: the same to start one. unclip_ratio: growth of boxes, 1 undoes the shrinking of
@@ -43,7 +43,7 @@ class DetectorPreset:
 
 @dataclass(frozen=True, slots=True)
 class RecognizerPreset:
-    """What belongs to a family of CTC recognisers.
+    """Parameters of a family of CTC recognisers.
 
     crop_size: (maximum width, height) of its crops in pixels, without the margin. margin: how much larger than the box
     crops are cut on every side, in box heights: boxes fit closely for the tracker's sake, recognisers were trained

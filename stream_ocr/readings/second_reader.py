@@ -25,9 +25,9 @@ class SecondReaderThresholds:
     (validation parts), ICDAR 2003, SVT, number plates, SROIE; docs/decisions/0020."""
 
     min_certainty: float = 0.9
-    """Probability that a whole text is right, above which the first reading stands alone."""
+    """Probability that a whole text is right, from which the first reading needs no second one."""
     temperature: float = 1.4
-    """Of the second reader's confidences beside the built-in ones; alone it has that of its preset."""
+    """Temperature of the second reader's confidences beside the built-in ones; alone, that of its preset applies."""
 
 
 class Crop(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class VotingThresholds:
-    """When further readings of the same text are not expected to change the result (``voting.py``)."""
+    """Limits from which further readings are not expected to change the result (``voting.py``)."""
 
     certain_confidence: float = 0.97
     """Confidence of a whole text from which one reading is enough (decision 0017)."""
@@ -29,7 +29,7 @@ class VotingThresholds:
 
 @dataclass(frozen=True, slots=True)
 class WordFilterThresholds:
-    """Which words of a reading are kept, and what counts as text (``word_filter.py``)."""
+    """Words of a reading that are kept, and strings that count as text (``word_filter.py``)."""
 
     sure_confidence: float = 0.85
     """Mean confidence of a word beside which unsure words are dropped."""
@@ -46,7 +46,7 @@ class WordFilterThresholds:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityThresholds:
-    """When two readings that differ may be of the same text (``similarity.py``)."""
+    """Differences of two readings that may be of the same text (``similarity.py``)."""
 
     long_text: int = 6
     """Number of characters from which a few may be misread."""
@@ -63,7 +63,7 @@ class SimilarityThresholds:
 
 @dataclass(frozen=True, slots=True)
 class UpdateThresholds:
-    """What a new reading adds to the reported one (``update_policy.py``; decision 0018)."""
+    """Comparison of a new reading with the reported one (``update_policy.py``; decision 0018)."""
 
     min_improvement: float = 0.02
     """Increase of the lowest character confidence that makes a reading better."""
@@ -92,7 +92,7 @@ class UpdateThresholds:
 
 @dataclass(frozen=True, slots=True)
 class ReportThresholds:
-    """When a reading becomes an event (``event_builder.py``)."""
+    """Conditions for a reading to become an event (``event_builder.py``)."""
 
     clear_confidence: float = 0.9
     """Confidence from which a text is reported after one reading."""

@@ -47,7 +47,7 @@ def is_counter_tick(reported: Reading, new: Reading) -> bool:
 
 
 def is_remnant(reported: Reading, new: Reading) -> bool:
-    """Return True if ``new`` is what one end of a text still shows while the other is wiped out or covered."""
+    """Return True if ``new`` reads the rest of a text, one end of which is being wiped out or covered."""
     text, reported_text = without_spaces(new.text), without_spaces(reported.text)
     cut = len(text) < len(reported_text) and (reported_text.startswith(text) or reported_text.endswith(text))
     return cut and new.start_s > reported.start_s

@@ -79,7 +79,7 @@ class RunLoop:
 
     @property
     def stopping(self) -> bool:
-        """Whether ``stop`` was called."""
+        """True once ``stop`` was called."""
         return self._drained_at_s is not None
 
     @property

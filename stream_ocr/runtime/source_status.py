@@ -10,7 +10,7 @@ from stream_ocr.stages.base import EPOCHS_PER_INCARNATION
 
 
 class SourceStatus:
-    """How far each stream has been read, and what to send when its source or a later worker fails."""
+    """Tracks how far each stream has been read, and sends messages when its source or a later worker fails."""
 
     def __init__(self, pool: WorkerPool, origin_s: float) -> None:
         """origin_s: monotonic time that is media time 0 of all sources."""

@@ -1,4 +1,4 @@
-"""When to send the watermark of a ring; see docs/decisions/0007."""
+"""Schedule of the watermarks of a ring; see docs/decisions/0007."""
 
 import time
 

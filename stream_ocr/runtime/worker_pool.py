@@ -1,4 +1,4 @@
-"""What outlives the workers of a run, so that each can be replaced while the others go on.
+"""The workers of a run and what outlives each of them, so that one can be restarted while the others go on.
 
 Addresses, keys, rings and journals belong to the supervisor. The receiver of a hop binds, the senders connect; when a
 receiver is replaced, its successor binds the same address with the same keys, and ZeroMQ reconnects the senders.

@@ -25,7 +25,7 @@ WIDTHS_PX = (320, 640, 1280)
 
 
 class RunView(Protocol):
-    """What may be read of a run over cameras from any thread. restarts, pids, degraded: of its workers, by name."""
+    """The parts of a run that may be read from any thread. restarts, pids, degraded: of its workers, by name."""
 
     @property
     def cameras(self) -> Mapping[str, Camera]: ...

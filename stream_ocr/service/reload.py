@@ -53,7 +53,7 @@ class ConfigFile:
 
 @dataclass(frozen=True)
 class SourceChanges:
-    """What a reload changes. settings: those before with the new sources."""
+    """The changes of a reload. settings: those before, with the new sources."""
 
     settings: Settings
     removed: list[str]

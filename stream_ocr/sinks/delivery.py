@@ -71,7 +71,7 @@ class RetryPolicy:
     """Longest pause, in seconds."""
 
     flush_timeout_s: float = 5.0
-    """How long ``close`` waits for undelivered events, in seconds."""
+    """Maximum time that ``close`` waits for undelivered events, in seconds."""
 
 
 class QueuedSink:

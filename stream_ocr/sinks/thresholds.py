@@ -44,13 +44,13 @@ class SinkThresholds:
     """Maximum size of a webhook response body; the connection is closed on longer ones."""
 
     mqtt_goodbye_s: float = 1.0
-    """How long ``close`` waits for the broker to acknowledge the status ``offline``, in seconds."""
+    """Maximum time that ``close`` waits for the broker to acknowledge the status ``offline``, in seconds."""
 
     mqtt_reconnect_s: tuple[int, int] = (1, 30)
     """Shortest and longest pause between two connection attempts to a broker, in seconds."""
 
     mqtt_poll_s: float = 0.1
-    """How often a delivery that waits for a connection checks whether it was interrupted, in seconds."""
+    """Interval at which a delivery that waits for a connection checks for an interrupt, in seconds."""
 
 
 THRESHOLDS = SinkThresholds()

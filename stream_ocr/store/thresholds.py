@@ -8,7 +8,7 @@ class StoreThresholds:
     """Limits, intervals and sizes of the store. All chosen by hand unless noted."""
 
     busy_timeout_s: float = 5.0
-    """How long SQLite waits for a lock of another connection, in seconds."""
+    """Maximum time that SQLite waits for a lock of another connection, in seconds."""
 
     retry_interval_s: float = 1.0
     """Minimum time between two attempts to commit after a failure, in seconds."""

@@ -5,7 +5,6 @@ each pixel usually differs. A change counts when it has settled and when strokes
 another background still has the same letters (decisions 0004 and 0017).
 """
 
-import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -62,20 +61,20 @@ class AppearanceModel:
         """True while a change has not settled."""
         return bool(self._pending)
 
-    def update(self, match: TemplateMatch, time_s: float, frame_s: float) -> AppearanceChange | None:
+    def update(self, match: TemplateMatch, time_s: float) -> AppearanceChange | None:
         """Update the model from the next frame. Return the change that settled with it, if any.
 
-        match: the text in that frame. frame_s: time since the frame before, in seconds.
+        match: the text in that frame.
         """
         previous, self._previous = self._previous, match.patch
         difference = block_residuals(match.patch, self.template, self.tolerance).max()
         if difference <= APPEARANCE.changed_residual:
             self._pending = []
-            self._blend(match, frame_s)
+            self._blend(match)
             return None
         step = block_residuals(match.patch, previous, self.tolerance).max()
         if self._pending:  # a change that never settles, such as film behind thin letters, is noise
-            self._learn_noise(np.abs(match.patch - previous), frame_s)
+            self._learn_noise(np.abs(match.patch - previous))
         sudden = step > max(APPEARANCE.step_residual, APPEARANCE.sudden_share * difference)
         if self._pending or sudden:
             return self._extend_change(match.patch, time_s, settled=not sudden)
@@ -119,21 +118,21 @@ class AppearanceModel:
     def _change_time(self, patch: np.ndarray) -> float:
         """Return the media time from which on the text looked more like ``patch`` than like the template."""
         start_s = self._pending[-1][0]
-        for time_s, seen in reversed(self._pending):
-            old, new = (block_residuals(seen, other, self.tolerance).max() for other in (self.template, patch))
+        for time_s, pending in reversed(self._pending):
+            old, new = (block_residuals(pending, other, self.tolerance).max() for other in (self.template, patch))
             if new > old:
                 break
             start_s = time_s
         return start_s
 
-    def _blend(self, match: TemplateMatch, frame_s: float) -> None:
+    def _blend(self, match: TemplateMatch) -> None:
         """Blend a patch into the template, whose contrast stays at its highest, and update the noise."""
         gain = clamp_gain(match.gain)
         strength = np.float32(1 + APPEARANCE.gain_share * max(gain - 1, 0.0))
-        self._learn_noise(np.abs(match.patch - gain * self.template), frame_s)
-        kept = math.exp(-frame_s / APPEARANCE.template_time_constant_s)
-        self.template = (kept * self.template + (1 - kept) * match.patch / gain) * strength
+        self._learn_noise(np.abs(match.patch - gain * self.template))
+        weight = APPEARANCE.template_weight
+        self.template = ((1 - weight) * self.template + weight * match.patch / gain) * strength
 
-    def _learn_noise(self, difference: np.ndarray, frame_s: float) -> None:
-        kept = math.exp(-frame_s / APPEARANCE.noise_time_constant_s)
-        self._noise = kept * self._noise + (1 - kept) * difference
+    def _learn_noise(self, difference: np.ndarray) -> None:
+        weight = APPEARANCE.noise_weight
+        self._noise = (1 - weight) * self._noise + weight * difference

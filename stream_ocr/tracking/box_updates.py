@@ -15,7 +15,7 @@ from stream_ocr.tracking.thresholds import APPEARANCE, BOX_UPDATE, TRACK
 
 
 class BoxUpdate(Enum):
-    """What a detection does to the box of its track."""
+    """Effect of a detection on the box of its track."""
 
     KEEP = auto()
     """Nothing."""
@@ -52,7 +52,7 @@ class BoxHysteresis:
     def update(
         self, box: np.ndarray, detected: np.ndarray, *, fine: bool, leaving: bool, confirmed: bool, truncated: bool
     ) -> BoxUpdate:
-        """Return what ``detected`` does to the present ``box``, (4, 2) each.
+        """Return the effect of ``detected`` on the present ``box``, (4, 2) each.
 
         fine: it comes from fine detection. leaving: the edge of the frame now cuts the text. confirmed, truncated:
         state of the track.

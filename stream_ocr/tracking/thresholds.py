@@ -12,13 +12,7 @@ Unless a field says otherwise its value was chosen by hand and checked on the ge
 (``tests/scenarios``). Decision records are in ``docs/decisions``.
 """
 
-import math
 from dataclasses import dataclass
-
-
-def time_constant(kept: float, step_s: float = 0.04) -> float:
-    """Return the time constant, in seconds, of an exponential average that keeps the share ``kept`` per step."""
-    return -step_s / math.log(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +72,12 @@ class AppearanceThresholds:
     change_window_s: float = 0.98
     """Age in seconds up to which the patches of a running change are kept to date it: 25 frames at 25 fps."""
 
-    template_time_constant_s: float = time_constant(0.9)
-    """Time constant of the running average of the patch, 0.38 s: 0.9 of it stays per frame at 25 fps."""
+    template_weight: float = 0.1
+    """Weight of a matched frame in the running average of the patch. Tried as a time constant of 0.38 s, which is the
+    same at 25 fps: two clips of 30 fps got a false ``changed`` and a start that was 300 ms late."""
 
-    noise_time_constant_s: float = time_constant(0.85)
-    """Time constant of the running average of the noise, 0.25 s: 0.85 of it stays per frame at 25 fps."""
+    noise_weight: float = 0.15
+    """Weight of a matched frame in the running average of the noise. Per frame for the same reason."""
 
     gain_share: float = 0.5
     """Share of a gain above 1 by which the template becomes stronger, so that a text that fades in is kept at its
@@ -248,19 +243,19 @@ class BoxFilterNoise:
     """Lowest height that scales the noise, in pixels."""
 
     initial: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.1)
-    """Of the first detection."""
+    """Deviations of the first detection."""
 
     initial_velocity: tuple[float, float, float, float] = (5.0, 5.0, 0.5, 0.5)
-    """Of the velocities before anything was measured, in heights per second."""
+    """Deviations of the velocities before anything was measured, in heights per second."""
 
     detection: tuple[float, float, float, float] = (0.12, 0.08, 0.25, 0.12)
-    """Of a box from the detector."""
+    """Deviations of a box from the detector."""
 
     match: float = 0.04
-    """Of a centre from template matching."""
+    """Deviation of a centre from template matching."""
 
     acceleration: tuple[float, float, float, float] = (6.0, 6.0, 0.5, 0.5)
-    """Of the acceleration, in heights per second squared."""
+    """Deviations of the acceleration, in heights per second squared."""
 
     growth_time_constant_s: float = 0.5
     """Time constant in seconds with which growth decays between detections: nothing else measures the size

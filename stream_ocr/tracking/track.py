@@ -185,7 +185,7 @@ class TextTrack:
             self._last_absence, self.lost_s = (self.lost_s, time_s), None
         self._filter.update_centre(self._matched_centre(match))
         self._keep_pixels(luma)
-        self._apply(self._appearance.update(match, time_s, self._frame_s))
+        self._apply(self._appearance.update(match, time_s))
 
     def mark_unchanged(self, time_s: float) -> None:
         """Update the track from a frame that shows it unchanged."""

@@ -20,7 +20,7 @@ AnyTrack = TextTrack | TickerMessage
 
 @dataclass(frozen=True, slots=True)
 class TrackLifetimes:
-    """When a track is born, confirmed and ended; the settings ``tracking``.
+    """Conditions for the birth, confirmation and end of a track, from the settings ``tracking``.
 
     birth_score: lowest score of a detection that starts a track; lower ones only continue tracks. min_age_s: seconds
     for which a track has been visible that is confirmed without a second detection. max_lost_s: seconds after which a

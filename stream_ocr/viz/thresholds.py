@@ -93,7 +93,7 @@ class DashboardThresholds:
     """Pages of a stream's events that are searched for the end of a text."""
 
     poll_s: float = 0.1
-    """How often a feed looks for new events, in seconds."""
+    """Interval at which a feed looks for new events, in seconds."""
 
     feed_batch_events: int = 500
     """Most events that a feed hands over at once."""
@@ -120,10 +120,10 @@ class DashboardThresholds:
     """Random bytes in a generated access token."""
 
     shutdown_s: int = 2
-    """How long the server waits for open connections on shutdown, in seconds."""
+    """Maximum time that the server waits for open connections on shutdown, in seconds."""
 
     join_s: float = 5.0
-    """How long to wait for a thread to end, in seconds."""
+    """Maximum time to wait for a thread to end, in seconds."""
 
 
 DRAWING = DrawingThresholds()

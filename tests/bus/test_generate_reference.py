@@ -1,4 +1,4 @@
-"""What is written about the protocol holds for what passes over the sockets."""
+"""The generated protocol documents match the messages on the sockets."""
 
 import json
 import shutil

@@ -11,14 +11,14 @@ import structlog
 import yaml
 
 from stream_ocr import cli
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
         monkeypatch.delenv(name)
     yield
     structlog.reset_defaults()

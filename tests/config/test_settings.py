@@ -7,14 +7,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stream_ocr.config.base import ConfigModel
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import Settings, setting_names
 from stream_ocr.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
         monkeypatch.delenv(name)
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import Settings, read_secret
 from stream_ocr.config.sinks import CsvSettings, JsonlSettings, MqttSettings, Rule, SubtitleSettings, WebhookSettings
 from stream_ocr.errors import SettingsError, SinkError
@@ -12,7 +12,7 @@ from stream_ocr.sinks.rules import RuledSink
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
         monkeypatch.delenv(name)
 
 

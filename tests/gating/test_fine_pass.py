@@ -3,15 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
-from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import Frame
 from stream_ocr.gating.change_detection import FrameDiff
 from stream_ocr.gating.detection_schedule import Rows
 from stream_ocr.gating.fine_pass import FinePassScheduler
-from stream_ocr.gating.frame_policy import FramePolicy
-from stream_ocr.testing import grey_frame
 
 ROWS, COLUMNS = 30, 6
 
@@ -82,28 +77,3 @@ def test_fine_pass_restarts_at_another_frame_size() -> None:
     scheduler.update(FrameDiff(np.ones((3, 2), dtype=bool), 1.0, True, np.ones(3, dtype=bool)), 1.0)
     assert scheduler.due_rows(1.4) is None
     assert scheduler.due_rows(1.5) == (0, 3)
-
-
-@pytest.mark.parametrize(
-    ("size", "overrides", "fine"),
-    [
-        ((1920, 1080), [], True),
-        ((1280, 720), [], False),
-        ((1920, 1080), ["detection.fine_pass=off"], False),
-        ((1280, 720), ["detection.long_side=640"], True),
-    ],
-)
-def test_frame_policy_makes_fine_passes_only_on_frames_that_the_network_sees_much_reduced(
-    size, overrides, fine
-) -> None:
-    policy = FramePolicy(Settings.load(overrides=["detection.long_side=960", *overrides]))
-    image = grey_frame(np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8))
-    frames = [Frame(image.y.copy(), image.u, image.v, full_range=True) for _ in range(2)]
-    actions = []
-    for n in range(50):
-        decision = policy.decide(frames[n % 2], n / 25)
-        actions.append(decision.action)
-        if decision.action != "skip":
-            policy.commit(frames[n % 2])
-    assert ("detect_fine" in actions) == fine
-    assert actions[0] == "detect"

@@ -14,7 +14,7 @@ import pytest
 
 from stream_ocr import Pipeline
 from stream_ocr.api import Summary
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
 from stream_ocr.synthetic.scene import Scene, Text, clock, linear_path, render, truth
@@ -97,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     Standard error is written to the file ``stderr`` beside that folder.
     """
     (tmp_path / "run" / "temp").mkdir(parents=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     environment |= {"TMPDIR": str(tmp_path / "run" / "temp"), "OMP_NUM_THREADS": "1"}
     started: list[subprocess.Popen[str]] = []
 

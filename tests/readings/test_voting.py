@@ -51,7 +51,7 @@ def test_voting_ignores_empty_readings() -> None:
 @pytest.mark.parametrize(
     "readings",
     [
-        [("GATE 4", 0.96, 20.0)],  # nobody has agreed yet
+        [("GATE 4", 0.96, 20.0)],  # no other reading agrees yet
         [("GATE 4", 0.85, 20.0), ("GATE 4", 0.8, 20.0)],  # agreed, not clear
         [("GATE 4", 0.95, 20.0), ("GATE A", 0.94, 20.0)],  # disagreed
         [("", 0.0, 20.0)],

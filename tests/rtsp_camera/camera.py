@@ -1,24 +1,24 @@
-"""A real RTSP camera for tests: GStreamer's server plays a clip as it is coded, with faults on demand.
+"""An RTSP camera for tests: the RTSP server of GStreamer plays a clip without transcoding, with faults on demand.
 
-Run by Debian's own /usr/bin/python3, to which the bindings belong. The first line on standard input is JSON, what the
-camera is like (so that no password stands in ``ps``); every further line is a fault to begin now, answered by "done".
+It runs in /usr/bin/python3 of Debian, which has the GStreamer bindings. The first line on standard input contains the
+options as JSON (so that ``ps`` shows no password). Every further line starts a fault and is answered by "done".
 
     {"clip": PATH, "port": 0, "codec": "h264", "transports": ["tcp", "udp"], "user": null, "password": null,
      "digest": false, "certificate": null, "network": null, "ends": false, "shared": false}
 
-network: a GStreamer element behind the payloader, such as "netsim drop-probability=0.02". ends: the clip is played
-once and the stream then ended, rather than played again and again. shared: all viewers see the same, and when
-another one comes the time stamps of all begin anew.
+network: a GStreamer element after the payloader, such as "netsim drop-probability=0.02". ends: the clip is played once
+and the stream then ends; otherwise it is repeated. shared: all viewers receive the same stream, and its time stamps are
+reset when another viewer connects.
 
-    stall SECONDS    nothing comes, then it goes on where it was
-    skip SECONDS     the time stamps jump by so much (may be negative)
-    stick            all time stamps are the same from now on
-    damage COUNT     so many access units are damaged that are no key frames
-    drop SHARE       so many access units that are no key frames are left out
-    mute             nothing comes any more, though the connection stays
-    blank            packets come, but hold no pictures
-    clip PATH        another clip, which may have another size
-    end              the stream is ended
+    stall SECONDS    send nothing for some seconds, then continue
+    skip SECONDS     shift the time stamps (may be negative)
+    stick            send the same time stamp from now on
+    damage COUNT     damage that many access units other than key frames
+    drop FRACTION    drop that fraction of the access units other than key frames
+    mute             send nothing, but keep the connection open
+    blank            send packets without pictures
+    clip PATH        play another clip, which may have another size
+    end              end the stream
 """
 
 import json
@@ -35,11 +35,11 @@ from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 ELEMENTS = ("appsrc", "filesrc", "qtdemux", "h264parse", "h265parse", "rtph264pay", "rtph265pay", "netsim")
 NOTHING = bytes.fromhex("0000000109f0000000010605110102030405060708090a0b0c0d0e0f1000 80".replace(" ", ""))  # H.264
-HEADER = 60  # bytes of an access unit that damage spares, so that it is still taken for one
+HEADER = 60  # bytes of an access unit that are never damaged, so that it is still recognised as one
 
 
 def access_units(path, codec):
-    """[(bytes, key frame or not, presentation, decoding time, duration; nanoseconds)] and the length of the clip."""
+    """Return [(bytes, is key frame, presentation time, decoding time, duration)] and the length of the clip, in ns."""
     form = f"video/x-{codec},stream-format=byte-stream,alignment=au"
     line = (
         f'filesrc location="{path}" ! qtdemux ! {codec}parse config-interval=-1 ! {form} ! appsink name=out sync=false'
@@ -60,16 +60,16 @@ def access_units(path, codec):
 
 
 class Faults:
-    """What goes wrong now."""
+    """Faults that are active."""
 
     def __init__(self, clip, codec):
         self.codec = codec
         self.clip = access_units(clip, codec)
-        self.stall_s = self.skip_s = self.share = 0.0
+        self.stall_s = self.skip_s = self.drop_fraction = 0.0
         self.damaged = 0
         self.stuck = self.muted = self.blank = self.ended = False
 
-    def begin(self, word, value):
+    def start(self, word, value):
         match word:
             case "stall":
                 self.stall_s = float(value)
@@ -80,7 +80,7 @@ class Faults:
             case "damage":
                 self.damaged = int(value)
             case "drop":
-                self.share = float(value)
+                self.drop_fraction = float(value)
             case "mute":
                 self.muted = True
             case "blank":
@@ -90,10 +90,10 @@ class Faults:
             case "end":
                 self.ended = True
             case _:
-                raise ValueError(f"there is no fault {word!r}")
+                raise ValueError(f"unknown fault {word!r}")
 
-    def spoil(self, data, key):
-        """Damage an access unit if it is its turn."""
+    def damage(self, data, key):
+        """Return an access unit, damaged if a fault applies to it."""
         if self.blank:
             return NOTHING
         if key or self.damaged <= 0:
@@ -102,23 +102,23 @@ class Faults:
         return data[:HEADER] + bytes(random.randrange(4, 256) for _ in data[HEADER:])
 
 
-def play(faults, source, ends, gone):
-    """Push a clip at its own speed until its viewer has gone."""
+def play(faults, source, ends, disconnected):
+    """Push a clip in real time until its viewer disconnects."""
     start_s = time.monotonic()
     shift = 0
-    while not gone.is_set():
+    while not disconnected.is_set():
         units, length = clip = faults.clip
         for data, key, pts, dts, duration in units:
             if faults.stall_s:
-                gone.wait(faults.stall_s)
+                disconnected.wait(faults.stall_s)
                 start_s, faults.stall_s = start_s + faults.stall_s, 0.0
-            gone.wait(start_s + (shift + dts) / Gst.SECOND - time.monotonic())
-            if gone.is_set() or faults.ended or faults.clip is not clip:
+            disconnected.wait(start_s + (shift + dts) / Gst.SECOND - time.monotonic())
+            if disconnected.is_set() or faults.ended or faults.clip is not clip:
                 break
-            if faults.muted or (not key and random.random() < faults.share):
+            if faults.muted or (not key and random.random() < faults.drop_fraction):
                 continue
             moved = shift + int(faults.skip_s * Gst.SECOND)
-            buffer = Gst.Buffer.new_wrapped(faults.spoil(data, key))
+            buffer = Gst.Buffer.new_wrapped(faults.damage(data, key))
             buffer.pts = 0 if faults.stuck else max(pts + moved, 0)
             buffer.dts = 0 if faults.stuck else max(dts + moved, 0)
             buffer.duration = duration
@@ -132,59 +132,59 @@ def play(faults, source, ends, gone):
             return
 
 
-def factory(told, faults):
-    """Makes what a viewer gets."""
-    made = GstRtspServer.RTSPMediaFactory.new()
-    form = f"video/x-{told['codec']},stream-format=byte-stream,alignment=au"
-    payloader = f"rtp{told['codec']}pay pt=96 config-interval=-1"
-    network = f"{payloader} ! {told['network']} name=pay0" if told.get("network") else f"{payloader} name=pay0"
-    made.set_launch(
+def make_factory(options, faults):
+    """Return the media factory for viewers."""
+    factory = GstRtspServer.RTSPMediaFactory.new()
+    form = f"video/x-{options['codec']},stream-format=byte-stream,alignment=au"
+    payloader = f"rtp{options['codec']}pay pt=96 config-interval=-1"
+    network = f"{payloader} ! {options['network']} name=pay0" if options.get("network") else f"{payloader} name=pay0"
+    factory.set_launch(
         f"( appsrc name=source is-live=true format=time block=false max-bytes=8000000 caps={form}"
-        f" ! {told['codec']}parse config-interval=-1 ! {network} )"
+        f" ! {options['codec']}parse config-interval=-1 ! {network} )"
     )
-    made.set_shared(told.get("shared", False))
+    factory.set_shared(options.get("shared", False))
     lower = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP}
     protocols = GstRtsp.RTSPLowerTrans(0)
-    for transport in told.get("transports", lower):
+    for transport in options.get("transports", lower):
         protocols |= lower[transport]
-    made.set_protocols(protocols)
+    factory.set_protocols(protocols)
 
     def on_viewer(_factory, media):
-        gone = threading.Event()
-        media.connect("unprepared", lambda _media: gone.set())
+        disconnected = threading.Event()
+        media.connect("unprepared", lambda _media: disconnected.set())
         source = media.get_element().get_by_name("source")
-        threading.Thread(target=play, args=(faults, source, told.get("ends"), gone), daemon=True).start()
+        threading.Thread(target=play, args=(faults, source, options.get("ends"), disconnected), daemon=True).start()
 
-    made.connect("media-configure", on_viewer)
-    return made
+    factory.connect("media-configure", on_viewer)
+    return factory
 
 
-def protect(server, made, told):
-    """Ask for a password, or speak TLS."""
+def protect(server, factory, options):
+    """Require a password, or use TLS."""
     guard = GstRtspServer.RTSPAuth.new()
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    if told.get("user"):
-        if told.get("digest"):
+    if options.get("user"):
+        if options.get("digest"):
             guard.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-            guard.add_digest(told["user"], told["password"], token)
+            guard.add_digest(options["user"], options["password"], token)
         else:
-            guard.add_basic(GstRtspServer.RTSPAuth.make_basic(told["user"], told["password"]), token)
+            guard.add_basic(GstRtspServer.RTSPAuth.make_basic(options["user"], options["password"]), token)
     else:
         guard.set_default_token(token)
-    if told.get("certificate"):
-        guard.set_tls_certificate(Gio.TlsCertificate.new_from_file(told["certificate"]))
+    if options.get("certificate"):
+        guard.set_tls_certificate(Gio.TlsCertificate.new_from_file(options["certificate"]))
     allowed = GstRtspServer.RTSPPermissions()
     for permission in ("media.factory.access", "media.factory.construct"):
         allowed.add_permission_for_role("viewer", permission, True)
-    made.set_permissions(allowed)
+    factory.set_permissions(allowed)
     server.set_auth(guard)
 
 
-def obey(faults):
+def read_commands(faults):
     for line in sys.stdin:
         word, _, value = line.strip().partition(" ")
-        faults.begin(word, value)
+        faults.start(word, value)
         sys.stdout.write("done\n")
         sys.stdout.flush()
     loop.quit()
@@ -197,18 +197,18 @@ if __name__ == "__main__":
     if "--check" in sys.argv:
         sys.exit(0)
     loop = GLib.MainLoop()
-    told = {"codec": "h264", **json.loads(sys.stdin.readline())}
-    faults = Faults(told["clip"], told["codec"])
+    options = {"codec": "h264", **json.loads(sys.stdin.readline())}
+    faults = Faults(options["clip"], options["codec"])
     server = GstRtspServer.RTSPServer.new()
     server.set_address("127.0.0.1")
-    server.set_service(str(told.get("port", 0)))
-    made = factory(told, faults)
-    if told.get("user") or told.get("certificate"):
-        protect(server, made, told)
-    server.get_mount_points().add_factory("/live", made)
+    server.set_service(str(options.get("port", 0)))
+    factory = make_factory(options, faults)
+    if options.get("user") or options.get("certificate"):
+        protect(server, factory, options)
+    server.get_mount_points().add_factory("/live", factory)
     if server.attach(None) == 0:
         sys.exit("the port is taken")
     sys.stdout.write(f"{server.get_bound_port()}\n")
     sys.stdout.flush()
-    threading.Thread(target=obey, args=(faults,), daemon=True).start()
+    threading.Thread(target=read_commands, args=(faults,), daemon=True).start()
     loop.run()

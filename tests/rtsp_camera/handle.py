@@ -1,4 +1,4 @@
-"""Switches the RTSP camera on and off, and begins its faults; for tests and benchmarks."""
+"""Start, stop and disturb the RTSP camera, for tests and benchmarks."""
 
 import json
 import os
@@ -9,50 +9,50 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(__file__).with_name("camera.py")
-PYTHON = "/usr/bin/python3"  # which Debian's bindings of GStreamer belong to
+PYTHON = "/usr/bin/python3"  # has the GStreamer bindings of Debian
 PACKAGES = Path(__file__).with_name("packages").read_text().split()
 
 
 class Camera:
-    """A camera that runs. ``url`` is where; with its user and password, where it has them."""
+    """A running camera. ``url`` is its address, with user and password if it has them."""
 
-    def __init__(self, clip: Path, **told: Any) -> None:
-        """told: as camera.py describes it."""
-        self._told = {"clip": str(clip), "port": 0, **told}
+    def __init__(self, clip: Path, **options: Any) -> None:
+        """options: see camera.py."""
+        self._options = {"clip": str(clip), "port": 0, **options}
         self.restart()
 
     @property
     def url(self) -> str:
-        user = f"{self._told['user']}:{self._told['password']}@" if self._told.get("user") else ""
-        scheme = "rtsps" if self._told.get("certificate") else "rtsp"
-        return f"{scheme}://{user}127.0.0.1:{self._told['port']}/live"
+        user = f"{self._options['user']}:{self._options['password']}@" if self._options.get("user") else ""
+        scheme = "rtsps" if self._options.get("certificate") else "rtsp"
+        return f"{scheme}://{user}127.0.0.1:{self._options['port']}/live"
 
-    def restart(self, **told: Any) -> None:
-        """Switch it on again, on the same port, and perhaps with other features."""
-        self._told |= told
+    def restart(self, **options: Any) -> None:
+        """Start the camera again on the same port, optionally with other options."""
+        self._options |= options
         self.process = subprocess.Popen(
             [PYTHON, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._write(json.dumps(self._told))
+        self._write(json.dumps(self._options))
         port = self._read()
-        assert port, "the camera could not be switched on"
-        self._told["port"] = int(port)
+        assert port, "the camera could not be started"
+        self._options["port"] = int(port)
 
     def do(self, fault: str) -> None:
-        """Begin a fault."""
+        """Start a fault."""
         self._write(fault)
         assert self._read() == "done"
 
     def freeze(self) -> None:
-        """Nothing is sent any more, and no connection is closed."""
+        """Suspend the camera: it sends nothing and closes no connection."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on."""
+        """Resume the camera."""
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """Switch it off."""
+        """Kill the camera."""
         self.process.kill()
         self.process.communicate()
 
@@ -68,11 +68,11 @@ class Camera:
 
 @cache
 def missing_for_cameras() -> str | None:
-    """Why no camera can be switched on here, and what to do about it."""
+    """Return why no camera can run on this machine and how to fix it; None if one can."""
     remedy = f"on Debian: apt-get install --no-install-recommends {' '.join(PACKAGES)}"
     if not os.access(PYTHON, os.X_OK):
-        return f"there is no {PYTHON} for the RTSP camera of the tests; {remedy}"
+        return f"the RTSP camera of the tests needs {PYTHON}; {remedy}"
     check = subprocess.run([PYTHON, str(PROGRAM), "--check"], capture_output=True, text=True, check=False)
     if check.returncode == 0:
         return None
-    return f"the RTSP camera of the tests lacks {check.stderr.strip().splitlines()[-1]}; {remedy}"
+    return f"the RTSP camera of the tests needs {check.stderr.strip().splitlines()[-1]}; {remedy}"

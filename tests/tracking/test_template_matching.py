@@ -11,10 +11,10 @@ from stream_ocr.tracking.thresholds import APPEARANCE
 
 def frame(text: str, height: int, *, band: int = 0) -> np.ndarray:
     """Luma of a line with an outline. band: columns at the left that are lighter."""
-    picture = np.full((3 * height, 12 * height, 3), 110, np.uint8)
-    picture[:, :band] = 170
-    Text(text, 0.0, 1.0, position=(height, height), height=height).draw(picture, 0.5)
-    return picture[..., 0].copy()
+    image = np.full((3 * height, 12 * height, 3), 110, np.uint8)
+    image[:, :band] = 170
+    Text(text, 0.0, 1.0, position=(height, height), height=height).draw(image, 0.5)
+    return image[..., 0].copy()
 
 
 def patches(before: np.ndarray, now: np.ndarray, height: int, tilt: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ from stream_ocr.tracking.tracker import Tracker, TrackLifetimes
 
 def partly_visible_line(width: float) -> np.ndarray:
     """Return luma of a line that is visible up to ``width`` pixels and fades out behind them."""
-    picture = np.zeros((120, 900), np.uint8)
-    cv2.putText(picture, "THE PEACH OPEN MOVIE PROJECT", (20, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 230, 3)
+    image = np.zeros((120, 900), np.uint8)
+    cv2.putText(image, "THE PEACH OPEN MOVIE PROJECT", (20, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 230, 3)
     along = np.clip((20 + width - np.arange(900)) / 120, 0, 1)
-    return (picture * along).astype(np.uint8)
+    return (image * along).astype(np.uint8)
 
 
 def test_tracker_confirms_a_growing_line_only_when_it_is_complete() -> None:
@@ -33,12 +33,12 @@ def test_tracker_confirms_a_growing_line_only_when_it_is_complete() -> None:
 
 
 def test_tracker_keeps_start_and_box_of_a_fine_detection() -> None:
-    picture = partly_visible_line(880)
+    image = partly_visible_line(880)
     tracker = Tracker(TrackLifetimes())
     fine_box, coarse_box = rectangle(18, 36, 700, 44), rectangle(40, 30, 600, 56)
 
     def detect(n: int, quad: np.ndarray, *, fine: bool = False) -> None:
-        tracker.advance(n / 25, picture)
+        tracker.advance(n / 25, image)
         tracker.update([Detection(to_flat(quad), 0.95)], n / 25, fine=fine)
 
     for n in (0, 5):
@@ -54,13 +54,13 @@ def test_tracker_keeps_start_and_box_of_a_fine_detection() -> None:
 
 
 def test_tracker_moves_a_confirmed_box_only_after_two_detections() -> None:
-    picture = partly_visible_line(880)
+    image = partly_visible_line(880)
     tracker = Tracker(TrackLifetimes())
     level, slanting = rectangle(18, 36, 700, 44), rectangle(18, 36, 700, 44) + [[0, 6], [0, -6], [0, -6], [0, 6]]
     detections = [level, level, slanting, level, slanting, slanting]
     places = []
     for n, quad in enumerate(detections):
-        tracker.advance(n / 2, picture)
+        tracker.advance(n / 2, image)
         tracker.update([Detection(to_flat(quad), 0.95)], n / 2)
         places.append(tracker.tracks[0].quad() if tracker.tracks else None)
     for n in (1, 2, 3, 4):

@@ -43,7 +43,7 @@ class RecognitionThresholds:
     lexicon_max_length: int = 64
     """Longest word of a lexicon, in characters; longer ones are never read."""
     lexicon_max_log_loss: float = 5.0
-    """How much less probable, in natural logarithms, a word may be than what was read and still replace it: 150 times.
+    """Maximum log-probability that a word may lose against the reading and still replace it: a factor of 150.
     Tuned on labelled word crops (benchmarks/transcription.py): more gains nothing where the word is in the list, and
     ruins what is not."""
 

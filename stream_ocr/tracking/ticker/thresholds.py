@@ -1,8 +1,7 @@
 """Tuning values of scrolling text. Units and origin as in ``stream_ocr.tracking.thresholds``."""
 
+import math
 from dataclasses import dataclass
-
-from stream_ocr.tracking.thresholds import time_constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class TickerThresholds:
     min_window_reach: float = 2.5
     """Width of the narrowest window in which motion can be measured, in multiples of the search radius."""
 
-    speed_time_constant_s: float = time_constant(0.9)
-    """Time constant of the running average of the speed, 0.38 s: 0.9 of it stays per frame at 25 fps."""
+    speed_time_constant_s: float = -0.04 / math.log(0.9)
+    """Time constant of the running average of the speed, in seconds: 0.9 of it stays per frame at 25 fps."""
 
     search_slack: int = 4
     """Pixels that are searched in addition to twice the expected motion."""

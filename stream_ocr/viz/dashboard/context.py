@@ -1,4 +1,4 @@
-"""What the dashboard shows: events, search, a video, and the status of a run."""
+"""Data for the dashboard: events, search, a video, and the status of a run."""
 
 import http.client
 from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ _MAX_DIGITS = 15  # of a position that is accepted from a viewer
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """How far a viewer has read. ``epoch`` identifies one numbering; a restart begins another."""
+    """Position of a viewer in the buffer. ``epoch`` identifies one numbering; a restart begins another."""
 
     epoch: str
     next: int

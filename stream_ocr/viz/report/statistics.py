@@ -46,7 +46,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """A track on the timeline, labels after the text that it showed longest."""
+    """A track on the timeline, named after the text that it showed longest."""
 
     name: str
     bars: list[Bar]

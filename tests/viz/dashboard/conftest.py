@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from stream_ocr.bus.journal import DurableJournal, open_journal
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.viz.dashboard import server as serving
@@ -125,7 +125,7 @@ class Program:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """Return a function that starts ``stream-ocr dashboard ARGUMENTS``, at any free port by default."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     started: list[Program] = []
 
     def start(*arguments: str | Path, port: int = 0) -> Program:

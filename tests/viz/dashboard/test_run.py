@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.synthetic.scene import Scene, Text, draw_frames, render, truth
 from stream_ocr.testing.oracles import texts_at
 from stream_ocr.viz.dashboard.context import RemoteStatus
@@ -47,7 +47,7 @@ def run(tmp_path: Path, endpoint: str) -> Iterator[Run]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        env={name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)},
     )
     assert process.stderr is not None
     output = ""
