@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.crnn import CRNN, normalise
+from stream_ocr.models.recognition.crnn import normalise
 from stream_ocr.models.recognition.ctc import Decoded, greedy
 from stream_ocr.models.recognition.preprocess import resize_line
 
@@ -31,13 +32,13 @@ def letters_and_digits(text: str) -> str:
     return "".join(c for c in text.lower() if c.isascii() and c.isalnum())
 
 
-def accuracy(net: CRNN, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
+def accuracy(net: nn.Module, charset: Charset, samples: Sequence[Sample], key: Callable[[str], str] = exact) -> float:
     """Return the share of samples whose reading and text have the same ``key``; 0 without samples."""
     correct = sum(key(reading.text) == key(text) for reading, text in read(net, charset, samples))
     return correct / max(1, len(samples))
 
 
-def read(net: CRNN, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
+def read(net: nn.Module, charset: Charset, samples: Sequence[Sample]) -> Iterator[tuple[Decoded, str]]:
     """Yield the reading and the text of every sample, grouped by input width. Switches the net to eval mode."""
     net.eval()
     device = next(net.parameters()).device

@@ -32,8 +32,10 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
         _fill(net, state, name)
     else:
         from stream_ocr.models.recognition.crnn import CRNN, InferenceCRNN
+        from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
 
-        net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
+        kind = ResidualCRNN if entry["architecture"] == "residual-crnn" else CRNN
+        net = kind(len(Charset(entry["charset"])), **entry["parameters"])
         _fill(net, state, name)
         net = InferenceCRNN(net)
     return entry, fold_batch_norms(net)

@@ -7,6 +7,12 @@ BLANK = 0
 
 ASCII = "".join(map(chr, range(0x20, 0x7F)))
 LATIN1_LETTERS = "".join(chr(c) for c in range(0xC0, 0x100) if c not in (0xD7, 0xF7))
+LATIN_EXTENDED = "".join(map(chr, range(0x100, 0x180)))
+_NOT_EUROPEAN = frozenset("ĔĕĬĭŎŏĨĩŨũĲĳĸŉĿŀſ")
+EUROPEAN_LETTERS = "".join(c for c in LATIN_EXTENDED if c not in _NOT_EUROPEAN) + "ȘșȚțẞ"
+"""Letters beyond Latin-1 of the European languages in Latin script."""
+TYPOGRAPHIC = "‘’‚“”„‹›«»–—•·°€£¥¢§©®™¿¡²³½×ªº№♪"
+"""Punctuation and signs of print and subtitles. An ellipsis is written as three full stops."""
 
 
 class Charset:
@@ -46,3 +52,6 @@ class Charset:
 
 DEFAULT = Charset(ASCII + LATIN1_LETTERS)
 """Space, printable ASCII and the letters of Latin-1: 157 characters, 158 classes."""
+
+EUROPEAN = Charset(ASCII + LATIN1_LETTERS + EUROPEAN_LETTERS + TYPOGRAPHIC)
+"""`DEFAULT` and the letters of every European language in Latin script, with typographic punctuation."""

@@ -59,9 +59,9 @@ class CRNN(nn.Module):
 
 
 class InferenceCRNN(nn.Module):
-    """A ``CRNN`` for inference: maps ``x_B1HW`` to ``p_BTC`` in fp32, whose rows sum to one."""
+    """A ``CRNN``, or a net of its kind, for inference: maps ``x_B1HW`` to ``p_BTC`` in fp32, whose rows sum to one."""
 
-    def __init__(self, net: CRNN) -> None:
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 

@@ -17,6 +17,7 @@ EM = 42
 _HEIGHT = 88
 _BASELINE = 60
 _MARGIN = 10
+_MOST_GLYPHS = 200_000
 
 
 class Writing(NamedTuple):
@@ -47,7 +48,7 @@ class Pen:
         """The text with loose or tight letters, wide or narrow spaces, at times bolder or thinner; None if no ink."""
         rng = self._rng
         tracking = rng.gauss(0, 0.8) if rng.random() < 0.75 else rng.uniform(-1.5, 8)
-        space = rng.uniform(0.8, 1.5) if rng.random() < 0.85 else rng.uniform(1.5, 3.5)
+        space = rng.uniform(0.65, 1.5) if rng.random() < 0.85 else rng.uniform(1.5, 3.5)
         x, placed = 0.0, []
         for character in text:
             glyph, advance = self._glyph(font, character)
@@ -74,5 +75,7 @@ class Pen:
             advance = face.getlength(character)
             picture = Image.new("L", (max(1, int(advance)) + 2 * _MARGIN + 4, _HEIGHT))
             ImageDraw.Draw(picture).text((_MARGIN, _BASELINE), character, fill=255, font=face, anchor="ls")
+            if len(self._glyphs) >= _MOST_GLYPHS:
+                self._glyphs.clear()
             self._glyphs[key] = np.asarray(picture), advance
         return self._glyphs[key]

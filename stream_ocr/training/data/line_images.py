@@ -21,8 +21,10 @@ from stream_ocr.models.recognition.charset import DEFAULT, Charset
 from stream_ocr.models.recognition.input_sizes import ASPECT, COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
 from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.font_library import FontLibrary
 from stream_ocr.training.data.fonts import can_write, is_unicase
 from stream_ocr.training.data.glyphs import EM, Pen, Writing
+from stream_ocr.training.data.line_effects import damaged, warped
 
 _BOX = np.ones((3, 3), np.uint8)
 
@@ -55,9 +57,12 @@ class Lines:
         *,
         line_share: float = 0.35,
         charset: Charset = DEFAULT,
+        library: FontLibrary | None = None,
     ) -> None:
+        """library: checked fonts, used instead of ``fonts``."""
         self._corpus, self._backgrounds, self._rng = corpus, backgrounds, rng
-        self._pen = Pen(fonts, rng)
+        self._library = library
+        self._pen = Pen(library.text_fonts if library else fonts, rng)
         self._greys = np.loadtxt(greys, usecols=(0, 1, 2, 3)).tolist() if greys is not None and greys.is_file() else []
         self._line_share, self._charset = line_share, charset
         self._grain = np.random.default_rng(rng.getrandbits(64)).standard_normal(1 << 20, np.float32)
@@ -66,9 +71,10 @@ class Lines:
     def sample(self, hardness: float = 1.0, max_characters: int = 48) -> Sample:
         """One picture of at most `max_characters`; `hardness` 0..1 scales every distortion."""
         while True:
-            text, font = self._text(max_characters), self._pen.pick_font()
-            text = text.upper() if is_unicase(font) else text
-            possible = self._charset.covers(text) and can_write(text, font)
+            text = self._text(max_characters)
+            font = self._font(text)
+            text = text.upper() if self._is_unicase(font) and "ß" not in text else text
+            possible = self._charset.covers(text) and self._can_write(text, font)
             writing = self._pen.write(text, font) if possible else None
             if writing is None:
                 continue
@@ -76,6 +82,20 @@ class Lines:
             self._neighbour = writing
             if image is not None:
                 return Sample(image, text)
+
+    def _font(self, text: str) -> Path:
+        """Return a font for a text: figures are at times written as on seven-segment displays."""
+        if self._library and self._library.digit_fonts and self._rng.random() < 0.12:
+            font = self._rng.choice(self._library.digit_fonts)
+            if self._can_write(text, font):
+                return font
+        return self._pen.pick_font()
+
+    def _can_write(self, text: str, font: Path) -> bool:
+        return self._library.entries[font].can_write(text) if self._library else can_write(text, font)
+
+    def _is_unicase(self, font: Path) -> bool:
+        return self._library.entries[font].unicase if self._library else is_unicase(font)
 
     def _text(self, max_characters: int) -> str:
         if self._rng.random() < self._line_share and max_characters >= 8:
@@ -93,16 +113,16 @@ class Lines:
         if width is None or width < COLUMNS_PER_STEP * 1.2 * steps_needed:
             return None
         is_small = rng.random() < 0.42 * hardness
-        height = round(math.exp(rng.uniform(math.log(10), math.log(30)))) if is_small else HEIGHT
+        height = round(math.exp(rng.uniform(math.log(8), math.log(30)))) if is_small else HEIGHT
         columns = max(8, round(width * height / HEIGHT))
         mask = self._bent(writing, hardness) if rng.random() < 0.15 * hardness and not overlaid else writing.mask
-        ink = _warp(mask, quad, height, columns)
+        ink = warped(mask, quad, height, columns)
         colours = self._colours(setting, height, columns, hardness)
         colours = colours._replace(ground=self._with_neighbours(colours, hardness))
         painted = self._painted(colours, ink, setting, hardness)
         if painted.std() < 5:
             return None
-        image = self._damaged(painted, hardness)
+        image = damaged(painted, hardness, rng, self._grain)
         if height == HEIGHT:
             return image
         enlarge = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
@@ -126,14 +146,15 @@ class Lines:
         centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
 
         if len(text) <= 14 and rng.random() < 0.4 * hardness:  # the upright box round a slanted word
-            angle = math.radians(max(-28.0, min(28.0, rng.gauss(0, 10))))
+            steep = rng.random() < 0.15
+            angle = math.radians(rng.uniform(-42, 42) if steep else max(-28.0, min(28.0, rng.gauss(0, 10))))
             cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
             wide, tall = wide * cos + tall * sin, wide * sin + tall * cos
         else:
             limit = 0.35 * tall / wide
             angle = max(-limit, min(limit, math.radians(rng.gauss(0, 3.5)) * hardness))
         corners = np.array([[-wide, -tall], [wide, -tall], [wide, tall], [-wide, tall]], np.float32) / 2
-        jitter = 0.1 * hardness * tall
+        jitter = (0.1 if rng.random() < 0.85 else 0.2) * hardness * tall
         corners += np.array([[rng.uniform(-jitter, jitter) for _ in range(2)] for _ in range(4)], np.float32)
         slant = rng.gauss(0, 0.12) * hardness * tall
         corners[:2, 0] += slant
@@ -238,42 +259,18 @@ class Lines:
             ground = ground + (edge - ground) * border
         elif u < shadow:
             offset = rng.choice(((1, 1), (1, 2), (2, 1), (1, -1), (2, 2)))
-            ground = ground + (edge - ground) * np.roll(ink, offset, (0, 1)) * rng.uniform(0.4, 1)
+            depth, strength = rng.choice((1, 1, 1, 2, 3)) if is_large else 1, rng.uniform(0.4, 1)
+            for step in range(depth, 0, -1):  # more than one step: letters with sides
+                shifted = np.roll(ink, (step * offset[0], step * offset[1]), (0, 1))
+                ground = ground + (edge - ground) * shifted * strength
         elif is_large and contrast > 60 and rng.random() < 0.05 * hardness:
             ink = cv2.dilate(ink, _BOX) - cv2.erode(ink, np.ones((2, 2), np.uint8))
         surface: float | np.ndarray = grey
         if not overlaid and rng.random() < 0.35 * hardness:
             texture = self._grey_patch(*ground.shape)
             surface = grey + (texture - texture.mean()) * rng.uniform(0, min(0.6, contrast / 120))
+        elif rng.random() < 0.12 * hardness:  # a gradient from the top of the letters to their foot
+            slope = np.linspace(-0.5, 0.5, ground.shape[0], dtype=np.float32)[:, None]
+            surface = grey + slope * rng.uniform(-0.7, 0.7) * contrast
         opacity = rng.uniform(0.45, 1) if contrast > 60 and rng.random() < 0.15 * hardness else 1.0
         return ground + (surface - ground) * (ink * opacity)
-
-    def _damaged(self, picture: np.ndarray, hardness: float) -> np.ndarray:
-        """Blur, motion, noise and the blocks of a codec; uint8."""
-        rng, u = self._rng, self._rng.random()
-        if u < 0.33 * hardness:
-            picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, rng.uniform(0.3, 1.15) * picture.shape[0] / 28))
-        elif u < 0.42 * hardness:
-            size = rng.choice((3, 3, 5))
-            picture = cv2.blur(picture, (size, 1) if rng.random() < 0.7 else (1, size))
-        if rng.random() < 0.4 * hardness:
-            start = rng.randrange(self._grain.size - picture.size)
-            grain = self._grain[start : start + picture.size].reshape(picture.shape)
-            picture = picture + grain * rng.uniform(1, 11)
-        image: np.ndarray = np.clip(picture, 0, 255).astype(np.uint8)
-        if rng.random() < 0.4 * hardness:
-            _, packed = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, rng.randint(15, 80)))
-            return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
-        return image
-
-
-def _warp(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The part of the mask inside `quad` as float 0..1 of `(height, width)`, smoothed first where it shrinks much."""
-    shrink = float(np.linalg.norm(quad[3] - quad[0])) / height
-    if shrink > 1.5:
-        size = max(2, round(shrink))
-        mask = cv2.blur(mask, (size, size))
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(quad, np.float32), target)
-    warped = cv2.warpPerspective(mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return np.asarray(warped, np.float32) / 255

@@ -1,0 +1,49 @@
+import random
+from pathlib import Path
+
+import pytest
+
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.training.data.languages import VALIDATION_SENTENCES, EuropeanCorpus, TextShares, normalised
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    (tmp_path / "freq_en.txt").write_text("you 100\ni 90\ni'm 80\ndon’t 5\n漢字 4\n")
+    (tmp_path / "freq_pl.txt").write_text("się 100\nżółw 50\nźle 30\n")
+    trained = [f"Ein Satz mit Nummer {i}, größer als zuvor." for i in range(50)]
+    kept = [f"Validierung {i}." for i in range(VALIDATION_SENTENCES)]
+    (tmp_path / "captions_de.txt").write_text("\n".join(trained + kept))
+    return tmp_path
+
+
+def test_texts_are_covered_by_the_charset_and_short_enough(texts: Path) -> None:
+    corpus = EuropeanCorpus(None, texts, random.Random(0))
+    for _ in range(2000):
+        word, line = corpus.word(20), corpus.line(40)
+        assert EUROPEAN.covers(word + line)
+        assert 0 < len(word) <= 20
+        assert 0 < len(line) <= 40
+        assert " " not in word
+
+
+def test_words_of_every_language_come_up_and_the_first_person_is_a_capital(texts: Path) -> None:
+    corpus = EuropeanCorpus(None, texts, random.Random(1), TextShares(frequent_line=1.0, caption_line=0.0))
+    lines = [corpus.line() for _ in range(400)]
+    assert any("żółw" in line.lower() for line in lines)
+    assert any(line.startswith("I ") for line in lines)
+    assert not any(" i " in line for line in lines)
+
+
+def test_sentences_kept_for_validation_are_not_drawn(texts: Path) -> None:
+    corpus = EuropeanCorpus(None, texts, random.Random(2), TextShares(caption_line=1.0))
+    assert not any("validierung" in corpus.line().lower() for _ in range(500))
+
+
+def test_a_folder_without_lists_gives_the_words_of_the_corpus(tmp_path: Path) -> None:
+    corpus = EuropeanCorpus(None, tmp_path, random.Random(3))
+    assert all(corpus.line(30) and corpus.word() for _ in range(200))
+
+
+def test_look_alikes_are_normalised() -> None:
+    assert normalised("WE´RE  here…") == "WE'RE here..."

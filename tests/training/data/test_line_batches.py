@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
+from stream_ocr.training.data.fonts import BUILT_IN
+from stream_ocr.training.data.line_batches import DataRecipe, LineBatches, load_real
+from stream_ocr.training.data.real_crops import RealCrop
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> DataRecipe:
+    (tmp_path / "fonts.json").write_text(json.dumps([[str(BUILT_IN), "text", "", False]]))
+    return DataRecipe(
+        data=tmp_path,
+        teacher=tmp_path,
+        fonts=tmp_path / "fonts.json",
+        labelled_sets=("nowhere",),
+        teacher_sets=("elsewhere",),
+        relabelled_sets=(),
+        real_share=0.0,
+        codec_share=0.3,
+        line_share=0.3,
+        easy_samples=1,
+        batch=8,
+        batch_width_px=192,
+        min_batch=2,
+    )
+
+
+def test_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: DataRecipe) -> None:
+    batches = LineBatches(recipe, [], "0")
+    for _ in range(40):
+        images_BHW, texts = batches.next(1000)
+        count, height, width = images_BHW.shape
+        assert images_BHW.dtype == np.uint8
+        assert height == HEIGHT
+        assert width in WIDTHS
+        assert count == len(texts) == max(2, min(8, round(8 * 192 / width)))
+        assert all(EUROPEAN.covers(text) for text in texts)
+
+
+def test_real_crops_come_in_their_share(recipe: DataRecipe) -> None:
+    crop = RealCrop(np.tile(np.arange(100, dtype=np.uint8), (30, 1)), "§real§")
+    batches = LineBatches(replace(recipe, real_share=0.5), [crop], "0")
+    texts = [text for _ in range(60) for text in batches.next(1000)[1]]
+    assert 0.3 < texts.count("§real§") / len(texts) < 0.7
+
+
+def test_a_seed_gives_the_same_batches_and_another_seed_others(recipe: DataRecipe) -> None:
+    first, again, other = (LineBatches(recipe, [], seed).next(1000) for seed in ("a", "a", "b"))
+    assert first[1] == again[1]
+    assert np.array_equal(first[0], again[0])
+    assert first[1] != other[1]
+
+
+def test_sets_that_are_missing_are_named(recipe: DataRecipe, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load_real(recipe) == {}
+    out = capsys.readouterr().out
+    assert "nowhere is not here" in out
+    assert "teacher_elsewhere is not here" in out
