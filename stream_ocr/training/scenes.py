@@ -7,7 +7,7 @@ words of a line may be wide, columns of a table are lines of their own.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from stream_ocr.geometry import rectangle
 from stream_ocr.training import camera
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
+from stream_ocr.training.discs import add_discs
 from stream_ocr.training.distractors import add_distractor
 from stream_ocr.training.looks import overlay_look, scene_look
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
@@ -26,14 +27,26 @@ SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
 """(width, height) of the pictures."""
 
 TEXT_FREE = 0.14
+"""Share of the pictures without any text."""
+
+DISCS = 0.2
+"""Share of the pictures with balls, wheels and rings."""
+
+
+NO_QUADS = np.zeros((0, 4, 2), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """picture: (H, W, 3) uint8 RGB. quads: (N, 4, 2) float32, clockwise from the reading direction's top left."""
+    """A labelled picture.
+
+    picture: (H, W, 3) uint8 RGB. quads: (N, 4, 2) float32, clockwise from the reading direction's top left. ignored:
+    further quads (M, 4, 2), in which no answer counts.
+    """
 
     picture: np.ndarray
     quads: np.ndarray
+    ignored: np.ndarray = field(default_factory=lambda: NO_QUADS)
 
 
 class Scenes:
@@ -72,6 +85,8 @@ class Scenes:
         picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
         for _ in range(rng.choices((0, 1, 2, 4), (48, 24, 18, 10))[0]):
             add_distractor(picture, self._numpy)
+        if rng.random() < DISCS:
+            add_discs(picture, self._numpy)
         canvas = Canvas(np.clip(picture, 0, 255))
         if rng.random() >= TEXT_FREE:
             makers, weights = zip(*self._kinds, strict=True)

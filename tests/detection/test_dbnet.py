@@ -5,7 +5,7 @@ import torch
 from stream_ocr.detection.dbnet import STEEPNESS, Backbone, DBNet, normalise
 
 
-@pytest.mark.parametrize("backbone", ["small", "resnet18"])
+@pytest.mark.parametrize("backbone", ["small", "resnet18", "base"])
 def test_maps_have_half_the_resolution_and_b_is_the_soft_step_of_p_over_t(backbone: Backbone) -> None:
     net = DBNet(backbone)
     p_BHW, t_BHW, b_BHW = net.maps(torch.randn(2, 3, 64, 96))
@@ -13,7 +13,7 @@ def test_maps_have_half_the_resolution_and_b_is_the_soft_step_of_p_over_t(backbo
     torch.testing.assert_close(b_BHW, 1 / (1 + torch.exp(-STEEPNESS * (p_BHW - t_BHW))))
 
 
-@pytest.mark.parametrize("backbone", ["small", "resnet18"])
+@pytest.mark.parametrize("backbone", ["small", "resnet18", "base"])
 def test_fusing_the_batch_norms_does_not_change_the_answer(backbone: Backbone) -> None:
     torch.manual_seed(0)
     net = DBNet(backbone)
@@ -38,7 +38,7 @@ def test_inference_gives_the_p_of_training() -> None:
         torch.testing.assert_close(net(x_BCHW), net.maps(x_BCHW)[0])
 
 
-@pytest.mark.parametrize(("backbone", "most_mb"), [("small", 8.0), ("resnet18", 25.0)])
+@pytest.mark.parametrize(("backbone", "most_mb"), [("small", 8.0), ("resnet18", 25.0), ("base", 8.0)])
 def test_weights_stay_small_in_fp16(backbone: Backbone, most_mb: float) -> None:
     assert sum(v.numel() * 2 for v in DBNet(backbone).state_dict().values()) / 1e6 < most_mb
 
