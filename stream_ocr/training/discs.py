@@ -11,6 +11,9 @@ import numpy as np
 
 from stream_ocr.training.camera import motion
 
+Kind = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], None]
+"""From (colour, alpha, radius, rng): paints into a square ``colour`` (multiplied by alpha) and ``alpha``, in place."""
+
 IN_MOTION = 0.4
 _SHARE_OF_HEIGHT = (0.02, 0.25)
 
@@ -80,7 +83,7 @@ def wheel(colour: np.ndarray, alpha: np.ndarray, radius: float, rng: np.random.G
 def glow(colour: np.ndarray, alpha: np.ndarray, radius: float, rng: np.random.Generator) -> None:
     """Paint a lamp or a light out of focus."""
     _ellipse(alpha, radius, rng, thick=-1)
-    alpha[:] = cv2.GaussianBlur(alpha, (0, 0), radius * rng.uniform(0.05, 0.5)) * rng.uniform(0.4, 1.0)
+    alpha[:] = cv2.GaussianBlur(alpha, (0, 0), radius * rng.uniform(0.05, 0.4)) * rng.uniform(0.4, 1.0)
     colour[:] = rng.uniform((170, 150, 80), 255) * alpha[..., None]
 
 
@@ -97,7 +100,7 @@ def _any_colour(rng: np.random.Generator) -> np.ndarray:
     return (np.full(3, rng.uniform(0, 255)) if grey else rng.uniform(0, 255, 3)).astype(np.float32)
 
 
-KINDS: tuple[Callable[[np.ndarray, np.ndarray, float, np.random.Generator], None], ...] = (
+KINDS: tuple[Kind, ...] = (
     ball,
     disc,
     disc,
