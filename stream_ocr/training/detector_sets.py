@@ -93,9 +93,9 @@ def build(out: Path, data: Path, teacher: Path) -> dict[str, int]:
             # What people did not label must not teach that it is none: without the teacher a partial set is left out.
             usable = {n: t for n, t in truth.items() if name != "svt_train_partial" or n in taught}
             merged = {n: merge(t, taught.get(n, Lines([], []))) for n, t in usable.items()}
-            counts |= _write(out, name, folder, merged, truth)
+            counts |= _write(out, name, folder, with_large(merged, out, name), truth)
     for name in TEACHER:
-        folder, taught = out / "pictures" / name, taught_by(teacher, name)
+        folder, taught = out / "pictures" / name, with_large(taught_by(teacher, name), out, name)
         if folder.is_dir() and taught:
             counts |= _write(out, name, folder, taught, taught)
     for part in FILM:
@@ -109,6 +109,19 @@ def taught_by(teacher: Path, name: str) -> dict[str, Lines]:
         if file.is_file():
             return _by_name(file)
     return {}
+
+
+def with_large(pictures: dict[str, Lines], out: Path, name: str) -> dict[str, Lines]:
+    """Add large text that only ``coarse_teacher`` has found, where it has looked."""
+    file = out / "coarse" / f"{name}.jsonl"
+    coarse = _by_name(file) if file.is_file() else {}
+    added = dict(pictures)
+    for image in pictures.keys() & coarse.keys():
+        known = [*pictures[image].quads, *pictures[image].ignored]
+        quads = uncovered(coarse[image].quads, known)
+        ignored = uncovered(coarse[image].ignored, [*known, *quads])
+        added[image] = Lines([*pictures[image].quads, *quads], [*pictures[image].ignored, *ignored])
+    return added
 
 
 def _by_name(truth: Path) -> dict[str, Lines]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.geometry import rectangle
@@ -41,8 +42,8 @@ def test_clips_weigh_the_same_however_many_stills_they_have(tmp_path: Path) -> N
         rows.append(json.dumps({"image": f"{name}.png", "quads": [LINE.tolist()]}))
     (tmp_path / "clips.jsonl").write_text("\n".join(rows))
 
-    def find(rgb: np.ndarray) -> Found:
-        return [(LINE, 0.9)] if rgb.any() else []
+    def find(bgr: np.ndarray) -> Found:
+        return [(LINE, 0.9)] if bgr.any() else []
 
     assert measure(find, validation_sets(tmp_path)).values()["clips"]["f"] == 0.5
 
@@ -52,10 +53,8 @@ def test_a_net_answers_in_pixels_of_the_picture(size: tuple[int, int], monkeypat
     net = DBNet("base").eval()
     width, height = size
 
-    def half(x_BCHW: object) -> object:
-        import torch
-
-        p_BHW = torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))  # type: ignore[attr-defined]
+    def half(x_BCHW: torch.Tensor) -> torch.Tensor:
+        p_BHW = torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
         scale = min(480 / width, 2.0)
         p_BHW[:, : round(height * scale / 4), : round(width * scale / 4)] = 0.9
         return p_BHW
@@ -64,3 +63,16 @@ def test_a_net_answers_in_pixels_of_the_picture(size: tuple[int, int], monkeypat
     ((quad, score),) = net_finder(net, long_side=480, unclip=0.0)(np.zeros((height, width, 3), np.uint8))
     assert score == pytest.approx(0.9)
     np.testing.assert_allclose(quad.max(axis=0), [width / 2, height / 2], rtol=0.02)
+
+
+def test_a_net_gets_red_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cv2.imwrite(str(sets(tmp_path) / "a-0.png"), np.full((200, 320, 3), (0, 0, 255), np.uint8))
+    net, seen = DBNet("base").eval(), []
+
+    def remember(x_BCHW: torch.Tensor) -> torch.Tensor:
+        seen.append(x_BCHW[0, :, 10, 10].tolist())
+        return torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
+
+    monkeypatch.setattr(net, "forward", remember)
+    measure(net_finder(net), validation_sets(tmp_path))
+    assert seen[0] == pytest.approx([127.5 / 64, -127.5 / 64, -127.5 / 64])
