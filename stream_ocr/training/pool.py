@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream_ocr.training.scenes import Scene
+from stream_ocr.training.scene import Scene
 
 
 class Pool:

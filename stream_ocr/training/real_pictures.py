@@ -10,7 +10,7 @@ import numpy as np
 from stream_ocr.training import camera
 from stream_ocr.training.labelled import labelled
 from stream_ocr.training.pool import crop
-from stream_ocr.training.scenes import NO_QUADS, Scene
+from stream_ocr.training.scene import NO_QUADS, Scene
 
 WORSE, FLIPPED, TURNED, INVERTED, GREY = 0.4, 0.25, 0.06, 0.04, 0.06
 """Shares of pieces that a camera or codec spoils further, that are mirrored, lie on a side, are negatives, are grey."""

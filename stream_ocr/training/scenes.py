@@ -7,7 +7,7 @@ words of a line may be wide, columns of a table are lines of their own.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from stream_ocr.training.distractors import add_distractor
 from stream_ocr.training.looks import overlay_look, scene_look
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
 from stream_ocr.training.perspective import view
+from stream_ocr.training.scene import Scene
 from stream_ocr.training.words import RealWords, paste
 
 SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
@@ -31,22 +32,6 @@ TEXT_FREE = 0.14
 
 DISCS = 0.2
 """Share of the pictures with balls, wheels and rings."""
-
-
-NO_QUADS = np.zeros((0, 4, 2), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A labelled picture.
-
-    picture: (H, W, 3) uint8 RGB. quads: (N, 4, 2) float32, clockwise from the reading direction's top left. ignored:
-    further quads (M, 4, 2), in which no answer counts.
-    """
-
-    picture: np.ndarray
-    quads: np.ndarray
-    ignored: np.ndarray = field(default_factory=lambda: NO_QUADS)
 
 
 class Scenes:

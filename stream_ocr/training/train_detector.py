@@ -33,7 +33,8 @@ from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
 from stream_ocr.training.pool import Pool
 from stream_ocr.training.real_pictures import RealPictures
-from stream_ocr.training.scenes import Scene, Scenes
+from stream_ocr.training.scene import Scene
+from stream_ocr.training.scenes import Scenes
 from stream_ocr.training.source_validation import measure, net_finder, validation_sets
 from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate

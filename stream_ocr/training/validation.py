@@ -10,7 +10,7 @@ from stream_ocr.detection.boxes import find_boxes
 from stream_ocr.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
 from stream_ocr.devices import computes_bf16
 from stream_ocr.training.matching import Tally, by_deteval, by_iou, heights
-from stream_ocr.training.scenes import Scene
+from stream_ocr.training.scene import Scene
 
 SMALLEST_PX = 7.0
 """Lower lines are neither learned nor counted."""

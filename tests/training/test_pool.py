@@ -6,7 +6,7 @@ import pytest
 
 from stream_ocr.geometry import rectangle
 from stream_ocr.training.pool import Pool, crop
-from stream_ocr.training.scenes import Scene
+from stream_ocr.training.scene import Scene
 
 
 def marked(x: int, y: int, width: int = 120, height: int = 40) -> Scene:

@@ -9,7 +9,7 @@ import pytest
 from stream_ocr.geometry import rectangle
 from stream_ocr.training import real_pictures
 from stream_ocr.training.real_pictures import RealPictures, changed
-from stream_ocr.training.scenes import Scene
+from stream_ocr.training.scene import Scene
 
 RED = rectangle(100, 60, 120, 40)
 

@@ -15,7 +15,8 @@ from stream_ocr.training.distractors import SHAPES, add_distractor
 from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
 from stream_ocr.training.perspective import turned, view
-from stream_ocr.training.scenes import TEXT_FREE, Scene, Scenes
+from stream_ocr.training.scene import Scene
+from stream_ocr.training.scenes import TEXT_FREE, Scenes
 from stream_ocr.training.words import RealWords, paste
 
 
