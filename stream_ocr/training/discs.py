@@ -14,6 +14,9 @@ from stream_ocr.training.camera import motion
 Kind = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], None]
 """From (colour, alpha, radius, rng): paints into a square ``colour`` (multiplied by alpha) and ``alpha``, in place."""
 
+SHARE = 0.2
+"""Share of the generated pictures with such things."""
+
 IN_MOTION = 0.4
 _SHARE_OF_HEIGHT = (0.02, 0.25)
 

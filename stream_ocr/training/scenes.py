@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from stream_ocr.geometry import rectangle
-from stream_ocr.training import camera
+from stream_ocr.training import camera, discs, scripts
 from stream_ocr.training.backgrounds import Backgrounds
 from stream_ocr.training.corpus import Corpus
-from stream_ocr.training.discs import add_discs
 from stream_ocr.training.distractors import add_distractor
 from stream_ocr.training.looks import overlay_look, scene_look
 from stream_ocr.training.painting import Block, Canvas, Look, ink, paint
 from stream_ocr.training.perspective import view
 from stream_ocr.training.scene import Scene
+from stream_ocr.training.scripts import OtherScripts
 from stream_ocr.training.words import RealWords, paste
 
 SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
@@ -29,9 +29,6 @@ SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
 
 TEXT_FREE = 0.14
 """Share of the pictures without any text."""
-
-DISCS = 0.2
-"""Share of the pictures with balls, wheels and rings."""
 
 
 class Scenes:
@@ -44,8 +41,10 @@ class Scenes:
         backgrounds: Backgrounds,
         rng: random.Random,
         words: RealWords | None = None,
+        others: OtherScripts | None = None,
     ) -> None:
         self._fonts, self._corpus, self._backgrounds, self._rng, self._words = fonts, corpus, backgrounds, rng, words
+        self._others = others
         self._numpy = np.random.default_rng(rng.getrandbits(64))
         self._kinds: tuple[tuple[Callable[[Canvas], None], float], ...] = (
             (self._subtitle, 10),
@@ -70,8 +69,8 @@ class Scenes:
         picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
         for _ in range(rng.choices((0, 1, 2, 4), (48, 24, 18, 10))[0]):
             add_distractor(picture, self._numpy)
-        if rng.random() < DISCS:
-            add_discs(picture, self._numpy)
+        if rng.random() < discs.SHARE:
+            discs.add_discs(picture, self._numpy)
         canvas = Canvas(np.clip(picture, 0, 255))
         if rng.random() >= TEXT_FREE:
             makers, weights = zip(*self._kinds, strict=True)
@@ -226,6 +225,9 @@ class Scenes:
         size: pixels high, of all or of each. gap: text heights between them; from 0 down ink touches ink.
         """
         rng = self._rng
+        if self._others and font is None and rng.random() < scripts.SHARE:
+            script, font = self._others.draw()
+            texts = [self._others.text(script, len(text)) for text in texts]
         font = font or rng.choice(self._fonts)
         sizes = size if isinstance(size, list) else [size] * len(texts)
         spread = rng.uniform(0.05, 0.4) if rng.random() < 0.08 else 0.0

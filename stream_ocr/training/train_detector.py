@@ -35,6 +35,7 @@ from stream_ocr.training.pool import Pool
 from stream_ocr.training.real_pictures import RealPictures
 from stream_ocr.training.scene import Scene
 from stream_ocr.training.scenes import Scenes
+from stream_ocr.training.scripts import OtherScripts, find_script_fonts
 from stream_ocr.training.source_validation import measure, net_finder, validation_sets
 from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate
@@ -151,7 +152,9 @@ def scenes(config: Config, seed: int) -> Iterator[Scene]:
     rng = random.Random(seed)
     backgrounds = Backgrounds(config.backgrounds, rng, procedural=config.procedural)
     words = RealWords(config.real_words, rng) if config.real_words else None
-    maker = Scenes(config.fonts or _fonts(config.folder), Corpus(config.words, rng), backgrounds, rng, words)
+    fonts = [*config.fonts] or _fonts(config.folder)
+    others = OtherScripts({} if config.fonts else find_script_fonts(), rng)
+    maker = Scenes(fonts, Corpus(config.words, rng), backgrounds, rng, words, others)
     while True:
         yield maker.make()
 
