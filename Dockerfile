@@ -1,9 +1,10 @@
-# docker build --target cpu --build-arg TORCH_INDEX=… -t stream-ocr .
+# docker build --build-arg TORCH_INDEX=… -t stream-ocr .          CPU, with torch
+# docker build --target slim -t stream-ocr:slim .                 CPU, without torch: reads, but does not train
 # docker build --target cuda -t stream-ocr:cuda .
 # docker run --rm --network none --read-only --tmpfs /tmp -v "$PWD:/data" stream-ocr read match.mp4 -o events.jsonl
 #
-# TORCH_INDEX: PyTorch's index of CPU builds, from the installation page of PyTorch. Without it the default build is
-# taken, which works as well but brings the CUDA libraries along.
+# TORCH_INDEX: PyTorch's index of CPU builds, from the installation page of PyTorch. Without it, pip installs the default
+# build, which also works but includes the CUDA libraries.
 
 FROM python:3.11-slim-bookworm AS source
 WORKDIR /src
@@ -13,18 +14,21 @@ COPY weights weights
 RUN python -m venv /opt/stream-ocr
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
+FROM source AS build-slim
+RUN /opt/stream-ocr/bin/pip install --no-compile -c constraints.txt '.[ppocr]'
+
 FROM source AS build-cpu
 ARG TORCH_INDEX=
-RUN /opt/stream-ocr/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt '.[ppocr]'
+RUN /opt/stream-ocr/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt '.[ppocr,torch]'
 
 # The default build of torch carries CUDA; ONNX Runtime has a package of its own for it, of the same modules.
 FROM source AS build-cuda
-RUN /opt/stream-ocr/bin/pip install -c constraints.txt '.[ppocr]' \
+RUN /opt/stream-ocr/bin/pip install -c constraints.txt '.[ppocr,torch]' \
     && /opt/stream-ocr/bin/pip uninstall -y onnxruntime \
     && /opt/stream-ocr/bin/pip install onnxruntime-gpu
 
 FROM python:3.11-slim-bookworm AS runtime
-# tini gathers orphaned processes; the font writes the labels of annotated videos.
+# tini reaps orphaned processes; the font is for the labels of annotated videos.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends fonts-dejavu-core tini \
     && rm -rf /var/lib/apt/lists/* \
@@ -40,6 +44,9 @@ FROM runtime AS cuda
 COPY --from=build-cuda /opt/stream-ocr /opt/stream-ocr
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 
-# The last one is what is built when no target is named.
+FROM runtime AS slim
+COPY --from=build-slim /opt/stream-ocr /opt/stream-ocr
+
+# The last stage is the default target.
 FROM runtime AS cpu
 COPY --from=build-cpu /opt/stream-ocr /opt/stream-ocr

@@ -18,12 +18,12 @@ import av
 import cv2
 import numpy as np
 
-from stream_ocr.geometry import rectangle
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.corpus import Corpus
-from stream_ocr.training.fonts import find_fonts
-from stream_ocr.training.scenes import Scenes
-from stream_ocr.training.words import RealWords
+from stream_ocr.core.geometry import rectangle
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.fonts import find_fonts
+from stream_ocr.training.data.scene_images import Scenes
+from stream_ocr.training.data.word_patches import RealWords
 
 Picture = tuple[str, np.ndarray, list[np.ndarray], list[str], list[np.ndarray]]
 """Name, (H, W, 3) RGB, quads, their texts, and places that need not be found."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from stream_ocr import telemetry
-from stream_ocr.bench import live
-from stream_ocr.settings import Settings
-from stream_ocr.sources import clips
-from stream_ocr.sources.synthetic import render
+from stream_ocr import logging_config
+from stream_ocr.config.settings import Settings
+from stream_ocr.evaluation.bench import live_latency
+from stream_ocr.synthetic import clips
+from stream_ocr.synthetic.scene import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras
@@ -28,7 +28,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=60.0)
     arguments.add_argument("--clips", default="surveillance,subtitles")
-    arguments.add_argument("--set", action="append", default=["models=own", "device=cpu"])
+    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     if missing := missing_for_cameras():
@@ -38,14 +38,14 @@ def main() -> None:
         config = Path(folder, "live.yaml")
         for name in given.clips.split(","):
             clip = Path(folder, f"{name}.mp4")
-            render(clips.scene(name, (1280, 720), 30.0), clip, gop=50)
+            render(clips.build_clip(name, (1280, 720), 30.0), clip, gop=50)
             camera = Camera(clip)
             told = {"sources": {name: {"url": camera.url}}, "operation": {"listen": None}}
             config.write_text(yaml.safe_dump(told), encoding="utf-8")
-            telemetry.configure(Settings.load(config, given.set))
-            results[name] = live.measure(config, given.set, given.seconds)
+            logging_config.configure(Settings.load(config, given.set))
+            results[name] = live_latency.measure(config, given.set, given.seconds)
             camera.kill()
-            live.show(results[name])
+            live_latency.show(results[name])
     if given.out:
         given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

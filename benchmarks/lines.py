@@ -1,6 +1,6 @@
 """How well a recogniser reads subtitles: lines over film, in several fonts, through x264 at CRF 28.
 
-python benchmarks/lines.py [--models own] [--lines 400] [--fonts FILE]… [-o OUT.json]
+python benchmarks/lines.py [--models builtin] [--lines 400] [--fonts FILE]… [-o OUT.json]
 
 One frame in a quarter of a second of film is read, cut out as the detector would, with a little more on every side.
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stream_ocr import models, networks
-from stream_ocr.geometry import grown, rectangle
-from stream_ocr.settings import Settings
-from stream_ocr.sources import scenery
-from stream_ocr.sources.rendering import encode
-from stream_ocr.sources.synthetic import Scene, Text, pictures
-from stream_ocr.tracking.appearance import rectify
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import expand, rectangle
+from stream_ocr.models import presets, zoo
+from stream_ocr.synthetic import footage
+from stream_ocr.synthetic.encode import encode
+from stream_ocr.synthetic.scene import Scene, Text, draw_frames
+from stream_ocr.tracking.template_matching import rectify
 
 SIZE, LINE_S, FPS, CRF = (1280, 720), 0.25, 12, 28
 WORDS = [
@@ -111,7 +111,7 @@ def sentences(count: int, rng: np.random.Generator) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="own")
+    parser.add_argument("--models", default="builtin")
     parser.add_argument("--lines", type=int, default=400)
     parser.add_argument("--fonts", nargs="*", default=[None], help="font files; Pillow's own where none is named")
     parser.add_argument("-o", "--output", type=Path)
@@ -122,23 +122,23 @@ def main() -> None:
              font=str(rng.choice(arguments.fonts)) if arguments.fonts != [None] else None)
         for n, said in enumerate(sentences(arguments.lines, rng))
     ]  # fmt: skip
-    scene = Scene(texts=tuple(texts), duration_s=len(texts) * LINE_S, size=SIZE, fps=FPS, background=scenery.film())
+    scene = Scene(texts=tuple(texts), duration_s=len(texts) * LINE_S, size=SIZE, fps=FPS, background=footage.film())
     settings = Settings.load(overrides=[f"models={arguments.models}", "threads=1"])
-    settings = models.resolve(settings)
-    recognizer = networks.load_recognizer(settings)
-    (widest, height), margin = models.crop_size(settings), settings.recognition.margin or 0.0
+    settings = presets.with_model_defaults(settings)
+    recognizer = zoo.load_recognizer(settings)
+    (widest, height), margin = presets.crop_size(settings), settings.recognition.margin or 0.0
     exact = places = right = 0
     wrong: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.mp4"
-        encode(pictures(scene), path, SIZE, FPS, crf=CRF)
+        encode(draw_frames(scene), path, SIZE, FPS, crf=CRF)
         with av.open(str(path)) as container:
             for n, frame in enumerate(container.decode(video=0)):
                 if n % 3 != 1:
                     continue
                 text = texts[n // 3]
                 box = rectangle(*text.box(n / FPS))
-                quad = grown(box, margin + 0.1)
+                quad = expand(box, margin + 0.1)
                 across, tall = (np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0]))
                 crop = rectify(
                     frame.to_ndarray(format="gray"), quad, int(np.clip(height * across / tall, 8, widest)), height

@@ -1,6 +1,6 @@
 """Does a long file run in constant memory?
 
-    python benchmarks/memory.py [--minutes 10] [--set models=own] [--out benchmarks/results/memory.json]
+    python benchmarks/memory.py [--minutes 10] [--set models=builtin] [--out benchmarks/results/memory.json]
 
 Loops the demo clip, reads it through the five processes, and compares the resident memory of each at the end with
 that after the first minute of wall time. Needs the extra ``dev`` (psutil).
@@ -18,8 +18,8 @@ import av
 import psutil
 
 from stream_ocr.api import Pipeline
-from stream_ocr.settings import Settings
-from stream_ocr.sources import synthetic
+from stream_ocr.config.settings import Settings
+from stream_ocr.synthetic import scene
 
 EVERY_S = 2.0
 SETTLED_S = 60.0
@@ -56,12 +56,12 @@ def watch(pids: dict[str, int], samples: list[tuple[float, dict[str, int]]], ove
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--minutes", type=float, default=10.0)
-    arguments.add_argument("--set", action="append", default=["models=own"])
+    arguments.add_argument("--set", action="append", default=["models=builtin"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip, long = Path(folder, "clip.mp4"), Path(folder, "long.mp4")
-        synthetic.render(synthetic.demo_scene(), clip)
+        scene.render(scene.demo_scene(), clip)
         loop(clip, long, given.minutes * 60)
         samples: list[tuple[float, dict[str, int]]] = []
         over = threading.Event()

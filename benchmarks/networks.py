@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import torch
 
-from stream_ocr import models, own
-from stream_ocr.detection.boxes import find_boxes
-from stream_ocr.devices import pick_device
-from stream_ocr.engines import TorchEngine
-from stream_ocr.frames import Frame
-from stream_ocr.networks import load_detector, load_recognizer
-from stream_ocr.settings import Settings
-from stream_ocr.training.evaluate_recognizer import crops
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame
+from stream_ocr.evaluation.recognizer import load_labelled_crops
+from stream_ocr.models import builtin, presets
+from stream_ocr.models.backends.torch import TorchEngine
+from stream_ocr.models.detection.postprocess import find_boxes
+from stream_ocr.models.devices import pick_device
+from stream_ocr.models.zoo import load_detector, load_recognizer
 
 
 def median_ms(call: Callable[[], object], times: int) -> dict[str, float]:
@@ -58,15 +58,15 @@ def kernels(lines: int) -> np.ndarray:
 
 
 def main(data: Path, threads: int, out: Path | None) -> None:
-    words = [crop for crop, _ in crops(data)][:300]
+    words = [crop for crop, _ in load_labelled_crops(data)][:300]
     results: dict[str, object] = {"threads": threads, "cpu": torch.backends.cpu.get_cpu_capability()}
-    settings = Settings.load(overrides=["models=own", f"threads={threads}", "device=cpu", "dtype=fp32"])
+    settings = Settings.load(overrides=["models=builtin", f"threads={threads}", "device=cpu", "dtype=fp32"])
     in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)
     for runtime in ("as shipped", "torch"):
         reader, finder = load_recognizer(settings), load_detector(settings)
         if runtime == "torch":
             reader.engine, finder.engine = (
-                TorchEngine(own.load_net(n)[1], in_torch) for n in (models.RECOGNIZER, models.DETECTOR)
+                TorchEngine(builtin.load_net(n)[1], in_torch) for n in (presets.RECOGNIZER, presets.DETECTOR)
             )
         singly = iter(words * 2)
         batches = iter([words[i : i + 32] for i in range(0, 288, 32)] * 2)

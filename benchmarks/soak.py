@@ -25,8 +25,8 @@ import psutil
 import yaml
 from rapidfuzz import fuzz
 
-from stream_ocr.bench.machine import load, machine
-from stream_ocr.sources.synthetic import Scene, Text, line, render
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
+from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras
@@ -48,7 +48,7 @@ def scene(words: tuple[str, ...]) -> Scene:
     return Scene(
         (
             Text(first, 1.0, 10.0, (40, 40), height=32),
-            Text(second, 2.0, 5.0, line(2.0, (40, 130), 5.0, (330, 130)), height=30),
+            Text(second, 2.0, 5.0, linear_path(2.0, (40, 130), 5.0, (330, 130)), height=30),
             Text(third, 3.5, 9.0, (60, 230), height=30),
             Text(fourth, 6.0, 10.0, (330, 300), height=28),
         ),
@@ -155,8 +155,8 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
         "sources": {name: {"url": camera.url} for name, camera in cameras.items()},
         "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
         "store": {"path": str(folder / "events.db")},
-        "operation": {"listen": "127.0.0.1:19561"},
-        "live": {"longest_retry_s": 4.0},
+        "service": {"listen": "127.0.0.1:19561"},
+        "live": {"max_backoff_s": 4.0},
     }
     (folder / "live.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
     arguments = [part for setting in overrides for part in ("--set", setting)]
@@ -164,13 +164,13 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
     program = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), *arguments], stdout=log, stderr=log
     )
-    on = machine()
+    on = machine_info()
     begun_s, end_s = time.monotonic(), 60 * minutes
     samples: list[tuple[float, dict[str, tuple[float, int]]]] = []
     loads, numbers, names, next_s = [], count(), cycle(cameras), 30.0
     while (now_s := time.monotonic() - begun_s) < end_s and program.poll() is None:
         samples.append((now_s, sample(psutil.Process(program.pid))))
-        loads.append(load())
+        loads.append(load_average())
         if next_s <= now_s < end_s - 40:
             next_s += every_s
             trouble(next(numbers), cameras[next(names)])
@@ -195,7 +195,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--minutes", type=float, default=60.0)
     arguments.add_argument("--every", type=float, default=8.0, help="seconds between two faults")
-    arguments.add_argument("--set", action="append", default=["models=own", "device=cpu", "threads=1"])
+    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu", "threads=1"])
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
     if missing := missing_for_cameras():

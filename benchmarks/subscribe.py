@@ -25,9 +25,9 @@ import psutil
 from subscribe_bed import WORDS, event, journal
 from subscribe_harm import hostile, kills
 
-from stream_ocr.bench.machine import load, machine
-from stream_ocr.bus import keys
+from stream_ocr.bus import curve_keys
 from stream_ocr.client import subscribe
+from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
 
@@ -157,11 +157,11 @@ def late(_: argparse.Namespace) -> dict[str, Any]:
         def play() -> None:
             visible: list[int] = []
             for track in itertools.takewhile(lambda _: not stop.is_set(), itertools.count(1)):
-                opened.commit([event(opened.number("gate"), f"TEXT {track}", track=track)])
+                opened.commit([event(opened.next_seq("gate"), f"TEXT {track}", track=track)])
                 visible.append(track)
                 if len(visible) > 20:
                     gone = visible.pop(random.randrange(20))
-                    opened.commit([event(opened.number("gate"), f"TEXT {gone}", track=gone, kind="ended")])
+                    opened.commit([event(opened.next_seq("gate"), f"TEXT {gone}", track=gone, kind="ended")])
                 time.sleep(0.005)
 
         playing = threading.Thread(target=play)
@@ -170,7 +170,7 @@ def late(_: argparse.Namespace) -> dict[str, Any]:
             time.sleep(random.random() * 0.3)
             start = time.perf_counter()
             with subscribe(endpoint, since="snapshot") as subscription:
-                while not subscription.joined:
+                while not subscription.synced:
                     subscription.wait(0.01)
                 known_after.append(time.perf_counter() - start)
                 got = [subscription.receive(5) for _ in range(120)]
@@ -207,7 +207,7 @@ def curve(_: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "keys"
         for pair in ("server", "stranger", *programs):
-            keys.make(folder, pair)
+            curve_keys.create_keys(folder, pair)
         (folder / "clients" / "stranger.key").unlink()
         server = folder / "server.key"
         with journal(Path(name), keys=folder) as (opened, endpoint):
@@ -251,8 +251,8 @@ def main() -> None:
     arguments = parser.parse_args()
     well = True
     for name in parts if arguments.part == "all" else [arguments.part]:
-        before = machine()
-        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load()}
+        before = machine_info()
+        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load_average()}
         well = well and fine(figures)
         told = json.dumps(figures, indent=1)
         print(told)

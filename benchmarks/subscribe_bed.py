@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stream_ocr.bus.journal import DurableJournal
 from stream_ocr.bus.protocol import requests_endpoint
-from stream_ocr.bus.publisher import Publisher, Spec
+from stream_ocr.bus.publisher import BusSpec, Publisher
 from stream_ocr.events import TextEvent
-from stream_ocr.journal import StoredJournal
 from stream_ocr.store.writer import StoreWriter
 
 SQUARE = ((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0))
@@ -28,7 +28,7 @@ def event(seq: int, text: str = "", *, stream: str = "gate", kind: Any = "appear
         track=track or seq % 50,
         text=text,
         confidence=0.97,
-        characters=(0.97,) * len(text),
+        char_confidences=(0.97,) * len(text),
         start=seq / 25,
         polygon=SQUARE,
         size=(1280, 720),
@@ -39,20 +39,20 @@ def event(seq: int, text: str = "", *, stream: str = "gate", kind: Any = "appear
 
 @contextmanager
 def journal(
-    folder: Path, publisher: Callable[[Spec], Publisher] = Publisher, *, port: int = 0, keys: Path | None = None
+    folder: Path, publisher: Callable[[BusSpec], Publisher] = Publisher, *, port: int = 0, keys: Path | None = None
 ) -> Iterator[Any]:
     endpoint = f"tcp://127.0.0.1:{port or free_port()}"
-    spec = Spec(
+    spec = BusSpec(
         store=str(folder / "events.db"),
         events=endpoint,
         requests=requests_endpoint(endpoint),
         keys=None if keys is None else str(keys),
-        form="json",
+        format="json",
         max_peers=200,
         backlog=10_000,
-        feed=-1,
+        feed_fd=-1,
     )
-    with StoredJournal(StoreWriter(folder / "events.db"), publisher(spec)) as opened:
+    with DurableJournal(StoreWriter(folder / "events.db"), publisher(spec)) as opened:
         yield opened, endpoint
 
 

@@ -24,7 +24,7 @@ import sys, time
 from stream_ocr.client import subscribe
 late, seqs = [], []
 with subscribe(sys.argv[1]) as subscription:
-    while not subscription.joined:
+    while not subscription.synced:
         subscription.wait(0.05)
     print(flush=True)
     while True:
@@ -112,7 +112,7 @@ def heard(opened: Any, endpoint: str, processes: Sequence[psutil.Process], other
     commits, rss, before = [], [0.0, 0.0], [_cpu_s(process) for process in processes]
     for n in range(2000):
         due = time.perf_counter() + 0.01
-        made = [event(opened.number("gate"), "THE END" if n == 1999 else "")]
+        made = [event(opened.next_seq("gate"), "THE END" if n == 1999 else "")]
         began = time.perf_counter()
         opened.commit(made)
         commits.append((time.perf_counter() - began) * 1000)
@@ -156,7 +156,7 @@ def write(folder: Path, port: int) -> None:
     with journal(folder, Deadly if os.environ.get("DEADLY") else Publisher, port=port) as (opened, _):
         print(flush=True)
         for _ in range(300):
-            opened.commit([event(opened.number("gate")) for _ in range(random.randint(1, 9))])
+            opened.commit([event(opened.next_seq("gate")) for _ in range(random.randint(1, 9))])
             time.sleep(0.002)
 
 

@@ -1,6 +1,6 @@
 """What transcription costs and gains: greedy, beam, and a lexicon of 50,000 words, on labelled word crops.
 
-python benchmarks/transcription.py CROPS WORDS [--models own] [--out benchmarks/results/transcription.json]
+python benchmarks/transcription.py CROPS WORDS [--models builtin] [--out benchmarks/results/transcription.json]
 
 The lexicon is a random 50,000 of WORDS. Three sets are reported: all crops; those whose text is a word of the lexicon;
 and those whose text is letters only, whether it is there or not. Milliseconds are CPU time of one core for turning
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_ocr.models import load_recognizer
-from stream_ocr.recognition.ctc import NOTHING, Decoded, beam_search, greedy
-from stream_ocr.recognition.lexicon import Lexicon
-from stream_ocr.settings import Settings
-from stream_ocr.training.evaluate_recognizer import crops
-from stream_ocr.training.reading import letters_and_digits
+from stream_ocr.config.settings import Settings
+from stream_ocr.evaluation.recognition_metrics import letters_and_digits
+from stream_ocr.evaluation.recognizer import load_labelled_crops
+from stream_ocr.models.presets import load_recognizer
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, beam_search, greedy
+from stream_ocr.models.recognition.lexicon import Lexicon
 
 Scores = list[tuple[np.ndarray, str]]
 
@@ -43,7 +43,7 @@ def main(data: Path, words: Path, models: str, out: Path | None) -> None:
         "beam 8": partial(beam_search, charset=reader.charset, width=8),
     }
     for distance in (1, 2, 3):
-        ways[f"lexicon, {distance} edits"] = Lexicon(lexicon, reader.charset, distance=distance).transcribe
+        ways[f"lexicon, {distance} edits"] = Lexicon(lexicon, reader.charset, distance=distance).decode
     results = {}
     for name, chosen in sets.items():
         results[name] = {"crops": len(chosen)} | {way: measured(read, chosen) for way, read in ways.items()}
@@ -59,11 +59,11 @@ def scored(data: Path, reader) -> Scores:
 
     def remember(p_TC: np.ndarray) -> Decoded:
         seen.append(p_TC)
-        return NOTHING  # which is not worth another view
+        return NO_TEXT  # which is not worth another view
 
-    reader.transcribe = remember
+    reader.decode = remember
     found: Scores = []
-    for crop, text in crops(data):
+    for crop, text in load_labelled_crops(data):
         seen.clear()
         reader.read([crop])
         if len(seen) == 1:
@@ -86,7 +86,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure transcription.")
     parser.add_argument("crops", type=Path)
     parser.add_argument("words", type=Path)
-    parser.add_argument("--models", default="own")
+    parser.add_argument("--models", default="builtin")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     main(options.crops, options.words, options.models, options.out)

@@ -8,8 +8,8 @@ import io
 import tarfile
 from pathlib import Path
 
-from stream_ocr.training.crops import is_validation
-from stream_ocr.training.evaluate_recognizer import tar_files
+from stream_ocr.evaluation.recognizer import tar_files
+from stream_ocr.training.data.word_crops import is_validation
 
 LABELS = "labels.tsv"
 

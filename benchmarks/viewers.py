@@ -35,9 +35,9 @@ from typing import Any
 
 import psutil
 
-from stream_ocr.bench.machine import machine
-from stream_ocr.sources.clips import scene
-from stream_ocr.sources.synthetic import render
+from stream_ocr.evaluation.bench.machine import machine_info
+from stream_ocr.synthetic.clips import build_clip
+from stream_ocr.synthetic.scene import render
 
 WIDTH_PX = 400  # of a tile, where four cameras are on a screen of 1440 × 900
 SIZE = (960, 540)
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
-    before = machine()
+    before = machine_info()
     turns = [(0, asked.viewers) if n % 2 else (asked.viewers, 0) for n in range(asked.rounds)]
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -116,7 +116,7 @@ def spread(values: Sequence[float], digits: int = 3) -> list[float]:
 
 def make_clip(folder: Path, length_s: float) -> None:
     """long.mp4: one clip over and over."""
-    render(scene("street", SIZE, CLIP_S), folder / "clip.mp4")
+    render(build_clip("street", SIZE, CLIP_S), folder / "clip.mp4")
     copies = ["ffmpeg", "-v", "error", "-stream_loop", str(int(length_s / CLIP_S) + 1), "-i", "clip.mp4", "-c", "copy"]
     subprocess.run([*copies, "long.mp4"], cwd=folder, check=True)
 
@@ -145,9 +145,9 @@ class Run:
         own, looking = cpu_s(self.process), cpu_s(watchers) if watchers else 0.0
         whole = own + sum(map(cpu_s, self.process.children(recursive=True)))
         times = psutil.cpu_times()
-        machine = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+        machine_info = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
         frames, dropped, looks = (sum(c[what] for c in cameras) for what in ("frames", "dropped", "detector_frames"))
-        return time.monotonic(), frames, frames - dropped, looks, own, whole, looking, machine - whole - looking
+        return time.monotonic(), frames, frames - dropped, looks, own, whole, looking, machine_info - whole - looking
 
 
 def cpu_s(process: psutil.Process) -> float:

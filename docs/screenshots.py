@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from stream_ocr.sources.clips import scene
-from stream_ocr.sources.synthetic import demo_scene, render
+from stream_ocr.synthetic.clips import build_clip
+from stream_ocr.synthetic.scene import demo_scene, render
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -27,7 +27,7 @@ def main() -> None:
     with TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
         render(demo_scene(), folder / "demo.mp4")
-        stream_ocr("read", "demo.mp4", "-o", "events.jsonl", "--set", "models=own", cwd=folder)
+        stream_ocr("read", "demo.mp4", "-o", "events.jsonl", "--set", "models=builtin", cwd=folder)
         stream_ocr("report", "events.jsonl", "--video", "demo.mp4", "-o", "report.html", cwd=folder)
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*options, "--disable-gpu"])
@@ -55,8 +55,8 @@ def of_report(browser: Browser, folder: Path) -> None:
 
 def of_cameras(browser: Browser, folder: Path) -> None:
     for camera, clip in CAMERAS.items():
-        render(replace(scene(clip, (960, 540), 60.0), fps=10), folder / f"{camera}.mp4")
-    sources = "".join(f"  {camera}: {{path: {camera}.mp4, max_per_s: 1}}\n" for camera in CAMERAS)
+        render(replace(build_clip(clip, (960, 540), 60.0), fps=10), folder / f"{camera}.mp4")
+    sources = "".join(f"  {camera}: {{path: {camera}.mp4, max_fps: 1}}\n" for camera in CAMERAS)
     settings = f"models: own\nsources:\n{sources}operation: {{listen: null}}\ndashboard: {{port: 0}}\n"
     (folder / "live.yaml").write_text(settings)
     with served(["run", "live.yaml", "--plain", "--dashboard"], folder) as address:

@@ -1,4 +1,4 @@
-"""Cameras in a program of your own: `python pipelines/live.py configs/live.yaml`. See docs/operations.md."""
+"""Read cameras in your own program: `python pipelines/live.py configs/live.yaml`. See docs/cameras.md."""
 
 import sys
 
@@ -13,4 +13,4 @@ with Pipeline.load(sys.argv[1]) as pipeline:
             else:
                 print(f"{event.stream}  {event.kind}  {event.reason or ''}", flush=True)
     except KeyboardInterrupt:
-        pass  # leaving the block ends the cameras in good order
+        pass  # leaving the block closes the cameras

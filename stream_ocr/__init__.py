@@ -1,4 +1,4 @@
-"""Reads the text in video and tells what appeared, changed and ended, where and exactly when.
+"""Read text in live video and video files, and report when and where each text appears, changes and ends.
 
 import stream_ocr
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stream_ocr.api import Pipeline, Progress, Summary, read
     from stream_ocr.client import Subscription, subscribe
+    from stream_ocr.config.settings import Settings
     from stream_ocr.errors import (
         DeviceError,
         SettingsError,
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from stream_ocr.events import TextEvent
-    from stream_ocr.notebook import to_frame
-    from stream_ocr.report.page import Report
-    from stream_ocr.settings import Settings
+    from stream_ocr.events.dataframe import to_frame
+    from stream_ocr.viz.report.page import Report
 
 __all__ = [
     "DeviceError",
@@ -50,7 +50,7 @@ __all__ = [
     "to_frame",
 ]
 
-_HOME = {
+_MODULES = {
     "Pipeline": "api",
     "Progress": "api",
     "Summary": "api",
@@ -58,15 +58,15 @@ _HOME = {
     "Subscription": "client",
     "subscribe": "client",
     "TextEvent": "events",
-    "Settings": "settings",
-    "Report": "report.page",
-    "to_frame": "notebook",
+    "Settings": "config.settings",
+    "Report": "viz.report.page",
+    "to_frame": "events.dataframe",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Names are imported when they are first used (PEP 562): each worker process imports this package, and must not
-    # pay for what only another stage needs.
+    # Names are imported on first use (PEP 562): every worker process imports this package, and should load only the
+    # modules that its stage needs.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

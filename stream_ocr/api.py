@@ -1,4 +1,4 @@
-"""Reading files: in this process with ``read``, with a process per stage with ``Pipeline``. Same clip, same events."""
+"""Reading of files: ``read`` in this process, ``Pipeline`` with a process per stage. Both emit the same events."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,33 +7,44 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
-from stream_ocr import models
+from stream_ocr.bus.journal import open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
-from stream_ocr.journal import open_journal
-from stream_ocr.messages import Published, StreamClosed
+from stream_ocr.models import presets
 from stream_ocr.runtime import topology
-from stream_ocr.runtime.ring import Ring
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
-from stream_ocr.settings import Settings
-from stream_ocr.sinks import Sink, Sinks, configured, open_sinks
+from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.sinks import Sink, Sinks, open_sinks, sinks_from_settings
 
 if TYPE_CHECKING:
-    from stream_ocr.operation.pipeline import LivePipeline
+    from stream_ocr.service.live_pipeline import LivePipeline
+
+
+_FRAME_SLOTS = 2  # in one process no more than one frame is in flight
+_COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read", "second_readings")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the reading is, over all files."""
+    """Progress of a run, summed over all files."""
 
     frames: int = 0
     media_s: float = 0.0
-    duration_s: float | None = None  # None where a file does not say
+    duration_s: float | None = None  # None if a file does not declare its duration
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did. The ratios say how much of the work was spared."""
+    """Counters of a run. Low ratios mean that much work was skipped.
+
+    media_s, wall_s: duration of the video and of the run in seconds. frames: decoded frames. dropped: frames that were
+    not processed. damaged: frames that were corrupt or predicted from corrupt ones. corrupt: corrupt packets.
+    detector_frames: frames on which the detector ran. boxes: text boxes, summed over all frames. crops_read: crops
+    that were read. second_readings: those of them that the second reader read as well.
+    """
 
     media_s: float
     wall_s: float
@@ -44,23 +55,25 @@ class Summary:
     detector_frames: int
     boxes: int
     crops_read: int
+    second_readings: int = 0
 
     @property
     def detection_ratio(self) -> float:
-        """Frames that the detector saw ÷ decoded frames."""
+        """Return detector_frames / frames."""
         return self.detector_frames / self.frames if self.frames else 0.0
 
     @property
     def reading_ratio(self) -> float:
-        """Crops that were read ÷ text boxes seen over all frames."""
+        """Return crops_read / boxes."""
         return self.crops_read / self.boxes if self.boxes else 0.0
 
     def line(self) -> str:
-        """One line for people."""
+        """Return the counters as one line of text."""
         return (
             f"{self.frames} frames, {self.media_s:.1f} s of video in {self.wall_s:.1f} s "
             f"({self.media_s / max(self.wall_s, 1e-9):.1f} × real time), "
-            f"detection ratio {self.detection_ratio:.1%}, reading ratio {self.reading_ratio:.1%}, "
+            f"detection ratio {self.detection_ratio:.1%}, reading ratio {self.reading_ratio:.1%} "
+            f"({self.crops_read} crops, {self.second_readings} read twice), "
             f"{self.dropped} dropped, {self.damaged} damaged"
         )
 
@@ -68,35 +81,36 @@ class Summary:
 def read(
     path: str | Path, settings: Settings | None = None, *, stream: str | None = None, sinks: Sequence[Sink] = ()
 ) -> Iterator[TextEvent]:
-    """The events of a video file, lazily, in this process.
+    """Yield the events of a video file, lazily, in this process.
 
-    stream: what the events call the file; its name by default. sinks: get the events, beside those of the settings.
-    Raises SourceError when the file cannot be read or breaks off, after the events of what came before.
+    stream: name of the stream in the events; the file name by default. sinks: receive the events in addition to the
+    sinks of the settings. Raises SourceError if the file cannot be read. If it is damaged further on, the events up to
+    there are yielded first.
     """
-    # Here and not above: a program that leaves the stages to workers starts a second earlier without them.
+    # Imported here: a program that runs the stages in workers starts a second faster without these modules.
     from stream_ocr.stages.base import Stage
-    from stream_ocr.stages.chain import Chain
-    from stream_ocr.stages.decode import DecodeStage
+    from stream_ocr.stages.decode_file import DecodeStage
     from stream_ocr.stages.detect import DetectStage
+    from stream_ocr.stages.inline import InlineStages
     from stream_ocr.stages.publish import PublishStage
     from stream_ocr.stages.recognize import RecognizeStage
     from stream_ocr.stages.track import TrackStage
 
     path = Path(path)
     name = stream or path.name
-    settings = models.resolve(settings or Settings.load())
-    frames = {name: Ring.anonymous(slots=2, slot_bytes=settings.decode.max_pixels * 2)}
-    width, height = models.crop_size(settings)
-    crops = Ring.anonymous(slots=topology.CROP_SLOTS, slot_bytes=width * height)
+    settings = presets.with_model_defaults(settings or Settings.load())
+    frames = {name: Ring.anonymous(slots=_FRAME_SLOTS, slot_bytes=settings.decode.max_pixels * 2)}
+    width, height = presets.crop_size(settings)
+    crops = Ring.anonymous(slots=THRESHOLDS.crop_slots, slot_bytes=width * height)
     stages: list[Stage] = [
         DetectStage(settings, frames),
         TrackStage(settings, frames, crops, (width, height)),
         RecognizeStage(settings, crops),
-        PublishStage(settings, Sinks([*sinks, *configured(settings)]), open_journal(settings)),
+        PublishStage(settings, Sinks([*sinks, *sinks_from_settings(settings)]), open_journal(settings)),
     ]
-    with DecodeStage(path, name, settings, frames[name]) as decode, Chain(stages) as chain:
+    with DecodeStage(path, name, settings, frames[name]) as decode, InlineStages(stages) as inline:
         for message in decode.run(stop=lambda: False):
-            for output in chain.push(message):
+            for output in inline.push(message):
                 if isinstance(output, Published):
                     yield from output.events
                 elif isinstance(output, StreamClosed) and output.reason != "end":
@@ -104,14 +118,13 @@ def read(
 
 
 class Pipeline:
-    """Files read by a process per stage.
+    """Reading of files with a process per stage.
 
         with Pipeline(["match.mp4"]) as pipeline:
             for event in pipeline.events():
                 ...
 
-    Several files are read side by side, as streams of their own. sinks: paths that the events are written to, beside
-    the sinks of the settings.
+    Several files are read in parallel, each as its own stream.
     """
 
     def __init__(
@@ -120,15 +133,18 @@ class Pipeline:
         settings: Settings | None = None,
         sinks: Sequence[str | Path] = (),
     ) -> None:
-        """files: paths, whose names become those of the streams; or paths by the names that streams shall have."""
-        self._settings = models.side_by_side(models.resolve(settings or Settings.load()))
-        open_sinks(sinks, self._settings)  # what is wrong with them is said here and not by a worker
+        """files: paths, whose file names become the stream names; or a mapping of stream names to paths.
+
+        sinks: paths that receive the events in addition to the sinks of the settings. Raises SettingsError, SourceError
+        or SinkError for invalid arguments.
+        """
+        self._settings = presets.with_shared_threads(presets.with_model_defaults(settings or Settings.load()))
+        open_sinks(sinks, self._settings)  # report errors here rather than from a worker
         named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
         if len(named) < len(files):
-            raise SourceError("Two of the files have the same name; give their streams names: {name: path, …}.")
+            raise SourceError("Two files have the same name; give each stream a name: {name: path, …}.")
         self._files = {name: Path(file).absolute() for name, file in named.items()}
-        dumped = self._settings.for_workers()
-        width, height = models.crop_size(self._settings)
+        width, height = presets.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
             topology.five_stages(
@@ -139,9 +155,9 @@ class Pipeline:
                 detect_wait_ms=batch.max_wait_ms,
                 publish={"sinks": [str(sink) for sink in sinks]},
             ),
-            dumped,
+            self._settings.for_workers(),
         )
-        self._told: dict[str, Published] = {}
+        self._published: dict[str, Published] = {}
         self._closed: dict[str, StreamClosed] = {}
         self._started_s = self._ended_s = 0.0
 
@@ -155,8 +171,10 @@ class Pipeline:
 
     @classmethod
     def load(cls, config: str | Path, files: Sequence[str | Path] | None = None) -> "Self | LivePipeline":
-        """Files read with the settings of a YAML file; without files, the cameras that it names."""
-        from stream_ocr.operation.pipeline import LivePipeline  # metrics and thumbnails, which files do not need
+        """Return a pipeline with the settings of a YAML file; without files, one for the cameras in the settings."""
+        from stream_ocr.service.live_pipeline import (
+            LivePipeline,
+        )  # imports metrics and thumbnails, which files do not need
 
         return LivePipeline.load(config) if files is None else cls(files, Settings.load(Path(config)))
 
@@ -172,49 +190,46 @@ class Pipeline:
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:
-        """What each stage says of itself: which models and device it took, and why."""
+        """Return information from each stage: its models and device, and the reason for the choice."""
         return self._supervisor.notes
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Process id of each worker."""
+        """Return the process id of each worker."""
         return self._supervisor.pids
 
     @property
     def progress(self) -> Progress:
-        """How far it is; changes while ``events`` is iterated."""
-        told = self._told.values()
-        durations = [notes.get("duration_s") for name, notes in self.notes.items() if name.startswith("decode/")]
-        known = [float(duration) for duration in durations if duration]
-        whole = sum(known) if known and len(known) == len(durations) else None
-        return Progress(sum(t.frames for t in told), sum(t.time_s for t in told), whole)
+        """Return the progress; it changes while ``events`` is iterated."""
+        published = self._published.values()
+        durations_s = self._supervisor.durations_s.values()
+        known_s = [duration_s for duration_s in durations_s if duration_s]
+        total_s = sum(known_s) if known_s and len(known_s) == len(durations_s) else None
+        return Progress(sum(p.frames for p in published), sum(p.time_s for p in published), total_s)
 
     def events(self) -> Iterator[TextEvent]:
-        """The events of all files as they come, until all are read.
+        """Yield the events of all files as they are published, until all files are read.
 
-        Raises SourceError, after the last event, when a file broke off; WorkerError when a worker died.
+        Raises SourceError, after the last event, if a file is damaged; WorkerError if a worker died.
         """
         for message in self._supervisor.messages():
             if isinstance(message, Published):
-                self._told[message.stream] = message
+                self._published[message.stream] = message
                 yield from message.events
             elif isinstance(message, StreamClosed):
                 self._closed[message.stream] = message
         self._ended_s = time.monotonic()
-        troubles = [c.reason for c in self._closed.values() if c.reason not in ("end", "interrupted")]
-        if troubles:
-            raise SourceError(" ".join(troubles))
+        errors = [c.reason for c in self._closed.values() if c.reason not in ("end", "interrupted")]
+        if errors:
+            raise SourceError(" ".join(errors))
 
     def stop(self) -> None:
-        """Read no further; ``events`` still gives what is under way. Safe in a signal handler."""
+        """Stop decoding; ``events`` still yields what is in flight. Safe to call in a signal handler."""
         self._supervisor.stop()
 
     def summary(self) -> Summary:
-        """What was done, once ``events`` has come to its end."""
+        """Return the counters; call it after ``events`` is exhausted."""
         closed = self._closed.values()
-        count = {key: sum(c.counts.get(key, 0) for c in closed) for key in _COUNTS}
+        counts = {key: sum(c.counts.get(key, 0) for c in closed) for key in _COUNTS}
         wall_s = (self._ended_s or time.monotonic()) - self._started_s
-        return Summary(media_s=sum(c.end_s - c.start_s for c in closed), wall_s=wall_s, **count)
-
-
-_COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read")
+        return Summary(media_s=sum(c.end_s - c.start_s for c in closed), wall_s=wall_s, **counts)

@@ -1,31 +1,31 @@
-"""Every error that stream_ocr raises on purpose.
+"""Exceptions of stream_ocr.
 
     StreamOcrError
-    ├── SettingsError     a settings file, an environment variable or --set is wrong
-    ├── SourceError       a file or camera cannot be opened, or is refused
-    ├── WeightsError      weights are missing, damaged, or made for another network
-    ├── DeviceError       the device or engine asked for is not there
-    ├── SinkError         events cannot be written where the user wanted them
-    │   └── EventsLostError   some could not, and the sink goes on
-    ├── StoreError        the store of events cannot be used as it is
-    ├── SubscribeError    events cannot be had as the subscriber asked
-    ├── SlotError         a slot of shared memory holds another frame than was asked for
-    └── WorkerError       a worker process died, hung, or reported a failure
+    ├── SettingsError     a settings file, an environment variable or --set is invalid
+    ├── SourceError       a file or camera cannot be opened or read
+    ├── WeightsError      weights are missing, damaged, or belong to another network
+    ├── DeviceError       the requested device or inference engine is not available
+    ├── SinkError         a sink cannot be opened or written
+    │   └── EventsLostError   some events were lost; the sink continues
+    ├── StoreError        the event store cannot be opened or used
+    ├── SubscribeError    a subscription is impossible as requested
+    ├── SlotError         a slot of shared memory has been released or overwritten
+    └── WorkerError       a worker process died, hung or failed
 
-The message is one sentence: what is wrong, the value, and what to do about it.
+Each message is one sentence with the problem, the value and the remedy.
 """
 
 
 class StreamOcrError(Exception):
-    """Base of everything raised on purpose."""
+    """Base class of all exceptions of stream_ocr."""
 
 
 class SettingsError(StreamOcrError):
-    """Raised at start, with every mistake found in the settings."""
+    """Raised when settings are invalid; the message lists every mistake."""
 
 
 class SourceError(StreamOcrError):
-    """Raised when a source cannot be opened or breaks for good."""
+    """Raised when a source cannot be opened, or cannot be read any further."""
 
 
 class WeightsError(StreamOcrError):
@@ -33,7 +33,7 @@ class WeightsError(StreamOcrError):
 
 
 class DeviceError(StreamOcrError):
-    """Raised when the device or engine asked for is not available."""
+    """Raised when the requested device or inference engine is not available."""
 
 
 class SinkError(StreamOcrError):
@@ -41,7 +41,7 @@ class SinkError(StreamOcrError):
 
 
 class EventsLostError(SinkError):
-    """Raised by a sink that had to give up ``count`` events, the one at hand or some before, and goes on."""
+    """Raised by a sink that lost ``count`` events, current or earlier ones, and continues."""
 
     def __init__(self, message: str, count: int = 1) -> None:
         super().__init__(message)
@@ -49,16 +49,16 @@ class EventsLostError(SinkError):
 
 
 class StoreError(StreamOcrError):
-    """Raised when a store of events cannot be opened, or is not one."""
+    """Raised when an event store cannot be opened, or the file is not an event store."""
 
 
 class SubscribeError(StreamOcrError):
-    """Raised when a subscription cannot be made as asked, or its cursor cannot be kept."""
+    """Raised when a subscription is impossible as requested, or its cursor cannot be saved."""
 
 
 class SlotError(StreamOcrError):
-    """Raised when a slot has been taken back or used again since it was referred to."""
+    """Raised when a slot has been reclaimed or overwritten since the reference to it was created."""
 
 
 class WorkerError(StreamOcrError):
-    """Raised when a worker process ends, hangs or fails."""
+    """Raised when a worker process dies, hangs or fails."""

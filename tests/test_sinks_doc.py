@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stream_ocr.outputs import JsonlFile, Match, Mqtt, Rule, Webhook
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import JsonlSettings, Match, MqttSettings, Rule, WebhookSettings
 
 TEXT = (Path(__file__).parents[1] / "docs" / "sinks.md").read_text()
 
@@ -19,12 +19,12 @@ def test_its_example_is_good_settings():
     assert len(settings.rules) == 2
 
 
-@pytest.mark.parametrize("section", [JsonlFile, Webhook, Mqtt, Match, Rule])
+@pytest.mark.parametrize("section", [JsonlSettings, WebhookSettings, MqttSettings, Match, Rule])
 def test_it_names_every_setting(section):
     words = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]+`", TEXT, re.DOTALL))))
     assert set(section.model_fields) <= words
 
 
-@pytest.mark.parametrize("section", [JsonlFile, Webhook, Mqtt, Match, Rule])
+@pytest.mark.parametrize("section", [JsonlSettings, WebhookSettings, MqttSettings, Match, Rule])
 def test_every_setting_is_described(section):
     assert all(field.description and field.description.endswith(".") for field in section.model_fields.values())

@@ -7,9 +7,9 @@ import pytest
 import typer
 import yaml
 
-from stream_ocr.cli.commands import app
-from stream_ocr.publication import Socket, Store
-from stream_ocr.settings import Settings
+from stream_ocr.cli.app import app
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.storage import SocketSettings, StoreSettings
 
 DOC = Path(__file__).parents[1] / "docs" / "subscribe.md"
 TEXT = DOC.read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_its_example_is_good_settings():
     assert settings.socket.events == "tcp://127.0.0.1:5560"
 
 
-@pytest.mark.parametrize("section", [Store, Socket])
+@pytest.mark.parametrize("section", [StoreSettings, SocketSettings])
 def test_it_names_every_setting(section):
     words = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]+`", TEXT, re.DOTALL))))
     assert set(section.model_fields) <= words

@@ -155,17 +155,17 @@ def form_of(data: bytes) -> Format:
 
 
 def decode_request(data: bytes) -> Request:
-    """Raises one of UNREADABLE for what is no request."""
+    """Raises one of DECODE_ERRORS for what is no request."""
     return _requests[form_of(data)].decode(data)
 
 
 def decode_reply(data: bytes) -> Reply:
-    """Raises one of UNREADABLE for what is no reply. Its events are left as they came."""
+    """Raises one of DECODE_ERRORS for what is no reply. Its events are left as they came."""
     return _replies[form_of(data)].decode(data)
 
 
 def decode_heartbeat(data: bytes) -> Heartbeat:
-    """Raises one of UNREADABLE for what is no heartbeat."""
+    """Raises one of DECODE_ERRORS for what is no heartbeat."""
     return _beats[form_of(data)].decode(data)
 
 

@@ -25,12 +25,12 @@ import structlog
 import zmq
 from setproctitle import setproctitle
 
-from stream_ocr.bus import keys, protocol
-from stream_ocr.bus.answers import Answers
-from stream_ocr.bus.peers import MAX_TOPIC_BYTES, Peers
+from stream_ocr.bus import curve_keys, protocol
+from stream_ocr.bus.connections import MAX_TOPIC_BYTES, Connections
 from stream_ocr.bus.publisher import MAX_PACKET_BYTES, Spec
+from stream_ocr.bus.replies import ReplyHandler
 from stream_ocr.errors import StreamOcrError
-from stream_ocr.events import Head
+from stream_ocr.events import EventHeader
 
 _FILES = 4096
 _BIND_S = 5.0
@@ -49,9 +49,9 @@ class Bus:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._last: OrderedDict[str, int] = OrderedDict()  # of what was published, the latest stream last
-        self._head = msgspec.json.Decoder(Head)
+        self._head = msgspec.json.Decoder(EventHeader)
         self._opened = ExitStack()
-        self._answers = Answers(Path(spec.store))
+        self._answers = ReplyHandler(Path(spec.store))
 
     def __enter__(self) -> Self:
         """Bind. Raises zmq.ZMQError and StreamOcrError."""
@@ -73,7 +73,7 @@ class Bus:
                 self._socket(context, zmq.ROUTER, backlog=8, incoming=_TURN, most_bytes=protocol.MAX_REQUEST_BYTES)
             )
             self._requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            self._peers = [Peers(socket, self._spec.max_peers) for socket in (self._events, self._requests)]
+            self._peers = [Connections(socket, self._spec.max_peers) for socket in (self._events, self._requests)]
             _bind(self._events, self._spec.events)
             _bind(self._requests, self._spec.requests)
             self._last.update(self._answers.last())
@@ -121,7 +121,7 @@ class Bus:
         socket.heartbeat_ivl, socket.heartbeat_timeout = _DEAD_MS // 3, _DEAD_MS
         socket.handshake_ivl = _DEAD_MS
         if self._spec.keys:
-            keys.serve(socket, Path(self._spec.keys))
+            curve_keys.serve(socket, Path(self._spec.keys))
         return socket
 
     def _authenticator(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> Any:
@@ -129,7 +129,7 @@ class Bus:
 
         authenticator = ThreadAuthenticator(context)
         authenticator.start()
-        authenticator.configure_curve_callback(keys.DOMAIN, keys.AllowList(folder / "clients"))
+        authenticator.configure_curve_callback(curve_keys.DOMAIN, curve_keys.AllowList(folder / "clients"))
         return authenticator
 
     def _publish_packets(self) -> bool:
@@ -168,7 +168,7 @@ class Bus:
                 break
             after = page.through
 
-    def _publish(self, head: Head, line: bytes) -> None:
+    def _publish(self, head: EventHeader, line: bytes) -> None:
         if head.seq <= self._last.get(head.stream, -1):
             return
         self._last[head.stream] = head.seq

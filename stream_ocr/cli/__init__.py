@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-from stream_ocr.runtime import forks
+from stream_ocr.runtime import fork_client
 
 _READING = {"read", "demo", "run"}
 
@@ -19,7 +19,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # the collections of Python's end would visit all that was imported, for 0.2 s
     by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
     try:
-        with _interrupted(), forks.early() if by_workers else nullcontext():
+        with _interrupted(), fork_client.early() if by_workers else nullcontext():
             _run()
     except KeyboardInterrupt:  # before a command could see to it
         sys.exit(128 + signal.SIGINT)
@@ -51,14 +51,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _run() -> None:
     # Here and not above: workers are being prepared while this is imported.
-    from stream_ocr.cli.commands import app
+    from stream_ocr.cli.app import app
+    from stream_ocr.config.settings import debug_enabled
     from stream_ocr.errors import StreamOcrError
-    from stream_ocr.settings import debugging
 
     try:
         app()
     except Exception as error:
-        if debugging():
+        if debug_enabled():
             raise
         surprise = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
         sys.stderr.write(f"{surprise}{error}\n")

@@ -29,7 +29,7 @@ def subscribe(
     server_key: Annotated[Path | None, typer.Option(help="The server's public key, server.key.")] = None,
 ) -> None:
     """Show events as they are published, and those from before."""
-    from stream_ocr import listing
+    from stream_ocr.cli import event_output
     from stream_ocr.client import subscribe as connect
 
     with connect(
@@ -37,13 +37,13 @@ def subscribe(
         streams=stream,
         kinds=kind,
         text=grep,
-        since=listing.since(since),
+        since=event_output.since(since),
         cursor=cursor,
         key=key,
         server_key=server_key,
     ) as subscription:
-        line = listing.as_json if json_ else listing.as_row
-        listing.follow(subscription, line, command=exec_, count=count, endpoint=endpoint)
+        line = event_output.as_json if json_ else event_output.as_row
+        event_output.follow(subscription, line, command=exec_, count=count, endpoint=endpoint)
 
 
 def search(
@@ -62,13 +62,13 @@ def search(
     set_: Set = None,
 ) -> None:
     """Find texts that were read, also while more are being read."""
-    from stream_ocr import listing
+    from stream_ocr.cli import event_output
 
     path = store or load(config, set_).store.path
     if path is None:
         raise typer.BadParameter("name the store, or set store.path", param_hint="--store")
-    sought = listing.query(text, streams=stream or [], from_=from_, to=to, fuzzy=fuzzy, limit=limit)
-    if not listing.search(path, sought, json=json_, crops=crops):
+    sought = event_output.query(text, streams=stream or [], from_=from_, to=to, fuzzy=fuzzy, limit=limit)
+    if not event_output.search(path, sought, json=json_, crops=crops):
         tell("nothing was found")
         raise typer.Exit(1)
 
@@ -84,19 +84,19 @@ def dashboard(
     set_: Set = None,
 ) -> None:
     """Show events in a browser: on the video, on a timeline, as a list, with search."""
-    serve, settings = serving(), load(config, set_)
-    serve.serve(serve.feed_of(source, key, server_key), video, settings, tell)
+    server, settings = serving(), load(config, set_)
+    server.serve(server.feed_of(source, key, server_key), video, settings, tell)
 
 
 def serving() -> ModuleType:
     """What serves the page. Raises SettingsError where it is not installed."""
     try:
-        from stream_ocr.dashboard import serve
+        from stream_ocr.viz.dashboard import server
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"The page needs {error.name}, which is not installed; pip install 'stream-ocr[dashboard]'."
         ) from error
-    return serve
+    return server
 
 
 def keys(
@@ -104,7 +104,7 @@ def keys(
     folder: Annotated[Path, typer.Option(help="Where keys are; socket.keys of the settings.")] = Path("keys"),
 ) -> None:
     """Make CURVE keys: for the publisher, or for a client, which is let in from then on."""
-    from stream_ocr.bus.keys import make
+    from stream_ocr.bus.curve_keys import make
 
     for file in make(folder, name):
         typer.echo(file)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr import telemetry
-from stream_ocr.settings import Settings
+from stream_ocr import logging_config
+from stream_ocr.config.settings import Settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings as YAML; see `stream-ocr config`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.")]
@@ -15,7 +15,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", he
 def load(config: Path | None, overrides: list[str] | None) -> Settings:
     """The settings of a command, its logs set up. Raises SettingsError."""
     settings = Settings.load(config, overrides or ())
-    telemetry.configure(settings)
+    logging_config.configure(settings)
     return settings
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stream_ocr.cli.options import Config, Set, load
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
 
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one per stage.")]
 Outputs = Annotated[
@@ -43,18 +43,18 @@ def demo(
     in_process: InProcess = False,
 ) -> None:
     """Render a clip, read it, and show what comes of it."""
-    from stream_ocr import terminal
-    from stream_ocr.sources import synthetic
+    from stream_ocr.cli import read_files
+    from stream_ocr.synthetic.scene import demo_scene, render, truth
 
     settings = load(config, set_)
     folder.mkdir(parents=True, exist_ok=True)
-    video, scene = folder / "demo.mp4", synthetic.demo_scene()
-    terminal.say(f"rendering {video} ({scene.duration_s:g} s)")
-    synthetic.render(scene, video)
-    (folder / "truth.json").write_text(json.dumps(synthetic.truth(scene, video.name), indent=1), encoding="utf-8")
+    video, scene = folder / "demo.mp4", demo_scene()
+    read_files.say(f"rendering {video} ({scene.duration_s:g} s)")
+    render(scene, video)
+    (folder / "truth.json").write_text(json.dumps(truth(scene, video.name), indent=1), encoding="utf-8")
     outputs = ["console", str(folder / "events.jsonl"), str(folder / "subtitles.srt")]
     code = _read([video], settings, outputs, folder / "annotated.mp4", in_process=in_process)
-    terminal.say(f"see {folder}/: " + ", ".join(sorted(file.name for file in folder.iterdir())))
+    read_files.say(f"see {folder}/: " + ", ".join(sorted(file.name for file in folder.iterdir())))
     raise typer.Exit(code)
 
 
@@ -73,8 +73,8 @@ def export(
     set_: Set = None,
 ) -> None:
     """Make subtitles, a table or an annotated video of events that were read before."""
-    from stream_ocr import terminal
-    from stream_ocr.store.recorded import recorded
+    from stream_ocr.cli import read_files
+    from stream_ocr.store.replay import read_events
 
     outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
     if not outputs and not annotate:
@@ -82,9 +82,9 @@ def export(
     if (annotate is None) != (video is None):
         raise typer.BadParameter("--annotate and --video go together")
     settings = load(config, set_)
-    terminal.replay(events, outputs, stream or ())
+    read_files.replay(events, outputs, stream or ())
     if annotate and video:
-        terminal.draw(video, list(recorded(events, stream or ())), annotate, settings)
+        read_files.draw(video, list(read_events(events, stream or ())), annotate, settings)
 
 
 def report(
@@ -95,25 +95,26 @@ def report(
     set_: Set = None,
 ) -> None:
     """Make one HTML file to look at: a timeline, the texts, statistics."""
-    from stream_ocr.report.page import Report
     from stream_ocr.sinks.base import refuse_directory
-    from stream_ocr.store.recorded import recorded
+    from stream_ocr.store.replay import read_events
+    from stream_ocr.viz.report.page import Report
 
     settings = load(config, set_)
     refuse_directory(output)
-    Report.of(recorded(events), video=video, settings=settings).write(output)
+    Report.of(read_events(events), video=video, settings=settings).write(output)
 
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:
-    from stream_ocr import models, terminal
+    from stream_ocr.cli import read_files
+    from stream_ocr.models import presets
 
     if annotate:
-        from stream_ocr.annotate import check_target
+        from stream_ocr.viz.annotate import check_target
 
         check_target(files[0], annotate)
-    settings = settings if in_process else models.side_by_side(settings)
-    way = terminal.in_this_process if in_process else terminal.by_processes
-    outcome = terminal.read_files(files, settings, outputs, way)
+    settings = settings if in_process else presets.side_by_side(settings)
+    way = read_files.in_this_process if in_process else read_files.by_processes
+    outcome = read_files.read_files(files, settings, outputs, way)
     if annotate and outcome.code == 0:
-        terminal.draw(files[0], outcome.events, annotate, settings)
+        read_files.draw(files[0], outcome.events, annotate, settings)
     return outcome.code

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from stream_ocr.errors import SubscribeError
-from stream_ocr.events import UNREADABLE
+from stream_ocr.events import DECODE_ERRORS
 
 _SAVE_S = 0.2
 
@@ -35,7 +35,7 @@ class Cursor:
                 self._place = msgspec.json.decode(path.read_bytes(), type=_Place)
             except FileNotFoundError:
                 self._write()  # one that cannot be written is told of at once
-            except (OSError, *UNREADABLE) as error:
+            except (OSError, *DECODE_ERRORS) as error:
                 raise SubscribeError(f"{path} is no cursor: {error}; remove it to begin anew.") from error
         self.found = bool(self._place.store)
 

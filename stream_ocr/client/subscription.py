@@ -1,4 +1,4 @@
-"""A subscription: sockets round a ``Follower``."""
+"""A subscription: sockets round a ``Sequencer``."""
 
 import re
 import time
@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import zmq
 
-from stream_ocr.bus import keys, protocol
+from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.client.cursor import Cursor
-from stream_ocr.client.follower import Follower, Ready, Since
+from stream_ocr.client.sequencer import Delivery, Sequencer, Since
 from stream_ocr.errors import SubscribeError
-from stream_ocr.events import KINDS, UNREADABLE, Event, TextEvent
+from stream_ocr.events import DECODE_ERRORS, KINDS, Event, TextEvent
 
 _TURN = 1000  # messages taken at a time
 _LOOK_S = 0.25  # how often what waits for an answer is looked at
@@ -53,7 +53,7 @@ def subscribe(
         text=_pattern(text),
         since=since,
         cursor=Cursor(None if cursor is None else Path(cursor)),
-        keys=keys.shown(key, server_key),
+        keys=curve_keys.shown(key, server_key),
     )
 
 
@@ -74,10 +74,10 @@ class Subscription:
     ) -> None:
         _check(since, kinds)
         self._kinds, self._text, self._cursor = kinds, text, cursor
-        self._done: Ready | None = None
+        self._done: Delivery | None = None
         self._heard_s: float | None = None
         places = cursor.streams if cursor.found else None
-        self._follower = Follower(since, places, store=cursor.store, streams=streams)
+        self._follower = Sequencer(since, places, store=cursor.store, streams=streams)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._events = self._connected(zmq.SUB, events, keys)
@@ -178,7 +178,7 @@ class Subscription:
         if kind == zmq.DEALER:
             socket.immediate = True  # questions wait here, not in a queue for somebody who is away
         if keys_ is not None:
-            keys.present(socket, *keys_)
+            curve_keys.present(socket, *keys_)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
@@ -221,7 +221,7 @@ class Subscription:
         for frames in _received(self._requests):
             try:
                 self._follower.take_reply(protocol.decode_reply(frames[-1]))
-            except UNREADABLE:
+            except DECODE_ERRORS:
                 continue
         for frames in _received(self._events):
             self._heard_s = time.monotonic()
@@ -230,7 +230,7 @@ class Subscription:
                     self._follower.take_heartbeat(protocol.decode_heartbeat(frames[-1]))
                 else:
                     self._follower.take_event(frames[-1])
-            except UNREADABLE:
+            except DECODE_ERRORS:
                 continue
 
 

@@ -3,26 +3,25 @@
 import time
 from collections.abc import Callable, Iterator
 
-from stream_ocr.messages import Mark, Message, StreamClosed
-
-_PATIENCE_S = 0.1
+from stream_ocr.core.messages import Message, StreamClosed, Watermark
+from stream_ocr.runtime.thresholds import THRESHOLDS
 
 
 def batches(
-    receive: Callable[[float], Message | Mark | None], max_items: Callable[[], int], max_wait_s: float
-) -> Iterator[list[Message | Mark]]:
-    """Messages in groups of ``max_items``, or fewer ``max_wait_s`` after the first.
+    receive: Callable[[float], Message | Watermark | None], max_items: Callable[[], int], max_wait_s: float
+) -> Iterator[list[Message | Watermark]]:
+    """Yield batches of ``max_items`` messages, or fewer ``max_wait_s`` after the first.
 
-    ``StreamClosed`` and ``Mark`` end a group. Senders are heard in turn, so that none fills the batches alone, and one
-    that is silent delays nothing.
+    ``StreamClosed`` and ``Watermark`` end a batch. receive: takes a timeout in seconds and returns the next message or
+    None; it takes senders in turn, so none fills the batches alone and a silent one delays nothing.
     """
     while True:
-        first = receive(_PATIENCE_S)
+        first = receive(THRESHOLDS.poll_s)
         if first is None:
             continue
         batch = [first]
         deadline = time.monotonic() + max_wait_s
-        while len(batch) < max_items() and not isinstance(batch[-1], StreamClosed | Mark):
+        while len(batch) < max_items() and not isinstance(batch[-1], StreamClosed | Watermark):
             message = receive(max(0.0, deadline - time.monotonic()))
             if message is None:
                 break

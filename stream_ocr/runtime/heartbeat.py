@@ -1,8 +1,8 @@
-"""Signs of life: one cache line of shared memory for each worker, written by it alone.
+"""Heartbeats of workers: one cache line of shared memory for each, written by the worker alone.
 
-A worker beats whenever it receives, sends, or waits: for a message, for room, for a free slot. A stage that computes
-for long beats by yielding what it has so far; a source also by asking whether to stop. Times are of the monotonic
-clock, which no clock step and no suspend can move.
+A worker beats when it receives, sends, or waits for a message, for room, or for a free slot. A stage that computes for
+long beats by yielding outputs as they come; a source also beats by asking whether to stop. Times are of the monotonic
+clock, which neither clock steps nor suspension move.
 """
 
 import mmap
@@ -10,7 +10,7 @@ import os
 import time
 from typing import Literal, Self
 
-from stream_ocr.runtime.ring import shared_memory
+from stream_ocr.runtime.shm_ring import shared_memory
 
 State = Literal["starting", "running", "finished"]
 _STATES: tuple[State, ...] = ("starting", "running", "finished")
@@ -18,7 +18,7 @@ _LINE_WORDS = 8
 
 
 class Heartbeat:
-    """The line of one worker; its supervisor reads it through another mapping of the same memory."""
+    """The heartbeat of one worker; its supervisor reads it through another mapping of the same memory."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -27,17 +27,17 @@ class Heartbeat:
 
     @classmethod
     def create(cls) -> Self:
-        """A line on which nothing is written yet."""
+        """Return a heartbeat in new shared memory, before the first beat."""
         return cls(shared_memory("stream-ocr-heartbeat", 8 * _LINE_WORDS))
 
     def beat(self, progress: int = 0) -> None:
-        """Say that the worker lives, and that it handled ``progress`` more messages."""
+        """Record that the worker is alive and handled ``progress`` more messages."""
         self._words[0] = time.monotonic_ns()
         if progress:
             self._words[1] += progress
 
     def enter(self, state: State) -> None:
-        """Say what the worker is doing from now on."""
+        """Record the state of the worker from now on."""
         self._words[2] = os.getpid()
         self._words[3] = _STATES.index(state)
         self.beat()
@@ -59,11 +59,11 @@ class Heartbeat:
 
     @property
     def state(self) -> State:
-        """What the worker is doing."""
+        """State of the worker."""
         return _STATES[self._words[3]]
 
     def close(self) -> None:
-        """Let go of the memory and the descriptor; the line is of no use after that."""
+        """Release the mapping and the file descriptor."""
         self._words.release()
         self._memory.close()
         os.close(self.fd)

@@ -1,79 +1,136 @@
-"""Gives batches to a stage so that neither scarce memory nor one bad message stops the streams.
+"""Retry of batches, so that neither scarce memory nor one bad message stops the streams.
 
-Out of memory: the batch is halved, and later ones are no larger. Death: the successor finds in ``Hand`` what was being
-tried, tries it message by message, and sets aside what kills it again. The stage gives one message for each.
+Out of memory: the batch is halved, and later batches are no larger. Death of the worker: its successor finds the
+unfinished batch in an ``InflightJournal``, retries it message by message, and quarantines a message that kills it
+again.
+
+The journal is shared memory that belongs to the supervisor. It stays consistent whenever its worker is killed: content
+is written first, then the word that makes it valid; another word counts the messages that are done.
 """
 
+import mmap
+import os
+import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Self
 
-from stream_ocr.messages import Message
-from stream_ocr.runtime.hand import Hand
+import msgspec
+
+from stream_ocr.core import messages
+from stream_ocr.core.messages import Message, Watermark
+from stream_ocr.runtime.shm_ring import shared_memory
 from stream_ocr.stages.base import Stage
 
-
-class Retried(Stage, Protocol):
-    """A stage that gives one message for each, and may be given one again."""
-
-    def set_aside(self, message: Message) -> Iterable[Message]:
-        """What is to be said instead of processing a message that cannot be processed."""
-        ...
+_JOURNAL_BYTES = 64 * 2**20  # sparse: only pages that were written take memory
+_HEAD = struct.Struct("=QQ")  # bytes of content, 0: none; messages that are done
 
 
-class Careful:
-    """A stage, its hand, and how many messages it gets at once."""
+class InflightBatch(msgspec.Struct, frozen=True, array_like=True):
+    """Messages that a worker has received and not finished."""
+
+    alone: bool  # the first one was being processed by itself
+    messages: tuple[bytes, ...]
+
+
+class InflightJournal:
+    """The unfinished batch of a worker, readable by its successor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._memory = mmap.mmap(fd, 0)
+        self._words = memoryview(self._memory)[: _HEAD.size].cast("Q")
+
+    @classmethod
+    def create(cls) -> Self:
+        """Return an empty journal in new shared memory."""
+        return cls(shared_memory("stream-ocr-inflight", _JOURNAL_BYTES))
+
+    def write(self, batch: Sequence[Message], *, alone: bool = False) -> None:
+        """Record the batch that is processed now. alone: only its first message, the others later."""
+        content = msgspec.msgpack.encode(InflightBatch(alone, tuple(map(messages.encode, batch))))
+        self.clear()
+        self._memory[_HEAD.size : _HEAD.size + len(content)] = content
+        self._words[0] = len(content)
+
+    def mark_done(self) -> None:
+        """Record that one more message is finished."""
+        self._words[1] += 1
+
+    def clear(self) -> None:
+        """Record that all messages are finished."""
+        self._words[0] = 0
+        self._words[1] = 0
+
+    def unfinished(self) -> tuple[list[Message], bool]:
+        """Return the messages that a predecessor left, and whether it died over the first of them alone."""
+        length, done = self._words
+        if not length:
+            return [], False
+        batch = msgspec.msgpack.decode(self._memory[_HEAD.size : _HEAD.size + length], type=InflightBatch)
+        left = [m for data in batch.messages[done:] if not isinstance(m := messages.decode(data), Watermark)]
+        return left, batch.alone and not done
+
+    def close(self) -> None:
+        """Release the mapping and the file descriptor."""
+        self._words.release()
+        self._memory.close()
+        os.close(self.fd)
+
+
+class RetryingStage:
+    """A stage, the journal of its batches, and the largest batch that it can take (``max_items``)."""
 
     def __init__(
         self,
-        stage: Retried,
-        hand: Hand,
+        stage: Stage,
+        journal: InflightJournal,
         max_items: int,
         send: Callable[[Iterable[Message]], None],
-        tell_aside: Callable[[Message], None],
+        on_quarantine: Callable[[Message], None],
     ) -> None:
-        """tell_aside: called with each message that is set aside."""
+        """stage: one that yields one output for each message. on_quarantine: called with each quarantined message."""
         self.max_items = max_items
-        self._stage, self._hand, self._send, self._tell_aside = stage, hand, send, tell_aside
+        self._stage, self._journal, self._send, self._on_quarantine = stage, journal, send, on_quarantine
 
-    def take_over(self, checked: Callable[[Message], Message]) -> None:
-        """Do what a predecessor died over, each message by itself. checked: applied to each before."""
-        left, tried_alone = self._hand.left()
+    def recover(self, prepare: Callable[[Message], Message]) -> None:
+        """Process what a predecessor left unfinished, message by message. prepare: applied to each message before."""
+        left, tried_alone = self._journal.unfinished()
         if tried_alone:
             culprit = left.pop(0)
-            self._hand.hold(left)
-            self._tell_aside(culprit)
-            self._send(self._stage.set_aside(checked(culprit)))
+            self._journal.write(left)
+            self._on_quarantine(culprit)
+            self._send(self._stage.quarantine(prepare(culprit)))
         while left:
-            self._hand.hold(left, alone=True)
-            self._send(self._stage.process([checked(left[0])]))
+            self._journal.write(left, alone=True)
+            self._send(self._stage.process([prepare(left[0])]))
             left.pop(0)
-        self._hand.clear()
+        self._journal.clear()
 
     def process(self, batch: Sequence[Message]) -> None:
-        """Process a batch and send what comes of it. Raises MemoryError when there is not enough for one message."""
-        self._hand.hold(batch)
+        """Process a batch and send the outputs. Raise MemoryError if memory does not suffice for one message."""
+        self._journal.write(batch)
         left = list(batch)
         while left:
             part = left[: self.max_items]
-            done, enough = self._try(part)
+            done, had_memory = self._try(part)
             del left[:done]
-            if not enough:  # what the attempt held is free again only here, outside of its handler
+            if not had_memory:  # outside of the handler, where the memory of the attempt is free again
                 self.max_items = max(1, len(part) // 2)
-        self._hand.clear()
+        self._journal.clear()
 
     def _try(self, part: Sequence[Message]) -> tuple[int, bool]:
-        """How many messages were processed, and whether there was memory enough."""
+        """Return the number of messages processed, and whether memory sufficed."""
         sent = 0
 
-        def counted() -> Iterable[Message]:
+        def outputs() -> Iterable[Message]:
             nonlocal sent
             for message in self._stage.process(part):
                 yield message
                 sent += 1
-                self._hand.done()
+                self._journal.mark_done()
 
         try:
-            self._send(counted())
+            self._send(outputs())
         except MemoryError:
             if len(part) == 1:
                 raise

@@ -1,38 +1,25 @@
-"""Starts the workers, watches them, and passes on what the last one says.
+"""The supervisor of a run over files: the first failure of a worker ends the run."""
 
-Workers are killed by the kernel when the thread that entered the supervisor ends, however it ends: enter it in a
-thread that lives as long as the run. Nothing has a name in the file system, so nothing is left behind.
-"""
-
-import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
-from stream_ocr.runtime.control import WorkerProcess
-from stream_ocr.runtime.crew import Crew
+from stream_ocr.core.messages import Message, Watermark
+from stream_ocr.runtime.run_loop import RunLoop, RunPolicy
+from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.runtime.topology import OUTCOME, Topology
 
-_WATCH_S = 0.1
-_START_PAUSE_S = 0.02
-_GRACE_S = 1.0
-_LONGEST_STEP_S = 1.0
 
-
-class Supervisor:
+class Supervisor(RunPolicy):
     """One run of a topology, for files.
 
         with Supervisor(topology, settings) as supervisor:
             for message in supervisor.messages():
                 ...
 
-    The first death, failure or silence of a worker ends the run with one clear sentence. (``runtime.live`` has the
-    other policy.)
+    The first death, failure or hang of a worker ends the run with one clear sentence. (``live_supervisor`` restarts
+    workers instead.) Enter it in a thread that lives as long as the run (see ``run_loop``).
     """
-
-    live = False
 
     def __init__(
         self,
@@ -44,170 +31,75 @@ class Supervisor:
         stall_s: float = 90.0,
         drain_s: float = 10.0,
     ) -> None:
-        """settings: handed to every stage as they are; JSON can say them.
+        """settings: passed to every stage; must be JSON.
 
-        notes: what each stage says of itself once it is ready, such as the device that it took.
-        start_s: until all workers must be ready. hang_s: without a sign of life a worker hangs. stall_s: without
-        progress anywhere the run is stuck. drain_s: from ``stop`` to the end.
+        start_s: until all workers must be ready. hang_s: without a heartbeat a worker hangs. stall_s: without progress
+        of any worker the run is stuck. drain_s: from ``stop`` to the end.
         """
-        self._topology = topology
-        self._start_s, self._hang_s, self._stall_s, self._drain_s = start_s, hang_s, stall_s, drain_s
-        self.notes: dict[str, dict[str, str]] = {}
-        self._crew = Crew(topology, settings, live=self.live)
-        self._received = 0
-        self._watched_s = 0.0  # seconds in which somebody listened to messages()
-        self._watched_at = 0.0
-        self._progress = (0, 0.0)
-        self._drained_at_s: float | None = None
+        self._loop = RunLoop(topology, settings, self, live=False, start_s=start_s, hang_s=hang_s, drain_s=drain_s)
+        self._stall_s = stall_s
+        self._last_progress = (0, 0.0)  # messages, watch clock
+        self._streams = {process.name: process.stream for process in topology.processes if process.stream is not None}
 
     def __enter__(self) -> Self:
-        """Start the workers and wait until they are ready. Raises WorkerError."""
-        try:
-            self._crew.__enter__()
-            for process in self._topology.processes:
-                if process.input is not None or not self.live:
-                    self._crew.start(process)
-            self._wait_until_ready()
-        except OSError as error:
-            self.kill()
-            raise WorkerError(f"The workers could not be started: {error}.") from error
-        except BaseException:
-            self.kill()
-            raise
-        self._watched_at = time.monotonic()
+        """Start the workers and wait until they are ready. Raise WorkerError."""
+        self._loop.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(_GRACE_S)
+        self._loop.end(THRESHOLDS.shutdown_grace_s)
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process id of each worker that runs."""
-        return {name: worker.fork.pid for name, worker in list(self._crew.workers.items())}
+        """Process id of each running worker."""
+        return self._loop.pids
+
+    @property
+    def notes(self) -> dict[str, Mapping[str, str]]:
+        """``Stage.notes`` of each worker: which models and device it uses."""
+        return self._loop.notes
+
+    @property
+    def durations_s(self) -> dict[str, float | None]:
+        """Length of each stream that is open, None where it is unknown."""
+        ready = self._loop.ready
+        return {stream: ready[name].duration_s for name, stream in self._streams.items() if name in ready}
 
     @property
     def progress(self) -> dict[str, int]:
         """Messages received and sent by each worker."""
-        return {name: worker.heart.progress for name, worker in self._crew.workers.items()}
+        return {name: worker.heartbeat.progress for name, worker in self._loop.pool.workers.items()}
 
-    def messages(self) -> Iterator[Message | Mark]:
-        """What the last stage sends, until every stream has closed. May be called again after an interruption.
+    def messages(self) -> Iterator[Message | Watermark]:
+        """Yield what the last stage sends, until every stream has closed. May be called again after an interruption.
 
-        Raises WorkerError when a worker dies, fails or hangs, after the messages that it had sent before.
+        Raise WorkerError if a worker dies, fails or hangs, after the messages that were sent before.
         """
-        while self._has_workers:
-            message = self._crew.inbox.receive(_WATCH_S)
-            if message is not None:
-                self._received += 1
-                self._heard(message)
-                yield message
-            if not self._has_workers:  # killed meanwhile
-                return
-            if message is None or time.monotonic() - self._watched_at >= _WATCH_S:
-                self._count_time()
-                trouble = self._watch()
-                over = self._is_over()
-                if over or trouble:
-                    yield from self._last_messages()
-                if trouble and not over:
-                    raise WorkerError(trouble)
-
-    @property
-    def _has_workers(self) -> bool:
-        return bool(self._crew.workers)
+        return self._loop.messages()
 
     def stop(self) -> None:
-        """Let the sources end their streams now; ``messages`` gives what is still on the way, then ends.
+        """Let the sources close their streams; ``messages`` yields what is still on its way, then ends.
 
         Safe in a signal handler.
         """
-        if self._drained_at_s is None:
-            self._drained_at_s = self._watched_s + self._drain_s
-            for worker in self._crew.workers.values():
-                if worker.process.input is None:
-                    worker.fork.terminate()
+        self._loop.stop()
 
-    def kill(self) -> None:
-        """End all workers at once."""
-        self._end(0.0)
-
-    def _heard(self, message: Message | Mark) -> None:
-        """A message of the last stage has come."""
-
-    def _watch(self) -> str | None:
-        """What is wrong, in a sentence that ends the run; None when nothing is."""
-        for worker in self._crew.workers.values():
-            if trouble := self._trouble(worker):
-                return f"The {trouble}; what was read so far is kept."
-        progress = self._received + sum(self.progress.values())
-        if progress != self._progress[0]:
-            self._progress = (progress, self._watched_s)
-        if self._watched_s - self._progress[1] > self._stall_s:
+    def check(self) -> str | None:
+        """Return what ends the run: the first failure, a stall, or a stop that takes too long."""
+        loop = self._loop
+        for worker in loop.pool.workers.values():
+            if failure := loop.failure_of(worker):
+                return f"The {failure}; what was read so far is kept."
+        progress = loop.received + sum(self.progress.values())
+        if progress != self._last_progress[0]:
+            self._last_progress = (progress, loop.watched_s)
+        if loop.watched_s - self._last_progress[1] > self._stall_s:
             return f"No worker made progress for {self._stall_s:g} s; what was read so far is kept."
-        return self._overdue()
+        return loop.overdue()
 
-    def _is_over(self) -> bool:
-        last = next(worker for worker in self._crew.workers.values() if worker.process.output == OUTCOME)
-        return last.finished is not None and self._received >= last.finished.sent
-
-    def _trouble(self, worker: WorkerProcess) -> str | None:
-        """Why a worker is of no use any more, as in "The …."; None while it is."""
-        if trouble := worker.trouble():
-            return trouble
-        if worker.silence_s(self._watched_s) > self._hang_s:
-            return f"{worker.process.name} worker gave no sign of life for {self._hang_s:g} s and was killed"
-        return None
-
-    def _overdue(self) -> str | None:
-        if self._drained_at_s is not None and self._watched_s > self._drained_at_s:
-            return f"The workers did not finish within {self._drain_s:g} s and were killed."
-        return None
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._start_s
-        workers = list(self._crew.workers.values())
-        while waiting := [worker for worker in workers if worker.ready is None]:
-            time.sleep(_START_PAUSE_S)
-            if troubles := {worker: trouble for worker in workers if (trouble := worker.trouble())}:
-                if not self.live and any(worker.ready for worker in troubles):
-                    break  # it has been given work since, and whoever asks for messages is told
-                raise WorkerError(f"The run could not start: the {next(iter(troubles.values()))}.")
-            for worker in waiting:
-                if worker.ready:
-                    worker.begin()  # what it sends waits for those that take longer
-            if time.monotonic() > deadline:
-                names = ", ".join(worker.process.name for worker in waiting)
-                raise WorkerError(f"Not ready after {self._start_s:g} s: {names}; try again when the machine is idle.")
-        self.notes = {worker.process.name: worker.ready.notes for worker in workers if worker.ready}
-
-    def _count_time(self) -> None:
-        # Time in which nobody listened, or in which this process itself was stopped, is held against no worker.
-        now = time.monotonic()
-        self._watched_s += min(now - self._watched_at, _LONGEST_STEP_S)
-        self._watched_at = now
-
-    def _last_messages(self) -> Iterator[Message | Mark]:
-        """End the run, and give what had arrived."""
-        self._end_workers(_GRACE_S)
-        while (message := self._crew.inbox.receive(0.0)) is not None:
-            yield message
-        self._end(0.0)
-
-    def _end(self, grace_s: float) -> None:
-        self._end_workers(grace_s)
-        self._crew.__exit__(None, None, None)
-
-    def _end_workers(self, grace_s: float) -> None:
-        workers = list(self._crew.workers.values())
-        self._crew.workers.clear()
-        deadline = time.monotonic() + grace_s
-        try:
-            for worker in workers:
-                worker.let_go()
-            for worker in workers:
-                worker.end(max(0.0, deadline - time.monotonic()))
-        finally:  # a second Ctrl-C
-            for worker in workers:
-                worker.fork.kill()
+    def is_over(self) -> bool:
+        """Return whether the last worker has finished and all its messages have been received."""
+        last = next(worker for worker in self._loop.pool.workers.values() if worker.process.output == OUTCOME)
+        return last.finished is not None and self._loop.received >= last.finished.sent

@@ -1,8 +1,8 @@
-"""The process table: who runs, what each reads and writes, and which slots it maps.
+"""The process table: which workers run, what each reads and writes, and which rings it maps.
 
     decode/<stream> ──frames──► detect ──detections──► track ──tracks──► recognize ──readings──► publish ──published──►
 
-A hop is named by what flows in it. Each hop has one receiver; many may send.
+A hop is named after what flows in it. Each hop has one receiver; many may send.
 """
 
 from collections.abc import Mapping
@@ -10,44 +10,43 @@ from typing import Any
 
 import msgspec
 
+from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
-FILE_SLOTS = 64  # per file: filled by decode, given back by track; enough to decode on while others load or look
-CAMERA_SLOTS = 12  # per camera: more would only wait
-CROP_SLOTS = 128  # filled by track, given back by recognize; a frame must not need more
-CROP_BYTES = 48 * 2048
 OUTCOME = "published"  # the hop that ends in the supervisor
+_CROP_BYTES = 48 * 2048  # height × width of the widest crop, grey
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the table.
+    """A row of the table: one worker.
 
-    factory: dotted path of ``build(settings, rings, **arguments)``, which gives a stage, or a source stage where
-    ``input`` is None; that one's arguments have the ``stream`` that it gives. rings: those that it maps; ``frames/``
-    stands for all whose names begin so, also those of streams that come later. A batch goes on with ``max_items``, or
-    ``max_wait_ms`` after its first one. fills: the ring that it fills. frees: what the names of the rings begin with
-    whose slots it gives back. retries: the stage is a ``runtime.retry.Retried``. counts_lives: the factory also gets
-    ``life``, how often the worker has been replaced. renewed_by: when the worker of that name was replaced, this
-    stage's ``renew`` is called.
+    factory: "module:function" of ``build(settings, rings, **arguments)``, which returns a ``stages.base.Stage``, or a
+    ``SourceStage`` where ``input`` is None. stream: what a source reads; its factory also gets ``stream``. rings: those
+    that it maps; ``frames/`` stands for all rings whose names start with it, including later ones. A batch is complete
+    with ``max_items``, or ``max_wait_ms`` after its first message. writes: the ring whose slots it writes. releases:
+    prefix of the rings whose slots it releases. retries: unfinished batches are retried by the next incarnation.
+    wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far. resend_on_restart_of: name
+    of the worker after whose restart ``Stage.resend`` is called.
     """
 
     name: str
     factory: str
     input: str | None
     output: str
+    stream: str | None = None
     rings: tuple[str, ...] = ()
     max_items: int = 1
     max_wait_ms: float = 0.0
-    fills: str | None = None
-    frees: str | None = None
+    writes: str | None = None
+    releases: str | None = None
     retries: bool = False
-    counts_lives: bool = False
-    renewed_by: str | None = None
+    wants_incarnation: bool = False
+    resend_on_restart_of: str | None = None
     arguments: Mapping[str, Any] = {}
 
 
 class RingSize(msgspec.Struct, frozen=True):
-    """How large a ring is; pages of a slot that are never written cost nothing."""
+    """The size of a ring. Pages of a slot that are never written take no memory."""
 
     slots: int
     slot_bytes: int
@@ -61,38 +60,43 @@ class Topology(msgspec.Struct, frozen=True):
     streams: tuple[str, ...]
 
 
+def source(stream: str, factory: str, *, wants_incarnation: bool = False, **arguments: Any) -> Process:
+    """Return the row of a worker that decodes one stream into its own ring."""
+    return Process(
+        name=f"decode/{stream}",
+        factory=factory,
+        input=None,
+        output="frames",
+        stream=stream,
+        rings=(frame_ring(stream),),
+        writes=frame_ring(stream),
+        wants_incarnation=wants_incarnation,
+        arguments=arguments,
+    )
+
+
 def five_stages(
     sources: Mapping[str, Mapping[str, Any]],
     *,
     frame_bytes: int,
-    crop_bytes: int = CROP_BYTES,
+    crop_bytes: int = _CROP_BYTES,
     detect_items: int = 4,
     detect_wait_ms: float = 10.0,
     publish: Mapping[str, Any] | None = None,
 ) -> Topology:
-    """The product: a decoder for each stream, and one of each other stage for all.
+    """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
-    sources: arguments of the decode factory by stream name; the factory also gets ``stream``.
-    publish: arguments of the publish factory.
+    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory.
     """
-    at = "stream_ocr.stages"
     return Topology(
         processes=(
             *(
-                Process(
-                    name=f"decode/{stream}",
-                    factory=f"{at}.decode:build",
-                    input=None,
-                    output="frames",
-                    rings=(frame_ring(stream),),
-                    fills=frame_ring(stream),
-                    arguments={"stream": stream, **arguments},
-                )
+                source(stream, "stream_ocr.stages.decode_file:build", **arguments)
                 for stream, arguments in sources.items()
             ),
             Process(
                 name="detect",
-                factory=f"{at}.detect:build",
+                factory="stream_ocr.stages.detect:build",
                 input="frames",
                 output="detections",
                 rings=(FRAMES,),
@@ -102,37 +106,37 @@ def five_stages(
             ),
             Process(
                 name="track",
-                factory=f"{at}.track:build",
+                factory="stream_ocr.stages.track:build",
                 input="detections",
                 output="tracks",
                 rings=(FRAMES, CROPS),
-                fills=CROPS,
-                frees=FRAMES,
-                counts_lives=True,
-                renewed_by="recognize",
+                writes=CROPS,
+                releases=FRAMES,
+                wants_incarnation=True,
+                resend_on_restart_of="recognize",
             ),
             Process(
                 name="recognize",
-                factory=f"{at}.recognize:build",
+                factory="stream_ocr.stages.recognize:build",
                 input="tracks",
                 output="readings",
                 rings=(CROPS,),
-                frees=CROPS,
-                max_items=16,
+                releases=CROPS,
+                max_items=THRESHOLDS.recognize_items,
                 retries=True,
             ),
             Process(
                 name="publish",
-                factory=f"{at}.publish:build",
+                factory="stream_ocr.stages.publish:build",
                 input="readings",
                 output=OUTCOME,
-                max_items=64,  # committed together, without waiting for more
+                max_items=THRESHOLDS.publish_items,
                 arguments=publish or {},
             ),
         ),
         rings={
-            **{frame_ring(stream): RingSize(FILE_SLOTS, frame_bytes) for stream in sources},
-            CROPS: RingSize(CROP_SLOTS, crop_bytes),
+            **{frame_ring(stream): RingSize(THRESHOLDS.file_slots, frame_bytes) for stream in sources},
+            CROPS: RingSize(THRESHOLDS.crop_slots, crop_bytes),
         },
         streams=tuple(sources),
     )

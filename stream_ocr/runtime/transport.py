@@ -1,9 +1,9 @@
 """Messages between processes: ZeroMQ PUSH and PULL, one way.
 
-Sockets live in Linux' abstract namespace, so that no kill leaves a file behind. Names there have no permissions;
-access is by CURVE instead: nothing passes without the public key of the receiver, which reaches the senders through
-a private pipe. A high-water mark does not bound small messages; slots do (see ``ring``). It is large here because
-libzmq can lose the tail of a stream with a small one (libzmq #4660).
+Sockets live in Linux' abstract namespace, so no kill leaves a file behind. Names there have no permissions; access is
+by CURVE instead: nothing passes without the public key of the receiver, which reaches the senders through a private
+pipe. A high-water mark does not bound small messages; slots do (see ``shm_ring``). It is large here because libzmq can
+lose the tail of a stream with a small one (libzmq #4660).
 """
 
 import math
@@ -14,39 +14,44 @@ from typing import Self
 import msgspec
 import zmq
 
-from stream_ocr import messages
+from stream_ocr.core import messages
+from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message
+from stream_ocr.runtime.thresholds import THRESHOLDS
 
-HIGH_WATER = 1000  # messages on each side
 MAX_MESSAGE_BYTES = 16 * 2**20
-_PATIENCE_MS = 100
+_POLL_MS = round(1000 * THRESHOLDS.poll_s)
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """A CURVE key pair of a receiver, in Z85. Senders get the public one."""
+    """The CURVE key pair of a receiver, in Z85. Senders get the public key."""
 
     public: str
     secret: str
 
     @classmethod
     def new(cls) -> Self:
+        """Return a new random pair."""
         public, secret = zmq.curve_keypair()
         return cls(public.decode(), secret.decode())
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     pass
 
 
 class Inbox:
-    """Receives what several outboxes send, each one's messages in order."""
+    """Receives from several outboxes, the messages of each in order."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], address: str, keys: Keys, waiting: Callable[[], None] = _nothing
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        keys: Keys,
+        on_wait: Callable[[], None] = _no_op,
     ) -> None:
-        """Binds. ``waiting`` is called now and then while there is nothing. Raises zmq.ZMQError: address in use."""
-        self._waiting = waiting
+        """Bind. Raise zmq.ZMQError if the address is in use. on_wait: called repeatedly while nothing arrives."""
+        self._on_wait = on_wait
         self.socket = _socket(context, zmq.PULL)
         self.socket.curve_server = True
         self.socket.curve_secretkey = keys.secret.encode()
@@ -56,8 +61,8 @@ class Inbox:
             self.socket.close()
             raise
 
-    def receive(self, timeout_s: float) -> Message | Mark | None:
-        """The next message, or None when none came in time. Raises msgspec.ValidationError when it is none of ours."""
+    def receive(self, timeout_s: float) -> Message | Watermark | None:
+        """Return the next message, or None after ``timeout_s``. Raise msgspec.ValidationError if it is malformed."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -66,8 +71,8 @@ class Inbox:
                 left_ms = (deadline - time.monotonic()) * 1000
                 if left_ms <= 0:
                     return None
-                self._waiting()
-                self.socket.poll(min(math.ceil(left_ms), _PATIENCE_MS), zmq.POLLIN)
+                self._on_wait()
+                self.socket.poll(min(math.ceil(left_ms), _POLL_MS), zmq.POLLIN)
 
     def close(self) -> None:
         self.socket.close()
@@ -81,27 +86,27 @@ class Outbox:
         context: zmq.Context[zmq.Socket[bytes]],
         address: str,
         receiver: str,
-        waiting: Callable[[], None] = _nothing,
+        on_wait: Callable[[], None] = _no_op,
     ) -> None:
-        """Connects, now or as soon as somebody binds. receiver: its public key. ``waiting``: as of an inbox."""
-        self._waiting = waiting
+        """Connect, now or once somebody binds. receiver: its public key. on_wait: called while there is no room."""
+        self._on_wait = on_wait
         self.socket = _socket(context, zmq.PUSH)
         public, secret = zmq.curve_keypair()
         self.socket.curve_serverkey = receiver.encode()
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
         self.socket.connect(address)
 
-    def send(self, message: Message | Mark) -> None:
-        """Hand a message to ZeroMQ; waits while the receiver is far behind."""
+    def send(self, message: Message | Watermark) -> None:
+        """Send a message; wait while the queue to the receiver is full. Raise WorkerError if it is too large."""
         data = messages.encode(message)
-        if len(data) > MAX_MESSAGE_BYTES:  # the receiver would hang up, and lose what is on the way
-            raise WorkerError(f"A message of {len(data)} bytes is more than the {MAX_MESSAGE_BYTES} that may pass.")
+        if len(data) > MAX_MESSAGE_BYTES:  # the receiver would disconnect and lose what is on its way
+            raise WorkerError(f"A message of {len(data)} bytes is more than the {MAX_MESSAGE_BYTES} allowed.")
         while True:
             try:
                 self.socket.send(data, zmq.NOBLOCK)
             except zmq.Again:
-                self._waiting()
-                self.socket.poll(_PATIENCE_MS, zmq.POLLOUT)
+                self._on_wait()
+                self.socket.poll(_POLL_MS, zmq.POLLOUT)
             else:
                 return
 
@@ -113,7 +118,7 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[by
     # All options before bind or connect; later ones are ignored.
     socket = context.socket(kind)
     socket.linger = 0
-    socket.sndhwm = socket.rcvhwm = HIGH_WATER
+    socket.sndhwm = socket.rcvhwm = THRESHOLDS.high_water_mark
     socket.maxmsgsize = MAX_MESSAGE_BYTES
-    socket.reconnect_ivl, socket.reconnect_ivl_max = 20, 200  # ms: a successor listens at the same address
+    socket.reconnect_ivl, socket.reconnect_ivl_max = THRESHOLDS.reconnect_ms
     return socket

@@ -1,21 +1,28 @@
-"""Where events go."""
+"""Sinks: where a run writes its events."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import (
+    CsvSettings,
+    JsonlSettings,
+    MqttSettings,
+    SinkSettings,
+    SubtitleSettings,
+    WebhookSettings,
+)
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import CsvFile, JsonlFile, Mqtt, Output, SubtitleFile, Webhook
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sink, Sinks
 from stream_ocr.sinks.console import ConsoleSink
+from stream_ocr.sinks.csv import CsvSink
+from stream_ocr.sinks.delivery import Delivery, QueuedSink, RetryPolicy
+from stream_ocr.sinks.disk_queue import DiskQueue
 from stream_ocr.sinks.jsonl import JsonlSink
 from stream_ocr.sinks.parquet import ParquetSink
-from stream_ocr.sinks.rotating import RotatingJsonlSink
+from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
 from stream_ocr.sinks.rules import RuledSink
-from stream_ocr.sinks.spool import Spool
-from stream_ocr.sinks.spooled import Delivery, Pace, SpooledSink
 from stream_ocr.sinks.subtitles import SubtitleSink
-from stream_ocr.sinks.table import CsvSink
 
 CONSOLE = "console"
 
@@ -33,57 +40,59 @@ __all__ = [
 
 
 def open_sinks(outputs: Sequence[str | Path], settings: Settings | None = None) -> Sinks:
-    """The sinks of outputs: .jsonl, .csv, .parquet, .srt or .vtt files, ``-`` (JSON lines), ``console`` (readable).
+    """Return the sinks of these outputs; ``with`` opens them.
 
-    settings: those whose sinks, with their rules, are wanted as well.
-    They are opened by ``with``. Raises SinkError, here or there, when one cannot be.
+    outputs: paths that end in .jsonl, .csv, .parquet, .srt or .vtt, ``-`` (JSON lines on standard output) or
+        ``console`` (readable lines).
+    settings: add the sinks of these settings, with their rules.
+    Raises SinkError, here or on entering, when a sink cannot be opened.
     """
-    sinks = [*map(_sink, outputs), *(configured(settings) if settings else ())]
+    sinks = [*map(_sink, outputs), *(sinks_from_settings(settings) if settings else ())]
     names = [sink.name for sink in sinks]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise SinkError(f"{', '.join(sorted(twice))} is given twice as an output; name each once.")
+    duplicates = {name for name in names if names.count(name) > 1}
+    if duplicates:
+        raise SinkError(f"{', '.join(sorted(duplicates))} is given twice as an output; name each output once.")
     return Sinks(sinks)
 
 
-def configured(settings: Settings) -> list[Sink]:
-    """The sinks of the settings, each behind the rules that name it. Raises SinkError when a package is missing."""
+def sinks_from_settings(settings: Settings) -> list[Sink]:
+    """Return the sinks of the settings, each behind its rules. Raises SinkError when a package is missing."""
     sinks = []
     for output in settings.sinks:
         rules = [rule for rule in settings.rules if output.label in rule.sinks]
-        sinks.append(RuledSink(_configured(output), rules) if rules else _configured(output))
+        sinks.append(RuledSink(_from_settings(output), rules) if rules else _from_settings(output))
     return sinks
 
 
-def _configured(output: Output) -> Sink:
+def _from_settings(output: SinkSettings) -> Sink:
     match output:
-        case JsonlFile():
+        case JsonlSettings():
             return RotatingJsonlSink(output)
-        case CsvFile():
+        case CsvSettings():
             return CsvSink(output.path, name=output.label)
-        case SubtitleFile():
+        case SubtitleSettings():
             return SubtitleSink(output.path, name=output.label)
-        case Webhook() | Mqtt():
-            delivery, pace = _delivery(output)
-            return SpooledSink(output.label, Spool(output.spool, output.spool_bytes), delivery, pace)
+        case WebhookSettings() | MqttSettings():
+            delivery, retry = _delivery(output)
+            return QueuedSink(output.label, DiskQueue(output.spool, output.max_spool_bytes), delivery, retry)
 
 
-def _delivery(output: Webhook | Mqtt) -> tuple[Delivery, Pace]:
+def _delivery(output: WebhookSettings | MqttSettings) -> tuple[Delivery, RetryPolicy]:
     try:
-        if isinstance(output, Mqtt):
+        if isinstance(output, MqttSettings):
             from stream_ocr.sinks.mqtt import MqttDelivery
 
-            pace = Pace(close_s=output.close_s)
-            return MqttDelivery(output, max_events=pace.max_events), pace
+            retry = RetryPolicy(flush_timeout_s=output.flush_timeout_s)
+            return MqttDelivery(output, max_events=retry.max_events), retry
         from stream_ocr.sinks.webhook import WebhookDelivery
 
-        pace = Pace(
+        retry = RetryPolicy(
             max_events=output.max_events,
-            pause_s=output.pause_s,
-            max_pause_s=output.max_pause_s,
-            close_s=output.close_s,
+            min_backoff_s=output.min_backoff_s,
+            max_backoff_s=output.max_backoff_s,
+            flush_timeout_s=output.flush_timeout_s,
         )
-        return WebhookDelivery(output), pace
+        return WebhookDelivery(output), retry
     except ImportError as error:
         extra = output.type
         raise SinkError(
@@ -106,5 +115,5 @@ def _sink(output: str | Path) -> Sink:
         case _ if str(output) == "-":
             return JsonlSink("-")
     raise SinkError(
-        f"{output} has no suffix that says what to write; use .jsonl, .csv, .parquet, .srt or .vtt, or - (JSON lines)."
+        f"{output} has no suffix of a known format; use .jsonl, .csv, .parquet, .srt or .vtt, or - (JSON lines)."
     )

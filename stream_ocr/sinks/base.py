@@ -1,4 +1,4 @@
-"""Where events go. A sink that breaks is reported once, counted, and never stops another."""
+"""The sink protocol. A sink that fails is logged once and counted, and never stops another sink."""
 
 import time
 from collections.abc import Sequence
@@ -10,45 +10,45 @@ import structlog
 
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = structlog.get_logger(__name__)
-_SAY_S = 60.0
 
 
 class Sink(Protocol):
-    """Takes the events of a run in order."""
+    """Receives the events of a run in order."""
 
     name: str
 
     def open(self) -> None:
-        """Make ready to write. Raises SinkError when that is impossible."""
+        """Prepare for writing. Raises SinkError when that is impossible."""
         ...
 
     def write(self, event: Event) -> None:
-        """Take one event. Raises EventsLostError when some are lost; SinkError or OSError when the sink is broken."""
+        """Write one event. Raises EventsLostError for lost events, and SinkError or OSError when the sink is broken."""
         ...
 
     def close(self) -> None:
-        """Write what is left and let go. Raises as ``write``; called once, also after a failure."""
+        """Flush and release resources. Raises as ``write``. Called once, also after a failure."""
         ...
 
 
 class Sinks:
-    """Several sinks as one, opened when entered.
+    """Several sinks as one; opened on entering.
 
-    lost: for each sink that broke or lost events, by name, how many did not reach it.
+    lost: number of events lost, by the name of each sink that failed or lost events.
     """
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.lost: dict[str, int] = {}
         self._broken: set[str] = set()
-        self._told: dict[str, tuple[float, int]] = {}  # when a loss was last said, and how much it was
+        self._last_logged: dict[str, tuple[float, int]] = {}  # time of the last log line about losses, and their number
         self._sinks = tuple(sinks)
         self._open: list[Sink] = []
 
     @property
     def failures(self) -> int:
-        """How many sinks broke or lost events."""
+        """Return the number of sinks that failed or lost events."""
         return len(self.lost)
 
     def __enter__(self) -> Self:
@@ -67,55 +67,55 @@ class Sinks:
         self.close()
 
     def write(self, event: Event) -> None:
-        """Hand an event to every sink that still works."""
+        """Write an event to every sink that still works."""
         for sink in self._open:
             if sink.name in self._broken:
                 self.lost[sink.name] += 1
                 continue
             try:
                 sink.write(event)
-            except Exception as error:  # noqa: BLE001 - whatever a sink does, the others go on
+            except Exception as error:  # noqa: BLE001 - no error of one sink may stop the others
                 self._report(sink, error, lost=1)
 
     def close(self) -> None:
-        """Close every sink, the broken ones too."""
+        """Close every sink, broken ones included."""
         while self._open:
             sink = self._open.pop()
             try:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - as above
                 self._report(sink, error, lost=0)
-            if sink.name in self._told:
-                self._say_loss(sink, "all in all", every_s=0.0)
+            if sink.name in self._last_logged:
+                self._log_loss(sink, "total", interval_s=0.0)
 
-    def _say_loss(self, sink: Sink, why: str, *, every_s: float) -> None:
-        """How much is lost, unless that was just said."""
+    def _log_loss(self, sink: Sink, why: str, *, interval_s: float) -> None:
+        """Log the number of lost events unless it was logged within the interval."""
         now, lost = time.monotonic(), self.lost[sink.name]
-        told = self._told.get(sink.name)
-        if told is None or (now - told[0] >= every_s and lost > told[1]):
-            self._told[sink.name] = now, lost
+        last = self._last_logged.get(sink.name)
+        if last is None or (now - last[0] >= interval_s and lost > last[1]):
+            self._last_logged[sink.name] = now, lost
             log.error("sink loses events", sink=sink.name, reason=why, lost=lost)
 
     def _report(self, sink: Sink, error: Exception, *, lost: int) -> None:
         if isinstance(error, EventsLostError):
             self.lost[sink.name] = self.lost.get(sink.name, 0) + error.count
-            self._say_loss(sink, str(error), every_s=_SAY_S)
+            self._log_loss(sink, str(error), interval_s=THRESHOLDS.loss_log_interval_s)
         elif sink.name not in self._broken:
             self._broken.add(sink.name)
             self.lost[sink.name] = self.lost.get(sink.name, 0) + lost
-            log.error("sink is broken and gets no further events", sink=sink.name, reason=reason(error))
+            log.error("sink failed and is disabled", sink=sink.name, reason=describe_error(error))
 
 
-def reason(error: BaseException) -> str:
-    """What an error says, for a sentence."""
+def describe_error(error: BaseException) -> str:
+    """Return the text of an error without its errno, for use in a sentence."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
 
 
-def refuse_directory(path: Path) -> None:
-    """Raise SinkError where no file of that name can be made, before anything else is tried."""
+def check_output_path(path: Path) -> None:
+    """Raise SinkError where no file of that name can be created, before any work is done."""
     if path.is_dir():
         raise SinkError(f"{path} is a directory; name a file to write.")
     if not path.parent.is_dir():
-        raise SinkError(f"{path} cannot be written: there is no directory {path.parent}; make it first.")
+        raise SinkError(f"{path} cannot be written: there is no directory {path.parent}; create it first.")

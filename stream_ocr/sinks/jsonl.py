@@ -1,4 +1,4 @@
-"""One JSON object per line, each written at once, so that a kill keeps what was written."""
+"""JSON lines, each written immediately, so that a kill loses nothing that was written."""
 
 import io
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
-from stream_ocr.sinks.base import reason, refuse_directory
-from stream_ocr.sinks.console import harmless
+from stream_ocr.sinks.base import check_output_path, describe_error
+from stream_ocr.sinks.console import is_printable
 
 
 class JsonlSink:
-    """Events to a file, or to standard output where the path is ``-``."""
+    """Writes events to a file, or to standard output where the path is ``-``."""
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
@@ -24,16 +24,16 @@ class JsonlSink:
             if self.name == "-":
                 self._file = io.FileIO(os.dup(sys.stdout.fileno()), "wb")
             else:
-                refuse_directory(Path(self.name))
+                check_output_path(Path(self.name))
                 self._file = io.FileIO(self.name, "wb")
         except OSError as error:
-            raise SinkError(f"{self.name} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{self.name} cannot be written: {describe_error(error)}.") from error
 
     def write(self, event: Event) -> None:
         assert self._file is not None, "write() before open()"
-        # Unbuffered: a pipe that was closed or a full disk is noticed here, not when the program ends.
+        # Unbuffered: a closed pipe or a full disk is detected here, not when the program ends.
         line = event.to_json()
-        left = memoryview((tame(line) if self._file.isatty() else line) + b"\n")
+        left = memoryview((escape_json(line) if self._file.isatty() else line) + b"\n")
         while left:
             left = left[self._file.write(left) :]
 
@@ -43,6 +43,6 @@ class JsonlSink:
             self._file = None
 
 
-def tame(line: bytes) -> bytes:
-    """The same JSON with what could play with a terminal escaped, as JSON itself does it."""
-    return "".join(char if harmless(char) else json.dumps(char)[1:-1] for char in line.decode()).encode()
+def escape_json(line: bytes) -> bytes:
+    """Escape characters that could control a terminal, as JSON does; the result is equivalent JSON."""
+    return "".join(char if is_printable(char) else json.dumps(char)[1:-1] for char in line.decode()).encode()

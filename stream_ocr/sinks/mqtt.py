@@ -1,7 +1,7 @@
-"""Events to an MQTT broker: TOPIC/STREAM/KIND for each, TOPIC/status for whether we are there.
+"""Publish events to an MQTT broker: events at TOPIC/STREAM/KIND, the connection status at TOPIC/status.
 
-The client library sends what was not acknowledged again when it has reconnected, in order; a batch leaves the spool
-when the broker has acknowledged all of it.
+After a reconnect the client library sends unacknowledged messages again, in order. A batch leaves the disk queue once
+the broker has acknowledged all of it.
 """
 
 import queue
@@ -17,21 +17,20 @@ import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
+from stream_ocr.config.settings import read_secret
+from stream_ocr.config.sinks import MqttSettings
 from stream_ocr.errors import SinkError
-from stream_ocr.events import UNREADABLE, Event, Polygon, TextEvent, parse
-from stream_ocr.outputs import Mqtt
-from stream_ocr.settings import secret
-from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
+from stream_ocr.sinks.base import describe_error
+from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = structlog.get_logger(__name__)
-_GOODBYE_S = 1.0
-_RECONNECT_S = 1, 30
-_PATIENCE_S = 0.1
+_PORT, _TLS_PORT = 1883, 8883  # as registered with IANA
 
 
-class Visible(msgspec.Struct, frozen=True):
-    """A text that is in sight."""
+class VisibleText(msgspec.Struct, frozen=True):
+    """A text that is on screen."""
 
     track: int
     text: str
@@ -40,65 +39,65 @@ class Visible(msgspec.Struct, frozen=True):
     polygon: Polygon
 
 
-class Now(msgspec.Struct, frozen=True):
-    """The texts in sight after the event ``seq`` of a stream."""
+class StreamState(msgspec.Struct, frozen=True):
+    """The texts on screen after event ``seq`` of a stream."""
 
     stream: str
     seq: int
-    texts: tuple[Visible, ...]
+    texts: tuple[VisibleText, ...]
 
 
 class MqttDelivery:
-    """A connection that is kept up; events with QoS 1."""
+    """Keeps a connection to a broker and publishes events with QoS 1."""
 
-    def __init__(self, settings: Mqtt, *, max_events: int) -> None:
+    def __init__(self, settings: MqttSettings, *, max_events: int) -> None:
         self._settings = settings
         self._acknowledged: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: interrupted
         self._interrupted = False
         self._connected = threading.Event()
-        self._seen: dict[str, Now] = {}
+        self._states: dict[str, StreamState] = {}
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.max_inflight_messages_set(2 * max_events)
-        client.reconnect_delay_set(*_RECONNECT_S)
+        client.reconnect_delay_set(*THRESHOLDS.mqtt_reconnect_s)
         client.will_set(self._status, "offline", qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_publish = self._on_connect_fail, self._on_publish
-        self._trouble = ""
+        self._last_problem = ""
 
     def open(self) -> None:
         settings = self._settings
         if settings.username is not None:
-            password = secret(settings.password).decode() if settings.password else None
+            password = read_secret(settings.password).decode() if settings.password else None
             self._client.username_pw_set(settings.username, password)
         if settings.tls:
             try:
                 self._client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
             except OSError as error:
-                raise SinkError(f"{settings.ca_file} holds no certificates: {reason(error)}.") from error
-        port = settings.port or (8883 if settings.tls else 1883)
+                raise SinkError(f"{settings.ca_file} holds no certificates: {describe_error(error)}.") from error
+        port = settings.port or (_TLS_PORT if settings.tls else _PORT)
         self._client.connect_async(settings.host, port, settings.keepalive_s)
         self._client.loop_start()
 
-    def deliver(self, lines: Sequence[bytes]) -> Outcome:
-        while not self._acknowledged.empty():  # of messages that nobody waits for
+    def deliver(self, lines: Sequence[bytes]) -> DeliveryResult:
+        while not self._acknowledged.empty():  # of earlier messages
             if self._acknowledged.get() is None:
-                return Outcome("later", "interrupted")
-        # What is published before there is a connection is sent after what is published while it comes about.
-        while not self._connected.wait(_PATIENCE_S):
+                return DeliveryResult("retry", "interrupted")
+        # Messages published before the connection stands would be sent after those published while it is set up.
+        while not self._connected.wait(THRESHOLDS.mqtt_poll_s):
             if self._interrupted:
-                return Outcome("later", "interrupted")
+                return DeliveryResult("retry", "interrupted")
         try:
             events = [parse(line) for line in lines]
-        except UNREADABLE as error:
-            return Outcome("refused", f"what waits in the spool is no event: {error}")
-        waiting = {self._publish(self._topic(event), line) for event, line in zip(events, lines, strict=True)}
+        except DECODE_ERRORS as error:
+            return DeliveryResult("rejected", f"a line of the spool is not an event: {error}")
+        unacknowledged = {self._publish(self._topic(event), line) for event, line in zip(events, lines, strict=True)}
         if self._settings.retain:
-            waiting.update(self._publish_now(name) for name in self._look(events))
-        while waiting:
+            unacknowledged.update(self._publish_state(name) for name in self._update_states(events))
+        while unacknowledged:
             if (mid := self._acknowledged.get()) is None:
-                return Outcome("later", "interrupted")
-            waiting.discard(mid)
-        return TAKEN
+                return DeliveryResult("retry", "interrupted")
+            unacknowledged.discard(mid)
+        return ACCEPTED
 
     def interrupt(self) -> None:
         self._interrupted = True
@@ -108,11 +107,11 @@ class MqttDelivery:
         if self._client.is_connected():
             goodbye = self._client.publish(self._status, "offline", qos=1, retain=True)
             with suppress(RuntimeError):  # the connection broke
-                goodbye.wait_for_publish(_GOODBYE_S)
+                goodbye.wait_for_publish(THRESHOLDS.mqtt_goodbye_s)
         client = self._client
         client.disconnect()
         client.loop_stop()
-        # It closes its last sockets when it is deleted, which is at once when nothing of it leads back here.
+        # The client closes its last sockets when it is deleted: at once if no callback refers back to this object.
         client.on_connect = client.on_disconnect = client.on_connect_fail = client.on_publish = None
 
     @property
@@ -120,63 +119,63 @@ class MqttDelivery:
         return f"{self._settings.topic}/status"
 
     def _topic(self, event: Event) -> str:
-        return f"{self._settings.topic}/{level(event.stream)}/{event.kind}"
+        return f"{self._settings.topic}/{topic_level(event.stream)}/{event.kind}"
 
     def _publish(self, topic: str, payload: bytes | str) -> int:
         return self._client.publish(topic, payload, qos=1).mid
 
-    def _publish_now(self, stream: str) -> int:
-        topic = f"{self._settings.topic}/{level(stream)}/now"
-        return self._client.publish(topic, msgspec.json.encode(self._seen[stream]), qos=1, retain=True).mid
+    def _publish_state(self, stream: str) -> int:
+        topic = f"{self._settings.topic}/{topic_level(stream)}/now"
+        return self._client.publish(topic, msgspec.json.encode(self._states[stream]), qos=1, retain=True).mid
 
-    def _look(self, events: Sequence[Event]) -> Iterator[str]:
-        """Keep up with what is in sight; the streams of which that has changed."""
-        before = dict(self._seen)
+    def _update_states(self, events: Sequence[Event]) -> Iterator[str]:
+        """Apply events to the texts on screen. Yield the streams whose texts have changed."""
+        before = dict(self._states)
         for event in events:
-            self._seen[event.stream] = after(self._seen.get(event.stream), event)
-        yield from (name for name, now in self._seen.items() if before.get(name) != now)
+            self._states[event.stream] = apply_event(self._states.get(event.stream), event)
+        yield from (name for name, state in self._states.items() if before.get(name) != state)
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
-            self._say(f"the broker refuses us: {code}")
+            self._log_unavailable(f"the broker refuses the connection: {code}")
             return
-        log.info("broker is there", broker=self._settings.host)
-        self._trouble = ""
+        log.info("connected to broker", broker=self._settings.host)
+        self._last_problem = ""
         client.publish(self._status, "online", qos=1, retain=True)
-        for stream in tuple(self._seen):  # a broker that was restarted may have forgotten
-            self._publish_now(stream)
+        for stream in tuple(self._states):  # a restarted broker may have lost its retained messages
+            self._publish_state(stream)
         self._connected.set()
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         self._connected.clear()
         if code.is_failure and not self._interrupted:
-            self._say(f"the connection was lost: {code}")
+            self._log_unavailable(f"the connection was lost: {code}")
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
-        self._say("it cannot be reached")
+        self._log_unavailable("it cannot be reached")
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, _code: Any, _properties: Any) -> None:
         self._acknowledged.put(mid)
 
-    def _say(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("broker is not there; events wait", broker=self._settings.host, reason=trouble)
+    def _log_unavailable(self, problem: str) -> None:
+        if problem != self._last_problem:
+            self._last_problem = problem
+            log.warning("broker is unavailable; events stay queued", broker=self._settings.host, reason=problem)
 
 
-def level(stream: str) -> str:
-    """The name of a stream as one level of a topic, which must have none of some characters: brokers hang up then."""
+def topic_level(stream: str) -> str:
+    """Return a stream's name as one topic level; percent-encode characters at which brokers close the connection."""
     return "".join(
         char if char.isprintable() and char not in "/+#%" else quote(char, errors="replace", safe="") for char in stream
     )
 
 
-def after(now: Now | None, event: Event) -> Now:
-    """What is in sight after an event."""
-    fresh = now is None or event.seq < now.seq or event.kind == "source.up"  # a run that began anew
-    texts = {} if fresh or now is None else {text.track: text for text in now.texts}
+def apply_event(state: StreamState | None, event: Event) -> StreamState:
+    """Return the state after an event. A source that came up, or a lower ``seq``, starts from an empty screen."""
+    fresh = state is None or event.seq < state.seq or event.kind == "source.up"
+    texts = {} if fresh or state is None else {text.track: text for text in state.texts}
     if isinstance(event, TextEvent):
-        texts[event.track] = Visible(event.track, event.text, event.confidence, event.start, event.polygon)
+        texts[event.track] = VisibleText(event.track, event.text, event.confidence, event.start, event.polygon)
         if event.kind == "ended":
             del texts[event.track]
-    return Now(event.stream, event.seq, tuple(texts.values()))
+    return StreamState(event.stream, event.seq, tuple(texts.values()))

@@ -1,4 +1,4 @@
-"""Parquet for data tools: one row per event of a text, in the columns of ``TextEvent``."""
+"""Parquet for data tools: one row per text event, in the columns of ``TextEvent``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,12 @@ import msgspec
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event, TextEvent
-from stream_ocr.sinks.base import reason, refuse_directory
-
-_ROWS = 10_000  # in a group
+from stream_ocr.sinks.base import check_output_path, describe_error
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 
 class ParquetSink:
-    """Writes a .parquet file; events of sources are left out. Raises SinkError when pyarrow is not installed."""
+    """Writes a .parquet file without source events. Raises SinkError when pyarrow is not installed."""
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
@@ -31,16 +30,16 @@ class ParquetSink:
         self._writer: Any = None
 
     def open(self) -> None:
-        refuse_directory(self._path)
+        check_output_path(self._path)
         try:
             self._writer = self._arrow.parquet.ParquetWriter(self._path, self._schema)
         except OSError as error:
-            raise SinkError(f"{self._path} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
 
     def write(self, event: Event) -> None:
         if isinstance(event, TextEvent):
             self._rows.append(msgspec.structs.asdict(event))
-            if len(self._rows) == _ROWS:
+            if len(self._rows) == THRESHOLDS.parquet_group_rows:
                 self._flush()
 
     def close(self) -> None:
@@ -60,7 +59,7 @@ def _schema(arrow: Any) -> Any:
         **dict.fromkeys(("start", "end", "confidence"), number),
         **dict.fromkeys(("start_utc", "end_utc", "emitted_utc"), utc),
         "schema": arrow.int32(),
-        "characters": arrow.list_(number),
+        "char_confidences": arrow.list_(number),
         "polygon": arrow.list_(arrow.list_(number)),
         "size": arrow.list_(arrow.int32()),
         **dict.fromkeys(("durable", "overlay"), arrow.bool_()),

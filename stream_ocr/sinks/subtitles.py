@@ -1,4 +1,4 @@
-"""SubRip and WebVTT: what is on screen, as subtitles."""
+"""SubRip and WebVTT: the texts on screen as subtitles."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,18 +11,18 @@ import pysubs2
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
-from stream_ocr.sinks.base import reason, refuse_directory
-from stream_ocr.spans import Span, Spans
+from stream_ocr.events.spans import Span, SpanBuilder
+from stream_ocr.sinks.base import check_output_path, describe_error
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _WORD_JOINER = "\u2060"
-SNAP_S = 0.15  # lines that come or go within this time of one another do so together
 
-Lines = Literal["together", "apart"]
+Layout = Literal["joined", "separate"]
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Text shown from ``start`` to ``end`` seconds."""
+    """A subtitle shown from ``start`` to ``end``, in media seconds."""
 
     start: float
     end: float
@@ -32,35 +32,35 @@ class Cue:
 class SubtitleSink:
     """Writes a .srt or .vtt file when it is closed.
 
-    lines: "together" joins all lines on screen at a time, from top to bottom, so that no two subtitles overlap;
-    "apart" makes every line a subtitle of its own.
+    layout: "joined" joins all lines on screen from top to bottom, so that no two subtitles overlap; "separate" makes
+    every line its own subtitle.
     """
 
-    def __init__(self, path: str | Path, *, lines: Lines = "together", name: str | None = None) -> None:
+    def __init__(self, path: str | Path, *, layout: Layout = "joined", name: str | None = None) -> None:
         self.name = name or str(path)
         self._path = Path(path)
-        self._lines = lines
-        self._gathered = Spans()
+        self._layout = layout
+        self._builder = SpanBuilder()
         self._spans: list[Span] = []
 
     def open(self) -> None:
-        refuse_directory(self._path)
+        check_output_path(self._path)
         try:
             self._path.write_bytes(b"")
         except OSError as error:
-            raise SinkError(f"{self._path} cannot be written: {reason(error)}.") from error
+            raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
 
     def write(self, event: Event) -> None:
-        self._spans += self._gathered.add(event)
+        self._spans += self._builder.add(event)
 
     def close(self) -> None:
-        write_subtitles([*self._spans, *self._gathered.rest()], self._path, lines=self._lines)
+        write_subtitles([*self._spans, *self._builder.finish()], self._path, layout=self._layout)
 
 
-def write_subtitles(spans: Iterable[Span], path: Path, *, lines: Lines = "together") -> None:
-    """Spans as a file, SubRip or WebVTT by its suffix. Raises OSError."""
+def write_subtitles(spans: Iterable[Span], path: Path, *, layout: Layout = "joined") -> None:
+    """Write spans to a file, SubRip or WebVTT by its suffix. Raises OSError."""
     shown = [span for span in spans if span.end > max(span.start, 0.0)]
-    found = together(shown) if lines == "together" else apart(shown)
+    cues = joined_cues(shown) if layout == "joined" else separate_cues(shown)
     vtt = path.suffix.lower() == ".vtt"
     file = pysubs2.SSAFile()
     file.events = [
@@ -69,20 +69,20 @@ def write_subtitles(spans: Iterable[Span], path: Path, *, lines: Lines = "togeth
             end=pysubs2.make_time(s=cue.end),
             text="\\N".join(_escaped(line, vtt=vtt) for line in cue.text.split("\n")),
         )
-        for cue in found
+        for cue in cues
     ]
-    # Braces on screen are text, not formatting: keep_ssa_tags leaves them as they are.
+    # Braces on screen are text, not formatting: keep_ssa_tags leaves them unchanged.
     file.save(str(path), format_="vtt" if vtt else "srt", keep_ssa_tags=True)
 
 
-def apart(spans: Sequence[Span]) -> Iterator[Cue]:
-    """Every span by itself."""
+def separate_cues(spans: Sequence[Span]) -> Iterator[Cue]:
+    """Yield one cue per span."""
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         yield Cue(span.start, span.end, _plain(span.text))
 
 
-def together(spans: Sequence[Span]) -> Iterator[Cue]:
-    """One cue for all that is on screen at a time; a new one whenever that changes."""
+def joined_cues(spans: Sequence[Span]) -> Iterator[Cue]:
+    """Yield one cue for all texts on screen at a time, and a new one whenever they change."""
     snapped = _snapped(time for span in spans for time in (span.start, span.end))
     placed = [(snapped[span.start], snapped[span.end], span) for span in spans]
     current: Cue | None = None
@@ -100,18 +100,18 @@ def together(spans: Sequence[Span]) -> Iterator[Cue]:
 
 
 def _snapped(times: Iterable[float]) -> dict[float, float]:
-    """Each time, moved to the first of a run of times that lie close together."""
+    """Map each time to the first of the times within ``subtitle_snap_s`` before it."""
     snapped: dict[float, float] = {}
     anchor: float | None = None
     for time in sorted(set(times)):
-        if anchor is None or time - anchor > SNAP_S:
+        if anchor is None or time - anchor > THRESHOLDS.subtitle_snap_s:
             anchor = time
         snapped[time] = anchor
     return snapped
 
 
 def _rows(spans: Sequence[Span], *, at: float) -> Iterator[str]:
-    """Lines from top to bottom; what stands side by side is one line, from left to right."""
+    """Yield lines from top to bottom; texts side by side form one line, from left to right."""
     row: list[tuple[float, str]] = []
     bottom = float("-inf")
     for top, left, height, text in sorted(_placed(span, at) for span in spans):
@@ -125,19 +125,19 @@ def _rows(spans: Sequence[Span], *, at: float) -> Iterator[str]:
 
 
 def _placed(span: Span, at: float) -> tuple[float, float, float, str]:
-    """(top, left, height, text) at that time."""
+    """Return (top, left, height, text) at that time, in source pixels."""
     xs, ys = zip(*span.polygon_at(at), strict=True)
     return min(ys), min(xs), max(ys) - min(ys), _plain(span.text)
 
 
 def _plain(text: str) -> str:
-    """The text in one line without control characters: a subtitle file is made of lines."""
+    """Return the text on one line without control characters: line breaks structure subtitle files."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _escaped(text: str, *, vtt: bool) -> str:
-    """The text with what these formats take for something else broken up by a word joiner, which nobody sees."""
+    """Break up sequences that these formats would interpret, with an invisible word joiner."""
     if vtt:
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = text.replace("-->", f"--{_WORD_JOINER}>")
-    return re.sub(r"\\(?=[Nnh])", lambda _: f"\\{_WORD_JOINER}", text)  # pysubs2 takes \N, \n and \h for white space
+    return re.sub(r"\\(?=[Nnh])", lambda _: f"\\{_WORD_JOINER}", text)  # pysubs2 reads \N, \n and \h as white space

@@ -1,11 +1,11 @@
-"""Events to a web address: POST requests with a JSON array, signed as Standard Webhooks describes.
+"""Send events to a webhook: POST requests with a JSON array, signed according to Standard Webhooks.
 
-| answer                    | what follows                                                             |
-|---------------------------|--------------------------------------------------------------------------|
-| 2xx                       | done                                                                     |
-| 408, 425, 429, 5xx, none  | the same again after a pause, that of Retry-After up to max_pause_s      |
-| 3xx, 401, 403, 404, 405, 407 | address or credentials are wrong: events are kept, a try now and then |
-| other 4xx                 | smaller requests, until it is one event that is refused; that is given up |
+| response                     | action                                                               |
+|------------------------------|----------------------------------------------------------------------|
+| 2xx                          | done                                                                 |
+| 408, 425, 429, 5xx, none     | retry after the backoff or Retry-After, but max_backoff_s at most    |
+| 3xx, 401, 403, 404, 405, 407 | wrong URL or credentials: keep the events, retry every max_backoff_s |
+| other 4xx                    | halve the batch down to the rejected event; drop and count that one  |
 """
 
 import asyncio
@@ -24,16 +24,17 @@ from urllib.parse import urlsplit
 import httpcore
 import msgspec
 
+from stream_ocr.config.settings import read_secret
+from stream_ocr.config.sinks import WebhookSettings, check_web_address
 from stream_ocr.errors import SinkError
-from stream_ocr.outputs import Webhook, web_address
-from stream_ocr.settings import secret
-from stream_ocr.sinks import http
-from stream_ocr.sinks.base import reason
-from stream_ocr.sinks.spooled import TAKEN, Outcome
+from stream_ocr.sinks import http_pool
+from stream_ocr.sinks.base import describe_error
+from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _TRANSIENT = {408, 425, 429}
-_NOT_OUR_EVENTS = {401, 403, 404, 405, 407}
-_BODY_S, _BODY_BYTES = 1.0, 1 << 16  # what an answer may take beyond its status; it is only read to use the line again
+_MISCONFIGURED = {401, 403, 404, 405, 407}
+
 _STANDARD_PREFIX = b"whsec_"
 
 
@@ -42,31 +43,31 @@ class _Identified(msgspec.Struct):
 
 
 class WebhookDelivery:
-    """One request a batch; ``request_s`` covers all of it, however slowly an answer trickles in."""
+    """One request a batch; ``request_timeout_s`` covers all of it, however slowly an answer trickles in."""
 
-    def __init__(self, settings: Webhook) -> None:
+    def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._url = ""
         self._key: bytes | None = None
         self._connections: httpcore.AsyncConnectionPool | None = None
         self._runner = asyncio.Runner()
-        self._task: asyncio.Task[Outcome] | None = None
+        self._task: asyncio.Task[DeliveryResult] | None = None
         self._interrupted = False
 
     def open(self) -> None:
         self._url = _address(self._settings.url)
-        self._key = signing_key(secret(self._settings.secret)) if self._settings.secret else None
+        self._key = signing_key(read_secret(self._settings.secret)) if self._settings.secret else None
         try:
-            trusted = ssl.create_default_context(cafile=self._settings.ca_file)
+            ssl_context = ssl.create_default_context(cafile=self._settings.ca_file)
         except OSError as error:
-            raise SinkError(f"{self._settings.ca_file} holds no certificates: {reason(error)}.") from error
-        self._connections = http.connections(trusted)
+            raise SinkError(f"{self._settings.ca_file} holds no certificates: {describe_error(error)}.") from error
+        self._connections = http_pool.create_pool(ssl_context)
 
-    def deliver(self, lines: Sequence[bytes]) -> Outcome:
+    def deliver(self, lines: Sequence[bytes]) -> DeliveryResult:
         try:
             return self._runner.run(self._post(lines))
         except asyncio.CancelledError:
-            return Outcome("later", "interrupted")
+            return DeliveryResult("retry", "interrupted")
 
     def interrupt(self) -> None:
         self._interrupted = True
@@ -79,65 +80,67 @@ class WebhookDelivery:
         self._runner.run(self._connections.aclose())
         self._runner.close()
 
-    async def _post(self, lines: Sequence[bytes]) -> Outcome:
+    async def _post(self, lines: Sequence[bytes]) -> DeliveryResult:
         self._task = asyncio.current_task()
         if self._interrupted:
-            return Outcome("later", "interrupted")
+            return DeliveryResult("retry", "interrupted")
         assert self._connections is not None, "deliver() before open()"
         body = b"[" + b",".join(lines) + b"]"
         headers = [
             ("content-type", "application/json"),
             ("user-agent", "stream-ocr"),
-            *self._signed(lines, body).items(),
+            *self._headers(lines, body).items(),
         ]
         try:
-            async with asyncio.timeout(self._settings.request_s) as limit:
+            async with asyncio.timeout(self._settings.request_timeout_s) as limit:
                 async with self._connections.stream("POST", self._url, headers=headers, content=body) as response:
-                    limit.reschedule(asyncio.get_running_loop().time() + 2 * _BODY_S)
+                    limit.reschedule(asyncio.get_running_loop().time() + 2 * THRESHOLDS.webhook_body_s)
                     await _skip_body(response)
-                    return self._judge(response)
+                    return self._evaluate(response)
         except TimeoutError:
-            return Outcome("later", f"no answer from {self._place} within {self._settings.request_s:g} s")
-        except http.ERRORS as error:
-            return Outcome("later", f"{self._place}: {_root_reason(error)}")
+            return DeliveryResult(
+                "retry", f"no answer from {self._origin} within {self._settings.request_timeout_s:g} s"
+            )
+        except http_pool.ERRORS as error:
+            return DeliveryResult("retry", f"{self._origin}: {_root_reason(error)}")
 
-    def _signed(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
-        """The same events have the same id, whenever they are sent."""
+    def _headers(self, lines: Sequence[bytes], body: bytes) -> Mapping[str, str]:
+        """Return the signature headers. The id depends only on the events, so a retry repeats it."""
         ids = "".join(msgspec.json.decode(line, type=_Identified).id for line in lines)
         name = "msg_" + hashlib.blake2b(ids.encode(), digest_size=16).hexdigest()
         stamp = str(int(time.time()))
         headers = {"webhook-id": name, "webhook-timestamp": stamp}
         return headers if self._key is None else headers | {"webhook-signature": sign(self._key, name, stamp, body)}
 
-    def _judge(self, response: httpcore.Response) -> Outcome:
+    def _evaluate(self, response: httpcore.Response) -> DeliveryResult:
         status = response.status
-        answer = f"{self._place} answers {status}"
+        answer = f"{self._origin} answers {status}"
         if 200 <= status < 300:
-            return TAKEN
+            return ACCEPTED
         if 300 <= status < 400:
-            return Outcome(
-                "later", f"{answer}, a redirect, which is not followed; correct `url`", self._settings.max_pause_s
+            return DeliveryResult(
+                "retry", f"{answer}, a redirect, which is not followed; correct `url`", self._settings.max_backoff_s
             )
-        if status in _NOT_OUR_EVENTS:
-            return Outcome("later", f"{answer}; check `url` and `secret`", self._settings.max_pause_s)
+        if status in _MISCONFIGURED:
+            return DeliveryResult("retry", f"{answer}; check `url` and `secret`", self._settings.max_backoff_s)
         if status in _TRANSIENT or status >= 500:
-            return Outcome("later", answer, retry_after_s(_header(response, b"retry-after")))
-        return Outcome("refused", answer)
+            return DeliveryResult("retry", answer, retry_after_s(_header(response, b"retry-after")))
+        return DeliveryResult("rejected", answer)
 
     @property
-    def _place(self) -> str:
-        """Where it goes, without path and query, which may hold a token."""
+    def _origin(self) -> str:
+        """Return the receiver's origin for log lines; path and query may hold a token."""
         url = urlsplit(self._url)
         return f"{url.scheme}://{url.netloc}"
 
 
 async def _skip_body(response: httpcore.Response) -> None:
     read = 0
-    with suppress(TimeoutError, *http.ERRORS):
-        async with asyncio.timeout(_BODY_S):
+    with suppress(TimeoutError, *http_pool.ERRORS):
+        async with asyncio.timeout(THRESHOLDS.webhook_body_s):
             async for chunk in response.aiter_stream():
                 read += len(chunk)
-                if read > _BODY_BYTES:
+                if read > THRESHOLDS.webhook_body_bytes:
                     return
 
 
@@ -146,7 +149,7 @@ def _header(response: httpcore.Response, wanted: bytes) -> str | None:
 
 
 def _root_reason(error: BaseException) -> str:
-    """What the system said, where it was the system; the libraries above it only say that something failed."""
+    """Return the operating system's reason where there is one; libraries above it only report a failure."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ConnectionError) and cause.errno:
@@ -154,36 +157,36 @@ def _root_reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return reason(error)
+    return describe_error(error)
 
 
 def _address(url: str) -> str:
     if not url.startswith(("env:", "file:")):
         return url
     try:
-        return web_address(secret(url).decode())
+        return check_web_address(read_secret(url).decode())
     except ValueError as error:
-        raise SinkError(f"What lies at {url} is no address of a webhook: {error}.") from error
+        raise SinkError(f"{url} does not hold the URL of a webhook: {error}.") from error
 
 
 def signing_key(value: bytes) -> bytes:
-    """The key in a secret, which may have the form ``whsec_`` + base64. Raises SinkError."""
+    """Return the key in a secret, which may have the form ``whsec_`` + base64. Raises SinkError."""
     if not value.startswith(_STANDARD_PREFIX):
         return value
     try:
         return base64.b64decode(value.removeprefix(_STANDARD_PREFIX), validate=True)
     except ValueError:
-        raise SinkError("What follows whsec_ in the secret of a webhook is not base64; copy all of it.") from None
+        raise SinkError("The secret of a webhook is not base64 after whsec_; copy it completely.") from None
 
 
 def sign(key: bytes, name: str, stamp: str, body: bytes) -> str:
-    """The value of the header ``webhook-signature``: HMAC-SHA256 over id, timestamp and body."""
+    """Return the header ``webhook-signature``: HMAC-SHA256 over id, timestamp and body (Standard Webhooks)."""
     digest = hmac.digest(key, f"{name}.{stamp}.".encode() + body, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """Seconds in the header Retry-After, which has them or a date; None where it has neither."""
+    """Return the seconds of a Retry-After header (RFC 9110), given as a number or date; None if it is neither."""
     if value is None:
         return None
     if value.isascii() and value.isdigit():

@@ -20,12 +20,12 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stream_ocr.clock import Timeline, fraction
+from stream_ocr.core.messages import Stamp
+from stream_ocr.core.timestamps import Timeline, to_fraction
 from stream_ocr.errors import SourceError
-from stream_ocr.messages import Stamp
-from stream_ocr.sources.pictures import Doubt, Picture, Upright, lasting
+from stream_ocr.sources.decoded_frame import CorruptionTracker, DecodedFrame, FrameConverter, lasting
 
-__all__ = ["FileSource", "Picture", "open_container", "open_file"]
+__all__ = ["DecodedFrame", "FileSource", "open_container", "open_file"]
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,m4v,avi,flv,ogg,asf,mxf,gif,ivf,obu,av1,h264,hevc,"
@@ -79,12 +79,12 @@ class FileSource:
         context.thread_count = threads
         context.options = {"max_pixels": str(max_pixels)}
 
-        rate = fraction(self._video.average_rate) or fraction(self._video.guessed_rate)
-        self._time_base = fraction(self._video.time_base)
+        rate = to_fraction(self._video.average_rate) or to_fraction(self._video.guessed_rate)
+        self._time_base = to_fraction(self._video.time_base)
         self._joinable = bool(container.format.flags & _TS_DISCONT)
-        self._timeline = Timeline(self._time_base, rate=rate, leap_s=_LEAP_S if self._joinable else None)
-        self._doubt = Doubt()
-        self._upright = Upright()
+        self._timeline = Timeline(self._time_base, rate=rate, max_forward_s=_LEAP_S if self._joinable else None)
+        self._doubt = CorruptionTracker()
+        self._upright = FrameConverter()
         self.duration_s = _duration_s(container, self._video)
         self.frame_count_hint = self._video.frames or (round(self.duration_s * rate) if self.duration_s else 0) or None
 
@@ -107,7 +107,7 @@ class FileSource:
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[DecodedFrame]:
         return self._all
 
     def close(self) -> None:
@@ -115,9 +115,9 @@ class FileSource:
         self._all = chain()
         self._container.close()
 
-    def _pictures(self) -> Iterator[Picture]:
+    def _pictures(self) -> Iterator[DecodedFrame]:
         """One frame late: how long a frame lasts is known when the next one comes."""
-        held: Picture | None = None
+        held: DecodedFrame | None = None
         for decoded in self._decoded():
             picture = self._picture(decoded, held)
             if held:
@@ -130,14 +130,14 @@ class FileSource:
             yield held
             self._note_end(held.stamp)
 
-    def _picture(self, decoded: VideoFrame, before: Picture | None) -> Picture:
+    def _picture(self, decoded: VideoFrame, before: DecodedFrame | None) -> DecodedFrame:
         """The picture of a decoded frame; it lasts as long as the frame itself says."""
         captured_ns = time.time_ns()
         place = self._timeline.place(decoded.pts, decoded.dts, before.stamp.duration if before else 0)
         seq = before.stamp.seq + 1 if before and before.stamp.epoch == place.epoch else 0
         base = self._time_base.numerator, self._time_base.denominator
         stamp = Stamp(self._stream, place.epoch, seq, place.pts, base, decoded.duration or 0, captured_ns, None, "file")
-        return Picture(stamp, self._upright.frame(decoded), self._doubt.of_frame(decoded, stamp.time_s))
+        return DecodedFrame(stamp, self._upright.frame(decoded), self._doubt.of_frame(decoded, stamp.time_s))
 
     def _decoded(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
@@ -180,7 +180,7 @@ class FileSource:
 
     def _last_ticks(self, last: Stamp) -> int:
         """How long the last frame lasts: as it says, but not beyond the end of the file."""
-        ticks = self._timeline.usual(last.duration)
+        ticks = self._timeline.expected_duration(last.duration)
         end_s = self._end_s()
         left = 0 if end_s is None else round(end_s / self._time_base) - last.pts
         return left if 0 < left < ticks else ticks
@@ -255,11 +255,11 @@ def _video_of(container: InputContainer, name: str) -> VideoStream:
 def _duration_s(container: InputContainer, video: VideoStream) -> float | None:
     """Length of the video as the file tells it, in the stream or, in Matroska, in a tag or for the whole file."""
     if video.duration:
-        return float(video.duration * fraction(video.time_base))
+        return float(video.duration * to_fraction(video.time_base))
     end_s = container.duration / av.time_base if container.duration else None
     if tag := _CLOCK.fullmatch(video.metadata.get("DURATION", "")):
         hours, minutes, seconds = tag.groups()
         end_s = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     if end_s and "matroska" in container.format.name:  # which counts from 0, not from the first frame
-        end_s -= (video.start_time or 0) * float(fraction(video.time_base))
+        end_s -= (video.start_time or 0) * float(to_fraction(video.time_base))
     return end_s

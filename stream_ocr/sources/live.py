@@ -8,7 +8,6 @@ not come back at the same moment.
 
 import gc
 import logging
-import random
 import threading
 import time
 from contextlib import closing
@@ -18,18 +17,18 @@ from typing import Literal, Self
 
 import structlog
 
+from stream_ocr.config.sources import LiveSettings, SourceSettings
+from stream_ocr.config.stages import DecodeSettings
+from stream_ocr.core.backoff import Backoff
+from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError
-from stream_ocr.feeds import Live, Source
-from stream_ocr.messages import SourceChanged, Stamp
-from stream_ocr.settings import Decode
-from stream_ocr.sources.feed import CameraFeed, FileFeed, Losses, Pace, Shot
+from stream_ocr.sources.camera import CameraReader, CapturedFrame, FileReplay, Losses, Pace
+from stream_ocr.sources.connect import UnreachableError, camera_name, is_video_file, open_camera
+from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.sources.files import open_file
+from stream_ocr.sources.frame_queue import FrameQueue, QueuedFrame
 from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, Utc
-from stream_ocr.sources.mailbox import Mailbox, Shown
-from stream_ocr.sources.opening import UnreachableError, camera_name, is_video_file, open_camera
-from stream_ocr.sources.pictures import Picture
 
-_JITTER = 0.2
 _HEALTHY_S = 5.0  # a connection that lasted so long makes the next pause short again
 _LEAVE_S = 1.0
 _HOURS_CHECK_S = 1.0
@@ -46,16 +45,24 @@ class LiveSource:
     """
 
     def __init__(
-        self, stream: str, source: Source, live: Live, decode: Decode, *, epoch: int = 0, origin_s: float | None = None
+        self,
+        stream: str,
+        source: SourceSettings,
+        live: LiveSettings,
+        decode: DecodeSettings,
+        *,
+        epoch: int = 0,
+        origin_s: float | None = None,
     ) -> None:
         """epoch, origin_s: as of a ``LiveTimeline``."""
         self.ended = False
         self.connections = self.corrupt = 0
         self._stream, self._source, self._live, self._decode = stream, source, live, decode
         self._name = camera_name(source)
+        self._backoff = Backoff(live.min_backoff_s, live.max_backoff_s)
         self._timeline = LiveTimeline(epoch=epoch, origin_s=origin_s)
         self._lateness, self._utc = Lateness(), Utc()
-        self._mailbox = Mailbox(live.stale_s)
+        self._mailbox = FrameQueue(live.max_latency_s)
         self._epoch, self._seq = epoch, 0
         self._up_since_s: float | None = None
         self._told: tuple[str, str | None] | None = None
@@ -83,7 +90,7 @@ class LiveSource:
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def take(self, timeout_s: float) -> Shown | SourceChanged | None:
+    def take(self, timeout_s: float) -> QueuedFrame | SourceChanged | None:
         """What came next, when it comes in time."""
         return self._mailbox.take(timeout_s)
 
@@ -126,7 +133,7 @@ class LiveSource:
             return UnreachableError(f"{self._name} cannot be read ({type(error).__name__}).")
         return SourceError("The file has ended.")
 
-    def _connect(self, *, quick: bool) -> CameraFeed | FileFeed:
+    def _connect(self, *, quick: bool) -> CameraReader | FileReplay:
         self.connections += 1
         self._timeline.reconnected()
         self._lateness, self._utc = Lateness(), Utc()
@@ -134,10 +141,12 @@ class LiveSource:
         path = self._source.path
         if path is not None and is_video_file(self._source):
             decode = self._decode
-            return FileFeed(open_file(path, stream=self._stream, max_pixels=decode.max_pixels, threads=decode.threads))
-        return CameraFeed(open_camera(self._source, self._live, quick=quick), self._name, self._live, self._decode)
+            return FileReplay(
+                open_file(path, stream=self._stream, max_pixels=decode.max_pixels, threads=decode.threads)
+            )
+        return CameraReader(open_camera(self._source, self._live, quick=quick), self._name, self._live, self._decode)
 
-    def _show(self, shot: Shot) -> None:
+    def _show(self, shot: CapturedFrame) -> None:
         """Give a picture its time and leave it to be fetched."""
         due_s = self._pace.due_s(shot) if self._pace else None
         arrived_s = self._busy_since_s = time.monotonic() if self._pace else shot.arrived_s
@@ -159,7 +168,7 @@ class LiveSource:
         if self._up_since_s is None:
             self._up_since_s = time.monotonic()
             self._tell("up", stamp=stamp)
-        self._mailbox.put(Shown(Picture(stamp, shot.frame, shot.damaged), due_s, arrived_s))
+        self._mailbox.put(QueuedFrame(DecodedFrame(stamp, shot.frame, shot.damaged), due_s, arrived_s))
 
     def _tell(self, kind: Literal["up", "down"], reason: str | None = None, stamp: Stamp | None = None) -> None:
         """Say once what has become of the source."""
@@ -172,9 +181,7 @@ class LiveSource:
         self._mailbox.put(SourceChanged(self._stream, kind, self._epoch, start_s, reason=reason, utc_ns=utc_ns))
 
     def _pause(self, failures: int, loss: UnreachableError) -> None:
-        longest_s = self._live.longest_retry_s
-        pause_s = min(self._live.retry_s * 2 ** min(max(failures - 1, 0), 16), longest_s)
-        self._stop.wait((longest_s if loss.lasting else pause_s) * random.uniform(1 - _JITTER, 1 + _JITTER))
+        self._stop.wait(self._backoff.longest_delay_s() if loss.lasting else self._backoff.delay_s(failures))
 
     def _is_active(self) -> bool:
         return self._source.is_active(datetime.now())  # noqa: DTZ005 - hours of the day at this machine are meant

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from stream_ocr.events import Clock
+from stream_ocr.events import UtcSource
 
 TIME_BASE = (1, 90_000)
 _TICKS = TIME_BASE[1]
@@ -179,7 +179,7 @@ class Utc:
         in_step = abs(ahead_s - self._ahead_s) < _IN_STEP_S
         self._report = (report.pts, report.unix_ns) if in_step else None
 
-    def of(self, raw: int | None, late_s: float) -> tuple[int, Clock]:
+    def of(self, raw: int | None, late_s: float) -> tuple[int, UtcSource]:
         """(Unix nanoseconds, clock) of a picture that arrives now. late_s: as ``Lateness`` tells it."""
         if self._report is not None and raw is not None:
             return self._report[1] + (raw - self._report[0]) * 1_000_000_000 // _TICKS, "rtcp"

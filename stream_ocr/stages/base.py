@@ -1,74 +1,123 @@
-"""What a stage is: a plain object that knows nothing of sockets, processes or shutdown."""
+"""The contract of a stage: a plain object that knows nothing of sockets, processes or shutdown."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, Self
 
-from stream_ocr.messages import Message, SlotRef, StreamClosed
+from stream_ocr.core.messages import Message, SlotRef, StreamClosed
 
 
-class Stage(Protocol):
-    """Entered once (loads its model), then given batches in the order of each stream."""
+class Stage(ABC):
+    """One step of the pipeline. Enter it once to load its model, then pass it batches in the order of each stream.
 
-    def __enter__(self) -> Self: ...
+    Only ``process`` must be written. Everything else has a default that does nothing or passes the message on.
+    """
+
+    notes: Mapping[str, str] = MappingProxyType({})
+    """Facts for the user, known once the stage is entered: the model and the device."""
+
+    def __enter__(self) -> Self:
+        """Load what the stage needs."""
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        """Release what ``__enter__`` loaded."""
+        return
 
+    @abstractmethod
     def process(self, batch: Sequence[Message]) -> Iterable[Message]:
-        """What follows from these messages, in order."""
-        ...
+        """Return the outputs of a batch, in order."""
 
     def close(self, closed: StreamClosed) -> Iterable[Message]:
-        """What is still to be said of a stream that closed, its ``StreamClosed`` last."""
-        ...
+        """Return the remaining outputs of a stream that closed, its ``StreamClosed`` last."""
+        return [closed]
+
+    def quarantine(self, message: Message) -> Iterable[Message]:  # noqa: ARG002 for those that override it
+        """Return the outputs for a message that killed its worker twice and is not processed again.
+
+        A stage that is retried (``retries`` in the topology) gives one output for each message, here too.
+        """
+        return []
+
+    def resend(self) -> None:
+        """Send the full state again with the next messages: the stage behind was restarted and has forgotten it."""
+        return
+
+    def configure(self, settings: Mapping[str, Any]) -> None:  # noqa: ARG002 for those that override it
+        """Apply new settings of the sources."""
+        return
+
+    @property
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
+        """Numbers that only grow, by stream and name."""
+        return {}
+
+
+class SourceStage(Stage):
+    """A stage without input: the first one of a stream."""
+
+    duration_s: float | None = None
+    """Length of the stream in media seconds, where it is known once the stage is entered."""
+
+    @abstractmethod
+    def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
+        """Yield the messages of the stream, ``StreamClosed`` last, even if ``stop()`` ends it early."""
+
+    def process(self, batch: Sequence[Message]) -> Iterable[Message]:  # noqa: ARG002 a source has no input
+        """Return nothing: a source has no input."""
+        return []
 
 
 class Slots(Protocol):
-    """Pixels in shared memory, written by one stage and released by exactly one later stage.
+    """Pixels in shared memory. One stage writes a slot, exactly one later stage releases it.
 
-    slots: how many there are.
+    slots: their number.
     """
 
     slots: int
 
     @property
     def in_use(self) -> int:
-        """Slots that are filled and not yet given back."""
+        """Slots that are written and not yet released."""
         ...
 
     def claim(self, timeout_s: float | None = None, among: int | None = None) -> tuple[int, memoryview] | None:
-        """A free slot and its bytes, once there is one; None when the time is over. among: the first so many slots."""
+        """Return a free slot and its bytes, or None if none becomes free within ``timeout_s``.
+
+        timeout_s: None waits without limit. among: consider only the first ``among`` slots.
+        """
         ...
 
     def commit(self, slot: int, note: int = 0) -> SlotRef:
-        """Hand a claimed slot on, once its bytes are written. note: what it holds, for onlookers."""
+        """Return the reference to a claimed slot whose bytes are written. note: 64 bits that describe the content."""
         ...
 
     def view(self, ref: SlotRef) -> memoryview:
-        """The bytes of a slot. Raises SlotError when they are no longer what ``ref`` refers to."""
+        """Return the bytes of a slot. Raise SlotError if the slot has been reused since."""
         ...
 
     def release(self, ref: SlotRef) -> None:
-        """Give a slot back to its writer."""
+        """Return a slot to its writer."""
         ...
 
 
-EPOCHS_OF_A_LIFE = 1_000_000
-"""A source that is replaced counts its epochs from the next multiple of this."""
+EPOCHS_PER_INCARNATION = 1_000_000
+"""Each incarnation of a source (0, then 1 more for each restart of its worker) starts at a multiple of this epoch."""
 
 FRAMES, CROPS = "frames/", "crops"
-"""Names of rings: one of frames for each stream, one of crops for all."""
+"""Names of rings: one of frames per stream, named by this prefix, and one of crops for all streams."""
 
 
 def frame_ring(stream: str) -> str:
-    """The name of the ring that holds the frames of a stream."""
+    """Return the name of the ring that holds the frames of a stream."""
     return FRAMES + stream
 
 
 class FrameRings(Mapping[str, Slots]):
-    """The rings of frames by stream, among ``rings``; also those that come later."""
+    """The rings of frames by stream, as a live view of ``rings``."""
 
     def __init__(self, rings: Mapping[str, Slots]) -> None:
         self._rings = rings

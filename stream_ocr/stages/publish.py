@@ -15,18 +15,18 @@ from typing import Any, Literal, Self
 
 from msgspec import structs
 
-from stream_ocr import telemetry
-from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, identity, polygon
-from stream_ocr.journal import Journal, Numbers, open_journal
-from stream_ocr.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.recognition.belief import is_lone, is_writing
-from stream_ocr.recognition.calibration import calibrated, certainty
-from stream_ocr.recognition.likeness import without_spaces
-from stream_ocr.settings import Settings
+from stream_ocr import logging_config
+from stream_ocr.bus.journal import Journal, MemoryJournal, open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Message, Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
+from stream_ocr.events import Event, Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.update_policy import echoes, is_rest, ticks, verdict
+from stream_ocr.readings.word_filter import is_lone, is_writing
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
-from stream_ocr.stages.base import Slots
-from stream_ocr.stages.verdict import echoes, is_rest, ticks, verdict
+from stream_ocr.stages.base import Slots, Stage
 
 _CLEAR = 0.9
 _PROGRESS_S = 0.5
@@ -59,14 +59,14 @@ class _Stream:
     last_progress_s: float = float("-inf")
 
 
-class PublishStage:
+class PublishStage(Stage):
     """Turns readings into events, commits them to the journal, gives them to the sinks, and tells the caller.
 
     journal: by default one that counts and keeps nothing.
     """
 
     def __init__(self, settings: Settings, sinks: Sinks, journal: Journal | None = None) -> None:
-        self._settings, self._sinks, self._journal = settings, sinks, journal or Numbers()
+        self._settings, self._sinks, self._journal = settings, sinks, journal or MemoryJournal()
         self._streams: dict[str, _Stream] = {}
         self._crops: dict[str, bytes] = {}  # by id of the event, until it is committed
 
@@ -93,7 +93,7 @@ class PublishStage:
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._streams.pop(closed.stream, None)
         self._journal.close_stream(closed.stream)
-        yield closed.adding(sink_failures=self._sinks.failures)
+        yield closed.with_counts(sink_failures=self._sinks.failures)
 
     def _events(self, message: Message) -> Iterator[Event]:
         """What follows from a message, numbered."""
@@ -136,9 +136,9 @@ class PublishStage:
         told = stream.tracks.get(reading.track)
         if told is None:
             told = stream.tracks[reading.track] = _Told(reading)
-        if reading.view != told.latest.view and reading.start_s > told.latest.start_s:
+        if reading.revision != told.latest.revision and reading.start_s > told.latest.start_s:
             yield from self._say(message, told, told.latest, reading.start_s)  # the last chance of the view before
-        told.crop = reading.crop or (told.crop if reading.view == told.latest.view else None)
+        told.crop = reading.crop or (told.crop if reading.revision == told.latest.revision else None)
         told.latest = reading
         if self._sure(reading) or reading.end_s is not None:
             known = (reading.end_s, reading.hidden_s, message.stamp.time_s)
@@ -153,7 +153,7 @@ class PublishStage:
                 yield self._event(message, "ended", told, None, structs.replace(reading, end_s=end_s))
 
     def _sure(self, reading: Reading) -> bool:
-        return reading.looks > 0 and (reading.confidence >= _CLEAR or reading.looks >= 2)
+        return reading.crops_read > 0 and (reading.confidence >= _CLEAR or reading.crops_read >= 2)
 
     def _say(self, message: Readings, told: _Told, reading: Reading, until_s: float) -> Iterator[TextEvent]:
         """Say what a reading, which held until then, adds to what was said of its track, if anything."""
@@ -193,18 +193,18 @@ class PublishStage:
         if characters < events.min_characters or not is_writing(reading.text):
             return False
         if is_lone(reading.text):
-            return reading.confidence >= _LONE and reading.looks >= 2 and self._clear(reading)
-        least = _SHORT if characters < 4 else _GLIMPSED if reading.looks < 2 else 0
+            return reading.confidence >= _LONE and reading.crops_read >= 2 and self._clear(reading)
+        least = _SHORT if characters < 4 else _GLIMPSED if reading.crops_read < 2 else 0
         return reading.confidence >= least and self._clear(reading)
 
     def _clear(self, reading: Reading) -> bool:
         """Whether the settings let it be reported."""
         characters = self._calibrated(reading)
-        return certainty(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
+        return text_confidence(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
 
     def _calibrated(self, reading: Reading) -> tuple[float, ...]:
         temperature = self._settings.recognition.temperature
-        return reading.characters if temperature is None else calibrated(reading.characters, temperature)
+        return reading.char_confidences if temperature is None else calibrate(reading.char_confidences, temperature)
 
     def _event(self, message: Readings, kind: Kind, told: _Told, previous: str | None, now: Reading) -> TextEvent:
         stamp, name, said = message.stamp, message.stamp.stream, told.said
@@ -212,20 +212,22 @@ class PublishStage:
         end_s = now.end_s if kind == "ended" else None
         characters = self._calibrated(said)
         return TextEvent(
-            id=identity(name, now.track, kind, now.view, now.looks, round(said.start_s, 6), said.text, previous),
+            id=event_id(
+                name, now.track, kind, now.revision, now.crops_read, round(said.start_s, 6), said.text, previous
+            ),
             seq=self._journal.number(name),
             kind=kind,
             stream=name,
             track=now.track,
             text=said.text,
-            confidence=certainty(characters),
-            characters=characters,
+            confidence=text_confidence(characters),
+            char_confidences=characters,
             start=said.start_s,
             end=end_s,
             start_utc=_utc(stamp, said.start_s),
             end_utc=None if end_s is None else _utc(stamp, end_s),
-            clock=stamp.clock,
-            polygon=polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
+            utc_source=stamp.utc_source,
+            polygon=quad_to_polygon(now.start_quad if kind in ("appeared", "changed") else now.quad),
             size=message.size,
             previous=previous,
             emitted_utc=datetime.now(UTC),
@@ -235,7 +237,7 @@ class PublishStage:
 
     def _source_event(self, change: SourceChanged) -> SourceEvent:
         return SourceEvent(
-            id=identity(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
+            id=event_id(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
             seq=self._journal.number(change.stream),
             kind=_SOURCE_KINDS[change.kind],
             stream=change.stream,
@@ -250,7 +252,7 @@ class PublishStage:
 
 
 def _same(one: Reading, other: Reading) -> bool:
-    return (one.view, one.looks, one.text) == (other.view, other.looks, other.text)
+    return (one.revision, one.crops_read, one.text) == (other.revision, other.crops_read, other.text)
 
 
 def _utc(stamp: Stamp, time_s: float) -> datetime | None:
@@ -266,5 +268,5 @@ def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Seq
     """The stage for a worker process. sinks: paths, their kind told by the suffix; those of the settings come to it."""
     assert not rings, "publish sees no pixels"
     typed = Settings.model_validate(settings)
-    telemetry.configure(typed)
+    logging_config.configure(typed)
     return PublishStage(typed, open_sinks(sinks, typed), open_journal(typed))

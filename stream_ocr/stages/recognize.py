@@ -1,153 +1,167 @@
-"""Recognise: what the texts say, the looks at one text fused into one reading."""
+"""Recognize: read the crops of all streams, and combine the readings of each text."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from stream_ocr import models, networks
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import CropRef, Message, Reading, Readings, SourceChanged, StreamClosed, Track, Tracks
-from stream_ocr.recognition.belief import believed
-from stream_ocr.recognition.doubt import Doubt
-from stream_ocr.recognition.fusion import Fusion
-from stream_ocr.recognition.recognizer import Recognizer
-from stream_ocr.recognition.transcription import of_sources
-from stream_ocr.settings import Settings
-from stream_ocr.stages.base import CROPS, Slots
-from stream_ocr.stages.evidence import Evidence
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import from_flat, side_lengths
+from stream_ocr.core.messages import (
+    CropRef,
+    Message,
+    Reading,
+    Readings,
+    SourceChanged,
+    StreamClosed,
+    Tracks,
+    TrackState,
+)
+from stream_ocr.gating.reread_backoff import RereadBackoff
+from stream_ocr.models import presets
+from stream_ocr.models.recognition.recognizer import Recognizer
+from stream_ocr.readings.second_reader import Crop, Readers, load_readers
+from stream_ocr.readings.voting import Voting
+from stream_ocr.readings.word_filter import believed
+from stream_ocr.stages.base import CROPS, Slots, Stage
+from stream_ocr.stages.crop_snapshot import Evidence
 
-_Key = tuple[str, int, int]  # stream, track, view
+_Key = tuple[str, int, int]  # stream, track, revision
 
 
-class RecognizeStage:
-    """Reads the crops of all streams in batches and gives them back to their ring."""
+class RecognizeStage(Stage):
+    """Read the crops of all streams in batches and release their slots."""
 
     def __init__(self, settings: Settings, crops: Slots, recognizer: Recognizer | None = None) -> None:
-        """recognizer: one to use instead of the settings' own."""
+        """Take the rings and settings; models are loaded on entry.
+
+        recognizer: one to use instead of those that the settings select.
+        """
         self._settings, self._crops, self._given = settings, crops, recognizer
-        self._fusions: dict[_Key, Fusion] = {}
-        self._doubts: dict[tuple[str, int], Doubt] = {}
-        self._evidence: dict[_Key, Evidence] = {}
-        self._read: dict[str, int] = {}
-        self.notes: dict[str, str] = {}
+        self._votes: dict[_Key, Voting] = {}
+        self._backoffs: dict[tuple[str, int], RereadBackoff] = {}
+        self._snapshots: dict[_Key, Evidence] = {}
+        self._counters: dict[str, dict[str, int]] = {}
 
     def __enter__(self) -> Self:
-        if self._given is None:
-            self._recognizer = networks.load_recognizer(self._settings)
-            self.notes = {"network": f"{models.choose(self._settings.models).name}, {self._recognizer.engine.picked}"}
-        else:
-            self._recognizer = self._given
-        self._transcribe = of_sources(self._settings, self._recognizer.charset)
+        if self._given is not None:
+            self._readers = Readers(self._given, self._settings)
+            return self
+        self._readers = load_readers(self._settings)
+        family = presets.select_preset(self._settings).recognizer.family
+        self.notes = {"network": f"{family}, {self._readers.first.engine.backend}"}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
-        """``Readings`` of every frame, in order."""
+        """Yield ``Readings`` of every frame, in order."""
         for message in batch:
             if isinstance(message, Tracks):
-                self._look(message)
-                yield from self._tell_all(message)
+                self._read(message)
+                yield from self._report(message)
             elif isinstance(message, SourceChanged):
                 yield message
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
-        """The crops go back unread, and the texts keep what was read of them before."""
+    def quarantine(self, message: Message) -> Iterator[Message]:
+        """Release the crops unread; texts keep their earlier readings."""
         if isinstance(message, Tracks):
-            self._give_back(message)
-            yield from self._tell_all(message)
+            self._release(message)
+            yield from self._report(message)
         else:
             yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._keep(lambda key: key[0] != closed.stream)
-        self._doubts = {key: doubt for key, doubt in self._doubts.items() if key[0] != closed.stream}
-        yield closed.adding(crops_read=self._read.pop(closed.stream, 0))
+        self._backoffs = {key: backoff for key, backoff in self._backoffs.items() if key[0] != closed.stream}
+        yield closed.with_counts(**_NO_CROPS | self._counters.pop(closed.stream, {}))
 
     @property
-    def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """By stream."""
-        return {stream: {"crops_read": crops} for stream, crops in self._read.items()}
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
+        """Counters by stream."""
+        return self._counters
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Go on with other lexicons and patterns of sources."""
+        """Take over other lexicons and patterns of sources."""
         self._settings = Settings.model_validate(settings)
-        self._transcribe = of_sources(self._settings, self._recognizer.charset)
+        self._readers.configure(self._settings)
 
-    def _look(self, message: Tracks) -> None:
+    def _read(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
         stream, time_s = message.stamp.stream, message.stamp.time_s
-        wanted: list[tuple[_Key, float, np.ndarray]] = []
+        wanted: list[tuple[_Key, float, Crop]] = []
         for track in message.tracks:
             if track.crop is None:
                 continue
-            key = stream, track.id, track.view
-            height = extent(unflat(track.quad))[1]
-            defers = self._doubts.setdefault(key[:2], Doubt()).defers(time_s, height)
-            helps = self._fusions.setdefault(key, Fusion()).wants(height) and not defers
-            if helps or self._settings.recognition.again == "always":
-                wanted.append((key, height, self._crop(track.crop)))
+            key = stream, track.id, track.revision
+            height_px = side_lengths(from_flat(track.quad))[1]
+            defers = self._backoffs.setdefault(key[:2], RereadBackoff()).defers(time_s, height_px)
+            helps = self._votes.setdefault(key, Voting()).wants(height_px) and not defers
+            if helps or self._settings.recognition.reread == "always":
+                wanted.append((key, height_px, self._crop(track.crop)))
         if wanted:
-            self._read[stream] = self._read.get(stream, 0) + len(wanted)
-            looks = self._recognizer.read([crop for _, _, crop in wanted], self._transcribe.get(stream))
-            for (key, height, crop), look in zip(wanted, looks, strict=True):
-                fusion, seen = self._fusions[key], believed(look)
-                fusion.add(seen, height)
-                self._doubts[key[:2]].add(seen, time_s, height)
+            readings, read_twice = self._readers.read([crop for _, _, crop in wanted], stream)
+            self._count(stream, crops_read=len(wanted), second_readings=read_twice)
+            for (key, height_px, crop), reading in zip(wanted, readings, strict=True):
+                votes, kept = self._votes[key], believed(reading)
+                votes.add(kept, height_px)
+                self._backoffs[key[:2]].add(kept, time_s, height_px)
                 if self._settings.store.crops:
-                    self._evidence.setdefault(key, Evidence()).add(crop, seen.text, fusion.best.text)
-        self._give_back(message)
+                    self._snapshots.setdefault(key, Evidence()).add(crop.pixels, kept.text, votes.best.text)
+        self._release(message)
 
-    def _crop(self, ref: CropRef) -> np.ndarray:
+    def _count(self, stream: str, **counts: int) -> None:
+        counters = self._counters.setdefault(stream, dict(_NO_CROPS))
+        for name, count in counts.items():
+            counters[name] += count
+
+    def _crop(self, ref: CropRef) -> Crop:
         pixels = np.frombuffer(self._crops.view(ref.slot), dtype=np.uint8, count=ref.width * ref.height)
-        return pixels.reshape(ref.height, ref.width)
+        return Crop(pixels.reshape(ref.height, ref.width), ref.margin)
 
-    def _give_back(self, message: Tracks) -> None:
-        """Only once they are read: a worker that dies over them leaves them to its successor."""
+    def _release(self, message: Tracks) -> None:
+        """Release crops only once they are read: a worker that dies while reading leaves them to its successor."""
         for track in message.tracks:
             if track.crop is not None:
                 self._crops.release(track.crop.slot)
 
-    def _tell_all(self, message: Tracks) -> Iterator[Readings]:
-        yield Readings(message.stamp, message.size, tuple(self._tell(message, track) for track in message.tracks))
+    def _report(self, message: Tracks) -> Iterator[Readings]:
+        yield Readings(message.stamp, message.size, tuple(self._reading(message, track) for track in message.tracks))
         self._forget(message)
 
-    def _tell(self, message: Tracks, track: Track) -> Reading:
-        key = message.stamp.stream, track.id, track.view
-        fusion, evidence = self._fusions.get(key, Fusion()), self._evidence.get(key)
-        best = fusion.best
+    def _reading(self, message: Tracks, track: TrackState) -> Reading:
+        key = message.stamp.stream, track.id, track.revision
+        votes, snapshot = self._votes.get(key, Voting()), self._snapshots.get(key)
+        best = votes.best
         return Reading(
             track.id,
             track.quad,
-            track.view,
+            track.revision,
             track.start_s,
             track.start_quad,
             track.end_s,
             best.text,
             best.confidence,
-            best.characters,
-            len(fusion),
+            best.char_confidences,
+            len(votes),
             track.hidden_s,
             track.overlay,
-            evidence.take() if evidence else None,
+            snapshot.take() if snapshot else None,
         )
 
     def _forget(self, message: Tracks) -> None:
-        """Drop what belongs to earlier views and to texts that have ended."""
+        """Drop the state of earlier revisions and of texts that have ended."""
         stream = message.stamp.stream
-        live = {(stream, track.id, track.view) for track in message.tracks if track.end_s is None}
+        live = {(stream, track.id, track.revision) for track in message.tracks if track.end_s is None}
         self._keep(lambda key: key[0] != stream or key in live)
         tracks = {key[:2] for key in live}
-        self._doubts = {key: doubt for key, doubt in self._doubts.items() if key[0] != stream or key in tracks}
+        self._backoffs = {key: value for key, value in self._backoffs.items() if key[0] != stream or key in tracks}
 
     def _keep(self, wanted: Callable[[_Key], bool]) -> None:
-        self._fusions = {key: fusion for key, fusion in self._fusions.items() if wanted(key)}
-        self._evidence = {key: evidence for key, evidence in self._evidence.items() if wanted(key)}
+        self._votes = {key: votes for key, votes in self._votes.items() if wanted(key)}
+        self._snapshots = {key: snapshot for key, snapshot in self._snapshots.items() if wanted(key)}
+
+
+_NO_CROPS = {"crops_read": 0, "second_readings": 0}
+"""Counters of a stream of which nothing has been read."""
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> RecognizeStage:

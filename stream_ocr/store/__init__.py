@@ -1,1 +1,1 @@
-"""Events kept in SQLite: one writer, any number of readers, also while it writes."""
+"""The event store in SQLite: one writer, any number of concurrent readers."""

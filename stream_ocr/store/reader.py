@@ -1,4 +1,4 @@
-"""Reading a store, also while it is written: replay, what is in sight, and search."""
+"""Read a store, also while it is written: replay, texts on screen, search."""
 
 import re
 import sqlite3
@@ -12,13 +12,13 @@ from typing import NamedTuple, Self
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent, parse
 from stream_ocr.store import schema
-from stream_ocr.store.fuzzy import Fuzzy
+from stream_ocr.store.fuzzy import FuzzyMatcher
+from stream_ocr.store.thresholds import THRESHOLDS
 
 PAGE_EVENTS = 1000
 PAGE_BYTES = 512 * 1024
-_TRIGRAM = 3
-_BUSY_S = 5.0
-_LATEST = 2**62
+_TRIGRAM = 3  # letters; shorter texts are not in the index
+_MAX_ID = 2**62
 _CROP_OF = (
     "FROM crops WHERE event = "
     "(SELECT id FROM events WHERE seq = ? AND stream = (SELECT id FROM streams WHERE name = ?))"
@@ -26,7 +26,7 @@ _CROP_OF = (
 
 
 class Page(NamedTuple):
-    """Events of one stream in order, as JSON; ``through``: all that are kept up to this ``seq`` are told with it."""
+    """Events of one stream as JSON, in order. They are complete up to ``seq`` = ``through``; ``last`` is committed."""
 
     events: list[bytes]
     through: int
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The latest event of each text in sight in one stream, and the last ``seq`` committed at that moment."""
+    """The latest event of each text on screen in one stream, and the last ``seq`` committed at that moment."""
 
     stream: str
     last: int
@@ -43,7 +43,7 @@ class Snapshot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to search for. Times are of publication (UTC), or of the media in seconds."""
+    """A search. ``since`` and ``until`` are times of publication (UTC), ``*_s`` are media seconds."""
 
     text: str
     streams: Sequence[str] = ()
@@ -56,18 +56,18 @@ class Query:
 
 
 class StoreReader:
-    """A store, read-only. Raises StoreError where there is none, or one that cannot be read."""
+    """Reads a store. Raises StoreError if there is none or it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         if not path.is_file():
-            raise StoreError(f"There is no store {path}; `stream-ocr read --set store.path={path}` makes one.")
+            raise StoreError(f"There is no store {path}; `stream-ocr read --set store.path={path}` creates one.")
         try:
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_S
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=THRESHOLDS.busy_timeout_s
             )
             if not schema.check(self._db, path):
-                raise StoreError(f"{path} is empty; nothing was stored there yet.")
+                raise StoreError(f"{path} is empty: nothing has been stored yet.")
         except sqlite3.Error as error:
             raise StoreError(f"{path} cannot be read as a store: {error}.") from error
 
@@ -84,38 +84,38 @@ class StoreReader:
 
     @property
     def id(self) -> str:
-        """Made with the store and never changed; another one means that numbers begin anew."""
+        """Return the id of the store. A different id means that sequence numbers start again."""
         (value,) = self._db.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
         return str(value)
 
     def streams(self, *, after: str = "", limit: int = -1) -> dict[str, int]:
-        """``seq`` of the last event by stream, -1 before the first; in order, from the name that follows ``after``."""
+        """Return the ``seq`` of the last event by stream, -1 before the first; sorted, names greater than ``after``."""
         rows = self._db.execute("SELECT name, next FROM streams WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
-        return {name: following - 1 for name, following in rows}
+        return {name: next_seq - 1 for name, next_seq in rows}
 
-    def require(self, names: Sequence[str]) -> None:
-        """Raises StoreError for a stream that there is not."""
+    def require_streams(self, names: Sequence[str]) -> None:
+        """Raise StoreError for a stream that is not in the store."""
         streams = self.streams()
         for name in names:
             if name not in streams:
                 raise StoreError(f"{self._path} has no stream {name!r}; it has: {', '.join(streams) or 'none'}.")
 
     def last(self, stream: str) -> int:
-        """``seq`` of the last event of a stream, -1 before the first."""
+        """Return the ``seq`` of the last event of a stream, -1 before the first."""
         row = self._db.execute("SELECT next FROM streams WHERE name = ?", (stream,)).fetchone()
         return -1 if row is None else int(row[0]) - 1
 
-    def before(self, stream: str, time: datetime) -> int:
-        """``seq`` of the last event of a stream that was published before a time: what follows is since then."""
+    def last_before(self, stream: str, time: datetime) -> int:
+        """Return the ``seq`` of the last event of a stream published before a time, -1 if there is none."""
         row = self._db.execute(
             "SELECT min(seq) FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?) AND utc_us >= ?",
-            (stream, microseconds(time)),
+            (stream, to_microseconds(time)),
         ).fetchone()
         return self.last(stream) if row[0] is None else int(row[0]) - 1
 
     def replay(self, stream: str, after: int, limit: int = PAGE_EVENTS) -> Page:
-        """Events that follow the ``seq`` ``after``, as many as a page holds."""
-        with self._moment():
+        """Return the page of events that follows ``seq`` = ``after``."""
+        with self._read_transaction():
             last = self.last(stream)
             rows = self._db.execute(
                 "SELECT seq, json FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?) AND seq > ? "
@@ -133,9 +133,9 @@ class StoreReader:
         return Page(events, through if events else max(after, last), last)
 
     def visible(self, streams: Sequence[str] | None = None) -> Iterator[Snapshot]:
-        """What is in sight, stream by stream, each as of one moment."""
+        """Yield the texts on screen, stream by stream; each snapshot is consistent in itself."""
         for name in self.streams() if streams is None else streams:
-            with self._moment():
+            with self._read_transaction():
                 rows = self._db.execute(
                     "SELECT json FROM visible WHERE stream = (SELECT id FROM streams WHERE name = ?) ORDER BY track",
                     (name,),
@@ -143,9 +143,9 @@ class StoreReader:
                 yield Snapshot(name, self.last(name), [json for (json,) in rows])
 
     def events(self, streams: Sequence[str] = ()) -> Iterator[Event]:
-        """All events that are kept, in the order of their commits."""
+        """Yield all stored events in the order of their commits."""
         last = 0
-        where, names = _of(streams)
+        where, names = _stream_filter(streams)
         while rows := self._db.execute(
             f"SELECT id, json FROM events WHERE id > ? {where} ORDER BY id LIMIT ?", (last, *names, PAGE_EVENTS)
         ).fetchall():
@@ -153,19 +153,19 @@ class StoreReader:
             last = rows[-1][0]
 
     def crop(self, stream: str, seq: int) -> bytes | None:
-        """The picture (WebP) that an event's text was read from, where crops are kept."""
+        """Return the crop (WebP) that an event's text was read from, or None if it is not stored."""
         row = self._db.execute(f"SELECT webp {_CROP_OF}", (seq, stream)).fetchone()
         return None if row is None else bytes(row[0])
 
     def has_crop(self, stream: str, seq: int) -> bool:
-        """Whether there is such a picture; it is not read."""
+        """Return whether an event has a crop, without reading it."""
         return self._db.execute(f"SELECT 1 {_CROP_OF}", (seq, stream)).fetchone() is not None
 
     def search(self, query: Query) -> Iterator[TextEvent]:
-        """Events that brought a text with ``query.text`` in it, whatever its case, the latest first."""
-        # Trigrams find three letters and more; shorter texts are looked for one row after the other.
+        """Yield events whose new text contains ``query.text``, ignoring case, latest first."""
+        # The trigram index finds three letters and more; shorter texts need a scan of the rows.
         if query.fuzzy:
-            fuzzy = Fuzzy(query.text)
+            fuzzy = FuzzyMatcher(query.text)
             parts = fuzzy.parts()
         else:
             fuzzy, parts = None, [query.text]
@@ -189,18 +189,18 @@ class StoreReader:
             )
         found = 0
         for json, text in rows:
-            if fuzzy is None or fuzzy.is_in(text):
+            if fuzzy is None or fuzzy.matches(text):
                 yield TextEvent.from_json(json)
                 found += 1
                 if found == query.limit:
                     return
 
     def _ids(self, query: Query) -> tuple[int, int]:
-        """Between which ids all events of these streams and times lie: a search need not look at others."""
-        bounds: list[tuple[int, int]] = [(0, _LATEST)]
+        """Return bounds on the ids of all events of these streams and times, to narrow the search."""
+        bounds: list[tuple[int, int]] = [(0, _MAX_ID)]
         if query.since is not None or query.until is not None:
-            since = 0 if query.since is None else microseconds(query.since)
-            until = _LATEST if query.until is None else microseconds(query.until)
+            since = 0 if query.since is None else to_microseconds(query.since)
+            until = _MAX_ID if query.until is None else to_microseconds(query.until)
             bounds += self._db.execute(
                 "SELECT ifnull(min(id), 0), ifnull(max(id), -1) FROM events WHERE utc_us >= ? AND utc_us < ?",
                 (since, until),
@@ -214,12 +214,12 @@ class StoreReader:
             )
         return max(first for first, _ in bounds), min(last for _, last in bounds)
 
-    def _moment(self) -> "_Moment":
-        return _Moment(self._db)
+    def _read_transaction(self) -> "_ReadTransaction":
+        return _ReadTransaction(self._db)
 
 
-class _Moment:
-    """All that is read within is of one moment."""
+class _ReadTransaction:
+    """A read transaction: all queries within see the same state."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -233,25 +233,25 @@ class _Moment:
         self._db.execute("ROLLBACK")
 
 
-def microseconds(time: datetime) -> int:
-    """Since 1970. Raises ValueError for a time without a zone."""
+def to_microseconds(time: datetime) -> int:
+    """Return microseconds since 1970. Raises ValueError for a time without a zone."""
     if time.tzinfo is None:
-        raise ValueError(f"{time} has no time zone; write it with one, such as {time.isoformat()}Z.")
+        raise ValueError(f"{time} has no time zone; add one, as in {time.isoformat()}Z.")
     return round(time.timestamp() * 1_000_000)
 
 
-def _of(streams: Sequence[str]) -> tuple[str, list[str]]:
+def _stream_filter(streams: Sequence[str]) -> tuple[str, list[str]]:
     if not streams:
         return "", []
     return f"AND stream IN (SELECT id FROM streams WHERE name IN ({', '.join('?' * len(streams))}))", list(streams)
 
 
 def _conditions(query: Query) -> tuple[str, list[object]]:
-    where, names = _of(query.streams)
+    where, names = _stream_filter(query.streams)
     values: list[object] = [*names]
     for column, sign, bound in (
-        ("utc_us", ">=", None if query.since is None else microseconds(query.since)),
-        ("utc_us", "<", None if query.until is None else microseconds(query.until)),
+        ("utc_us", ">=", None if query.since is None else to_microseconds(query.since)),
+        ("utc_us", "<", None if query.until is None else to_microseconds(query.until)),
         ("start_s", ">=", query.since_s),
         ("start_s", "<", query.until_s),
     ):

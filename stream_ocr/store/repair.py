@@ -1,6 +1,6 @@
-"""A store that was damaged: what can be read of it is copied into a new one, and the damaged file is kept aside.
+"""Repair a damaged store: copy all readable rows into a new one and keep the damaged file under another name.
 
-A killed writer damages nothing: SQLite's log takes care of that. This is for disks and people.
+A killed writer damages nothing, thanks to SQLite's log. This is for faulty disks and overwritten files.
 """
 
 import sqlite3
@@ -13,24 +13,24 @@ import structlog
 
 from stream_ocr.errors import StoreError
 from stream_ocr.store import schema
+from stream_ocr.store.thresholds import THRESHOLDS
 
-_CHECKED_BYTES = 64 * 2**20  # a larger store is checked by its numbers alone, as a full check takes seconds
-_HEAD_BYTES = 100
+_HEADER_BYTES = 100  # of an SQLite file
 
 log = structlog.get_logger(__name__)
 
 
-def if_damaged(path: Path) -> None:
-    """Repair the store if it cannot be read as it should be. Raises StoreError for a file that is no store at all."""
+def repair_if_damaged(path: Path) -> None:
+    """Repair the store if it is damaged. Raises StoreError for a file that is not a store."""
     if not path.exists() or path.stat().st_size == 0 or _is_sound(path):
         return
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    path.rename(aside)
+    backup = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.rename(backup)
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
-    saved = _save(aside, path)
-    log.error("store was damaged and has been repaired", store=str(path), events=saved, damaged=str(aside))
+            Path(f"{path}{suffix}").rename(f"{backup}{suffix}")
+    saved = _save(backup, path)
+    log.error("repaired a damaged store", store=str(path), events=saved, damaged=str(backup))
 
 
 def _is_sound(path: Path) -> bool:
@@ -38,32 +38,33 @@ def _is_sound(path: Path) -> bool:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             if not schema.check(db, path):
                 return True
-            if path.stat().st_size <= _CHECKED_BYTES and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            small = path.stat().st_size <= THRESHOLDS.full_check_bytes
+            if small and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return False
             db.execute("SELECT count(*), max(next) FROM streams").fetchone()
             db.execute("SELECT * FROM events ORDER BY id DESC LIMIT 1").fetchone()
     except sqlite3.OperationalError:
-        raise  # cannot be opened, or written: no damage
+        raise  # cannot be opened or written; not damaged
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and not _is_blank(path):
-            raise StoreError(f"{path} is no store; name another file as store.path.") from error
+            raise StoreError(f"{path} is not a store; name another file as store.path.") from error
         return False
     return True
 
 
 def _is_blank(path: Path) -> bool:
-    """Whether the head of a file was wiped out, as by a torn write."""
+    """Return whether the header of a file was zeroed, as by a torn write."""
     with path.open("rb") as file:
-        return not any(file.read(_HEAD_BYTES))
+        return not any(file.read(_HEADER_BYTES))
 
 
 def _save(damaged: Path, path: Path) -> int:
-    """Copy what can be read, events from both ends towards the damage; how many events that were."""
+    """Copy all readable rows, events from both ends towards the damage. Return the number of events."""
     saved = 0
     with closing(sqlite3.connect(path, isolation_level=None)) as new:
         schema.create(new)
         with closing(sqlite3.connect(damaged, isolation_level=None)) as old:
-            old.execute("PRAGMA writable_schema = on")  # read a file that was cut off as far as it goes
+            old.execute("PRAGMA writable_schema = on")  # read a truncated file as far as it goes
             new.execute("BEGIN")
             for row in _readable(old, "SELECT value FROM meta WHERE name = 'store'"):
                 new.execute("UPDATE meta SET value = ? WHERE name = 'store'", row)
@@ -74,7 +75,7 @@ def _save(damaged: Path, path: Path) -> int:
                     try:
                         added = new.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount
                     except sqlite3.Error:
-                        continue  # a row that is not what it should be
+                        continue  # a row with damaged values
                     if not added:
                         break
                     saved += 1
@@ -90,6 +91,6 @@ def _save(damaged: Path, path: Path) -> int:
 
 
 def _readable(db: sqlite3.Connection, query: str) -> Iterator[tuple]:
-    """Rows until the damage."""
+    """Yield rows up to the damage."""
     with suppress(sqlite3.DatabaseError):
         yield from db.execute(query)

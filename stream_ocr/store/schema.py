@@ -1,11 +1,13 @@
-"""What a store is made of: one SQLite file in WAL mode.
+"""Tables of a store, one SQLite file in WAL mode, and transactions on it.
 
-``events`` in the order in which they were committed, ``words`` to find texts in them, ``crops`` with the pictures that
-they were read from, ``visible`` with the latest event of every text that is in sight, ``streams`` with the ``seq`` that
-comes next, which outlives its events.
+``events``: all events in the order of their commits. ``words``: trigram index of their texts. ``crops``: the images
+that texts were read from. ``visible``: the latest event of every text on screen. ``streams``: the next ``seq`` of each
+stream, which outlives its events.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stream_ocr.errors import StoreError
@@ -20,9 +22,9 @@ CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL REFERENCES streams,
     seq INTEGER NOT NULL,
-    utc_us INTEGER NOT NULL,  -- published, in microseconds since 1970
+    utc_us INTEGER NOT NULL,  -- time of publication, in microseconds since 1970
     start_s REAL,             -- media time
-    text TEXT,                -- what can be found; NULL where the event brings no new text
+    text TEXT,                -- searchable; NULL where the event brings no new text
     json BLOB NOT NULL
 );
 CREATE UNIQUE INDEX events_by_seq ON events (stream, seq);
@@ -37,7 +39,7 @@ CREATE VIRTUAL TABLE words USING fts5 (text, content='events', content_rowid='id
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Make the tables of a new store."""
+    """Create the tables of a new store."""
     db.executescript(
         f"BEGIN; {_TABLES}"
         "INSERT INTO meta VALUES ('store', lower(hex(randomblob(8))));"
@@ -46,7 +48,7 @@ def create(db: sqlite3.Connection) -> None:
 
 
 def check(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether there are tables. Raises StoreError when they are not ours."""
+    """Return whether the tables exist. Raises StoreError for another version or another program's database."""
     (application,), (version,) = (
         db.execute("PRAGMA application_id").fetchone(),
         db.execute("PRAGMA user_version").fetchone(),
@@ -55,9 +57,22 @@ def check(db: sqlite3.Connection, path: Path) -> bool:
         return True
     if application == APPLICATION:
         raise StoreError(
-            f"{path} is a store of version {version}, but this program knows version {VERSION}; "
+            f"{path} is a store of version {version}, but this program reads version {VERSION}; "
             "read it with the program that wrote it, or name another file."
         )
     if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         raise StoreError(f"{path} is a database of another program; name another file as store.path.")
     return False
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit all writes within the block together, or none of them on an error or a kill. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

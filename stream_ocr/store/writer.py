@@ -1,7 +1,7 @@
-"""Writing a store: one writer, one transaction for each group of events, and what to do when the disk will not.
+"""Write a store: one writer, one transaction per group of events, and recovery from disk failures.
 
-Events that cannot be committed are still published, marked as not durable. They wait here, as many as fit, and are
-committed as soon as that is possible again.
+Events that cannot be committed are still published, marked as not durable. A bounded number is kept in memory and
+committed as soon as the disk accepts writes again.
 """
 
 import fcntl
@@ -20,20 +20,18 @@ import structlog
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.store import repair, schema
-from stream_ocr.store.place import Place
-from stream_ocr.store.reader import microseconds
-from stream_ocr.store.retention import Limits, Retention
-from stream_ocr.store.transaction import transaction
+from stream_ocr.store.file_identity import FileIdentity
+from stream_ocr.store.reader import to_microseconds
+from stream_ocr.store.retention import Retention, RetentionLimits
+from stream_ocr.store.schema import transaction
+from stream_ocr.store.thresholds import THRESHOLDS
 
 Durability = Literal["full", "normal", "off"]
-WhenFull = Literal["refuse", "forget_oldest"]
+WhenFull = Literal["refuse", "delete_oldest"]
 
-_RETRY_S = 1.0
-_BUSY_S = 5.0
-_WAITING = 10_000  # events
-_CHECKPOINT_PAGES = 2000
 NO_CROPS: Mapping[str, bytes] = {}
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_PAGE_BYTES = 4096
+_DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +45,11 @@ class _Stream:
 class StoreWriter:
     """The one writer of a store.
 
-    durability: "normal" outlives the death of the process; "full" also that of the machine, by a sync for each group;
-    "off" leaves all to the operating system. when_full: whether old events make room for new ones on a full disk.
-    lost: events that could neither be committed nor wait.
+    durability: committed events survive a crash of the process ("normal"), also a power failure, with one sync per
+        group ("full"), or neither for certain ("off").
+    limits: retention by age and size.
+    when_full: whether the oldest events are deleted to make room on a full disk.
+    lost: number of events that could neither be committed nor kept in memory.
     """
 
     def __init__(
@@ -57,38 +57,40 @@ class StoreWriter:
         path: Path,
         *,
         durability: Durability = "normal",
-        limits: Limits | None = None,
+        limits: RetentionLimits | None = None,
         when_full: WhenFull = "refuse",
     ) -> None:
         self.lost = 0
         self._path = path
         self._durability, self._when_full = durability, when_full
-        self._retention = Retention(path, limits or Limits())
+        self._retention = Retention(path, limits or RetentionLimits())
         self._db: sqlite3.Connection | None = None
-        self._place: Place | None = None
+        self._identity: FileIdentity | None = None
         self._streams: dict[str, _Stream] = {}
-        self._waiting: deque[Event] = deque()
+        self._pending: deque[Event] = deque()
         self._failing_since: float | None = None
-        self._tried_s = 0.0
+        self._attempted_s = 0.0
         self._lock: int | None = None
-        self._first = True
+        self._opening = True
 
     @property
     def failing(self) -> bool:
-        """Whether events are not committed at present."""
+        """Return whether events currently cannot be committed."""
         return self._failing_since is not None
 
     def open(self) -> None:
-        """Take the store; repair it where the last writer was killed. Raises StoreError.
+        """Lock and open the store; repair it if it is damaged. Raises StoreError.
 
-        A disk that is full or cannot be written is no error: events will not be durable, which is said.
+        A disk that is full or read-only is not an error: a log line says that events are not durable.
         """
         if not self._path.parent.is_dir():
-            raise StoreError(f"{self._path} cannot be made: there is no directory {self._path.parent}; make it first.")
+            raise StoreError(
+                f"{self._path} cannot be created: there is no directory {self._path.parent}; create it first."
+            )
         if self._path.is_dir():
             raise StoreError(f"{self._path} is a directory; name a file as store.path.")
-        self._take()
-        self._first = True
+        self._acquire_lock()
+        self._opening = True
         try:
             self._connect()
         except StoreError:
@@ -96,62 +98,62 @@ class StoreWriter:
             raise
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
-            self._streams = _known(self._path)
+            self._streams = _read_streams(self._path)
 
     def close(self) -> None:
-        """Commit what waits, if that is possible, and let go."""
-        if self._waiting:
-            self._tried_s = 0.0
+        """Commit pending events if possible, and close the store."""
+        if self._pending:
+            self._attempted_s = 0.0
             self.append([])
         self._disconnect()
-        self.lost += len(self._waiting)
+        self.lost += len(self._pending)
         if self.lost:
-            log.error("events were never stored", store=str(self._path), events=self.lost)
-        self._waiting.clear()
+            log.error("events could not be stored", store=str(self._path), events=self.lost)
+        self._pending.clear()
         self._retention.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def next_seq(self, stream: str) -> int:
-        """The ``seq`` that follows all that were committed or given to ``append``."""
+        """Return the ``seq`` after all events that were committed or passed to ``append``."""
         return self._stream(stream).next
 
     def append(self, events: Sequence[Event], crops: Mapping[str, bytes] = NO_CROPS) -> list[bytes] | None:
-        """Commit events in one transaction, after those that wait; as they are kept.
+        """Commit pending events and these in one transaction. Return these as the JSON that was stored.
 
-        crops: pictures of texts, WebP, by the id of their event.
-        None: they could not be committed; they wait, marked as not durable, and without their crops.
+        crops: images of texts (WebP) by the id of their event.
+        Return None if they cannot be committed now; they stay pending, not durable and without their crops.
         """
         for event in events:
             self._stream(event.stream).next = event.seq + 1
-        if self.failing and time.monotonic() - self._tried_s < _RETRY_S:
-            self._wait(events)
+        if self.failing and time.monotonic() - self._attempted_s < THRESHOLDS.retry_interval_s:
+            self._keep_pending(events)
             return None
-        group = [*self._waiting, *events]
+        group = [*self._pending, *events]
         try:
             lines = self._commit_or_make_room(group, crops)
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(error)
-            self._wait(events)
+            self._keep_pending(events)
             return None
         self._recovered()
         return lines[len(lines) - len(events) :]
 
-    def forget_visible(self, stream: str) -> None:
-        """Nothing of a stream is in sight any more: it has closed."""
+    def clear_visible(self, stream: str) -> None:
+        """Remove all texts of a stream from those on screen: the stream has closed."""
         if self._db is not None and not self.failing and stream in self._streams:
             try:
                 self._db.execute("DELETE FROM visible WHERE stream = ?", (self._streams[stream].id,))
             except sqlite3.Error as error:
                 self._fail(error)
 
-    def _take(self) -> None:
-        """Hold a lock beside the store for as long as this writer lives."""
+    def _acquire_lock(self) -> None:
+        """Lock the file PATH.lock until ``close``. Raises StoreError when another process holds it."""
         try:
             self._lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
-            return  # a disk that cannot be written has no other writer
+            return  # a read-only disk has no other writer
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -162,25 +164,27 @@ class StoreWriter:
             ) from error
 
     def _connect(self) -> None:
-        repair.if_damaged(self._path)
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
+        repair.repair_if_damaged(self._path)
+        db = sqlite3.connect(
+            self._path, isolation_level=None, timeout=THRESHOLDS.busy_timeout_s, check_same_thread=False
+        )
         try:
             self._path.chmod(0o600)
-            self._place = Place(self._path)
+            self._identity = FileIdentity(self._path)
             db.execute("PRAGMA journal_mode = wal")
             db.execute(f"PRAGMA synchronous = {self._durability}")
-            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            db.execute(f"PRAGMA journal_size_limit = {2 * 4096 * _CHECKPOINT_PAGES}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {THRESHOLDS.checkpoint_pages}")
+            db.execute(f"PRAGMA journal_size_limit = {2 * _PAGE_BYTES * THRESHOLDS.checkpoint_pages}")
             if not schema.check(db, self._path):
                 schema.create(db)
-            if self._first:  # what was in sight when the last writer went will be told anew
+            if self._opening:  # the run reports the texts on screen again
                 db.execute("DELETE FROM visible")
-                self._first = False
+                self._opening = False
             for stream in self._streams.values():
                 stream.id = 0
-            for id_, name, following in db.execute("SELECT id, name, next FROM streams"):
+            for id_, name, next_seq in db.execute("SELECT id, name, next FROM streams"):
                 known = self._streams.setdefault(name, _Stream(0, 0))
-                known.id, known.next = id_, max(known.next, following)
+                known.id, known.next = id_, max(known.next, next_seq)
         except BaseException:
             db.close()
             raise
@@ -201,22 +205,22 @@ class StoreWriter:
         try:
             return self._commit(events, crops)
         except sqlite3.Error as error:
-            if not self._makes_room(error):
+            if not self._make_room(error):
                 raise
         return self._commit(events, crops)
 
     def _commit(self, events: Sequence[Event], crops: Mapping[str, bytes]) -> list[bytes]:
         db = self._db
         assert db is not None, "append() before open()"
-        if self._place is not None and self._place.is_lost:
-            raise StoreError(f"{self._path} was removed or replaced; a new one is begun.")
+        if self._identity is not None and self._identity.is_stale:
+            raise StoreError(f"{self._path} was removed or replaced; a new store is created.")
         try:
             with transaction(db):
                 lines = self._insert(db, events, crops)
-                self._retention.tend(db, len(events))
+                self._retention.apply(db, len(events))
         except BaseException:
             for name in {event.stream for event in events}:
-                self._streams[name].id = 0  # perhaps made in this transaction
+                self._streams[name].id = 0  # may have been created in this transaction
             raise
         return lines
 
@@ -225,56 +229,56 @@ class StoreWriter:
         for name in names:
             self._streams[name].id = self._streams[name].id or _stream_id(db, name)
         (last,) = db.execute("SELECT ifnull(max(id), 0) FROM events").fetchone()
-        rows, words, pictures = [], [], []
-        seen: dict[tuple[int, int], bytes | None] = {}  # the latest event of each text; None: gone
+        rows, words, crop_rows = [], [], []
+        latest: dict[tuple[int, int], bytes | None] = {}  # the latest event of each text; None: ended
         for id_, event in enumerate(events, last + 1):
             stream, json = self._streams[event.stream].id, event.to_json()
             text = None
             if isinstance(event, TextEvent):
                 ended = event.kind == "ended"
-                seen[stream, event.track] = None if ended else json
+                latest[stream, event.track] = None if ended else json
                 if not ended:
                     text = event.text
                     words.append((id_, text))
             if event.id in crops:
-                pictures.append((id_, crops[event.id]))
-            utc_us = microseconds(event.emitted_utc) if event.emitted_utc else time.time_ns() // 1000
+                crop_rows.append((id_, crops[event.id]))
+            utc_us = to_microseconds(event.emitted_utc) if event.emitted_utc else time.time_ns() // 1000
             rows.append((id_, stream, event.seq, utc_us, event.start, text, json))
         db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
-        db.executemany("INSERT INTO crops VALUES (?, ?)", pictures)
-        shown = [(*key, json) for key, json in seen.items() if json is not None]
+        db.executemany("INSERT INTO crops VALUES (?, ?)", crop_rows)
+        shown = [(*key, json) for key, json in latest.items() if json is not None]
         db.executemany("INSERT OR REPLACE INTO visible VALUES (?, ?, ?)", shown)
-        gone = [key for key, json in seen.items() if json is None]
-        db.executemany("DELETE FROM visible WHERE stream = ? AND track = ?", gone)
+        ended_keys = [key for key, json in latest.items() if json is None]
+        db.executemany("DELETE FROM visible WHERE stream = ? AND track = ?", ended_keys)
         db.executemany(
             "UPDATE streams SET next = ? WHERE id = ?",
             [(self._streams[name].next, self._streams[name].id) for name in names],
         )
         return [row[-1] for row in rows]
 
-    def _makes_room(self, error: Exception) -> bool:
-        """Forget old events where the disk is full and that is wanted."""
-        if self._when_full == "refuse" or self._db is None or getattr(error, "sqlite_errorcode", 0) not in _FULL:
+    def _make_room(self, error: Exception) -> bool:
+        """Delete old events if the disk is full and the settings allow it. Return whether that succeeded."""
+        if self._when_full == "refuse" or self._db is None or getattr(error, "sqlite_errorcode", 0) not in _DISK_FULL:
             return False
         return self._retention.make_room(self._db)
 
-    def _wait(self, events: Sequence[Event]) -> None:
+    def _keep_pending(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._waiting.append(msgspec.structs.replace(event, durable=False))
-        while len(self._waiting) > _WAITING:
-            self._waiting.popleft()
+            self._pending.append(msgspec.structs.replace(event, durable=False))
+        while len(self._pending) > THRESHOLDS.max_pending_events:
+            self._pending.popleft()
             self.lost += 1
 
     def _fail(self, error: Exception) -> None:
-        self._tried_s = time.monotonic()
+        self._attempted_s = time.monotonic()
         if self._failing_since is None:
-            self._failing_since = self._tried_s
+            self._failing_since = self._attempted_s
             log.error("events are not stored", store=str(self._path), reason=str(error))
         self._disconnect()
 
     def _recovered(self) -> None:
-        self._waiting.clear()
+        self._pending.clear()
         if self._failing_since is not None:
             failed_s = time.monotonic() - self._failing_since
             self._failing_since = None
@@ -287,8 +291,8 @@ def _stream_id(db: sqlite3.Connection, name: str) -> int:
     return int(id_)
 
 
-def _known(path: Path) -> dict[str, _Stream]:
-    """The numbers that come next, as far as a store that cannot be written says them."""
+def _read_streams(path: Path) -> dict[str, _Stream]:
+    """Read the next ``seq`` of each stream from a store that cannot be written; {} if it cannot be read."""
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
@@ -297,4 +301,4 @@ def _known(path: Path) -> dict[str, _Stream]:
             db.close()
     except sqlite3.Error:
         return {}
-    return {name: _Stream(0, following) for name, following in rows}
+    return {name: _Stream(0, next_seq) for name, next_seq in rows}

@@ -1,7 +1,7 @@
-"""Constant-velocity Kalman filter of a text box, in seconds (filterpy).
+"""Constant-velocity Kalman filter of a text box (filterpy), in seconds.
 
-State: centre, size, and the velocities of both. Noise scales with the height of the text, so that one setting
-serves small print and titles.
+State: centre, size, and the velocities of both. Noise scales with the height of the text, so that one setting suits
+small print and titles.
 """
 
 import math
@@ -9,24 +9,22 @@ import math
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
-from stream_ocr.geometry import extent
+from stream_ocr.core.geometry import side_lengths
+from stream_ocr.tracking.thresholds import BOX_FILTER
 
-_GROWING_S = 0.5
-"""How long a text goes on growing or shrinking that is not detected again: its size is measured by nothing else."""
-
-_H = np.hstack([np.eye(4), np.zeros((4, 4))])
+_MEASUREMENT = np.hstack([np.eye(4), np.zeros((4, 4))])
 
 
 class BoxFilter:
-    """The motion of one quad: position and size are filtered, its slant is that of the last detection."""
+    """Filters the position and size of one quad; its slant is that of the last detection."""
 
     def __init__(self, quad: np.ndarray) -> None:
-        width, height = extent(quad)
-        self._unit = max(height, 4.0)
+        width, height = side_lengths(quad)
+        self._unit = max(height, BOX_FILTER.min_height)
         self._kalman = KalmanFilter(dim_x=8, dim_z=4)
-        self._kalman.H = _H
+        self._kalman.H = _MEASUREMENT
         self._kalman.x = np.concatenate([quad.mean(axis=0), [width, height], np.zeros(4)])
-        self._kalman.P = np.diag([0.1, 0.1, 0.2, 0.1, 5.0, 5.0, 0.5, 0.5]) ** 2 * self._unit**2
+        self._kalman.P = np.diag([*BOX_FILTER.initial, *BOX_FILTER.initial_velocity]) ** 2 * self._unit**2
         self._axes = _axes_of(quad)
         self._shape = _shape_of(quad)
         self._quad: np.ndarray | None = None
@@ -34,11 +32,11 @@ class BoxFilter:
 
     @property
     def velocity(self) -> np.ndarray:
-        """(x, y) in pixels a second."""
+        """Velocity of the centre (x, y), in pixels per second."""
         return np.asarray(self._kalman.x[4:6], dtype=np.float64)
 
     def quad(self) -> np.ndarray:
-        """The quad where it is believed to be now, (4, 2)."""
+        """Return the estimated quad, (4, 2) in pixels of the frame."""
         if self._quad is None:
             centre, size = self._kalman.x[:2], np.maximum(self._kalman.x[2:4], 1.0)
             along, across = self._axes
@@ -46,57 +44,57 @@ class BoxFilter:
         return self._quad
 
     def predict(self, dt_s: float) -> None:
-        """Carry the state ``dt_s`` seconds on."""
+        """Advance the state by ``dt_s`` seconds."""
         if not math.isclose(dt_s, self._step_s):
             self._step_s = dt_s
             self._kalman.F, self._kalman.Q = _motion(dt_s, self._unit)
         self._kalman.predict()
         self._quad = None
 
-    def detected(self, quad: np.ndarray) -> None:
-        """Take in a quad found by the detector."""
-        width, height = extent(quad)
+    def update_quad(self, quad: np.ndarray) -> None:
+        """Update position, size and slant from a quad that the detector found."""
+        width, height = side_lengths(quad)
         self._shape = _shape_of(quad)
         self._axes = _axes_of(quad)
-        spread = np.array([0.12, 0.08, 0.25, 0.12]) * self._unit
+        spread = np.array(BOX_FILTER.detection) * self._unit
         self._kalman.update(np.concatenate([quad.mean(axis=0), [width, height]]), R=np.diag(spread**2))
         self._quad = None
 
-    def seen_at(self, centre: np.ndarray) -> None:
-        """Take in a centre found by looking for the text's own picture."""
-        spread = 0.04 * self._unit
-        self._kalman.update(centre, R=np.eye(2) * spread**2, H=_H[:2])
+    def update_centre(self, centre: np.ndarray) -> None:
+        """Update the position from a centre that template matching found, (x, y)."""
+        spread = BOX_FILTER.match * self._unit
+        self._kalman.update(centre, R=np.eye(2) * spread**2, H=_MEASUREMENT[:2])
         self._quad = None
 
-    def start_moving(self, velocity: np.ndarray) -> None:
-        """Begin with a velocity known from earlier pictures, in pixels a second."""
+    def set_velocity(self, velocity: np.ndarray) -> None:
+        """Set the velocity of the centre, in pixels per second, as measured in earlier frames."""
         self._kalman.x[4:6] = velocity
 
     def stop(self) -> None:
-        """Forget the velocity: the text is out of sight."""
+        """Reset the velocities to 0, when the text is lost."""
         self._kalman.x[4:] = 0
 
 
 def _motion(dt_s: float, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Transition and noise of the state for a step in time, (8, 8) each; pushes are in heights a second squared."""
+    """Return the transition matrix and the process noise of a time step, (8, 8) each. unit: pixels per height."""
     transition = np.eye(8)
     transition[:4, 4:] = np.eye(4) * dt_s
-    transition[6:, 6:] *= math.exp(-dt_s / _GROWING_S)
-    push = np.diag((np.array([6.0, 6.0, 0.5, 0.5]) * unit) ** 2)
-    noise = np.kron([[dt_s**4 / 4, dt_s**3 / 2], [dt_s**3 / 2, dt_s**2]], push)
+    transition[6:, 6:] *= math.exp(-dt_s / BOX_FILTER.growth_time_constant_s)
+    variance = np.diag((np.array(BOX_FILTER.acceleration) * unit) ** 2)
+    noise = np.kron([[dt_s**4 / 4, dt_s**3 / 2], [dt_s**3 / 2, dt_s**2]], variance)
     return transition, noise
 
 
 def _axes_of(quad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors along and across the reading direction."""
+    """Return unit vectors along and across the reading direction, (2,) each."""
     along = (quad[1] - quad[0]) + (quad[2] - quad[3])
     along = along / max(float(np.linalg.norm(along)), 1e-9)
     return along, np.array([-along[1], along[0]])
 
 
 def _shape_of(quad: np.ndarray) -> np.ndarray:
-    """The corners relative to the centre, in widths along and heights across. (4, 2)"""
+    """Return the corners relative to the centre, in widths along and heights across the line, (4, 2)."""
     along, across = _axes_of(quad)
-    width, height = extent(quad)
+    width, height = side_lengths(quad)
     offsets = quad - quad.mean(axis=0)
     return np.stack([offsets @ along / max(width, 1e-6), offsets @ across / max(height, 1e-6)], axis=1)

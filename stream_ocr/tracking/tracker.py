@@ -1,148 +1,155 @@
-"""The texts of one stream: born of detections, followed by their pictures, ended when they are gone."""
+"""The tracker of one stream: tracks start from detections, follow template matching, and end when they are lost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ocr.geometry import extent, unflat
-from stream_ocr.messages import Region
-from stream_ocr.tracking.crawl import Headline
-from stream_ocr.tracking.history import History
-from stream_ocr.tracking.matching import affinity, assign, covered
-from stream_ocr.tracking.scenes import Scenes, Stay
-from stream_ocr.tracking.text import Text
-from stream_ocr.tracking.ticker import Tickers
+from stream_ocr.core.geometry import from_flat, side_lengths
+from stream_ocr.core.messages import Detection
+from stream_ocr.tracking.association import assign, line_affinity, line_coverage
+from stream_ocr.tracking.frame_history import FrameHistory
+from stream_ocr.tracking.overlay import PersistenceCheck, SceneCounter
+from stream_ocr.tracking.thresholds import TRACKER
+from stream_ocr.tracking.ticker.mosaic import TickerMessage
+from stream_ocr.tracking.ticker.tracker import TickerTracker
+from stream_ocr.tracking.track import TextTrack
 
-Followed = Text | Headline
+AnyTrack = TextTrack | TickerMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """When a text begins and ends to be one; seconds of media time."""
+class TrackLifetimes:
+    """When a track is born, confirmed and ended; the settings ``tracking``.
 
-    start_score: float = 0.6  # regions below may continue a text, not start one
-    confirm_s: float = 0.2  # a text in sight for so long is confirmed without a second detection
-    coast_s: float = 1.0  # a text out of sight for so long has ended
+    birth_score: lowest score of a detection that starts a track; lower ones only continue tracks. min_age_s: seconds
+    for which a track has been visible that is confirmed without a second detection. max_lost_s: seconds after which a
+    lost track ends.
+    """
 
-
-_SAME_LINE = 0.3
-_PART = 0.7
-_HIGHER = 1.8
-_GLANCE_S = 0.15
+    birth_score: float = 0.6
+    min_age_s: float = 0.2
+    max_lost_s: float = 1.0
 
 
 class Tracker:
-    """Follows the texts of one stream. Deterministic: decisions depend on pixels and media time alone."""
+    """Tracks the texts of one stream. Deterministic: decisions depend on pixels and media time alone.
 
-    def __init__(self, lifetimes: Lifetimes, first_id: int = 1) -> None:
+    next_id: id of the next track. backfilled_boxes: boxes of confirmed tracks in frames before their confirmation.
+    """
+
+    def __init__(self, lifetimes: TrackLifetimes, first_id: int = 1) -> None:
         self._lifetimes = lifetimes
-        self._texts: list[Text] = []
-        self._history = History()
-        self._scenes = Scenes()
-        self._tickers = Tickers()
+        self._tracks: list[TextTrack] = []
+        self._history = FrameHistory()
+        self._scenes = SceneCounter()
+        self._tickers = TickerTracker()
         self._luma: np.ndarray | None = None
-        self._close = False
+        self._fine = False
         self._time_s: float | None = None
         self.next_id = first_id
-        self.overlooked = 0  # boxes in earlier frames, of texts that were not known to be texts yet
+        self.backfilled_boxes = 0
 
     @property
     def luma(self) -> np.ndarray | None:
-        """The last picture, (H, W) uint8."""
+        """The last frame, (H, W) uint8."""
         return self._luma
 
     @property
-    def in_view(self) -> list[Followed]:
-        """Confirmed texts that live, out of sight for a moment or not, and messages of tickers."""
-        return [*self._confirmed, *self._tickers.messages]
+    def tracks(self) -> list[AnyTrack]:
+        """Confirmed tracks that have not ended, visible or lost, and messages of tickers."""
+        return [*self._confirmed, *self._tickers.items]
 
     @property
-    def _confirmed(self) -> list[Text]:
-        return [text for text in self._texts if text.confirmed]
+    def _confirmed(self) -> list[TextTrack]:
+        return [track for track in self._tracks if track.confirmed]
 
-    def advance(self, time_s: float, luma: np.ndarray | None) -> list[Followed]:
-        """Follow all texts into the next frame (None: the same picture). Returns those that have ended.
+    def advance(self, time_s: float, luma: np.ndarray | None) -> list[AnyTrack]:
+        """Advance all tracks to the next frame and return those that ended.
 
-        luma: (H, W) uint8, kept without a copy.
+        luma: (H, W) uint8, kept without a copy; None: the frame before again.
         """
         dt_s = 0.0 if self._time_s is None else max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         self._history.add(time_s, luma)
         if luma is not None:
             self._luma = luma
-        for text in sorted(self._texts, key=lambda text: not text.in_sight):
-            if luma is None or text.rests(luma):
-                text.unchanged(time_s)
+        for track in sorted(self._tracks, key=lambda track: not track.visible):
+            if luma is None or track.is_static(luma):
+                track.mark_unchanged(time_s)
                 continue
-            text.predict(dt_s)
-            if text.in_sight or not self._place_taken(text):
-                text.observe(luma, time_s)
+            track.predict(dt_s)
+            if track.visible or not self._is_occupied(track):
+                track.update(luma, time_s)
         self._confirm(time_s)
-        return [*self._bury(time_s), *self._crawl(time_s, luma)]
+        return [*self._remove_ended(time_s), *self._advance_tickers(time_s, luma)]
 
     def coast(self, time_s: float) -> None:
-        """Pass over a frame whose pixels are not to be trusted."""
-        for text in self._texts:
-            text.predict(time_s - (self._time_s if self._time_s is not None else time_s))
+        """Advance all tracks over a frame whose pixels are damaged."""
+        for track in self._tracks:
+            track.predict(time_s - (self._time_s if self._time_s is not None else time_s))
         self._time_s = time_s
 
-    def detected(
-        self, regions: Sequence[Region], time_s: float, rows: tuple[int, int] | None = None, *, close: bool = False
+    def update(
+        self, detections: Sequence[Detection], time_s: float, rows: tuple[int, int] | None = None, *, fine: bool = False
     ) -> None:
-        """Take in what the detector found in the present frame, or in some rows of it. close: by a close look."""
+        """Associate the detections in the present frame with the tracks, and start tracks from the others.
+
+        rows: first and last row, exclusive, that the detector processed; None: all. fine: fine detection.
+        """
         if self._luma is None:
             return
-        self._close = close
-        self._scenes.see(self._luma)
-        for text in self._confirmed:
-            if text.in_sight:
-                text.stay.see(text.quad(), time_s, self._scenes.passed)
-        quads = [unflat(region.quad) for region in regions]
-        if self._tickers.detected(quads, self._luma, self._history, rows):
-            self._give_way(time_s)
-        visible = [text for text in self._texts if text.in_sight]
-        free = {j for j, quad in enumerate(quads) if not self._tickers.hold(quad)}
-        for text in visible:
-            parts = {j for j in free if covered(quads[j], text.quad()) > _PART}
+        self._fine = fine
+        self._scenes.update(self._luma)
+        for track in self._confirmed:
+            if track.visible:
+                track.persistence.update(track.quad(), time_s, self._scenes.scene_count)
+        quads = [from_flat(detection.quad) for detection in detections]
+        if self._tickers.update(quads, self._luma, self._history, rows):
+            self._suppress_in_tickers(time_s)
+        visible = [track for track in self._tracks if track.visible]
+        free = {j for j, quad in enumerate(quads) if not self._tickers.contains(quad)}
+        for track in visible:
+            parts = {j for j in free if line_coverage(quads[j], track.quad()) > TRACKER.min_coverage}
             if len(parts) > 1:  # the detector has cut the line into words
-                text.supported()
+                track.count_detection()
                 free -= parts
-                visible = [other for other in visible if other is not text]
+                visible = [other for other in visible if other is not track]
         for j in sorted(free):
-            joined = _parts(quads[j], visible)
-            if len(joined) > 1:
-                self._join(joined, quads[j], time_s)
+            merged = _tracks_within(quads[j], visible)
+            if len(merged) > 1:
+                self._merge(merged, quads[j], time_s)
                 free.discard(j)
-                visible = [other for other in visible if other not in joined]
+                visible = [other for other in visible if other not in merged]
         left = sorted(free)
-        for i, j in assign([text.quad() for text in visible], [quads[j] for j in left], least=_SAME_LINE):
-            self._hit(visible[i], quads[left[j]], time_s)
+        places = [track.quad() for track in visible]
+        for i, j in assign(places, [quads[j] for j in left], min_affinity=TRACKER.min_affinity):
+            self._update_track(visible[i], quads[left[j]], time_s)
             free.discard(left[j])
         for j in sorted(free):
-            self._take_in(quads[j], regions[j].score, time_s)
+            self._start_or_extend(quads[j], detections[j].score, time_s)
         self._confirm(time_s)
 
-    def close(self, end_s: float) -> list[Followed]:
-        """End every text; those in sight at ``end_s``."""
+    def close(self, end_s: float) -> list[AnyTrack]:
+        """End all tracks at the end of the stream and return them. Visible ones end at ``end_s``."""
         ended = self._confirmed
-        for text in ended:
-            text.vanish(end_s)
-            text.ended = True
-        self._texts = []
-        messages = self._identified(self._tickers.close(end_s, self._scenes.passed))
-        self._tickers = Tickers()
+        for track in ended:
+            track.mark_lost(end_s)
+            track.ended = True
+        self._tracks = []
+        messages = self._assign_ids(self._tickers.close(end_s, self._scenes.scene_count))
+        self._tickers = TickerTracker()
         self._history.clear()
         self._luma = None
         return [*ended, *messages]
 
-    def _crawl(self, time_s: float, luma: np.ndarray | None) -> list[Headline]:
-        """Follow the tickers. Returns the messages that have ended."""
-        ended = [] if luma is None else self._tickers.advance(luma, time_s, self._scenes.passed)
-        self._identified(self._tickers.messages)
-        return self._identified(ended)
+    def _advance_tickers(self, time_s: float, luma: np.ndarray | None) -> list[TickerMessage]:
+        """Advance the tickers to the next frame and return the messages that ended."""
+        ended = [] if luma is None else self._tickers.advance(luma, time_s, self._scenes.scene_count)
+        self._assign_ids(self._tickers.items)
+        return self._assign_ids(ended)
 
-    def _identified(self, messages: list[Headline]) -> list[Headline]:
+    def _assign_ids(self, messages: list[TickerMessage]) -> list[TickerMessage]:
         for message in messages:
             message.id = message.id or self._new_id()
         return messages
@@ -151,102 +158,116 @@ class Tracker:
         self.next_id += 1
         return self.next_id - 1
 
-    def _give_way(self, time_s: float) -> None:
-        """What is seen in the window of a ticker is part of its messages, and no text."""
-        for text in self._texts:
-            if self._tickers.hold(text.quad()):
-                text.vanish(time_s)
+    def _suppress_in_tickers(self, time_s: float) -> None:
+        """Mark tracks in the window of a ticker as lost: they are parts of its messages."""
+        for track in self._tracks:
+            if self._tickers.contains(track.quad()):
+                track.mark_lost(time_s)
 
-    def _hit(self, text: Text, quad: np.ndarray, time_s: float) -> None:
-        """The detector found a text again, at ``quad``, or one that came in its stead."""
+    def _update_track(self, track: TextTrack, quad: np.ndarray, time_s: float) -> None:
+        """Update a track from a detection, or start another one if that shows another text."""
         assert self._luma is not None
-        if not text.hit(quad, self._luma, self._history, close=self._close):
-            self._texts.append(Text(quad, self._luma, time_s, close=self._close))
+        if not track.update_from_detection(quad, self._luma, self._history, fine=self._fine):
+            self._tracks.append(TextTrack(quad, self._luma, time_s, fine=self._fine))
 
-    def _join(self, parts: Sequence[Text], quad: np.ndarray, time_s: float) -> None:
-        """The detector has found several texts as one line. If it says so twice, they are one, and have been since."""
-        first, *others = sorted(parts, key=lambda text: (not text.confirmed, text.id))
-        if others[0].confirmed and first.joined_s is None:
-            for text in parts:
-                text.supported()
-                text.joined_s = time_s
+    def _merge(self, parts: Sequence[TextTrack], quad: np.ndarray, time_s: float) -> None:
+        """Merge tracks that the detector found as one line.
+
+        Confirmed tracks are merged when it does so twice in a row; they have been one text since the first time.
+        """
+        first, *others = sorted(parts, key=lambda track: (not track.confirmed, track.id))
+        if others[0].confirmed and first.merged_at_s is None:
+            for track in parts:
+                track.count_detection()
+                track.merged_at_s = time_s
             return
-        for text in others:
-            text.vanish(time_s if text.joined_s is None else text.joined_s)
-        self._hit(first, quad, time_s)
+        for track in others:
+            track.mark_lost(time_s if track.merged_at_s is None else track.merged_at_s)
+        self._update_track(first, quad, time_s)
 
-    def _take_in(self, quad: np.ndarray, score: float, time_s: float) -> None:
-        """What to make of a region that continues no text: more of one, a part of one, or a new one."""
+    def _start_or_extend(self, quad: np.ndarray, score: float, time_s: float) -> None:
+        """Extend the track of which a detection shows more, ignore one that shows a part, or start a track."""
         luma = self._luma
         assert luma is not None
-        visible = [text for text in self._texts if text.in_sight]
-        if any(covered(quad, text.quad()) > _PART for text in visible):
+        visible = [track for track in self._tracks if track.visible]
+        if any(line_coverage(quad, track.quad()) > TRACKER.min_coverage for track in visible):
             return
-        if parts := _parts(quad, visible):
-            self._hit(parts[0], quad, time_s)
-        elif score >= self._lifetimes.start_score and not self._fading(quad):
-            text = Text(quad, luma, time_s, close=self._close)
-            text.trace_back(self._history, within_s=_GLANCE_S)
-            self._texts.append(text)
+        if parts := _tracks_within(quad, visible):
+            self._update_track(parts[0], quad, time_s)
+        elif score >= self._lifetimes.birth_score and not self._matches_faded(quad, luma):
+            track = TextTrack(quad, luma, time_s, fine=self._fine)
+            track.backdate(self._history, within_s=TRACKER.birth_search_s)
+            self._tracks.append(track)
 
-    def _place_taken(self, text: Text) -> bool:
-        """Whether another text stands where this one was last seen."""
-        place = text.quad()
-        return self._tickers.hold(place) or any(
-            other.in_sight and (affinity(place, other.quad()) > _SAME_LINE or covered(place, other.quad()) > _PART)
-            for other in self._texts
+    def _is_occupied(self, track: TextTrack) -> bool:
+        """Return True if another text stands where a lost track was last visible."""
+        place = track.quad()
+        return self._tickers.contains(place) or any(
+            other.visible
+            and (
+                line_affinity(place, other.quad()) > TRACKER.min_affinity
+                or line_coverage(place, other.quad()) > TRACKER.min_coverage
+            )
+            for other in self._tracks
         )
 
-    def _fading(self, quad: np.ndarray) -> bool:
-        """Whether a region is what is left of a text that has faded out of sight."""
-        luma = self._luma
-        return luma is not None and any(
-            not text.in_sight and affinity(text.quad(), quad) > _SAME_LINE and text.glimmers(luma)
-            for text in self._texts
+    def _matches_faded(self, quad: np.ndarray, luma: np.ndarray) -> bool:
+        """Return True if a detection is what is left of a text that has faded."""
+        return any(
+            not track.visible
+            and line_affinity(track.quad(), quad) > TRACKER.min_affinity
+            and track.is_faintly_visible(luma)
+            for track in self._tracks
         )
 
     def _confirm(self, time_s: float) -> None:
-        for text in [text for text in self._texts if not text.confirmed and text.settled]:
-            if not text.is_whole(time_s, self._lifetimes.confirm_s):
+        """Confirm tracks that are complete, under a new id or that of the track that they replace."""
+        for track in [track for track in self._tracks if not track.confirmed and track.stable]:
+            if not track.is_complete(time_s, self._lifetimes.min_age_s):
                 continue
-            text.trace_back(self._history)
-            self.overlooked += self._history.frames_since(text.start_s)
-            before = self._predecessor(text)
-            if before is None:
-                text.id = self._new_id()
-                text.stay = Stay(text.quad(), text.start_s, self._scenes.passed)
+            track.backdate(self._history)
+            self.backfilled_boxes += self._history.count_since(track.start_s)
+            replaced = self._find_replaced(track)
+            if replaced is None:
+                track.id = self._new_id()
+                track.persistence = PersistenceCheck(track.quad(), track.start_s, self._scenes.scene_count)
             else:
-                before.replace_by(text)
-                self._texts.remove(text)
+                replaced.continue_as(track)
+                self._tracks.remove(track)
 
-    def _predecessor(self, text: Text) -> Text | None:
-        """The text whose place ``text`` took at the moment at which it went."""
-        for other in self._texts:
-            if other.confirmed and other.shown_until_s is not None:
-                together = abs(other.shown_until_s - text.start_s) < 0.06
-                if together and affinity(other.quad(), text.quad()) > _SAME_LINE:
+    def _find_replaced(self, track: TextTrack) -> TextTrack | None:
+        """Return the track that was lost in the same place when ``track`` started."""
+        for other in self._tracks:
+            if other.confirmed and other.lost_s is not None:
+                together = abs(other.lost_s - track.start_s) < TRACKER.max_replacement_gap_s
+                if together and line_affinity(other.quad(), track.quad()) > TRACKER.min_affinity:
                     return other
         return None
 
-    def _bury(self, time_s: float) -> list[Text]:
+    def _remove_ended(self, time_s: float) -> list[TextTrack]:
+        """Remove tracks that have been lost for too long and return the confirmed ones."""
         ended = []
-        for text in list(self._texts):
-            if text.shown_until_s is None:
+        for track in list(self._tracks):
+            if track.lost_s is None:
                 continue
-            patience_s = self._lifetimes.coast_s if text.confirmed else 0.0
-            if time_s - text.shown_until_s >= patience_s:
-                self._texts.remove(text)
-                text.ended = True
-                if text.confirmed:
-                    ended.append(text)
+            max_lost_s = self._lifetimes.max_lost_s if track.confirmed else 0.0
+            if time_s - track.lost_s >= max_lost_s:
+                self._tracks.remove(track)
+                track.ended = True
+                if track.confirmed:
+                    ended.append(track)
         return ended
 
 
-def _parts(quad: np.ndarray, texts: Sequence[Text]) -> list[Text]:
-    """The texts that a region shows more of."""
-    return [text for text in texts if covered(text.quad(), quad) > _PART and not _towers(quad, text.quad())]
+def _tracks_within(quad: np.ndarray, tracks: Sequence[TextTrack]) -> list[TextTrack]:
+    """Return the tracks of which a detection shows more."""
+    return [
+        track
+        for track in tracks
+        if line_coverage(track.quad(), quad) > TRACKER.min_coverage and not _too_tall(quad, track.quad())
+    ]
 
 
-def _towers(quad: np.ndarray, other: np.ndarray) -> bool:
-    """Whether a region is too high to be a longer piece of the same line."""
-    return extent(quad)[1] > _HIGHER * extent(other)[1]
+def _too_tall(quad: np.ndarray, other: np.ndarray) -> bool:
+    """Return True if a detection is too high to be a longer piece of the same line."""
+    return side_lengths(quad)[1] > TRACKER.max_height_ratio * side_lengths(other)[1]

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from stream_ocr.detection.dbnet import Backbone
 from stream_ocr.errors import SettingsError
+from stream_ocr.models.detection.dbnet import Backbone
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Config:
     exported at each validation; None: weights/ of the checkout.
 
     fonts: font files; none: every Latin font of the machine. real_words: archives of word crops to paste, too.
-    real_pictures: lists of labelled pictures (see ``real_pictures``) and their weights. real_share: share of pieces
-    that come from them; all others are generated. validation: folder of lists (see ``source_validation``); None:
-    generated pictures.
+    real_pictures: lists of labelled pictures (see ``data.real_images``) and their weights. real_share: share of pieces
+    that come from them; all others are generated. validation: folder of lists (see ``evaluation.detector_by_source``);
+    None: generated pictures.
 
     average: decay of the averaged weights a step.
     """
@@ -59,9 +59,9 @@ class Config:
     checkpoint_steps: int = 200
     validation_steps: int = 2000
     validation_pictures: int = 40
-    binarise: float = 0.3
-    score: float = 0.6
-    unclip: float = 1.1
+    bin_thresh: float = 0.3
+    box_thresh: float = 0.6
+    unclip_ratio: float = 1.1
 
 
 def load_config(path: Path) -> Config:

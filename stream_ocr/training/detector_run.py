@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from stream_ocr import weights
-from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import WeightsError
+from stream_ocr.models import weights
+from stream_ocr.models.detection.dbnet import DBNet
 from stream_ocr.training.detector_config import Config
 
 CHECKPOINT, CURVE = "checkpoint.pt", "curve.jsonl"

@@ -22,24 +22,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stream_ocr import weights
-from stream_ocr.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
-from stream_ocr.devices import computes_bf16
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.corpus import Corpus
+from stream_ocr.evaluation.detector_by_source import measure, net_finder, validation_sets
+from stream_ocr.models import weights
+from stream_ocr.models.detection.dbnet import MEAN, SCALE, SIZE_MULTIPLE, DBNet, normalise
+from stream_ocr.models.devices import computes_bf16
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.fonts import find_fonts
+from stream_ocr.training.data.real_images import RealPictures
+from stream_ocr.training.data.sample_pool import Pool
+from stream_ocr.training.data.scene import Scene
+from stream_ocr.training.data.scene_images import Scenes
+from stream_ocr.training.data.scripts import OtherScripts, find_script_fonts
+from stream_ocr.training.data.word_patches import RealWords
 from stream_ocr.training.detector_config import Config, load_config
 from stream_ocr.training.detector_run import CHECKPOINT, CURVE, Curve, Run, begin, save_checkpoint
-from stream_ocr.training.fonts import find_fonts
 from stream_ocr.training.losses import detector_losses
-from stream_ocr.training.pool import Pool
-from stream_ocr.training.real_pictures import RealPictures
-from stream_ocr.training.scene import Scene
-from stream_ocr.training.scenes import Scenes
-from stream_ocr.training.scripts import OtherScripts, find_script_fonts
-from stream_ocr.training.source_validation import measure, net_finder, validation_sets
 from stream_ocr.training.targets import make_targets
 from stream_ocr.training.validation import SMALLEST_PX, validate
-from stream_ocr.training.words import RealWords
 
 _DATA = (
     "generated pictures: Latin fonts of Debian, the word list of MJSynth (MIT), photographs of BSDS500 and ImageNet "
@@ -184,9 +184,9 @@ def judge(run: Run, config: Config, report: Callable[[str], None]) -> dict[str, 
             net,
             list(islice(scenes(config, config.seed + 1_000_000), config.validation_pictures)),
             config.folder / f"seen-{run.step:06d}.jpg",
-            binarise=config.binarise,
-            shown_score=config.score,
-            unclip=config.unclip,
+            bin_thresh=config.bin_thresh,
+            shown_box_thresh=config.box_thresh,
+            unclip_ratio=config.unclip_ratio,
             shrink=config.shrink,
         )
         report("validation  " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
@@ -211,9 +211,9 @@ def export(run: Run, config: Config, figures: dict[str, Any]) -> None:
             "scale": SCALE,
             "size_multiple": SIZE_MULTIPLE,
             "shrink": config.shrink,
-            "binarise": config.binarise,
-            "score": figures["score"],
-            "unclip": config.unclip,
+            "bin_thresh": config.bin_thresh,
+            "box_thresh": figures["box_thresh"],
+            "unclip_ratio": config.unclip_ratio,
         },
         "recipe": json.loads(json.dumps(recipe, default=str)),
         "data": _DATA

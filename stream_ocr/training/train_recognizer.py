@@ -20,18 +20,18 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from stream_ocr import weights
-from stream_ocr.devices import computes_bf16
-from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.crnn import CRNN, normalise
-from stream_ocr.recognition.widths import ASPECT, HEIGHT, WIDTHS
-from stream_ocr.training.backgrounds import Backgrounds
-from stream_ocr.training.calibration import best_temperature
-from stream_ocr.training.corpus import Corpus
-from stream_ocr.training.crops import augment, load_crops
-from stream_ocr.training.fonts import find_fonts
-from stream_ocr.training.lines import Lines, Sample
-from stream_ocr.training.reading import accuracy, exact, letters_and_digits, read
+from stream_ocr.evaluation.recognition_metrics import Sample, accuracy, exact, letters_and_digits, read
+from stream_ocr.models import weights
+from stream_ocr.models.devices import computes_bf16
+from stream_ocr.models.recognition.charset import DEFAULT
+from stream_ocr.models.recognition.crnn import CRNN, normalise
+from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.fonts import find_fonts
+from stream_ocr.training.data.line_images import Lines
+from stream_ocr.training.data.word_crops import augment, load_crops
+from stream_ocr.training.fit_temperature import best_temperature
 
 
 @dataclass(frozen=True)

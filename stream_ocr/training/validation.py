@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import torch
 
-from stream_ocr.detection.boxes import find_boxes
-from stream_ocr.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
-from stream_ocr.devices import computes_bf16
-from stream_ocr.training.matching import Tally, by_deteval, by_iou, heights
-from stream_ocr.training.scene import Scene
+from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, match_deteval, match_iou
+from stream_ocr.models.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
+from stream_ocr.models.detection.postprocess import find_boxes
+from stream_ocr.models.devices import computes_bf16
+from stream_ocr.training.data.scene import Scene
 
 SMALLEST_PX = 7.0
 """Lower lines are neither learned nor counted."""
 
-SCORES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-"""Box scores that validation chooses from."""
+BOX_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+"""Values of ``box_thresh`` from which validation chooses the best."""
 
 _SHOWN = 6
 
@@ -27,16 +27,16 @@ def validate(
     pictures: list[Scene],
     sheet: Path,
     *,
-    binarise: float,
-    shown_score: float,
-    unclip: float,
+    bin_thresh: float,
+    shown_box_thresh: float,
+    unclip_ratio: float,
     shrink: float,
 ) -> dict[str, float]:
     """Precision, recall and F by DetEval, and F at IoU 0.5, at the score that gives the best sum of both F.
 
-    ``sheet`` shows the first pictures with their boxes from ``shown_score`` on, each beside its P.
+    ``sheet`` shows the first pictures with their boxes from ``shown_box_thresh`` on, each beside its P.
     """
-    tallies = [(Tally(), Tally()) for _ in SCORES]
+    tallies = [(DetectionCounts(), DetectionCounts()) for _ in BOX_THRESHOLDS]
     shown: list[np.ndarray] = []
     for scene in pictures:
         height, width = scene.picture.shape[:2]
@@ -44,21 +44,29 @@ def validate(
         padded = np.pad(scene.picture, margins)
         with torch.autocast("cpu", torch.bfloat16, enabled=bool(computes_bf16("cpu"))):
             p_HW = net(normalise(padded)[None].contiguous(memory_format=torch.channels_last))[0].numpy()
-        boxes = find_boxes(p_HW, binarise=binarise, score=SCORES[0], unclip=unclip, shrink=shrink)
+        boxes = find_boxes(
+            p_HW, bin_thresh=bin_thresh, box_thresh=BOX_THRESHOLDS[0], unclip_ratio=unclip_ratio, shrink=shrink
+        )
         cares = heights(scene.quads) >= SMALLEST_PX
-        for row, least in enumerate(SCORES):
+        for row, least in enumerate(BOX_THRESHOLDS):
             found = [quad * net.stride for quad, score in boxes if score >= least]
             deteval, iou = tallies[row]
             tallies[row] = (
-                deteval + by_deteval(found, scene.quads, cares),
-                iou + by_iou(found, scene.quads, cares),
+                deteval + match_deteval(found, scene.quads, cares),
+                iou + match_iou(found, scene.quads, cares),
             )
         if len(shown) < _SHOWN:
-            shown.append(_seen(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= shown_score]))
+            shown.append(_seen(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= shown_box_thresh]))
     cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR))
-    best = max(range(len(SCORES)), key=lambda row: tallies[row][0].f + tallies[row][1].f)
+    best = max(range(len(BOX_THRESHOLDS)), key=lambda row: tallies[row][0].f + tallies[row][1].f)
     deteval, iou = tallies[best]
-    return {"P": deteval.precision, "R": deteval.recall, "F": deteval.f, "F_iou": iou.f, "score": SCORES[best]}
+    return {
+        "P": deteval.precision,
+        "R": deteval.recall,
+        "F": deteval.f,
+        "F_iou": iou.f,
+        "box_thresh": BOX_THRESHOLDS[best],
+    }
 
 
 def _seen(picture: np.ndarray, p_HW: np.ndarray, found: list[np.ndarray]) -> np.ndarray:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from stream_ocr.journal import StoredJournal, open_journal
-from stream_ocr.settings import Settings
+from stream_ocr.bus.journal import DurableJournal, open_journal
+from stream_ocr.config.settings import Settings
 from stream_ocr.testing import published_event
 
 
@@ -18,9 +18,9 @@ def settings(tmp_path, endpoint) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def journal(settings) -> Iterator[StoredJournal]:
+def journal(settings) -> Iterator[DurableJournal]:
     with open_journal(settings()) as journal:
-        assert isinstance(journal, StoredJournal)
+        assert isinstance(journal, DurableJournal)
         yield journal
 
 
@@ -28,7 +28,7 @@ def journal(settings) -> Iterator[StoredJournal]:
 def commit() -> Callable[..., list]:
     """Commits texts to a journal; the events."""
 
-    def commit(journal: StoredJournal, *texts: str, stream: str = "gate", **facts) -> list:
+    def commit(journal: DurableJournal, *texts: str, stream: str = "gate", **facts) -> list:
         made = [
             published_event(journal.number(stream), text, stream=stream, durable=journal.durable, **facts)
             for text in texts

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import zmq
 
-from stream_ocr.bus import keys
+from stream_ocr.bus import curve_keys
+from stream_ocr.bus.journal import open_journal
 from stream_ocr.bus.protocol import BEAT_TOPIC, Heartbeat, ReplayReply, encode, requests_endpoint
-from stream_ocr.journal import open_journal
 from stream_ocr.testing import published_event
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -48,7 +48,7 @@ def test_node_and_python_get_the_same_through_curve(settings, endpoint, commit, 
     program = node()
     folder = tmp_path / "keys"
     for name in ("server", "node", "python"):
-        keys.make(folder, name)
+        curve_keys.make(folder, name)
     with open_journal(settings(f"socket.keys={folder}")) as journal:
         sent = [json.loads(event.to_json()) for event in commit(journal, *(f"GATE {n} é\n" for n in range(1500)))]
         sent += [json.loads(event.to_json()) for event in commit(journal, "EXIT", stream="hall/2")]

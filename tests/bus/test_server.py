@@ -12,13 +12,13 @@ import psutil
 import pytest
 import zmq
 
-from stream_ocr.bus import keys, protocol
-from stream_ocr.bus.answers import Answers
+from stream_ocr.bus import curve_keys, protocol
+from stream_ocr.bus.journal import open_journal
 from stream_ocr.bus.protocol import BEAT_TOPIC, requests_endpoint
+from stream_ocr.bus.replies import ReplyHandler
 from stream_ocr.client import subscribe
+from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SinkError, SubscribeError
-from stream_ocr.journal import open_journal
-from stream_ocr.settings import Settings
 
 WAIT_MS = 20_000
 
@@ -121,7 +121,7 @@ def test_whatever_is_asked_there_is_an_answer(store):
         b'{"ask":"crop","id":4,"stream":"gate","seq":0}',
         b'{"ask":"streams","id":3,"before":"2026-01-01T00:00:00Z","after":""}',
     ]
-    answers = Answers(store)
+    answers = ReplyHandler(store)
     for _ in range(20_000):
         question = rng.choice(questions)
         if rng.random() < 0.5:
@@ -180,7 +180,7 @@ def test_a_socket_needs_a_store():
 def test_only_clients_with_a_key_that_is_let_in_get_anything(settings, endpoint, commit, tmp_path, context):
     folder = tmp_path / "keys"
     for name in ("server", "reader", "stranger"):
-        keys.make(folder, name)
+        curve_keys.make(folder, name)
     (folder / "clients" / "stranger.key").unlink()
     shown = {
         name: {"key": folder / f"{name}.key_secret", "server_key": folder / "server.key"}
@@ -207,20 +207,20 @@ def test_only_clients_with_a_key_that_is_let_in_get_anything(settings, endpoint,
 
 def test_keys_are_private_and_never_overwritten(tmp_path):
     folder = tmp_path / "keys"
-    files = [*keys.make(folder, "server"), *keys.make(folder, "reader")]
+    files = [*curve_keys.make(folder, "server"), *curve_keys.make(folder, "reader")]
     assert len(files) == 5
     for file in files:
         assert file.stat().st_mode & 0o777 == 0o600, file
     assert folder.stat().st_mode & 0o777 == 0o700
     with pytest.raises(SubscribeError, match="there already"):
-        keys.make(folder, "reader")
+        curve_keys.make(folder, "reader")
     with pytest.raises(SubscribeError, match="no name for a key"):
-        keys.make(folder, "../reader")
+        curve_keys.make(folder, "../reader")
     (folder / "reader.key_secret").chmod(0o644)
     with pytest.raises(SubscribeError, match="chmod 600"):
-        keys.secret(folder / "reader.key_secret")
+        curve_keys.secret(folder / "reader.key_secret")
     with pytest.raises(SubscribeError, match="only the public key"):
-        keys.secret(folder / "reader.key")
+        curve_keys.secret(folder / "reader.key")
 
 
 def greeted(endpoint: str) -> socket.socket:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream_ocr.bus import keys
+from stream_ocr.bus import curve_keys
+from stream_ocr.bus.journal import open_journal
 from stream_ocr.client import crop, subscribe
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import SourceEvent
-from stream_ocr.journal import open_journal
 from stream_ocr.store.reader import StoreReader
 from stream_ocr.testing import published_event
 
@@ -218,7 +218,7 @@ def test_an_async_subscriber(journal, endpoint, commit):
 
 def test_the_picture_behind_an_event(settings, endpoint, tmp_path):
     for name in ("server", "alice"):
-        keys.make(tmp_path / "keys", name)
+        curve_keys.make(tmp_path / "keys", name)
     shown = {"key": tmp_path / "keys" / "alice.key_secret", "server_key": tmp_path / "keys" / "server.key"}
     with open_journal(settings(f"socket.keys={tmp_path}/keys")) as journal:
         first, second = published_event(0), published_event(1)

@@ -1,4 +1,4 @@
-"""Clips that are rendered once, and the program run as a user runs it."""
+"""Clips that are rendered once, and fixtures that run the program as a user does."""
 
 import os
 import subprocess
@@ -14,23 +14,23 @@ import pytest
 
 from stream_ocr import Pipeline
 from stream_ocr.api import Summary
+from stream_ocr.config.loading import PREFIX
+from stream_ocr.config.settings import Settings
 from stream_ocr.events import TextEvent
-from stream_ocr.given import PREFIX
-from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, clock, line, render, truth
+from stream_ocr.synthetic.scene import Scene, Text, clock, linear_path, render, truth
 
-OWN = ("models=own", "device=cpu", "threads=1")
+BUILTIN = ("models=builtin", "device=cpu", "threads=1")
 
 SCENE = Scene(
     texts=(
         Text("Good morning", 0.6, 1.8, (320, 310), "middle", height=28),
-        Text("The train is late", 1.8, 3.2, (320, 310), "middle", height=28),  # takes the place of the one before
+        Text("The train is late", 1.8, 3.2, (320, 310), "middle", height=28),  # replaces the previous one
         Text(clock("12:34:56"), 0.0, 4.0, (470, 24), height=28, outline=None, panel=(20, 20, 28)),
         Text(
             "PLATFORM",
             0.8,
             3.6,
-            line(0.8, (40, 170), 3.6, (420, 120)),
+            linear_path(0.8, (40, 170), 3.6, (420, 120)),
             height=30,
             colour=(250, 225, 60),
             outline=None,
@@ -44,7 +44,7 @@ SCENE = Scene(
 
 @dataclass(frozen=True)
 class Clip:
-    """A video file and the truth about it."""
+    """A video file and its ground truth."""
 
     path: Path
     truth: dict[str, Any]
@@ -52,7 +52,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a whole run."""
+    """Events, summary and process ids of a run."""
 
     events: list[TextEvent]
     summary: Summary
@@ -63,14 +63,14 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(scope="session")
-def own() -> Settings:
-    """Settings that take the weights that come along."""
-    return Settings.load(overrides=OWN)
+def builtin() -> Settings:
+    """Return settings with the built-in models."""
+    return Settings.load(overrides=BUILTIN)
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Four seconds with a subtitle that changes, a clock and a sign that moves."""
+    """Render four seconds with a subtitle that changes, a clock and a moving sign."""
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     render(SCENE, path)
     return Clip(path, truth(SCENE, path.name))
@@ -78,23 +78,23 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 @pytest.fixture(scope="session")
 def long_clip(clip: Clip) -> Path:
-    """The same clip twenty times over: longer than any test that breaks its reading off needs."""
+    """Repeat the clip twenty times: longer than any test that interrupts the reading needs."""
     path = clip.path.with_name("long.mp4")
     repeat(clip.path, path, times=20)
     return path
 
 
 @pytest.fixture(scope="session")
-def by_processes(clip: Clip, own: Settings) -> Run:
-    """The clip as read by five processes."""
-    return read_by_processes(clip.path, own)
+def by_processes(clip: Clip, builtin: Settings) -> Run:
+    """Read the clip with five processes."""
+    return read_by_processes(clip.path, builtin)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts ``stream-ocr ARGUMENTS`` in a folder of its own, with nothing in it but an empty ``temp``.
+    """Start ``stream-ocr ARGUMENTS`` in a new folder that contains only an empty folder ``temp``.
 
-    What it writes to standard error goes to the file ``stderr`` beside that folder.
+    Standard error is written to the file ``stderr`` beside that folder.
     """
     (tmp_path / "run" / "temp").mkdir(parents=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -110,7 +110,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 text=True,
                 env=environment,
                 cwd=tmp_path / "run",
-                start_new_session=True,  # as a shell does it: Ctrl-C goes to the whole group
+                start_new_session=True,  # as in a shell: Ctrl-C goes to the whole group
             )
         started.append(process)
         return process
@@ -125,10 +125,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def read(start: Start, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    """Runs ``stream-ocr read ARGUMENTS`` with our own models: (exit code, standard output, standard error)."""
+    """Run ``stream-ocr read ARGUMENTS`` with the built-in models; return (exit code, stdout, stderr)."""
 
     def read(*arguments: str | Path, before: Sequence[str] = ()) -> tuple[int, str, str]:
-        settings = [part for setting in OWN for part in ("--set", setting)]
+        settings = [part for setting in BUILTIN for part in ("--set", setting)]
         process = start("read", *arguments, *settings, before=before)
         out, _ = process.communicate(timeout=100)
         return process.returncode, out, (tmp_path / "stderr").read_text()
@@ -137,7 +137,7 @@ def read(start: Start, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
 
 
 def read_by_processes(path: Path, settings: Settings) -> Run:
-    """All events of a file, read by a process per stage."""
+    """Read a file with a process per stage."""
     with Pipeline([path], settings) as pipeline:
         pids = dict(pipeline.pids)
         events = list(pipeline.events())
@@ -145,14 +145,14 @@ def read_by_processes(path: Path, settings: Settings) -> Run:
 
 
 def repeat(source: Path, target: Path, times: int) -> None:
-    """A file that shows another one several times in a row. Packets are copied, nothing is coded again."""
-    with av.open(str(source)) as given, av.open(str(target), "w") as made:
-        video = given.streams.video[0]
-        stream = made.add_stream_from_template(video)
-        packets = [packet for packet in given.demux(video) if packet.size]
+    """Write a file that repeats another one. Packets are copied, not encoded again."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        video = reader.streams.video[0]
+        stream = writer.add_stream_from_template(video)
+        packets = [packet for packet in reader.demux(video) if packet.size]
         length = max(packet.pts + packet.duration for packet in packets)
-        told = [(packet.pts, packet.dts) for packet in packets]
+        stamps = [(packet.pts, packet.dts) for packet in packets]
         for round_ in range(times):
-            for packet, (pts, dts) in zip(packets, told, strict=True):
+            for packet, (pts, dts) in zip(packets, stamps, strict=True):
                 packet.pts, packet.dts, packet.stream = pts + round_ * length, dts + round_ * length, stream
-                made.mux(packet)
+                writer.mux(packet)

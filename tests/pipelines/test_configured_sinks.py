@@ -1,4 +1,4 @@
-"""Sinks and rules of the settings, for the program and for a pipeline."""
+"""Sinks and rules of the settings, with the command line and with ``Pipeline``."""
 
 import csv
 import json
@@ -9,18 +9,18 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from stream_ocr import Pipeline
+from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SinkError
-from stream_ocr.events import read_log
-from stream_ocr.settings import Settings
+from stream_ocr.events import read_jsonl
 
 SINKS = """
-models: own
+models: builtin
 device: cpu
 threads: 1
 sinks:
   - {{type: jsonl, name: log, path: {folder}/all.jsonl}}
   - {{type: csv, name: signs, path: {folder}/signs.csv}}
-  - {{type: webhook, name: hook, url: '{url}', spool: {folder}/spool, close_s: 20}}
+  - {{type: webhook, name: hook, url: '{url}', spool: {folder}/spool, flush_timeout_s: 20}}
 rules:
   - {{match: {{watch: [PLATFORN], region: [[0, 0], [640, 0], [640, 280], [0, 280]]}}, sinks: [signs]}}
 """
@@ -28,7 +28,7 @@ rules:
 
 @pytest.fixture
 def received() -> Iterator[tuple[str, list[str]]]:
-    """The address of a receiver and the ids of the events that it was sent."""
+    """Yield the address of a webhook receiver and the ids of the events that it received."""
     ids: list[str] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def config(tmp_path, received):
 
 
 def ids(path) -> list[str]:
-    return [event.id for event in read_log(path)]
+    return [event.id for event in read_jsonl(path)]
 
 
 def signs(path) -> set[str]:
@@ -65,9 +65,9 @@ def signs(path) -> set[str]:
         return {row["text"] for row in csv.DictReader(lines)}
 
 
-def test_the_program_gives_them_every_event_once_beside_its_outputs(tmp_path, clip, read, config, received):
-    code, out, said = read(clip.path, "--config", config, "-o", tmp_path / "out.jsonl")
-    assert (code, out) == (0, ""), said
+def test_read_command_writes_every_event_once_to_configured_sinks(tmp_path, clip, read, config, received):
+    code, out, stderr = read(clip.path, "--config", config, "-o", tmp_path / "out.jsonl")
+    assert (code, out) == (0, ""), stderr
     expected = ids(tmp_path / "out.jsonl")
     assert len(expected) >= 8
     assert ids(tmp_path / "all.jsonl") == expected
@@ -75,7 +75,7 @@ def test_the_program_gives_them_every_event_once_beside_its_outputs(tmp_path, cl
     assert signs(tmp_path / "signs.csv") == {"PLATFORM"}
 
 
-def test_a_pipeline_gives_them_every_event_once(tmp_path, clip, config, received):
+def test_pipeline_writes_every_event_once_to_configured_sinks(tmp_path, clip, config, received):
     with Pipeline([clip.path], Settings.load(config), sinks=[tmp_path / "out.jsonl"]) as pipeline:
         expected = [event.id for event in pipeline.events()]
     assert len(expected) >= 8
@@ -83,11 +83,11 @@ def test_a_pipeline_gives_them_every_event_once(tmp_path, clip, config, received
     assert signs(tmp_path / "signs.csv") == {"PLATFORM"}
 
 
-def test_neither_starts_with_wrong_ones(tmp_path, clip, read, config):
+def test_invalid_sinks_are_rejected_at_start(tmp_path, clip, read, config):
     secret = f"sinks=[{{type: webhook, url: 'http://a', spool: {tmp_path}/s, secret: 'env:NOT_SET'}}]"
-    code, _, said = read(clip.path, "--set", secret, "--in-process")
+    code, _, stderr = read(clip.path, "--set", secret, "--in-process")
     assert code == 1
-    assert said.splitlines()[-1] == "There is no secret at env:NOT_SET; put it there."
+    assert stderr.splitlines()[-1] == "There is no secret at env:NOT_SET; put it there."
     with pytest.raises(SinkError, match="console is given twice"):
         Pipeline(
             [clip.path],

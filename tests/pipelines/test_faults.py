@@ -1,4 +1,4 @@
-"""Processes are killed while a file is read: what was read is kept, what went wrong is said, nothing is left."""
+"""Processes are killed while a file is read: events are kept, the cause is reported, nothing is left behind."""
 
 import os
 import re
@@ -15,45 +15,45 @@ import pytest
 from stream_ocr.events import TextEvent
 
 WORKERS = ("decode", "detect", "track", "recognize", "publish")
-FORKS = "forks"  # the process that they are forks of
-STARTED_WITHIN_S = 80.0  # on a machine that is busy with other things
+FORK_SERVER = "forks"  # the parent process of the workers
+STARTED_WITHIN_S = 80.0  # for a busy machine
 
 
 class Reading(NamedTuple):
-    """The program while it reads a file, and its processes by what they do."""
+    """A program that reads a file, and its worker processes by name."""
 
     program: "subprocess.Popen[str]"
     workers: Mapping[str, psutil.Process]
     log: Path
-    said: Path
+    stderr: Path
 
     def end(self, within_s: float) -> tuple[int, str]:
-        """The exit code and what was said on standard error, once it has ended by itself."""
+        """Wait for the exit; return the exit code and standard error."""
         self.program.communicate(timeout=within_s)
-        return self.program.returncode, self.said.read_text()
+        return self.program.returncode, self.stderr.read_text()
 
     def alive(self) -> list[str]:
         return [name for name, worker in self.workers.items() if worker.is_running() and worker.status() != "zombie"]
 
     def events(self) -> list[TextEvent]:
-        """All that was written; every line of it is an event."""
+        """Return all written events; every line must be an event."""
         lines = self.log.read_bytes()
         assert lines.endswith(b"\n")
         return [TextEvent.from_json(line) for line in lines.splitlines()]
 
 
-def soon(truth: Callable[[], object], within_s: float) -> bool:
-    """Whether something comes true in time."""
+def wait_until(condition: Callable[[], object], within_s: float) -> bool:
+    """Return True if a condition holds within some seconds."""
     deadline = time.monotonic() + within_s
-    while not truth():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
     return True
 
 
-def titled(parent: int) -> dict[str, psutil.Process]:
-    """The processes below one by their titles, ``stream-ocr: NAME``; of a decoder without the stream's name."""
+def workers_of(parent: int) -> dict[str, psutil.Process]:
+    """Return the descendants of a process by their title ``stream-ocr: NAME``, without the stream of decoders."""
     found = {}
     for process in psutil.Process(parent).children(recursive=True):
         title = " ".join(process.cmdline())
@@ -64,12 +64,12 @@ def titled(parent: int) -> dict[str, psutil.Process]:
 
 @pytest.fixture
 def reading(start, long_clip, tmp_path) -> Reading:
-    """The program in the midst of a long file, with some events written."""
+    """Start reading a long file and wait for some events."""
     log = tmp_path / "run" / "events.jsonl"
-    program = start("read", long_clip, "-o", log.name, "--set", "models=own", "--set", "device=cpu")
-    assert soon(lambda: log.exists() and log.read_bytes().count(b"\n") >= 3, STARTED_WITHIN_S)
-    workers = titled(program.pid)
-    assert set(workers) == {*WORKERS, FORKS}
+    program = start("read", long_clip, "-o", log.name, "--set", "models=builtin", "--set", "device=cpu")
+    assert wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") >= 3, STARTED_WITHIN_S)
+    workers = workers_of(program.pid)
+    assert set(workers) == {*WORKERS, FORK_SERVER}
     return Reading(program, workers, log, tmp_path / "stderr")
 
 
@@ -80,71 +80,71 @@ def assert_kept(events: Sequence[TextEvent]) -> None:
 
 
 def assert_nothing_left(reading: Reading) -> None:
-    """Beside the events and an empty folder for temporary files. (/dev/shm is looked after for every test.)"""
+    """Assert that only the events and the empty folder for temporary files exist."""
     assert reading.alive() == []
     assert {path.name for path in reading.log.parent.rglob("*")} == {"events.jsonl", "temp"}
 
 
-def unasked(said: str) -> list[str]:
-    """What was said beside which models read and how far the reading is."""
+def unexpected_lines(stderr: str) -> list[str]:
+    """Return the lines of standard error other than model names and progress."""
     usual = ("detector: ", "recogniser: ")
-    return [line for line in said.splitlines() if not line.startswith(usual) and "× real time" not in line]
+    return [line for line in stderr.splitlines() if not line.startswith(usual) and "× real time" not in line]
 
 
 @pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_that_is_killed_ends_the_run_with_one_sentence(reading, name) -> None:
+def test_killed_worker_ends_the_run_with_one_sentence(reading, name) -> None:
     reading.workers[name].kill()
-    code, said = reading.end(within_s=20)
+    code, stderr = reading.end(within_s=20)
     assert code == 1
-    (sentence,) = unasked(said)
+    (sentence,) = unexpected_lines(stderr)
     named = "decode/long.mp4" if name == "decode" else name
     assert sentence == f"The {named} worker was killed by signal 9; what was read so far is kept."
     assert_kept(reading.events())
     assert_nothing_left(reading)
 
 
-def test_the_fork_server_is_killed_and_takes_the_workers_along(reading) -> None:
-    reading.workers[FORKS].kill()
-    code, said = reading.end(within_s=20)
+def test_killed_fork_server_ends_the_workers_and_the_run(reading) -> None:
+    reading.workers[FORK_SERVER].kill()
+    code, stderr = reading.end(within_s=20)
     assert code == 1
-    (sentence,) = unasked(said)
+    (sentence,) = unexpected_lines(stderr)
     assert re.fullmatch(r"The \S+ worker was killed by signal 9; what was read so far is kept\.", sentence)
     assert_kept(reading.events())
     assert_nothing_left(reading)
 
 
-def test_the_program_itself_is_killed(reading) -> None:
-    reading.workers["detect"].suspend()  # also one that cannot react
+def test_workers_end_when_the_program_is_killed(reading) -> None:
+    reading.workers["detect"].suspend()  # a suspended worker cannot react
     reading.program.kill()
-    assert soon(lambda: reading.alive() == [], 2.0), reading.alive()
+    assert wait_until(lambda: reading.alive() == [], 2.0), reading.alive()
     assert_kept(reading.events())
     assert_nothing_left(reading)
-    assert unasked(reading.said.read_text()) == []
+    assert unexpected_lines(reading.stderr.read_text()) == []
 
 
 @pytest.mark.parametrize(
     ("processes", "after_s"), [(1, 0.0), (1, 0.1), (1, 0.25), (1, 0.4), (2, 0.0), (1 + len(WORKERS), 0.0)]
 )
-def test_ctrl_c_while_the_program_imports_and_the_workers_start(start, long_clip, tmp_path, processes, after_s) -> None:
-    program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=own", "--set", "device=cpu")
+def test_ctrl_c_during_start_exits_without_messages(start, long_clip, tmp_path, processes, after_s) -> None:
+    program = start("read", long_clip, "-o", "events.jsonl", "--set", "models=builtin", "--set", "device=cpu")
     children = psutil.Process(program.pid).children
-    assert soon(lambda: len(children(recursive=True)) >= processes, STARTED_WITHIN_S)
+    assert wait_until(lambda: len(children(recursive=True)) >= processes, STARTED_WITHIN_S)
     time.sleep(after_s)
     os.killpg(program.pid, signal.SIGINT)
     program.communicate(timeout=60)
     assert program.returncode == 130
-    assert unasked((tmp_path / "stderr").read_text()) == []
+    assert unexpected_lines((tmp_path / "stderr").read_text()) == []
 
 
-def test_ctrl_c_keeps_and_closes_what_was_read(reading) -> None:
-    os.killpg(reading.program.pid, signal.SIGINT)  # as a terminal does it
-    code, said = reading.end(within_s=20)
+def test_ctrl_c_keeps_events_and_closes_texts(reading) -> None:
+    os.killpg(reading.program.pid, signal.SIGINT)  # as a terminal does
+    code, stderr = reading.end(within_s=20)
     assert code == 130
-    assert unasked(said) == []
-    assert "long.mp4: " in said.splitlines()[-1], "how far it came is told all the same"
+    assert unexpected_lines(stderr) == []
+    assert "long.mp4: " in stderr.splitlines()[-1], "the summary is printed"
     events = reading.events()
     assert_kept(events)
     last = {event.track: event for event in events}
-    assert {event.kind for event in last.values()} == {"ended"}, "what was still there ends where reading stopped"
+    assert {event.kind for event in last.values()} == {"ended"}, "texts that were visible end where reading stopped"
     assert max(event.end for event in last.values()) < 79
     assert_nothing_left(reading)

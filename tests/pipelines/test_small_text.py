@@ -1,15 +1,15 @@
-"""Text that is too small in a large picture to be seen at a first look."""
+"""Text in a large picture that is too small for the first detector run."""
 
 from pathlib import Path
 
 import pytest
 
 from stream_ocr.api import read
-from stream_ocr.settings import Settings
-from stream_ocr.sources.synthetic import Scene, Text, render
-from stream_ocr.spans import spans
+from stream_ocr.config.settings import Settings
+from stream_ocr.events.spans import build_spans
+from stream_ocr.synthetic.scene import Scene, Text, render
 
-OWN = ("models=own", "device=cpu", "threads=1")
+BUILTIN = ("models=builtin", "device=cpu", "threads=1")
 
 SCENE = Scene(
     texts=(
@@ -31,17 +31,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def told(clip: Path, *settings: str) -> list[tuple[str, float, float]]:
-    events = read(clip, Settings.load(overrides=[*OWN, *settings]))
-    return sorted((span.text, span.start, span.end) for span in spans(list(events)))
+def read_texts(clip: Path, *settings: str) -> list[tuple[str, float, float]]:
+    events = read(clip, Settings.load(overrides=[*BUILTIN, *settings]))
+    return sorted((span.text, span.start, span.end) for span in build_spans(list(events)))
 
 
-def test_close_looks_find_all_of_it_and_its_times_are_exact(clip: Path) -> None:
+def test_fine_pass_finds_small_text_with_exact_times(clip: Path) -> None:
     shown = sorted((text.text, text.start_s, text.end_s) for text in SCENE.texts)
-    assert told(clip) == [(text, pytest.approx(start_s), pytest.approx(end_s)) for text, start_s, end_s in shown]
+    assert read_texts(clip) == [(text, pytest.approx(start_s), pytest.approx(end_s)) for text, start_s, end_s in shown]
 
 
-def test_without_them_it_is_lost_in_part(clip: Path) -> None:
-    found = [text for text, *_ in told(clip, "detection.closely=never")]
+def test_small_text_is_missed_without_fine_pass(clip: Path) -> None:
+    found = [text for text, *_ in read_texts(clip, "detection.fine_pass=off")]
     assert "ARRIVALS" in found
     assert "Flight LH 454 delayed" not in found

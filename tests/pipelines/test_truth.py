@@ -1,4 +1,4 @@
-"""A clip with exact truth, read end to end by five processes with our own weights."""
+"""A clip with exact ground truth, read end to end by five processes with the built-in models."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -14,7 +14,7 @@ EPSILON_S = 1e-6
 
 
 class Span(NamedTuple):
-    """A text from when to when."""
+    """A text with its start and end."""
 
     text: str
     start_s: float
@@ -22,16 +22,16 @@ class Span(NamedTuple):
 
 
 def by_track(events: list[TextEvent]) -> dict[int, list[TextEvent]]:
-    """The events of each text, in their order."""
+    """Return the events of each track in order."""
     order = sorted(events, key=lambda event: event.track)  # stable
     return {track: list(group) for track, group in groupby(order, key=lambda event: event.track)}
 
 
 def spans(events: list[TextEvent]) -> Iterator[Span]:
-    """What the events say, text by text: a change ends the text before it."""
-    for told in by_track(events).values():
+    """Yield the texts of events; a change ends the previous text of the track."""
+    for track_events in by_track(events).values():
         text, start_s = "", 0.0
-        for event in told:
+        for event in track_events:
             if event.kind in ("changed", "ended"):
                 end_s = event.start if event.kind == "changed" else event.end
                 assert end_s is not None
@@ -43,8 +43,8 @@ def words(spans_: list[Span]) -> list[Span]:
     return [Span(word.casefold(), start_s, end_s) for text, start_s, end_s in spans_ for word in text.split()]
 
 
-def met(wanted: Span, found: list[Span], frames: int) -> bool:
-    """Whether the same text was found at the same time."""
+def matches(wanted: Span, found: list[Span], frames: int) -> bool:
+    """Return True if the same text was found at the same time."""
     within_s = frames * FRAME_S + EPSILON_S
     return any(
         span.text.casefold() == wanted.text.casefold()
@@ -64,62 +64,64 @@ def found(by_processes) -> list[Span]:
     return list(spans(by_processes.events))
 
 
-def test_every_tick_of_the_clock_is_reported_within_one_frame(wanted, found) -> None:
+def test_every_clock_tick_is_reported_within_one_frame(wanted, found) -> None:
     ticks = [span for span in wanted if ":" in span.text]
     assert len(ticks) == 4
-    assert [tick for tick in ticks if not met(tick, found, frames=1)] == []
+    assert [tick for tick in ticks if not matches(tick, found, frames=1)] == []
     assert sum(":" in span.text for span in found) == 4, "once each"
 
 
-def test_words_are_read_as_they_are_shown(wanted, found) -> None:
+def test_words_are_read_with_high_recall_and_precision(wanted, found) -> None:
     shown, read = words(wanted), words(found)
-    recall = sum(met(word, read, frames=2) for word in shown) / len(shown)
-    precision = sum(met(word, shown, frames=2) for word in read) / len(read)
+    recall = sum(matches(word, read, frames=2) for word in shown) / len(shown)
+    precision = sum(matches(word, shown, frames=2) for word in read) / len(read)
     assert recall >= 0.8
     assert precision >= 0.8
 
 
-def test_a_sign_that_moves_is_one_text_that_is_followed(clip, by_processes) -> None:
+def test_moving_sign_is_one_track_with_correct_positions(clip, by_processes) -> None:
     (sign,) = (segment for segment in clip.truth["segments"] if segment["text"] == "PLATFORM")
-    told = [event for event in by_processes.events if event.text.casefold() == "platform"]
-    assert len({event.track for event in told}) == 1
-    first, last = told[0], told[-1]
+    sign_events = [event for event in by_processes.events if event.text.casefold() == "platform"]
+    assert len({event.track for event in sign_events}) == 1
+    first, last = sign_events[0], sign_events[-1]
     assert (first.kind, last.kind) == ("appeared", "ended")
     for event, (_, x, y, width, height) in ((first, sign["boxes"][0]), (last, sign["boxes"][-1])):
         centre = [sum(corner[axis] for corner in event.polygon) / 4 for axis in (0, 1)]
         assert centre == pytest.approx([x + width / 2, y + height / 2], abs=12)
 
 
-def test_events_are_numbered_without_gaps_and_have_ids_of_their_own(clip, by_processes) -> None:
+def test_events_have_gapless_seq_and_unique_ids(clip, by_processes) -> None:
     events = by_processes.events
     assert [event.seq for event in events] == list(range(len(events)))
     assert len({event.id for event in events}) == len(events)
-    assert {(event.stream, event.size, event.schema) for event in events} == {(clip.path.name, (640, 360), 1)}
+    assert {(event.stream, event.size, event.schema) for event in events} == {(clip.path.name, (640, 360), 2)}
 
 
-def test_every_text_appears_once_ends_once_and_says_what_was_before(by_processes) -> None:
-    for told in by_track(by_processes.events).values():
-        first, *between, last = told
+def test_every_text_appears_once_ends_once_and_names_its_predecessor(by_processes) -> None:
+    for track_events in by_track(by_processes.events).values():
+        first, *between, last = track_events
         assert (first.kind, first.previous) == ("appeared", None)
         assert (last.kind, last.previous) == ("ended", None)
         assert {event.kind for event in between} <= {"changed", "updated"}
-        assert [event.previous for event in between] == [event.text for event in told[: len(between)]]
-        assert last.text == told[-2].text
-        assert last.start == told[-2].start
+        assert [event.previous for event in between] == [event.text for event in track_events[: len(between)]]
+        assert last.text == track_events[-2].text
+        assert last.start == track_events[-2].start
         assert last.end is not None
         assert last.end > last.start
-        assert all(event.end is None for event in told[:-1])
-        starts = [event.start for event in told if event.kind != "updated"]
+        assert all(event.end is None for event in track_events[:-1])
+        starts = [event.start for event in track_events if event.kind != "updated"]
         assert starts == sorted(starts)
 
 
-def test_confidences_are_those_of_the_characters(by_processes) -> None:
+def test_confidence_is_the_product_of_char_confidences(by_processes) -> None:
     for event in by_processes.events:
-        assert len(event.characters) == len(event.text)
-        assert event.confidence == pytest.approx(prod(event.characters), abs=2e-3), "that all of them are right"
+        assert len(event.char_confidences) == len(event.text)
+        assert event.confidence == pytest.approx(prod(event.char_confidences), abs=2e-3), (
+            "the probability that all characters are correct"
+        )
 
 
-def test_the_summary_tells_what_was_spared(by_processes) -> None:
+def test_summary_reports_counters_and_ratios(by_processes) -> None:
     summary = by_processes.summary
     assert (summary.frames, summary.dropped, summary.damaged, summary.corrupt) == (100, 0, 0, 0)
     assert summary.media_s == pytest.approx(4.0)

@@ -1,35 +1,25 @@
-"""What a successor finds, tries again, and sets aside. Real shared memory; a death is an exception here."""
+"""Retry and quarantine by successors. Real shared memory; a death is an exception here."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
 
 import pytest
 
-from stream_ocr.messages import Detections, FrameRef, Message, Stamp, StreamClosed
-from stream_ocr.runtime.hand import Hand
-from stream_ocr.runtime.retry import Careful
+from stream_ocr.core.messages import Detections, FrameRef, Message, Stamp
+from stream_ocr.runtime.retry import InflightJournal, RetryingStage
+from stream_ocr.stages.base import Stage
 
 
 class Death(BaseException):
     """Nothing catches it."""
 
 
-class Picky:
-    """FrameRef → Detections; dies over some, has memory for so many at once."""
+class FragileStage(Stage):
+    """FrameRef → Detections. Dies over the frames in ``deadly``; has memory for ``memory`` frames at once."""
 
     def __init__(self, deadly: Sequence[int] = (), memory: int = 100) -> None:
         self.deadly, self.memory = deadly, memory
         self.batches: list[int] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def close(self, closed: StreamClosed) -> Iterator[Message]:
-        yield closed
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         self.batches.append(len(batch))
@@ -41,7 +31,7 @@ class Picky:
                 raise Death
             yield Detections(ref, ())
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
+    def quarantine(self, message: Message) -> Iterator[Message]:
         assert isinstance(message, FrameRef)
         yield Detections(message, None)
 
@@ -53,88 +43,88 @@ def frames(count: int) -> list[FrameRef]:
 
 
 class Worker:
-    """One life of a worker with its hand."""
+    """One incarnation of a worker with its journal."""
 
-    def __init__(self, hand: Hand, stage: Picky) -> None:
+    def __init__(self, journal: InflightJournal, stage: FragileStage) -> None:
         self.sent: list[tuple[int, bool]] = []
-        self.aside: list[int] = []
-        self.careful = Careful(stage, hand, 4, self.send, self.put_aside)
+        self.quarantined: list[int] = []
+        self.retrying = RetryingStage(stage, journal, 4, self.send, self.on_quarantine)
 
     def send(self, outputs: Iterable[Message]) -> None:
         for message in outputs:
             assert isinstance(message, Detections)
             self.sent.append((message.frame.stamp.seq, message.regions is not None))
 
-    def put_aside(self, message: Message) -> None:
+    def on_quarantine(self, message: Message) -> None:
         assert isinstance(message, FrameRef)
-        self.aside.append(message.stamp.seq)
+        self.quarantined.append(message.stamp.seq)
 
-    def take_over(self) -> None:
-        self.careful.take_over(lambda message: message)
+    def recover(self) -> None:
+        self.retrying.recover(lambda message: message)
 
 
 @pytest.fixture
-def hand() -> Iterator[Hand]:
-    hand = Hand.create()
-    yield hand
-    hand.close()
+def journal() -> Iterator[InflightJournal]:
+    journal = InflightJournal.create()
+    yield journal
+    journal.close()
 
 
-def test_what_was_in_hand_is_tried_again_one_by_one_and_the_culprit_set_aside(hand: Hand) -> None:
-    first = Worker(hand, Picky(deadly=[1]))
+def test_recover_retries_messages_one_by_one_and_quarantines_the_culprit(journal: InflightJournal) -> None:
+    first = Worker(journal, FragileStage(deadly=[1]))
     with pytest.raises(Death):
-        first.careful.process(frames(4))
+        first.retrying.process(frames(4))
     assert first.sent == [(0, True)]
-    second = Worker(Hand(os.dup(hand.fd)), Picky(deadly=[1]))
+    second = Worker(InflightJournal(os.dup(journal.fd)), FragileStage(deadly=[1]))
     with pytest.raises(Death):
-        second.take_over()
+        second.recover()
     assert second.sent == [], "the first one was done"
-    third = Worker(Hand(os.dup(hand.fd)), Picky(deadly=[1]))
-    third.take_over()
-    assert third.aside == [1]
+    third = Worker(InflightJournal(os.dup(journal.fd)), FragileStage(deadly=[1]))
+    third.recover()
+    assert third.quarantined == [1]
     assert third.sent == [(1, False), (2, True), (3, True)]
-    fourth = Worker(hand, Picky())
-    fourth.take_over()
+    fourth = Worker(journal, FragileStage())
+    fourth.recover()
     assert fourth.sent == []
 
 
-def test_two_culprits_in_one_batch(hand: Hand) -> None:
-    aside, lives = [], 0
-    first = Worker(hand, Picky(deadly=[1, 2]))
+def test_recover_quarantines_two_culprits_of_one_batch(journal: InflightJournal) -> None:
+    quarantined, incarnations = [], 0
+    first = Worker(journal, FragileStage(deadly=[1, 2]))
     with pytest.raises(Death):
-        first.careful.process(frames(4))
+        first.retrying.process(frames(4))
     sent = first.sent
-    while lives < 5:
-        lives += 1
-        worker = Worker(hand, Picky(deadly=[1, 2]))
+    while incarnations < 5:
+        incarnations += 1
+        worker = Worker(journal, FragileStage(deadly=[1, 2]))
         try:
-            worker.take_over()
+            worker.recover()
         except Death:
             continue
         finally:
             sent += worker.sent
-            aside += worker.aside
+            quarantined += worker.quarantined
         break
-    assert (lives, aside) == (3, [1, 2])
+    assert (incarnations, quarantined) == (3, [1, 2])
     assert sent == [(0, True), (1, False), (2, False), (3, True)]
 
 
-def test_what_is_done_is_not_tried_again(hand: Hand) -> None:
-    Worker(hand, Picky()).careful.process(frames(4))
-    successor = Worker(hand, Picky())
-    successor.take_over()
+def test_recover_does_not_repeat_finished_messages(journal: InflightJournal) -> None:
+    Worker(journal, FragileStage()).retrying.process(frames(4))
+    successor = Worker(journal, FragileStage())
+    successor.recover()
     assert successor.sent == []
 
 
-def test_scarce_memory_halves_this_batch_and_later_ones(hand: Hand) -> None:
-    stage = Picky(memory=1)
-    worker = Worker(hand, stage)
-    worker.careful.process(frames(4))
+def test_process_halves_this_batch_and_later_ones_when_memory_is_scarce(journal: InflightJournal) -> None:
+    stage = FragileStage(memory=1)
+    worker = Worker(journal, stage)
+    worker.retrying.process(frames(4))
     assert worker.sent == [(n, True) for n in range(4)]
     assert stage.batches == [4, 2, 1, 1, 1, 1]
-    assert worker.careful.max_items == 1
+    assert worker.retrying.max_items == 1
 
 
-def test_no_memory_for_a_single_frame_is_an_error(hand: Hand) -> None:
+def test_process_raises_memory_error_for_a_single_message(journal: InflightJournal) -> None:
     with pytest.raises(MemoryError):
-        Worker(hand, Picky(memory=0)).careful.process(frames(2))
+        Worker(journal, FragileStage(memory=0)).retrying.process(frames(2))

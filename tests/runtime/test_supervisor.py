@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import Mark, Message, Published, StreamClosed
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 
@@ -32,29 +32,29 @@ def table(sources: Mapping[str, Mapping[str, object]], slots: int = 12, **stages
 
 def troubled(kind: str) -> Topology:
     return table(
-        {"a": {**FOR_EVER, "slot_each": 10**9}}, detect={"toy": "trouble", "kind": kind}, publish={"toy": "say"}
+        {"a": {**FOR_EVER, "slot_each": 10**9}}, detect={"toy": "failing", "kind": kind}, publish={"toy": "publish"}
     )
 
 
 def five(sources: Mapping[str, Mapping[str, object]], log: Path | None = None) -> Topology:
     return table(
         sources,
-        detect={"toy": "look"},
-        track={"toy": "give_back"},
-        recognize={"toy": "read"},
-        publish={"toy": "say", "log": log and str(log)},
+        detect={"toy": "detect"},
+        track={"toy": "track"},
+        recognize={"toy": "recognize"},
+        publish={"toy": "publish", "log": log and str(log)},
     )
 
 
-def rest(supervisor: Supervisor) -> list[Message | Mark]:
+def rest(supervisor: Supervisor) -> list[Message | Watermark]:
     return list(supervisor.messages())
 
 
-def published(messages: list[Message | Mark], stream: str = "a") -> list[int]:
+def published(messages: list[Message | Watermark], stream: str = "a") -> list[int]:
     return [message.frames for message in messages if isinstance(message, Published) and message.stream == stream]
 
 
-def closings(messages: list[Message | Mark]) -> dict[str, StreamClosed]:
+def closings(messages: list[Message | Watermark]) -> dict[str, StreamClosed]:
     return {message.stream: message for message in messages if isinstance(message, StreamClosed)}
 
 
@@ -110,7 +110,7 @@ def test_two_streams_through_five_stages_arrive_whole_and_in_order(
 def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
     sign = str(tmp_path / "a frame has come")
     topology = table(
-        {"a": {"frames": 40}}, track={"toy": "give_back", "sign": sign}, publish={"toy": "say", "sign": sign}
+        {"a": {"frames": 40}}, track={"toy": "track", "sign": sign}, publish={"toy": "publish", "sign": sign}
     )
     with Supervisor(topology, {}, start_s=20) as supervisor:
         assert len(published(rest(supervisor))) == 40
@@ -118,7 +118,7 @@ def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
 
 def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
     topology = table(
-        {"a": {"frames": 30}}, slots=3, track={"toy": "give_back", "pause_s": 0.02}, publish={"toy": "say"}
+        {"a": {"frames": 30}}, slots=3, track={"toy": "track", "pause_s": 0.02}, publish={"toy": "publish"}
     )
     with Supervisor(topology, {}) as supervisor:
         closed = closings(rest(supervisor))["a"]
@@ -147,7 +147,7 @@ def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "from toy_stages import table\n"
         "from stream_ocr.runtime.supervisor import Supervisor\n"
-        f"topology = table({{'a': {FOR_EVER}}}, track={{'toy': 'give_back'}}, publish={{'toy': 'say'}})\n"
+        f"topology = table({{'a': {FOR_EVER}}}, track={{'toy': 'track'}}, publish={{'toy': 'publish'}})\n"
         "with Supervisor(topology, {}) as supervisor:\n"
         "    for number, _ in enumerate(supervisor.messages()):\n"
         "        if number == 5: print(*supervisor.pids.values(), flush=True)\n"
@@ -200,7 +200,7 @@ def test_a_stage_that_cannot_start_says_why() -> None:
 
 
 def test_a_start_that_takes_too_long_is_given_up() -> None:
-    topology = table({"a": FOR_EVER}, publish={"toy": "say"})
+    topology = table({"a": FOR_EVER}, publish={"toy": "publish"})
     with (
         pytest.raises(WorkerError, match="Not ready after 0 s: decode/a, publish"),
         Supervisor(topology, {}, start_s=0),
@@ -215,7 +215,7 @@ def test_a_stage_that_hangs_is_found() -> None:
 
 
 def test_a_run_that_stands_still_is_found() -> None:
-    topology = table({"a": FOR_EVER}, track={"toy": "give_back", "pause_s": None}, publish={"toy": "say"})
+    topology = table({"a": FOR_EVER}, track={"toy": "track", "pause_s": None}, publish={"toy": "publish"})
     sentence = "No worker made progress for 1 s"
     with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}, stall_s=1.0) as supervisor:
         rest(supervisor)
@@ -246,7 +246,7 @@ def test_a_stop_is_bounded() -> None:
 
 
 def test_leaving_early_ends_all_workers_and_closes_what_they_hold(tmp_path: Path) -> None:
-    topology = table({"a": FOR_EVER}, track={"toy": "give_back"}, publish={"toy": "say", "log": str(tmp_path / "log")})
+    topology = table({"a": FOR_EVER}, track={"toy": "track"}, publish={"toy": "publish", "log": str(tmp_path / "log")})
     with Supervisor(topology, {}) as supervisor:
         next(supervisor.messages())
         pids = supervisor.pids
@@ -261,8 +261,8 @@ def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
             "b": {"source": "broken_source", "at_once": False},
             "c": {"frames": 100},
         },
-        track={"toy": "give_back"},
-        publish={"toy": "say"},
+        track={"toy": "track"},
+        publish={"toy": "publish"},
     )
     with Supervisor(topology, {}) as supervisor:
         messages = rest(supervisor)
@@ -276,7 +276,7 @@ def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
 
 
 def test_a_stage_that_is_not_there() -> None:
-    process = Process(name="decode/a", factory="toy_stages:nothing", input=None, output="published", arguments={})
+    process = Process(name="decode/a", factory="toy_stages:nothing", input=None, output="published", stream="a")
     topology = Topology((process,), {}, ("a",))
     sentence = "decode/a worker failed: AttributeError"
     with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}):

@@ -1,6 +1,7 @@
 from collections import Counter
 
-from stream_ocr.runtime.topology import CROP_SLOTS, FILE_SLOTS, OUTCOME, RingSize, five_stages
+from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.runtime.topology import OUTCOME, RingSize, five_stages
 
 
 def test_every_hop_has_one_receiver_and_ends_in_the_supervisor() -> None:
@@ -24,18 +25,18 @@ def test_every_worker_maps_what_it_touches_and_nothing_else() -> None:
         "recognize": {"crops"},
         "publish": set(),
     }
-    assert {process.fills for process in topology.processes} - {None} == set(topology.rings)
-    assert sorted(process.frees for process in topology.processes if process.frees) == ["crops", "frames/"]
+    assert {process.writes for process in topology.processes} - {None} == set(topology.rings)
+    assert sorted(process.releases for process in topology.processes if process.releases) == ["crops", "frames/"]
     assert topology.rings == {
-        "frames/a": RingSize(FILE_SLOTS, 100),
-        "frames/b": RingSize(FILE_SLOTS, 100),
-        "crops": RingSize(CROP_SLOTS, 50),
+        "frames/a": RingSize(THRESHOLDS.file_slots, 100),
+        "frames/b": RingSize(THRESHOLDS.file_slots, 100),
+        "crops": RingSize(THRESHOLDS.crop_slots, 50),
     }
 
 
 def test_arguments_reach_their_factory() -> None:
     topology = five_stages({"a": {"path": "a.mp4"}}, frame_bytes=100, detect_items=7, publish={"sinks": ["x.jsonl"]})
     rows = {process.name: process for process in topology.processes}
-    assert rows["decode/a"].arguments == {"stream": "a", "path": "a.mp4"}
+    assert (rows["decode/a"].stream, rows["decode/a"].arguments) == ("a", {"path": "a.mp4"})
     assert rows["detect"].max_items == 7
     assert rows["publish"].arguments == {"sinks": ["x.jsonl"]}

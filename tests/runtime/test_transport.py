@@ -8,9 +8,10 @@ import msgspec
 import pytest
 import zmq
 
+from stream_ocr.core.messages import StreamClosed, encode
 from stream_ocr.errors import WorkerError
-from stream_ocr.messages import StreamClosed, encode
-from stream_ocr.runtime.transport import HIGH_WATER, MAX_MESSAGE_BYTES, Inbox, Keys, Outbox
+from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.runtime.transport import MAX_MESSAGE_BYTES, Inbox, Keys, Outbox
 
 
 class Wire:
@@ -22,12 +23,12 @@ class Wire:
         self.address = f"ipc://@stream-ocr-test-{secrets.token_hex(8)}"
         self.keys = Keys.new()
 
-    def inbox(self, waiting: Callable[[], None] = lambda: None) -> Inbox:
-        return self.open_ends.enter_context(closing(Inbox(self.context, self.address, self.keys, waiting)))
+    def inbox(self, on_wait: Callable[[], None] = lambda: None) -> Inbox:
+        return self.open_ends.enter_context(closing(Inbox(self.context, self.address, self.keys, on_wait)))
 
-    def outbox(self, key: str | None = None, waiting: Callable[[], None] = lambda: None) -> Outbox:
+    def outbox(self, key: str | None = None, on_wait: Callable[[], None] = lambda: None) -> Outbox:
         key = key or self.keys.public
-        return self.open_ends.enter_context(closing(Outbox(self.context, self.address, key, waiting)))
+        return self.open_ends.enter_context(closing(Outbox(self.context, self.address, key, on_wait)))
 
     def stranger(self) -> zmq.Socket[bytes]:
         socket = self.open_ends.enter_context(closing(self.context.socket(zmq.PUSH)))
@@ -91,16 +92,16 @@ def test_nothing_has_a_name_on_disk(wire: Wire) -> None:
 
 
 def test_a_sender_waits_while_the_receiver_is_far_behind(wire: Wire) -> None:
-    def waiting() -> None:
+    def on_wait() -> None:
         raise TimeoutError
 
-    outbox = wire.outbox(waiting=waiting)
+    outbox = wire.outbox(on_wait=on_wait)
     sent = 0
     with suppress(TimeoutError):
-        while sent < 100 * HIGH_WATER:
+        while sent < 100 * THRESHOLDS.high_water_mark:
             outbox.send(note(sent))
             sent += 1
-    assert HIGH_WATER <= sent < 3 * HIGH_WATER
+    assert THRESHOLDS.high_water_mark <= sent < 3 * THRESHOLDS.high_water_mark
 
 
 def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""Small real stages for the tests of the runtime: what they do is seen from outside."""
+"""Small real stages for the tests of the runtime; what they do can be observed from outside."""
 
 import os
 import time
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from stream_ocr.errors import SourceError, WeightsError
-from stream_ocr.messages import (
+from stream_ocr.core.messages import (
     Detections,
     FrameRef,
     Message,
@@ -19,36 +18,26 @@ from stream_ocr.messages import (
     StreamClosed,
     Tracks,
 )
+from stream_ocr.errors import SourceError, WeightsError
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
-from stream_ocr.stages.base import EPOCHS_OF_A_LIFE, Slots
+from stream_ocr.stages.base import EPOCHS_PER_INCARNATION, Slots, SourceStage, Stage
 
 
-class Entered:
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def close(self, closed: StreamClosed) -> Iterator[Message]:
-        yield closed
-
-
-class Counter(Entered):
-    """A source of frames, the seq in the bytes of their slots; every ``slot_each``-th has one."""
+class CountingSource(SourceStage):
+    """A source of frames with their sequence number in the bytes of their slots; one frame in ``slot_each`` has one."""
 
     def __init__(
-        self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0, life: int = 0
+        self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0, incarnation: int = 0
     ) -> None:
         self.slots, self.stream, self.frames = slots, stream, frames
-        self.slot_each, self.pause_s, self.epoch = slot_each, pause_s, life * EPOCHS_OF_A_LIFE
+        self.slot_each, self.pause_s, self.epoch = slot_each, pause_s, incarnation * EPOCHS_PER_INCARNATION
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
         seq, start = 0, time.monotonic()
         while seq < self.frames and not stop():
             slot = self._put(seq, stop) if seq % self.slot_each == 0 else None
             stamp = Stamp(self.stream, self.epoch, seq, seq, (1, 25), 1, time.time_ns())
-            yield FrameRef(stamp, (8, 1), "carry" if slot else "skip", slot, True, False, False)
+            yield FrameRef(stamp, (8, 1), "track" if slot else "skip", slot, True, False, False)
             seq += 1
             time.sleep(self.pause_s)
         took_ms = round(1000 * (time.monotonic() - start))
@@ -63,8 +52,8 @@ class Counter(Entered):
         return None
 
 
-class BrokenSource(Entered):
-    """A source that gives one frame and then cannot go on; ``at_once``: not even that."""
+class BrokenSource(SourceStage):
+    """A source that yields one frame and then fails; ``at_once``: it cannot be entered."""
 
     def __init__(self, stream: str, *, at_once: bool) -> None:
         self.stream, self.at_once = stream, at_once
@@ -79,8 +68,8 @@ class BrokenSource(Entered):
         raise SourceError("clip.mp4 breaks off.")
 
 
-class Look(Entered):
-    """FrameRef → Detections. Checks the bytes of the slot, and leaves it to the next."""
+class Detect(Stage):
+    """FrameRef → Detections. Checks the bytes of the slot and does not release it."""
 
     def __init__(self, rings: Mapping[str, Slots]) -> None:
         self.rings = rings
@@ -96,13 +85,13 @@ class Look(Entered):
                 check(self.rings, ref)
             yield Detections(ref, None)
 
-    def set_aside(self, message: Message) -> Iterator[Message]:
+    def quarantine(self, message: Message) -> Iterator[Message]:
         assert isinstance(message, FrameRef)
         yield Detections(message, ())
 
 
-class GiveBack(Entered):
-    """Detections, or FrameRef at once, → Tracks. Gives the slot back after ``pause_s``, or never. Leaves a ``sign``."""
+class Track(Stage):
+    """Detections, or FrameRef at once, → Tracks. Releases the slot after ``pause_s``, or never. Touches ``sign``."""
 
     def __init__(self, rings: Mapping[str, Slots], pause_s: float | None, sign: str | None) -> None:
         self.rings, self.pause_s = rings, pause_s
@@ -124,7 +113,7 @@ class GiveBack(Entered):
             yield Tracks(ref.stamp, ref.size, ())
 
 
-class Read(Entered):
+class Recognize(Stage):
     """Tracks → Readings."""
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
@@ -136,9 +125,11 @@ class Read(Entered):
             yield Readings(message.stamp, message.size, ())
 
 
-class Say(Entered):
-    """Anything with a stamp → Published, one each; a line in ``log`` for each and for its own end. Takes its time to
-    begin, until ``sign`` exists."""
+class Publish(Stage):
+    """Anything with a stamp → Published, one each. Writes a line to ``log`` for each message and for its own end.
+
+    Entering it takes until ``sign`` exists.
+    """
 
     def __init__(self, log: str | None, sign: str | None) -> None:
         self.log = Path(log) if log else None
@@ -168,8 +159,8 @@ class Say(Entered):
             yield Published(stamp.stream, stamp.seq + 1, stamp.time_s, ())
 
 
-class Trouble(Entered):
-    """FrameRef → Detections until frame 20; then what ``kind`` says."""
+class Failing(Stage):
+    """FrameRef → Detections until frame 20, at which it fails as ``kind`` says."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -183,10 +174,10 @@ class Trouble(Entered):
         for ref in batch:
             assert isinstance(ref, FrameRef)
             if ref.stamp.seq == 20:
-                self._happen()
+                self._fail()
             yield Detections(ref, None)
 
-    def _happen(self) -> None:
+    def _fail(self) -> None:
         match self.kind:
             case "raise":
                 raise WeightsError("Weights 'toy' went bad.")
@@ -204,63 +195,64 @@ def check(rings: Mapping[str, Slots], ref: FrameRef) -> None:
     assert found == ref.stamp.seq, f"slot holds frame {found}, not {ref.stamp.seq}"
 
 
-def counter(settings: Mapping[str, Any], rings: Mapping[str, Slots], stream: str, **arguments: Any) -> Counter:
-    return Counter(rings[f"frames/{stream}"], stream, **{**settings, **arguments})
+def counting_source(
+    settings: Mapping[str, Any], rings: Mapping[str, Slots], stream: str, **arguments: Any
+) -> CountingSource:
+    return CountingSource(rings[f"frames/{stream}"], stream, **{**settings, **arguments})
 
 
 def broken_source(_settings: object, _rings: object, stream: str, *, at_once: bool) -> BrokenSource:
     return BrokenSource(stream, at_once=at_once)
 
 
-def look(_settings: object, rings: Mapping[str, Slots]) -> Look:
-    return Look(rings)
+def detect(_settings: object, rings: Mapping[str, Slots]) -> Detect:
+    return Detect(rings)
 
 
-def give_back(
-    _settings: object, rings: Mapping[str, Slots], pause_s: float | None = 0.0, sign: str | None = None
-) -> GiveBack:
-    return GiveBack(rings, pause_s, sign)
+def track(_settings: object, rings: Mapping[str, Slots], pause_s: float | None = 0.0, sign: str | None = None) -> Track:
+    return Track(rings, pause_s, sign)
 
 
-def read(_settings: object, _rings: object) -> Read:
-    return Read()
+def recognize(_settings: object, _rings: object) -> Recognize:
+    return Recognize()
 
 
-def say(_settings: object, _rings: object, log: str | None = None, sign: str | None = None) -> Say:
-    return Say(log, sign)
+def publish(_settings: object, _rings: object, log: str | None = None, sign: str | None = None) -> Publish:
+    return Publish(log, sign)
 
 
-def trouble(_settings: object, _rings: object, kind: str) -> Trouble:
-    return Trouble(kind)
+def failing(_settings: object, _rings: object, kind: str) -> Failing:
+    return Failing(kind)
 
 
 def table(sources: Mapping[str, Mapping[str, Any]], *, slots: int = 12, **stages: Mapping[str, Any]) -> Topology:
-    """Decoders of ``sources``, then one worker for each of ``stages``, the toy of its ``toy`` in it."""
+    """Return decoders of ``sources``, then one worker for each of ``stages`` with the stage named by its ``toy``."""
     hops = [f"hop{number}" for number in range(len(stages))] + [OUTCOME]
     rings = {f"frames/{stream}": RingSize(slots, 50_000_000) for stream in sources}
     decoders = [
         Process(
             name=f"decode/{stream}",
-            factory=f"toy_stages:{arguments.get('source', 'counter')}",
+            factory=f"toy_stages:{arguments.get('source', 'counting_source')}",
             input=None,
             output=hops[0],
             rings=(f"frames/{stream}",),
-            fills=f"frames/{stream}",
-            counts_lives="source" not in arguments,
-            arguments={"stream": stream, **{key: value for key, value in arguments.items() if key != "source"}},
+            writes=f"frames/{stream}",
+            wants_incarnation="source" not in arguments,
+            stream=stream,
+            arguments={key: value for key, value in arguments.items() if key != "source"},
         )
         for stream, arguments in sources.items()
     ]
     others = [
         Process(
             name=name,
-            factory="stream_ocr.testing:faulty" if "faults" in options else f"toy_stages:{options['toy']}",
+            factory="stream_ocr.testing:faulty_stage" if "faults" in options else f"toy_stages:{options['toy']}",
             input=hops[number],
             output=hops[number + 1],
-            counts_lives="faults" in options,
+            wants_incarnation="faults" in options,
             rings=("frames/",),
-            frees="frames/" if options["toy"] == "give_back" else None,
-            retries=options["toy"] == "look",
+            releases="frames/" if options["toy"] == "track" else None,
+            retries=options["toy"] == "detect",
             max_items=4,
             max_wait_ms=2,
             arguments={

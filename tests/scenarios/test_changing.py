@@ -1,18 +1,18 @@
-"""Texts that become others in their place, at the frame at which they do."""
+"""Texts that are replaced in place are reported at the frame at which they change."""
 
 import pytest
 
-from stream_ocr.sources.synthetic import clock
+from stream_ocr.synthetic.scene import clock
 
 PANEL = {"outline": None, "panel": (20, 20, 28)}
 
 
 @pytest.mark.parametrize("background", ["static", "noise"])
-def test_every_tick_of_a_clock_is_told_once_at_its_frame(sheet, play, background) -> None:
-    text = sheet.text(clock("09:59:57"), 0.0, 4.0, (470, 24), **PANEL)
-    played = play(sheet.scene(text, duration_s=4.0, background=background))
-    played.is_exact()
-    assert len({event.track for event in played.events}) == 1, "a clock is one text that changes"
+def test_every_tick_of_a_clock_is_reported_once_at_its_frame(builder, read_scene, background) -> None:
+    text = builder.text(clock("09:59:57"), 0.0, 4.0, (470, 24), **PANEL)
+    result = read_scene(builder.scene(text, duration_s=4.0, background=background))
+    result.assert_exact()
+    assert len({event.track for event in result.events}) == 1, "a clock is one track"
 
 
 @pytest.mark.parametrize(
@@ -26,19 +26,19 @@ def test_every_tick_of_a_clock_is_told_once_at_its_frame(sheet, play, background
         ("Score A", "Score B"),
     ],
 )
-def test_one_letter_that_changes_makes_another_text(sheet, play, before, after) -> None:
-    texts = (sheet.text(text, a, b, (60, 150), 26) for text, a, b in ((before, 0.2, 1.48), (after, 1.48, 2.6)))
-    played = play(sheet.scene(*texts, duration_s=3.0, background="static"))
-    played.is_exact()
+def test_one_changed_letter_is_a_changed_text(builder, read_scene, before, after) -> None:
+    texts = (builder.text(text, a, b, (60, 150), 26) for text, a, b in ((before, 0.2, 1.48), (after, 1.48, 2.6)))
+    result = read_scene(builder.scene(*texts, duration_s=3.0, background="static"))
+    result.assert_exact()
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.2])
 @pytest.mark.parametrize("background", ["moving"])
-def test_one_subtitle_after_the_other(sheet, play, pause_s, background) -> None:
-    said = ("Chapter 1", "Chapter 11", "Good morning to you")
+def test_consecutive_subtitles_are_separate_texts(builder, read_scene, pause_s, background) -> None:
+    lines = ("Chapter 1", "Chapter 11", "Good morning to you")
     texts = (
-        sheet.text(text, 0.2 + n * 1.0, 1.2 + n * 1.0 - pause_s, (320, 290), anchor="middle")
-        for n, text in enumerate(said)
+        builder.text(text, 0.2 + n * 1.0, 1.2 + n * 1.0 - pause_s, (320, 290), anchor="middle")
+        for n, text in enumerate(lines)
     )
-    played = play(sheet.scene(*texts, duration_s=3.6, background=background))
-    played.is_exact()
+    result = read_scene(builder.scene(*texts, duration_s=3.6, background=background))
+    result.assert_exact()

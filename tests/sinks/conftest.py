@@ -1,4 +1,4 @@
-"""What tests of sinks share: programs that are run and killed, and a disk that is full."""
+"""Fixtures for tests of sinks: programs on a small disk, and a TLS certificate."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ Program = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def small_disk(tmp_path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
-    """Runs a program of Python in which ``disk`` is a folder with 256 KiB of room, not more."""
+    """Return a function that runs a Python program in which ``disk`` is a folder with 256 KiB of space."""
     mount = tmp_path / "disk"
     mount.mkdir()
     mounted = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size=256k none {mount} && exec "$@"', "sh"]
@@ -32,7 +32,7 @@ def small_disk(tmp_path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
 
 @pytest.fixture
 def certificate(tmp_path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that no system trusts, and its key."""
+    """Return a self-signed certificate for 127.0.0.1 and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl: apt-get install openssl")
     pem, key = tmp_path / "cert.pem", tmp_path / "key.pem"

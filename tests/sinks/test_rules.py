@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.events import SourceEvent
-from stream_ocr.outputs import Match, Rule
-from stream_ocr.sinks.rules import Filter, Matcher, RuledSink
+from stream_ocr.sinks.rules import Matcher, RuledSink, RuleFilter
 from stream_ocr.testing import MemorySink, text_event
 
 
@@ -17,7 +17,7 @@ def found(text: str, **match) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text", "wanted"),
+    ("pattern", "text", "expected"),
     [
         (r"GATE \d+", "now at GATE 12", True),
         (r"GATE \d+", "gate 12", False),
@@ -26,16 +26,16 @@ def found(text: str, **match) -> bool:
         (r"日本", "これは日本です", True),
     ],
 )
-def test_regular_expressions(pattern, text, wanted):
-    assert found(text, regex=pattern) == wanted
+def test_matcher_searches_regular_expression(pattern, text, expected):
+    assert found(text, regex=pattern) == expected
 
 
-def test_no_pattern_and_no_text_takes_for_ever():
+def test_matcher_regex_time_is_linear():
     assert not found("a" * 50_000 + "!", regex=r"^(a+)+$")
 
 
 @pytest.mark.parametrize(
-    ("word", "text", "wanted"),
+    ("word", "text", "expected"),
     [
         ("EXIT", "EXIT", True),
         ("exit", "to the Exit, please", True),
@@ -52,16 +52,16 @@ def test_no_pattern_and_no_text_takes_for_ever():
         ("STRASSE", "Straße", True),
     ],
 )
-def test_watched_words_with_one_wrong_letter(word, text, wanted):
-    assert found(text, watch=[word]) == wanted
+def test_matcher_finds_watched_words_with_one_wrong_letter(word, text, expected):
+    assert found(text, watch=[word]) == expected
 
 
-def test_the_distance_is_a_setting():
+def test_matcher_distance():
     assert not found("EXlT", watch=["EXIT"], distance=0)
     assert found("AB 123 CD", watch=["ZZZZ", "AB123CD"], distance=2)
 
 
-def test_streams_are_told_by_a_glob():
+def test_matcher_stream_is_a_glob():
     assert matches(text_event(stream="cam-7"), stream="cam-*")
     assert not matches(text_event(stream="Cam-7"), stream="cam-*")
     assert not matches(text_event(stream="my cam-7"), stream="cam-*")
@@ -70,14 +70,14 @@ def test_streams_are_told_by_a_glob():
 L_SHAPE = [(0, 0), (100, 0), (100, 50), (50, 50), (50, 100), (0, 100)]
 
 
-@pytest.mark.parametrize(("x", "y", "wanted"), [(25, 75, True), (75, 25, True), (75, 75, False), (-5, 20, False)])
-def test_the_middle_of_the_text_is_in_the_region(x, y, wanted):
-    place = ((x - 60, y - 10), (x + 60, y - 10), (x + 60, y + 10), (x - 60, y + 10))
-    assert matches(text_event(polygon=place), region=L_SHAPE) == wanted
+@pytest.mark.parametrize(("x", "y", "expected"), [(25, 75, True), (75, 25, True), (75, 75, False), (-5, 20, False)])
+def test_matcher_region_contains_the_centroid(x, y, expected):
+    polygon = ((x - 60, y - 10), (x + 60, y - 10), (x + 60, y + 10), (x - 60, y + 10))
+    assert matches(text_event(polygon=polygon), region=L_SHAPE) == expected
 
 
 @pytest.mark.parametrize(
-    ("hours", "at", "wanted"),
+    ("hours", "at", "expected"),
     [
         ("06:00-22:00", "06:00", True),
         ("06:00-22:00", "21:59", True),
@@ -90,73 +90,73 @@ def test_the_middle_of_the_text_is_in_the_region(x, y, wanted):
         ("08:00-08:00", "12:00", True),
     ],
 )
-def test_hours(hours, at, wanted):
+def test_matcher_hours(hours, at, expected):
     hour, minute = map(int, at.split(":"))
     event = text_event(start_utc=datetime(2026, 11, 21, hour, minute, tzinfo=UTC))
-    assert matches(event, hours=hours, zone="UTC") == wanted
+    assert matches(event, hours=hours, zone="UTC") == expected
 
 
-def test_hours_are_those_of_the_zone_by_the_clock_that_is_known():
+def test_matcher_hours_use_the_clock_of_the_recording_and_the_zone():
     noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
     assert matches(text_event(emitted_utc=noon), hours="14:00-14:01", zone="Europe/Zurich")
     late = text_event(start_utc=noon, emitted_utc=datetime(2026, 7, 1, 20, tzinfo=UTC))
-    assert matches(late, hours="12:00-12:01", zone="UTC"), "when the text was there, not when it was told"
+    assert matches(late, hours="12:00-12:01", zone="UTC"), "time of the text, not of its publication"
     down = SourceEvent(id="", seq=0, kind="source.down", stream="cam-1", start_utc=noon, emitted_utc=late.emitted_utc)
-    assert matches(down, hours="12:00-12:01", zone="UTC"), "and so for the source"
-    assert matches(text_event(), hours="00:00-24:00"), "a clock of one's own where nothing is known"
+    assert matches(down, hours="12:00-12:01", zone="UTC"), "for source events as well"
+    assert matches(text_event(), hours="00:00-24:00"), "local clock where nothing is known"
 
 
-def test_all_that_is_given_must_hold():
+def test_matcher_requires_all_conditions():
     event = text_event(text="GATE 4", stream="cam-1")
     assert matches(event, regex="GATE", stream="cam-*", watch=["GATE"])
     assert not matches(event, regex="GATE", stream="other")
     assert not matches(event, regex="DOOR", watch=["GATE"])
 
 
-def test_source_events_have_no_text():
+def test_matcher_text_conditions_exclude_source_events():
     gone = SourceEvent(id="", seq=0, kind="source.down", stream="cam-1")
     assert matches(gone)
     assert matches(gone, stream="cam-*")
     assert not matches(gone, regex=".*")
 
 
-def passed(rule: Rule, *events) -> list[tuple[str, str]]:
-    filter_ = Filter(rule)
-    return [(event.kind, event.text) for event in events if filter_.wants(event)]
+def accepted(rule: Rule, *events) -> list[tuple[str, str]]:
+    filter_ = RuleFilter(rule)
+    return [(event.kind, event.text) for event in events if filter_.accepts(event)]
 
 
-def course(*said: tuple[str, str], **facts):
-    return [text_event(seq, track=1, kind=kind, text=text, **facts) for seq, (kind, text) in enumerate(said)]
+def events_of(*texts: tuple[str, str], **fields):
+    return [text_event(seq, track=1, kind=kind, text=text, **fields) for seq, (kind, text) in enumerate(texts)]
 
 
-def test_who_was_told_of_a_text_is_told_that_it_is_gone():
+def test_filter_accepts_the_change_of_an_accepted_text():
     rule = Rule(match={"regex": "OPEN"}, sinks=["a"])
-    events = course(("appeared", "OPEN"), ("changed", "CLOSED"), ("changed", "BUSY"), ("ended", "BUSY"))
-    assert passed(rule, *events) == [("appeared", "OPEN"), ("changed", "CLOSED")]
+    events = events_of(("appeared", "OPEN"), ("changed", "CLOSED"), ("changed", "BUSY"), ("ended", "BUSY"))
+    assert accepted(rule, *events) == [("appeared", "OPEN"), ("changed", "CLOSED")]
 
 
-def test_an_update_that_no_longer_matches_is_told_and_the_end_as_well():
+def test_filter_accepts_updates_and_end_of_an_accepted_text():
     rule = Rule(match={"regex": "^GATE"}, sinks=["a"])
-    events = course(("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4"), ("appeared", "CATE 4"))
-    assert passed(rule, *events) == [("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4")]
+    events = events_of(("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4"), ("appeared", "CATE 4"))
+    assert accepted(rule, *events) == [("appeared", "GATE"), ("updated", "CATE 4"), ("ended", "CATE 4")]
 
 
-def test_a_text_that_left_the_region_is_told_to_end_and_that_once():
+def test_filter_accepts_the_end_outside_the_region_once():
     there, away = ((0, 0), (9, 0), (9, 9), (0, 9)), ((80, 0), (89, 0), (89, 9), (80, 9))
     rule = Rule(match={"region": [(0, 0), (20, 0), (20, 20), (0, 20)]}, sinks=["a"])
     start = text_event(0, track=1, polygon=there)
     ends = [text_event(seq, track=1, kind="ended", polygon=away) for seq in (1, 2)]
     other = text_event(3, track=1, kind="ended", polygon=away, stream="cam-2")
-    filter_ = Filter(rule)
-    assert [filter_.wants(event) for event in (start, other, *ends)] == [True, False, True, False]
+    filter_ = RuleFilter(rule)
+    assert [filter_.accepts(event) for event in (start, other, *ends)] == [True, False, True, False]
 
 
-def test_kinds_are_a_choice():
+def test_filter_kinds():
     rule = Rule(match={"regex": "OPEN"}, kinds=["appeared"], sinks=["a"])
-    assert passed(rule, *course(("appeared", "OPEN"), ("changed", "CLOSED"))) == [("appeared", "OPEN")]
+    assert accepted(rule, *events_of(("appeared", "OPEN"), ("changed", "CLOSED"))) == [("appeared", "OPEN")]
 
 
-def test_any_rule_will_do():
+def test_ruled_sink_passes_events_that_match_any_rule():
     memory = MemorySink()
     rules = [Rule(match={"regex": pattern}, sinks=["memory"]) for pattern in ("A", "B")]
     sink = RuledSink(memory, rules)

@@ -1,4 +1,4 @@
-"""The webhook sink against receivers of all kinds; each is a real server on a real socket."""
+"""The webhook sink against good and hostile receivers; each is a real server on a real socket."""
 
 import base64
 import hashlib
@@ -23,24 +23,24 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import WebhookSettings
 from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.outputs import Webhook
-from stream_ocr.settings import Settings
-from stream_ocr.sinks import Sinks, configured
+from stream_ocr.sinks import Sinks, sinks_from_settings
 from stream_ocr.sinks.webhook import retry_after_s, signing_key
 from stream_ocr.testing import text_event
 
-Act = Callable[[BaseHTTPRequestHandler], None]
-QUICK = {"pause_s": 0.02, "max_pause_s": 0.2, "request_s": 20.0, "close_s": 60.0}
+Action = Callable[[BaseHTTPRequestHandler], None]
+QUICK = {"min_backoff_s": 0.02, "max_backoff_s": 0.2, "request_timeout_s": 20.0, "flush_timeout_s": 60.0}
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers as ``script`` says, one entry a request, then always with 204; keeps what it was sent."""
+    """Answers each request with the next entry of ``script``, then with 204; keeps all requests."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, script: Sequence[int | Act] = ()) -> None:
+    def __init__(self, script: Sequence[int | Action] = ()) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = list(script)
         self.requests: list[tuple[int | None, dict[str, str], bytes]] = []
@@ -51,11 +51,11 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/in?token=hunter2"
 
     def seqs(self, status: int = 204) -> list[int]:
-        """Numbers of the events in requests that were answered like that, in order."""
+        """Return the ``seq`` of the events in requests answered with this status, in order."""
         return [event["seq"] for code, _, body in self.requests if code == status for event in json.loads(body)]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Connections that break are part of the game."""
+        """Ignore broken connections: the tests cause them."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
         body = self.rfile.read(length)
-        if len(body) < length:  # its sender was killed while it sent
+        if len(body) < length:  # its sender was killed while sending
             self.close_connection = True
             return
         step = self.server.script.pop(0) if self.server.script else 204
@@ -94,7 +94,7 @@ def answer(handler: BaseHTTPRequestHandler, status: int, **headers: str) -> None
 def receive() -> Iterator[Callable[..., Receiver]]:
     started: list[Receiver] = []
 
-    def start(*script: int | Act) -> Receiver:
+    def start(*script: int | Action) -> Receiver:
         started.append(Receiver(script))
         threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
         return started[-1]
@@ -107,42 +107,42 @@ def receive() -> Iterator[Callable[..., Receiver]]:
 
 
 @contextmanager
-def sending(tmp_path: Path, url: str, **given: object) -> Iterator[Sinks]:
-    settings = Webhook(type="webhook", url=url, spool=tmp_path / "spool", **{**QUICK, **given})
-    with Sinks(configured(Settings(sinks=(settings,)))) as sinks:
+def sending(tmp_path: Path, url: str, **options: object) -> Iterator[Sinks]:
+    settings = WebhookSettings(type="webhook", url=url, spool=tmp_path / "spool", **{**QUICK, **options})
+    with Sinks(sinks_from_settings(Settings(sinks=(settings,)))) as sinks:
         yield sinks
 
 
-def send(tmp_path: Path, url: str, seqs: Sequence[int], **given: object) -> Sinks:
-    with sending(tmp_path, url, **given) as sinks:
+def send(tmp_path: Path, url: str, seqs: Sequence[int], **options: object) -> Sinks:
+    with sending(tmp_path, url, **options) as sinks:
         for seq in seqs:
             sinks.write(text_event(seq))
     return sinks
 
 
-def waiting(tmp_path: Path) -> int:
-    """Events that are still in the spool."""
+def count_spooled(tmp_path: Path) -> int:
+    """Return the number of events still in the spool."""
     lines = sum(path.read_bytes().count(b"\n") for path in (tmp_path / "spool").glob("*.jsonl"))
     first = min(int(path.stem) for path in (tmp_path / "spool").glob("*.jsonl"))
     return lines - (int((tmp_path / "spool" / "done").read_text()) - first)
 
 
-def test_events_arrive_in_order_in_batches(tmp_path, receive):
+def test_webhook_delivers_events_in_order_in_batches(tmp_path, receive):
     receiver = receive()
     sinks = send(tmp_path, receiver.url, range(250), max_events=20)
     assert receiver.seqs() == list(range(250))
     assert all(len(json.loads(body)) <= 20 for _, _, body in receiver.requests)
     assert sinks.lost == {}
-    assert waiting(tmp_path) == 0
+    assert count_spooled(tmp_path) == 0
 
 
-def test_requests_are_signed_as_standard_webhooks_says(tmp_path, receive, monkeypatch):
+def test_webhook_signs_requests_according_to_standard_webhooks(tmp_path, receive, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", "hunter2")
     receiver = receive(500)
     send(tmp_path, receiver.url, [0], secret="env:HOOK_SECRET")
     (_, first, body), (_, second, again) = receiver.requests
     assert body == again
-    assert first["webhook-id"] == second["webhook-id"], "the same events, the same id"
+    assert first["webhook-id"] == second["webhook-id"], "same events, same id"
     for headers in (first, second):
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         digest = hmac.new(b"hunter2", signed, hashlib.sha256).digest()
@@ -150,13 +150,13 @@ def test_requests_are_signed_as_standard_webhooks_says(tmp_path, receive, monkey
         assert headers["content-type"] == "application/json"
 
 
-def test_without_a_secret_nothing_is_signed(tmp_path, receive):
+def test_webhook_signs_nothing_without_a_secret(tmp_path, receive):
     receiver = receive()
     send(tmp_path, receiver.url, [0])
     assert "webhook-signature" not in receiver.requests[0][1]
 
 
-def test_keys_of_standard_webhooks():
+def test_signing_key():
     assert signing_key(b"plain") == b"plain"
     assert signing_key(b"whsec_" + base64.b64encode(b"key")) == b"key"
     with pytest.raises(SinkError, match="not base64"):
@@ -164,19 +164,19 @@ def test_keys_of_standard_webhooks():
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_a_receiver_in_trouble_is_asked_again(tmp_path, receive, status):
+def test_webhook_retries_transient_errors_and_logs_once(tmp_path, receive, status):
     receiver = receive(status, status)
     with capture_logs() as logs:
         sinks = send(tmp_path, receiver.url, [0, 1])
     assert receiver.seqs() == [0, 1]
     assert [code for code, _, _ in receiver.requests[:3]] == [status, status, 204]
     assert sinks.lost == {}
-    told = [log["reason"] for log in logs if log["event"] == "delivery fails"]
-    assert told == [f"http://127.0.0.1:{receiver.server_port} answers {status}"], "once, not for every attempt"
+    reasons = [log["reason"] for log in logs if log["event"] == "delivery failed"]
+    assert reasons == [f"http://127.0.0.1:{receiver.server_port} answers {status}"], "once, not for every attempt"
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_a_batch_that_is_refused_is_halved_until_the_one_event_is_found(tmp_path, receive, status):
+def test_webhook_halves_a_rejected_batch_and_drops_one_event(tmp_path, receive, status):
     def picky(handler: BaseHTTPRequestHandler) -> None:
         seqs = [event["seq"] for event in json.loads(receiver.requests[-1][2])]
         code = status if 5 in seqs else 204
@@ -192,7 +192,7 @@ def test_a_batch_that_is_refused_is_halved_until_the_one_event_is_found(tmp_path
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404])
-def test_nothing_is_lost_to_a_wrong_address_or_secret(tmp_path, receive, status):
+def test_webhook_keeps_events_on_wrong_url_or_secret(tmp_path, receive, status):
     elsewhere = receive()
 
     def redirect(handler: BaseHTTPRequestHandler) -> None:
@@ -201,25 +201,25 @@ def test_nothing_is_lost_to_a_wrong_address_or_secret(tmp_path, receive, status)
     receiver = receive(redirect, redirect)
     with capture_logs() as logs:
         sinks = send(tmp_path, receiver.url, [0, 1, 2])
-    assert receiver.seqs() == [0, 1, 2], "once it is mended"
+    assert receiver.seqs() == [0, 1, 2], "once it is fixed"
     assert elsewhere.requests == [], "redirects are not followed"
     assert sinks.lost == {}
     assert any("check `url`" in log.get("reason", "") or "correct `url`" in log.get("reason", "") for log in logs)
 
 
-def test_it_waits_as_long_as_the_receiver_asks(tmp_path, receive):
+def test_webhook_honours_retry_after(tmp_path, receive):
     def later(handler: BaseHTTPRequestHandler) -> None:
         answer(handler, 429, retry_after="3600")
 
     receiver = receive(later)
-    send(tmp_path, receiver.url, [0], max_pause_s=3600.0, close_s=0.5)
+    send(tmp_path, receiver.url, [0], max_backoff_s=3600.0, flush_timeout_s=0.5)
     assert len(receiver.requests) == 1, "an hour is not over yet"
-    assert waiting(tmp_path) == 1
+    assert count_spooled(tmp_path) == 1
     send(tmp_path, receiver.url, [1])
-    assert receiver.seqs() == [0, 1], "and the next run delivers it first"
+    assert receiver.seqs() == [0, 1], "the next run delivers it first"
 
 
-def test_retry_after():
+def test_retry_after_s():
     assert retry_after_s(None) is None
     assert retry_after_s("120") == 120
     assert retry_after_s("soon") is None
@@ -260,15 +260,15 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("hostile", [hang, reset, drip, flood_headers, rubbish, hang_up])
-def test_a_hostile_receiver_costs_time_and_nothing_else(tmp_path, receive, hostile):
+def test_webhook_survives_hostile_receivers(tmp_path, receive, hostile):
     receiver = receive(hostile, hostile, 500)
-    sinks = send(tmp_path, receiver.url, range(30), max_events=10, request_s=1.0)
+    sinks = send(tmp_path, receiver.url, range(30), max_events=10, request_timeout_s=1.0)
     assert receiver.seqs() == list(range(30))
     assert receiver.script == []
     assert sinks.lost == {}
 
 
-def test_an_answer_without_end_is_not_read(tmp_path, receive):
+def test_webhook_does_not_read_endless_responses(tmp_path, receive):
     def endless(handler: BaseHTTPRequestHandler) -> None:
         receiver.requests[-1] = (204, *receiver.requests[-1][1:])
         handler.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -282,33 +282,35 @@ def test_an_answer_without_end_is_not_read(tmp_path, receive):
     assert sinks.lost == {}
 
 
-def test_a_receiver_that_hangs_holds_up_neither_events_nor_the_end(tmp_path, receive):
+def test_webhook_receiver_that_hangs_blocks_neither_write_nor_close(tmp_path, receive):
     receiver = receive(hang, hang)
-    sinks = send(tmp_path, receiver.url, range(2000), request_s=600.0, close_s=0.1)
+    sinks = send(tmp_path, receiver.url, range(2000), request_timeout_s=600.0, flush_timeout_s=0.1)
     assert not receiver.released.is_set(), "it still hangs"
     assert sinks.lost == {}
-    assert waiting(tmp_path) == 2000
+    assert count_spooled(tmp_path) == 2000
     receiver.script.clear()
     send(tmp_path, receiver.url, [2000])
     assert receiver.seqs() == list(range(2001))
 
 
-def test_nobody_there_at_first(tmp_path, receive):
+def test_webhook_keeps_events_until_the_receiver_starts(tmp_path, receive):
     with socket.create_server(("127.0.0.1", 0)) as placeholder:
         port = placeholder.getsockname()[1]
     with capture_logs() as logs:
-        send(tmp_path, f"http://127.0.0.1:{port}/", [0], close_s=0.1)
-    assert waiting(tmp_path) == 1
-    assert [log["waiting"] for log in logs if log["event"] == "events wait in the spool for the next run"] == [1]
+        send(tmp_path, f"http://127.0.0.1:{port}/", [0], flush_timeout_s=0.1)
+    assert count_spooled(tmp_path) == 1
+    assert [log["pending"] for log in logs if log["event"] == "undelivered events are kept for the next run"] == [1]
     assert [log["reason"] for log in logs if "reason" in log] == [f"http://127.0.0.1:{port}: Connection refused"]
     receiver = receive()
     send(tmp_path, receiver.url, [1])
     assert receiver.seqs() == [0, 1]
 
 
-def test_a_full_spool_costs_the_newest_events_which_are_counted(tmp_path, receive):
+def test_webhook_drops_and_counts_new_events_when_the_spool_is_full(tmp_path, receive):
     receiver = receive(hang)
-    with sending(tmp_path, receiver.url, spool_bytes=1 << 16, request_s=600.0, close_s=0.1) as sinks:
+    with sending(
+        tmp_path, receiver.url, max_spool_bytes=1 << 16, request_timeout_s=600.0, flush_timeout_s=0.1
+    ) as sinks:
         for seq in range(1000):
             sinks.write(text_event(seq))
     lost = sinks.lost["webhook"]
@@ -317,23 +319,25 @@ def test_a_full_spool_costs_the_newest_events_which_are_counted(tmp_path, receiv
     assert receiver.seqs() == [*range(1000 - lost), 1000]
 
 
-def test_what_is_wrong_is_told_at_the_start(tmp_path, monkeypatch):
+def test_webhook_reports_wrong_settings_on_open(tmp_path, monkeypatch):
     monkeypatch.setenv("HOOK_URL", "nonsense hunter2")
-    for given, sentence in (
+    for options, sentence in (
         ({"secret": "env:NOT_SET_ANYWHERE"}, "There is no secret at env:NOT_SET_ANYWHERE"),
-        ({"url": "env:HOOK_URL"}, "What lies at env:HOOK_URL is no address"),
+        ({"url": "env:HOOK_URL"}, "env:HOOK_URL does not hold the URL of a webhook"),
         ({"ca_file": tmp_path / "none.pem"}, "none.pem holds no certificates"),
     ):
-        settings = Webhook(**{"type": "webhook", "url": "https://example.org", "spool": tmp_path / "s", **given})
+        settings = WebhookSettings(
+            **{"type": "webhook", "url": "https://example.org", "spool": tmp_path / "s", **options}
+        )
         with (
             pytest.raises((SinkError, SettingsError), match=sentence) as caught,
-            Sinks(configured(Settings(sinks=(settings,)))),
+            Sinks(sinks_from_settings(Settings(sinks=(settings,)))),
         ):
             pass
         assert "hunter2" not in str(caught.value)
 
 
-def test_no_secret_stands_in_any_log_line(tmp_path, receive, monkeypatch):
+def test_webhook_logs_no_secret(tmp_path, receive, monkeypatch):
     def later(handler: BaseHTTPRequestHandler) -> None:
         answer(handler, 307, location="http://hunter2.example")
 
@@ -341,43 +345,43 @@ def test_no_secret_stands_in_any_log_line(tmp_path, receive, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", "hunter2")
     monkeypatch.setenv("HOOK_URL", receiver.url.replace("/in", "/hunter2"))
     with capture_logs() as logs:
-        send(tmp_path, "env:HOOK_URL", range(3), secret="env:HOOK_SECRET", request_s=1.0)
+        send(tmp_path, "env:HOOK_URL", range(3), secret="env:HOOK_SECRET", request_timeout_s=1.0)
     assert len(logs) >= 5
     assert "hunter2" not in repr(logs)
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path, receive, certificate):
+def test_webhook_sends_nothing_to_an_untrusted_certificate(tmp_path, receive, certificate):
     receiver = receive()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     receiver.socket = context.wrap_socket(receiver.socket, server_side=True)
     url = receiver.url.replace("http:", "https:")
     with capture_logs() as logs:
-        send(tmp_path, url, [0], close_s=0.5)
+        send(tmp_path, url, [0], flush_timeout_s=0.5)
     assert receiver.requests == []
     assert "certificate verify failed" in logs[0]["reason"]
     send(tmp_path, url, [1], ca_file=certificate[0])
     assert receiver.seqs() == [0, 1]
 
 
-def test_nor_does_one_that_hangs_while_tls_is_negotiated(tmp_path):
+def test_webhook_times_out_during_tls_handshake(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts, and nobody answers
         url = f"https://127.0.0.1:{server.getsockname()[1]}/"
         with capture_logs() as logs:
-            send(tmp_path, url, [0], request_s=0.2, close_s=1.0)
-            send(tmp_path, url, [1], request_s=600.0, close_s=0.1)
+            send(tmp_path, url, [0], request_timeout_s=0.2, flush_timeout_s=1.0)
+            send(tmp_path, url, [1], request_timeout_s=600.0, flush_timeout_s=0.1)
     assert any("no answer" in log.get("reason", "") for log in logs)
-    assert waiting(tmp_path) == 2
+    assert count_spooled(tmp_path) == 2
 
 
 WRITER = """
     import sys
-    from stream_ocr.outputs import Webhook
-    from stream_ocr.settings import Settings
-    from stream_ocr.sinks import Sinks, configured
+    from stream_ocr.config.sinks import WebhookSettings
+    from stream_ocr.config.settings import Settings
+    from stream_ocr.sinks import Sinks, sinks_from_settings
     from stream_ocr.testing import text_event
-    hook = Webhook(type="webhook", url={url!r}, spool={spool!r}, max_events=7, pause_s=0.01)
-    with Sinks(configured(Settings(sinks=(hook,)))) as sinks:
+    hook = WebhookSettings(type="webhook", url={url!r}, spool={spool!r}, max_events=7, min_backoff_s=0.01)
+    with Sinks(sinks_from_settings(Settings(sinks=(hook,)))) as sinks:
         for seq in range({first}, 10**9):
             sinks.write(text_event(seq))
             assert not sinks.lost
@@ -385,14 +389,14 @@ WRITER = """
 """
 
 
-def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_path, receive):
+def test_webhook_delivers_every_event_in_order_after_kill_9(tmp_path, receive):
     receiver = receive(*[204, 500, 204, reset, 204, 204, 503] * 20)
     written: list[int] = []
     for _ in range(3):
-        first = written[-1] + 2 if written else 0  # the one after the last may have been written, too
+        first = written[-1] + 2 if written else 0  # the one after the last may have been written too
         program = textwrap.dedent(WRITER).format(url=receiver.url, spool=str(tmp_path / "spool"), first=first)
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
-            numbers = (int(line) for line in writer.stdout if line.strip().isdigit())  # others are of its log
+            numbers = (int(line) for line in writer.stdout if line.strip().isdigit())  # other lines are log lines
             written += islice(numbers, 300)
             writer.kill()
             written += numbers
@@ -400,21 +404,22 @@ def test_kill_9_of_the_writer_and_every_event_arrives_with_its_id_in_order(tmp_p
     send(tmp_path, receiver.url, [written[-1] + 2])
     events = [event for status, _, body in receiver.requests if status == 204 for event in json.loads(body)]
     firsts = list(dict.fromkeys(event["seq"] for event in events))
-    assert firsts == sorted(firsts), "those that come again aside, they are in order"
+    assert firsts == sorted(firsts), "in order, apart from repeated ones"
     assert len(written) >= 900
-    assert set(written) <= set(firsts), "whatever write() returned for"
+    assert set(written) <= set(firsts), "every event that write() accepted"
     assert len({(event["seq"], event["id"]) for event in events}) == len(firsts), "the same id each time"
 
 
-def test_a_full_disk_costs_events_which_are_counted_and_the_rest_arrives(small_disk, receive):
+def test_webhook_counts_events_lost_to_a_full_disk_and_delivers_the_rest(small_disk, receive):
     receiver = receive(500)
     done = small_disk(f"""
-        from stream_ocr.outputs import Webhook
-        from stream_ocr.settings import Settings
-        from stream_ocr.sinks import Sinks, configured
+        from stream_ocr.config.sinks import WebhookSettings
+        from stream_ocr.config.settings import Settings
+        from stream_ocr.sinks import Sinks, sinks_from_settings
         from stream_ocr.testing import text_event
-        hook = Webhook(type="webhook", url={receiver.url!r}, spool=disk / "spool", pause_s=5, close_s=60)
-        with Sinks(configured(Settings(sinks=(hook,)))) as sinks:
+        hook = WebhookSettings(type="webhook", url={receiver.url!r}, spool=disk / "spool", min_backoff_s=5,
+            flush_timeout_s=60)
+        with Sinks(sinks_from_settings(Settings(sinks=(hook,)))) as sinks:
             for seq in range(2000):
                 sinks.write(text_event(seq))
             lost = sinks.lost["webhook"]
@@ -430,7 +435,7 @@ def test_a_full_disk_costs_events_which_are_counted_and_the_rest_arrives(small_d
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "webhook_receiver.py"
 
 
-def test_the_example_takes_what_is_genuine_and_nothing_else(tmp_path, monkeypatch):
+def test_example_receiver_accepts_only_signed_events(tmp_path, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", "hunter2")
     program = [sys.executable, str(EXAMPLE), "0"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as example:
@@ -439,8 +444,8 @@ def test_the_example_takes_what_is_genuine_and_nothing_else(tmp_path, monkeypatc
             url = f"http://127.0.0.1:{port}/"
             send(tmp_path, url, [0, 1], secret="env:HOOK_SECRET")
             monkeypatch.setenv("HOOK_SECRET", "wrong")
-            send(tmp_path, url, [2], secret="env:HOOK_SECRET", close_s=0.5)
-            assert waiting(tmp_path) == 1
+            send(tmp_path, url, [2], secret="env:HOOK_SECRET", flush_timeout_s=0.5)
+            assert count_spooled(tmp_path) == 1
             monkeypatch.setenv("HOOK_SECRET", "hunter2")
             send(tmp_path, url, [3], secret="env:HOOK_SECRET")
             lines = [example.stdout.readline() for _ in range(4)]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from stream_ocr.errors import SourceError
-from stream_ocr.sources import disturbed
 from stream_ocr.sources.files import open_file
-from stream_ocr.sources.synthetic import Scene, Text, render
+from stream_ocr.synthetic import corrupt
+from stream_ocr.synthetic.scene import Scene, Text, render
 
 SPEED = 100  # pixels a second of the white bar that tells the time
 SIZE = (320, 180)
@@ -100,7 +100,7 @@ def test_frames_without_presentation_times_get_some(tmp_path, name, codec):
 def test_turned_videos_come_upright(tmp_path, degrees, corner):
     mark = Text("I", 0, 9, (14, 14), height=40, outline=None, panel=(255, 255, 255))
     render(Scene((mark,), 0.2, (321, 179), background="black"), tmp_path / "flat.mp4", codec="mpeg4")
-    source, pictures = read(disturbed.turned(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
+    source, pictures = read(corrupt.set_rotation(tmp_path / "flat.mp4", tmp_path / "turned.mp4", degrees))
     width, height = (179, 321) if degrees in (90, 270) else (321, 179)
     frame = pictures[0].frame
     assert source.size == frame.size == (width, height)
@@ -143,7 +143,7 @@ def test_other_pixel_formats_become_planes_of_420(tmp_path, codec, pixels, full_
 def test_joined_recordings_are_two_epochs_in_one_time(tmp_path):
     render(bar(start_s=7.0), tmp_path / "one.ts")
     render(bar(size=(480, 270)), tmp_path / "two.ts")
-    _, pictures = read(disturbed.concatenate(tmp_path / "joined.ts", tmp_path / "one.ts", tmp_path / "two.ts"))
+    _, pictures = read(corrupt.concatenate(tmp_path / "joined.ts", tmp_path / "one.ts", tmp_path / "two.ts"))
     stamps = [picture.stamp for picture in pictures]
     assert [stamp.time_s for stamp in stamps] == pytest.approx([7 + i / 25 for i in range(50)])
     assert [(stamp.epoch, stamp.seq) for stamp in stamps] == [(e, i) for e in (0, 1) for i in range(25)]
@@ -153,7 +153,7 @@ def test_joined_recordings_are_two_epochs_in_one_time(tmp_path):
 
 def test_damage_is_marked_until_the_next_key_frame(tmp_path):
     render(bar(duration_s=2.0, background="noise"), tmp_path / "good.mkv", gop=10)
-    source, pictures = read(disturbed.damage(tmp_path / "good.mkv", tmp_path / "bad.mkv", 12, first=0.44, last=0.5))
+    source, pictures = read(corrupt.damage(tmp_path / "good.mkv", tmp_path / "bad.mkv", 12, first=0.44, last=0.5))
     marks = [picture.damaged for picture in pictures]
     assert 2 <= sum(marks) <= 20
     assert marks[0] is marks[-1] is False
@@ -164,7 +164,7 @@ def test_damage_is_marked_until_the_next_key_frame(tmp_path):
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path, suffix):
     render(bar(duration_s=2.0, background="noise"), tmp_path / f"whole.{suffix}", gop=10)
-    source, pictures = read(disturbed.truncate(tmp_path / f"whole.{suffix}", tmp_path / f"part.{suffix}", 0.6))
+    source, pictures = read(corrupt.truncate(tmp_path / f"whole.{suffix}", tmp_path / f"part.{suffix}", 0.6))
     assert 20 <= len(pictures) < 45
     assert "part" in source.trouble
     assert "breaks off" in source.trouble
@@ -173,7 +173,7 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path, suffix):
 def test_a_picture_that_grows_beyond_the_limit_ends_the_file(tmp_path):
     render(bar(), tmp_path / "one.ts")
     render(bar(size=(480, 270)), tmp_path / "two.ts")
-    joined = disturbed.concatenate(tmp_path / "joined.ts", tmp_path / "one.ts", tmp_path / "two.ts")
+    joined = corrupt.concatenate(tmp_path / "joined.ts", tmp_path / "one.ts", tmp_path / "two.ts")
     source, pictures = read(joined, max_pixels=SIZE[0] * SIZE[1])
     assert {picture.frame.size for picture in pictures} == {SIZE}
     assert source.corrupt_packets >= 25
@@ -222,8 +222,8 @@ def test_what_cannot_be_read_is_said_in_one_sentence(plain, tmp_path):
     assert "regular file" in refusal(tmp_path / "pipe")
     assert "empty" in refusal(empty)
     assert "not a video" in refusal(garbage)
-    assert "no pictures" in refusal(disturbed.truncate(plain, tmp_path / "head.mp4", 0.02))
-    assert "only sound" in refusal(disturbed.sound_only(sound))
+    assert "no pictures" in refusal(corrupt.truncate(plain, tmp_path / "head.mp4", 0.02))
+    assert "only sound" in refusal(corrupt.write_audio_only(sound))
     assert "embedded null" in refusal("a\0b")
     assert "File name too long" in refusal("x" * 300)
     assert repr("two\nlines.mp4") in refusal("two\nlines.mp4")

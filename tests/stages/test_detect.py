@@ -6,13 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_ocr.frames import Frame, planes_in, write
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import Detections, FrameRef, Look, Region, SourceChanged, Stamp, StreamClosed
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame, frame_in_buffer, write_frame
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import Detection, Detections, FrameAction, FrameRef, SourceChanged, Stamp, StreamClosed
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.detect import DetectStage
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
 
 class OneRegion:
@@ -22,30 +22,30 @@ class OneRegion:
         self.batches: list[int] = []
         self.glances = 0
 
-    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         self.batches.append(len(frames))
         return self.find(frames)
 
-    def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         self.glances += 1
         return self.find(frames)
 
-    def closely(self, frames: Sequence[Frame]) -> list[list[Region]]:
+    def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         assert [frame.size for frame in frames] == [(64, 64)]
         return self.find(frames)
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        return [[Region(flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        return [[Detection(to_flat(rectangle(0, 0, 10, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
 
 def frame(
-    rings: dict[str, Ring], stream: str, seq: int, look: Look, brightness: int, size: tuple[int, int] = (64, 36)
+    rings: dict[str, Ring], stream: str, seq: int, look: FrameAction, brightness: int, size: tuple[int, int] = (64, 36)
 ) -> FrameRef:
     slot = None
     if look != "skip":
         claim = rings[stream].claim(timeout_s=0)
         assert claim is not None
-        write(grey(np.full(size[::-1], brightness, np.uint8)), claim[1])
+        write_frame(grey_frame(np.full(size[::-1], brightness, np.uint8)), claim[1])
         slot = rings[stream].commit(claim[0])
     return FrameRef(Stamp(stream, 0, seq, seq, (1, 25), 1, 0), size, look, slot, True, False, False)
 
@@ -56,13 +56,13 @@ def test_frames_that_are_worth_it_are_looked_at_together_and_all_are_answered_in
     batch = [
         frame(rings, "a", 0, "detect", 20),
         frame(rings, "b", 0, "skip", 0),
-        frame(rings, "a", 1, "carry", 21),
+        frame(rings, "a", 1, "track", 21),
         frame(rings, "b", 1, "detect", 30),
         frame(rings, "a", 2, "detect", 22),
     ]
     with DetectStage(Settings.load(), rings, detector) as stage:
         said = list(stage.process(batch))
-        assert list(stage.process([frame(rings, "b", 2, "carry", 31)]))
+        assert list(stage.process([frame(rings, "b", 2, "track", 31)]))
         closed = [list(stage.close(StreamClosed(stream, "end", 0.0, 1.0, {"frames": 3}))) for stream in "abc"]
     assert all(isinstance(message, Detections) for message in said)
     assert [message.frame for message in said] == batch
@@ -80,30 +80,30 @@ def test_a_glance_leads_to_a_look_only_where_it_shows_what_was_not_there_before(
     class Growing(OneRegion):
         """Of a picture with an edge, which a flat one has not."""
 
-        def find(self, frames: Sequence[Frame]) -> list[list[Region]]:
-            return [[Region(flat(rectangle(0, 4, 40, float(frame.y[0, 0]))), 0.9)] for frame in frames]
+        def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+            return [[Detection(to_flat(rectangle(0, 4, 40, float(frame.y[0, 0]))), 0.9)] for frame in frames]
 
-    def edged(seq: int, look: Look, brightness: int) -> FrameRef:
+    def edged(seq: int, look: FrameAction, brightness: int) -> FrameRef:
         ref = frame(rings, "a", seq, look, brightness)
         assert ref.slot is not None
-        planes_in(rings["a"].view(ref.slot), ref.size).y[:, 5:25] = 200
+        frame_in_buffer(rings["a"].view(ref.slot), ref.size).y[:, 5:25] = 200
         return ref
 
     rings = {"a": Ring.anonymous(10, 1 << 16)}
     detector = Growing()
-    looks: list[tuple[Look, int]] = [
-        ("glance", 10),
+    looks: list[tuple[FrameAction, int]] = [
+        ("detect_coarse", 10),
         ("detect", 10),
-        ("glance", 10),  # spared: the last one was not enough
-        ("glance", 10),
-        ("glance", 30),
+        ("detect_coarse", 10),  # spared: the last one was not enough
+        ("detect_coarse", 10),
+        ("detect_coarse", 30),
         ("detect", 10),
         ("detect", 10),
-        ("glance", 9),  # spared
-        ("glance", 9),
+        ("detect_coarse", 9),  # spared
+        ("detect_coarse", 9),
     ]
     refs = [edged(n, look, high) for n, (look, high) in enumerate(looks)]
-    with DetectStage(Settings.load(overrides=["tracking.start_score=0.8"]), rings, detector) as stage:
+    with DetectStage(Settings.load(overrides=["tracking.birth_score=0.8"]), rings, detector) as stage:
         batches = [refs[start : start + company] for start in range(0, len(refs), company)]
         said = [message.regions for batch in batches for message in stage.process(batch)]
         counts = dict(stage.counts["a"])
@@ -117,17 +117,17 @@ def test_what_a_glance_shows_is_looked_at_in_the_rows_round_it() -> None:
     class Low(OneRegion):
         """Of a line that is 12 pixels high, 300 pixels below the top of the frame."""
 
-        def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 64)]
-            return [[Region(flat(rectangle(0, 300 - 288 + 1, 40, 10)), 0.9)]]
+            return [[Detection(to_flat(rectangle(0, 300 - 288 + 1, 40, 10)), 0.9)]]
 
-        def glance(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 360)]
-            return [[Region(flat(rectangle(0, 300, 40, 12)), 0.9)]]
+            return [[Detection(to_flat(rectangle(0, 300, 40, 12)), 0.9)]]
 
     rings = {"a": Ring.anonymous(4, 1 << 16)}
     with DetectStage(Settings.load(), rings, Low()) as stage:
-        (said,) = stage.process([frame(rings, "a", 0, "glance", 20, (64, 360))])
+        (said,) = stage.process([frame(rings, "a", 0, "detect_coarse", 20, (64, 360))])
     assert said.frame.rows == (288, 352)
     assert said.regions is not None
     assert [region.quad[1] for region in said.regions] == [301.0]
@@ -136,7 +136,7 @@ def test_what_a_glance_shows_is_looked_at_in_the_rows_round_it() -> None:
 def test_a_close_look_is_at_its_rows_and_leaves_what_glances_know_as_it_was() -> None:
     rings, detector = {"a": Ring.anonymous(4, 1 << 16)}, OneRegion()
     with DetectStage(Settings.load(), rings, detector) as stage:
-        ref = msgspec.structs.replace(frame(rings, "a", 0, "close", 20, (64, 360)), rows=(96, 160))
+        ref = msgspec.structs.replace(frame(rings, "a", 0, "detect_fine", 20, (64, 360)), rows=(96, 160))
         (said,) = stage.process([ref])
         assert stage.counts == {"a": {"detector_frames": 1}}
         assert not stage._familiar["a"].news(np.zeros((360, 64), np.uint8), [])
@@ -146,8 +146,8 @@ def test_a_close_look_is_at_its_rows_and_leaves_what_glances_know_as_it_was() ->
 
 def test_what_may_start_no_text_is_no_news() -> None:
     rings = {"a": Ring.anonymous(4, 1 << 16)}
-    with DetectStage(Settings.load(overrides=["tracking.start_score=0.95"]), rings, OneRegion()) as stage:
-        (said,) = stage.process([frame(rings, "a", 0, "glance", 20)])
+    with DetectStage(Settings.load(overrides=["tracking.birth_score=0.95"]), rings, OneRegion()) as stage:
+        (said,) = stage.process([frame(rings, "a", 0, "detect_coarse", 20)])
     assert said.regions is None
 
 
@@ -170,14 +170,14 @@ def test_text_outside_of_regions_does_not_count_and_what_is_said_of_a_source_pas
 
 def test_of_some_rows_only_whole_regions_are_taken_and_stand_where_they_are_in_the_frame() -> None:
     class Band(OneRegion):
-        def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
             assert [frame.size for frame in frames] == [(64, 16)]
             assert [frame.u.shape for frame in frames] == [(8, 32)]
             quads = (rectangle(0, 0, 9, 5), rectangle(20, 4, 9, 5), rectangle(40, 11, 9, 5))
-            return [[Region(flat(quad), 0.9) for quad in quads]]
+            return [[Detection(to_flat(quad), 0.9) for quad in quads]]
 
     rings = {"a": Ring.anonymous(4, 1 << 16)}
     ref = msgspec.structs.replace(frame(rings, "a", 0, "detect", 20), rows=(8, 24))
     with DetectStage(Settings.load(), rings, Band()) as stage:
         (said,) = stage.process([ref])
-    assert [region.quad for region in said.regions] == [flat(rectangle(20, 12, 9, 5))]
+    assert [region.quad for region in said.regions] == [to_flat(rectangle(20, 12, 9, 5))]

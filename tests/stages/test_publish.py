@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
+from stream_ocr.bus.journal import open_journal
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
 from stream_ocr.events import TextEvent
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.journal import open_journal
-from stream_ocr.messages import Published, Reading, Readings, SourceChanged, Stamp, StreamClosed
-from stream_ocr.settings import Settings
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.publish import PublishStage
 from stream_ocr.store.reader import StoreReader
@@ -31,7 +31,7 @@ def reading(
     x: float = 20,
     start_x: float = 20,
 ) -> Reading:
-    quad, start_quad = flat(rectangle(x, 300, 200, 30)), flat(rectangle(start_x, 300, 200, 30))
+    quad, start_quad = to_flat(rectangle(x, 300, 200, 30)), to_flat(rectangle(start_x, 300, 200, 30))
     looks = looks if text else 0
     characters = (confidence,) * len(text)
     confidence = confidence if text else 0.0
@@ -73,8 +73,8 @@ def test_a_text_appears_and_ends() -> None:
     assert (ended.start, ended.end, ended.previous) == (-0.2, 0.1, None)
     assert appeared.polygon[0] == (20, 300), "where it was in its first frame"
     assert ended.polygon[0] == (50, 300), "where it was last"
-    assert (appeared.track, appeared.stream, appeared.size, appeared.clock) == (1, "clip.mp4", SIZE, "file")
-    assert appeared.characters == (0.95,) * 6
+    assert (appeared.track, appeared.stream, appeared.size, appeared.utc_source) == (1, "clip.mp4", SIZE, "file")
+    assert appeared.char_confidences == (0.95,) * 6
 
 
 def test_what_is_clear_is_said_at_the_first_look() -> None:
@@ -175,8 +175,8 @@ def test_a_text_that_was_covered_for_a_moment_ends_when_it_ends() -> None:
 
 def test_what_is_read_of_a_half_of_the_letters_of_a_text_is_no_text() -> None:
     whole = reading("MUSEUM")
-    half = structs.replace(reading("IUSEUM", track=2), quad=flat(rectangle(20, 314, 200, 16)))
-    line = structs.replace(reading("MUSEUM", track=3), quad=flat(rectangle(20, 325, 200, 30)))
+    half = structs.replace(reading("IUSEUM", track=2), quad=to_flat(rectangle(20, 314, 200, 16)))
+    line = structs.replace(reading("MUSEUM", track=3), quad=to_flat(rectangle(20, 325, 200, 30)))
     events = publish(*[[whole, half, line]] * 5)
     assert [(event.track, event.text) for event in events] == [(1, "MUSEUM"), (3, "MUSEUM")]
 
@@ -281,7 +281,7 @@ def test_a_row_of_dots_is_no_text() -> None:
 def test_one_wrong_letter_is_mended_though_the_mean_hardly_moves() -> None:
     def line(text: str, weakest: float) -> Reading:
         sure = (0.99,) * 8 + (weakest,)
-        return structs.replace(reading(text, 0.97), characters=sure)
+        return structs.replace(reading(text, 0.97), char_confidences=sure)
 
     events = publish(line("OPEN FILF", 0.8), line("OPEN FILE", 0.99))
     assert said(events) == [("appeared", "OPEN FILF"), ("updated", "OPEN FILE")]
@@ -348,7 +348,7 @@ def test_progress_is_told_though_nothing_happens() -> None:
     with stage:
         told = [m for m in stage.process(list(messages([[]] * 51))) if isinstance(m, Published)]
         closed = StreamClosed("clip.mp4", "end", 0.0, 2.04, {"frames": 51})
-        assert list(stage.close(closed)) == [closed.adding(sink_failures=0)]
+        assert list(stage.close(closed)) == [closed.with_counts(sink_failures=0)]
     assert [(message.frames, message.events) for message in told] == [(1 + n, ()) for n in (0, 13, 26, 39)]
     assert [message.time_s for message in told] == pytest.approx([0.0, 0.52, 1.04, 1.56])
 
@@ -377,7 +377,7 @@ def test_utc_comes_from_the_clock_of_the_frames() -> None:
             end_s = 4.12 if seq == 2 else None
             told += stage.process([Readings(stamp, SIZE, (reading("GATE 4", start_s=3.0, end_s=end_s),))])
     appeared, ended = (event for message in told for event in message.events)
-    assert (appeared.clock, ended.clock) == ("rtcp", "rtcp")
+    assert (appeared.utc_source, ended.utc_source) == ("rtcp", "rtcp")
     assert appeared.start_utc == ended.start_utc == datetime.fromtimestamp(1_700_000_000 - 1.0, UTC)
     assert appeared.end_utc is None
     assert ended.end_utc == datetime.fromtimestamp(1_700_000_000.12, UTC)
@@ -393,7 +393,7 @@ def test_changes_of_a_source_are_events_and_counted_with_the_others() -> None:
     with stage:
         told = [message for change in changes for message in stage.process([change])]
         (closed,) = stage.close(StreamClosed("gate", "interrupted", 0.0, 4.0, {}))
-    events = [event for message in told for event in message.sources]
+    events = [event for message in told for event in message.source_events]
     assert [event.kind for event in events] == ["source.up", "source.gap", "source.down"]
     assert [event.seq for event in events] == [0, 1, 2]
     assert [(event.start, event.end, event.frames) for event in events] == [

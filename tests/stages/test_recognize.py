@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Track, Tracks
-from stream_ocr.recognition.charset import DEFAULT
-from stream_ocr.recognition.ctc import NOTHING, Decoded, Transcribe
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import CropRef, Reading, Readings, Stamp, StreamClosed, Tracks, TrackState
+from stream_ocr.models.recognition.charset import DEFAULT
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.recognize import RecognizeStage
 
 TEXTS = ("", "GATE 4", "GATE A", "PLATFORM", "12:01", "12:02")
@@ -28,14 +28,14 @@ class Listed:
         self.confidence = confidence
         self.batches: list[int] = []
 
-    def read(self, crops: Sequence[np.ndarray], transcribe: Transcribe | None = None) -> list[Decoded]:
+    def read(self, crops: Sequence[np.ndarray], transcribe: DecodeFn | None = None) -> list[Decoded]:
         assert transcribe is None  # as no source has a vocabulary of its own
         self.batches.append(len(crops))
         assert all(crop.dtype == np.uint8 and np.ptp(crop) == 0 for crop in crops)
         return [self._decoded(TEXTS[crop[0, 0]]) for crop in crops]
 
     def _decoded(self, text: str) -> Decoded:
-        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NOTHING
+        return Decoded(text, self.confidence, (self.confidence,) * len(text)) if text else NO_TEXT
 
 
 class Reader:
@@ -56,13 +56,13 @@ class Reader:
         start_s: float = 0.0,
         end_s: float | None = None,
         height: float = 20,
-    ) -> Track:
+    ) -> TrackState:
         """A track; with a crop that shows a text where one is given."""
-        quad = flat(rectangle(10, 20, 100, height))
+        quad = to_flat(rectangle(10, 20, 100, height))
         crop = None if shows is None else self._crop(TEXTS.index(shows))
-        return Track(track, quad, view, start_s, quad, end_s, crop)
+        return TrackState(track, quad, view, start_s, quad, end_s, crop)
 
-    def read(self, *tracks: Track, stream: str = "clip") -> list[Reading]:
+    def read(self, *tracks: TrackState, stream: str = "clip") -> list[Reading]:
         """The readings of one more frame."""
         stamp = Stamp(stream, 0, next(self._seq), 0, (1, 25), 1, 0)
         (said,) = self.stage.process([Tracks(stamp, (640, 360), tracks)])
@@ -98,14 +98,19 @@ def texts(readings: Sequence[Reading]) -> list[str]:
 def test_a_crop_is_read_and_given_back(reader: Reader) -> None:
     track = reader.track("GATE 4", track=7, view=3, start_s=1.5)
     (reading,) = reader.read(track)
-    assert (reading.text, reading.confidence, reading.characters, reading.looks) == ("GATE 4", 0.8, (0.8,) * 6, 1)
-    assert (reading.track, reading.view, reading.start_s, reading.end_s) == (7, 3, 1.5, None)
+    assert (reading.text, reading.confidence, reading.char_confidences, reading.crops_read) == (
+        "GATE 4",
+        0.8,
+        (0.8,) * 6,
+        1,
+    )
+    assert (reading.track, reading.revision, reading.start_s, reading.end_s) == (7, 3, 1.5, None)
     assert (reading.quad, reading.start_quad) == (track.quad, track.start_quad)
 
 
 def test_a_track_that_was_not_read_yet_has_an_empty_reading(reader: Reader) -> None:
     (reading,) = reader.read(reader.track())
-    assert (reading.text, reading.confidence, reading.characters, reading.looks) == ("", 0.0, (), 0)
+    assert (reading.text, reading.confidence, reading.char_confidences, reading.crops_read) == ("", 0.0, (), 0)
 
 
 def test_the_best_reading_is_told_with_every_frame(reader: Reader) -> None:
@@ -124,7 +129,7 @@ def test_all_crops_of_a_frame_are_read_together_and_told_in_order(reader: Reader
 def test_looks_are_fused(reader: Reader) -> None:
     told = [reader.read(reader.track(text))[0] for text in ("GATE A", "GATE 4", "GATE 4")]
     assert [reading.text for reading in told] == ["GATE A", "GATE A", "GATE 4"]
-    assert [reading.looks for reading in told] == [1, 2, 3]
+    assert [reading.crops_read for reading in told] == [1, 2, 3]
 
 
 def test_the_picture_behind_a_text_is_told_once_where_it_is_wanted(reader: Reader, tmp_path: Path) -> None:
@@ -150,15 +155,15 @@ def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
     with reader.stage:
         told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
     assert reader.recognizer.batches == [1]
-    assert {(reading.text, reading.looks) for reading in told} == {("GATE 4", 1)}
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 1}
+    assert {(reading.text, reading.crops_read) for reading in told} == {("GATE 4", 1)}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 1, "second_readings": 0}
 
 
 def test_all_looks_are_read_where_that_is_wanted() -> None:
-    reader = Reader(0.99, "recognition.again=always")
+    reader = Reader(0.99, "recognition.reread=always")
     with reader.stage:
         told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
-    assert [reading.looks for reading in told] == [1, 2, 3, 4]
+    assert [reading.crops_read for reading in told] == [1, 2, 3, 4]
 
 
 def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> None:
@@ -166,7 +171,7 @@ def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> No
     reader.read(reader.track("12:01"))
     assert texts(reader.read(reader.track(view=1, start_s=1.0))) == [""]
     (reading,) = reader.read(reader.track("12:02", view=1, start_s=1.0))
-    assert (reading.text, reading.looks) == ("12:02", 1)
+    assert (reading.text, reading.crops_read) == ("12:02", 1)
 
 
 def test_the_end_of_a_text_is_told_with_its_reading_which_is_then_forgotten(reader: Reader) -> None:
@@ -199,4 +204,4 @@ def test_a_batch_of_frames_is_answered_frame_by_frame(reader: Reader) -> None:
 
 
 def test_a_stream_that_never_began_closes(reader: Reader) -> None:
-    assert reader.closed().counts == {"boxes": 9, "crops_read": 0}
+    assert reader.closed().counts == {"boxes": 9, "crops_read": 0, "second_readings": 0}

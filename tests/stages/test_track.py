@@ -6,28 +6,28 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.frames import byte_count, write
-from stream_ocr.geometry import flat, rectangle
-from stream_ocr.messages import (
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import byte_count, write_frame
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import (
     CropRef,
+    Detection,
     Detections,
     FrameRef,
-    Region,
     SlotRef,
     SourceChanged,
     Stamp,
     StreamClosed,
-    Track,
     Tracks,
+    TrackState,
 )
-from stream_ocr.runtime.ring import Ring
-from stream_ocr.settings import Settings
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.track import MOST_CROPS, TrackStage
-from stream_ocr.testing import grey
+from stream_ocr.testing import grey_frame
 
 SIZE = (640, 360)
 CROP_SIZE = (400, 32)
-SETTINGS = Settings.load(overrides=["tracking.start_score=0.6", "recognition.margin=0.1"])
+SETTINGS = Settings.load(overrides=["tracking.birth_score=0.6", "recognition.margin=0.1"])
 
 Box = tuple[int, int, int, int]
 
@@ -43,8 +43,8 @@ def picture(*texts: tuple[str, tuple[int, int]], size: tuple[int, int] = SIZE) -
     return luma, boxes
 
 
-def regions(boxes: Sequence[Box], score: float = 0.9) -> tuple[Region, ...]:
-    return tuple(Region(flat(rectangle(*box)), score) for box in boxes)
+def regions(boxes: Sequence[Box], score: float = 0.9) -> tuple[Detection, ...]:
+    return tuple(Detection(to_flat(rectangle(*box)), score) for box in boxes)
 
 
 class Follower:
@@ -64,17 +64,17 @@ class Follower:
         if luma is not None:
             claim = self.frames[stream].claim(timeout_s=0)
             assert claim is not None, "slots are given back frame by frame"
-            write(grey(luma), claim[1])
+            write_frame(grey_frame(luma), claim[1])
             slot = self.frames[stream].commit(claim[0])
             self.size = luma.shape[1], luma.shape[0]
         seq, self._count[stream] = self._count[stream], self._count[stream] + 1
-        look = "skip" if luma is None else "detect" if looked else "carry"
+        look = "skip" if luma is None else "detect" if looked else "track"
         return FrameRef(Stamp(stream, epoch, seq, seq, (1, 25), 1, 0), self.size, look, slot, True, damaged, False)
 
     def show(
         self,
         luma: np.ndarray | None,
-        found: Sequence[Region] | None = None,
+        found: Sequence[Detection] | None = None,
         *,
         stream: str = "clip",
         epoch: int = 0,
@@ -117,7 +117,7 @@ def follower() -> Iterator[Follower]:
     assert follower.crops.in_use == 0
 
 
-def last_of(said: Sequence[Tracks]) -> dict[int, Track]:
+def last_of(said: Sequence[Tracks]) -> dict[int, TrackState]:
     return {track.id: track for message in said for track in message.tracks}
 
 
@@ -191,7 +191,9 @@ def test_a_changed_text_is_read_again(follower: Follower) -> None:
     crops = []
     for n in range(10):
         said = follower.show(other, regions(boxes) if n % 5 == 0 else None)
-        crops += [(track.id, track.view, track.start_s) for m in said for track in m.tracks if track.crop is not None]
+        crops += [
+            (track.id, track.revision, track.start_s) for m in said for track in m.tracks if track.crop is not None
+        ]
         follower.give_back(said)
     assert crops == [(1, 1, pytest.approx(0.4))]
 

@@ -1,4 +1,4 @@
-"""Kills, damage and full disks: nothing that was committed is lost, and nothing crashes."""
+"""The store under kills, damage and full disks: no committed event is lost, and nothing crashes."""
 
 import os
 import random
@@ -27,7 +27,7 @@ while True:
 """
 
 
-def filled(path, count=3000):
+def fill(path, count=3000):
     writer = StoreWriter(path)
     writer.open()
     for n in range(0, count, 100):
@@ -35,26 +35,26 @@ def filled(path, count=3000):
     writer.close()
 
 
-def test_a_killed_writer_leaves_all_that_it_said_was_committed(tmp_path):
+def test_writer_loses_no_committed_event_when_killed(tmp_path):
     path = tmp_path / "events.db"
     for _ in range(3):
         writer = subprocess.Popen([sys.executable, "-c", WRITE, path], stdout=subprocess.PIPE)
         for _ in range(random.randint(1, 60)):
-            said = int(writer.stdout.readline())
+            committed = int(writer.stdout.readline())
         writer.kill()
-        said = max([said, *map(int, writer.stdout.read().split(b"\n")[:-1])])
+        committed = max([committed, *map(int, writer.stdout.read().split(b"\n")[:-1])])
         writer.wait()
         writer.stdout.close()
         with StoreReader(path) as reader:
             last = reader.last("gate")
-            assert last >= said
+            assert last >= committed
             assert [event.seq for event in reader.events()] == list(range(last + 1))
 
 
 @pytest.mark.parametrize("where", ["in the middle", "at the end", "cut off"])
-def test_a_damaged_store_is_repaired_and_kept_aside(tmp_path, where):
+def test_open_repairs_a_damaged_store_and_keeps_the_damaged_file(tmp_path, where):
     path = tmp_path / "events.db"
-    filled(path)
+    fill(path)
     with path.open("r+b") as file:
         size = path.stat().st_size
         if where == "cut off":
@@ -77,9 +77,9 @@ def test_a_damaged_store_is_repaired_and_kept_aside(tmp_path, where):
         assert [event.seq for event in reader.search(Query("after the repair"))] == [following]
 
 
-def test_a_wiped_head_is_a_store_that_begins_anew(tmp_path):
+def test_open_starts_a_new_store_after_a_zeroed_header(tmp_path):
     path = tmp_path / "events.db"
-    filled(path, 200)
+    fill(path, 200)
     with StoreReader(path) as reader:
         before = reader.id
     with path.open("r+b") as file:
@@ -92,23 +92,23 @@ def test_a_wiped_head_is_a_store_that_begins_anew(tmp_path):
         assert reader.id != before
 
 
-KILLED_WHILE_IT_MAKES_ROOM = """
+KILL_DURING_MAKE_ROOM = """
 import os, signal, sqlite3, sys
 from pathlib import Path
-from stream_ocr.store.retention import Limits, Retention
+from stream_ocr.store.retention import Retention, RetentionLimits
 path = Path(sys.argv[1])
 db = sqlite3.connect(path, isolation_level=None)
-retention = Retention(path, Limits())
+retention = Retention(path, RetentionLimits())
 retention.open(db)
 db.set_trace_callback(lambda sql: sql.startswith("DELETE FROM events") and os.kill(os.getpid(), signal.SIGKILL))
 retention.make_room(db)
 """
 
 
-def test_a_kill_while_room_is_made_leaves_every_event_findable(tmp_path):
+def test_kill_during_make_room_leaves_the_index_intact(tmp_path):
     path = tmp_path / "events.db"
-    filled(path, 400)
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_MAKES_ROOM, path], check=False)
+    fill(path, 400)
+    killed = subprocess.run([sys.executable, "-c", KILL_DURING_MAKE_ROOM, path], check=False)
     assert killed.returncode == -signal.SIGKILL
     with StoreReader(path) as reader:
         kept = [event.seq for event in reader.events()]
@@ -139,14 +139,14 @@ print("filled", writer.failing)
 if when_full == "refuse":
     assert not kept[-1] and writer.failing
     with StoreReader(disk / "events.db") as reader:
-        assert reader.last("gate") == seq - 21, "what was committed can be read"
+        assert reader.last("gate") == seq - 21, "committed events are readable"
     import subprocess
     subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
     time.sleep(1.1)
     assert writer.append([published_event(seq, durable=True)])
     assert not writer.failing
 else:
-    assert all(kept), "old events have made room"
+    assert all(kept), "old events were deleted"
 writer.close()
 with StoreReader(disk / "events.db") as reader:
     events = list(reader.events())
@@ -159,18 +159,18 @@ print("durable", sorted({event.durable for event in events}), "first", events[0]
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and util-linux to mount a small disk"
 )
 @pytest.mark.parametrize(
-    ("when_full", "size", "told"), [("refuse", "3m", "[False, True] first 0 "), ("forget_oldest", "16m", "[True] ")]
+    ("when_full", "size", "durable"), [("refuse", "3m", "[False, True] first 0 "), ("delete_oldest", "16m", "[True] ")]
 )
-def test_a_full_disk_stops_nobody(tmp_path, when_full, size, told):
+def test_writer_survives_a_full_disk(tmp_path, when_full, size, durable):
     (tmp_path / "disk").mkdir()
     (tmp_path / "run").write_text(ON_A_SMALL_DISK)
     program = ["unshare", "-m", "sh", tmp_path / "run", tmp_path / "disk", sys.executable, FILL, when_full, size]
-    ran = subprocess.run(program, capture_output=True, text=True, check=False)
-    if "Operation not permitted" in ran.stderr or "permission denied" in ran.stderr:
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr or "permission denied" in done.stderr:
         pytest.skip("this container may not mount a small disk")
-    assert ran.returncode == 0, ran.stderr
-    assert f"durable {told}" in ran.stdout
-    assert " lost 0" in ran.stdout
+    assert done.returncode == 0, done.stderr
+    assert f"durable {durable}" in done.stdout
+    assert " lost 0" in done.stdout
 
 
 READ_ONLY = """
@@ -196,14 +196,14 @@ writer.close()
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and util-linux to mount a small disk"
 )
-def test_a_disk_that_is_read_only_stops_nobody(tmp_path):
+def test_writer_survives_a_read_only_disk(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "run").write_text(READ_ONLY)
     program = ["unshare", "-m", "sh", tmp_path / "run", tmp_path / "disk", sys.executable, WRITE_ON_IT]
-    ran = subprocess.run(program, capture_output=True, text=True, check=False)
-    if "Operation not permitted" in ran.stderr or "permission denied" in ran.stderr:
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr or "permission denied" in done.stderr:
         pytest.skip("this container may not mount a small disk")
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[0] == "first 0 True 1"
-    assert "again 1 False 2" in ran.stdout
-    assert "events are not stored" in ran.stdout + ran.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "first 0 True 1"
+    assert "again 1 False 2" in done.stdout
+    assert "events are not stored" in done.stdout + done.stderr

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stream_ocr.geometry import rectangle
+from stream_ocr.core.geometry import rectangle
 from stream_ocr.tracking.kalman import BoxFilter
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stream_ocr.events import TextEvent
-from stream_ocr.sources.synthetic import Background, Scene, Text, clock, line, pictures, truth
-from stream_ocr.testing import follow
+from stream_ocr.synthetic.scene import BackgroundName, Scene, Text, clock, draw_frames, linear_path, truth
+from stream_ocr.testing import read_scripted
 
 FRAME_S = 0.04
 SIZE = (640, 360)
@@ -16,10 +16,10 @@ SIZE = (640, 360)
 
 def play(scene: Scene) -> list[TextEvent]:
     def grey() -> Iterator[tuple[float, np.ndarray]]:
-        for time, picture in pictures(scene):
+        for time, picture in draw_frames(scene):
             yield float(time), cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
-    return follow(grey(), truth(scene))
+    return read_scripted(grey(), truth(scene))
 
 
 def spans(events: list[TextEvent]) -> list[tuple[str, float, float]]:
@@ -51,7 +51,7 @@ def assert_same(found: list[tuple[str, float, float]], wanted: list[tuple[str, f
 
 
 @pytest.mark.parametrize("background", ["black", "static", "moving", "pan", "noise"])
-def test_subtitles_back_to_back_are_exact_to_the_frame(background: Background) -> None:
+def test_subtitles_back_to_back_are_exact_to_the_frame(background: BackgroundName) -> None:
     scene = Scene(
         (
             Text("The first of them", 0.6, 1.8, (320, 300), "middle", height=26),
@@ -66,7 +66,7 @@ def test_subtitles_back_to_back_are_exact_to_the_frame(background: Background) -
 
 
 @pytest.mark.parametrize("background", ["black", "moving", "noise"])
-def test_every_tick_of_a_clock_is_reported_at_its_frame(background: Background) -> None:
+def test_every_tick_of_a_clock_is_reported_at_its_frame(background: BackgroundName) -> None:
     scene = Scene(
         (Text(clock("09:59:56"), 0, 8, (30, 30), height=30, panel=(20, 20, 30), outline=None),),
         8.0,
@@ -79,7 +79,7 @@ def test_every_tick_of_a_clock_is_reported_at_its_frame(background: Background) 
 
 
 def test_a_text_that_moves_is_one_text() -> None:
-    scene = Scene((Text("PLATFORM 7", 0.4, 4.0, line(0.4, (20, 200), 4.0, (420, 120)), height=30),), 5.0, size=SIZE)
+    scene = Scene((Text("PLATFORM 7", 0.4, 4.0, linear_path(0.4, (20, 200), 4.0, (420, 120)), height=30),), 5.0, size=SIZE)
     events = play(scene)
     assert_same(spans(events), expected(scene), FRAME_S)
     start, end = events[0].polygon[0], events[-1].polygon[0]
@@ -89,7 +89,7 @@ def test_a_text_that_moves_is_one_text() -> None:
 
 def test_a_text_that_hurries_past_is_found_from_its_first_frame() -> None:
     scene = Scene(
-        (Text("EXPRESS", 1.0, 2.4, line(1.0, (10, 150), 2.4, (500, 160)), height=30),),
+        (Text("EXPRESS", 1.0, 2.4, linear_path(1.0, (10, 150), 2.4, (500, 160)), height=30),),
         3.0,
         size=SIZE,
         background="pan",
@@ -103,7 +103,7 @@ def test_lines_of_scrolling_credits_stay_apart() -> None:
             f"Credit line {n} of film",
             n * 0.8,
             n * 0.8 + 3,
-            line(n * 0.8, (160, 320), n * 0.8 + 3, (160, 10)),
+            linear_path(n * 0.8, (160, 320), n * 0.8 + 3, (160, 10)),
             height=24,
         )
         for n in range(5)
@@ -113,7 +113,7 @@ def test_lines_of_scrolling_credits_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("background", ["static", "moving"])
-def test_a_fade_is_one_text(background: Background) -> None:
+def test_a_fade_is_one_text(background: BackgroundName) -> None:
     scene = Scene(
         (Text("A day by the sea", 0.6, 3.6, (320, 150), "middle", height=40, fade_in_s=0.8, fade_out_s=0.8),),
         4.6,
@@ -128,13 +128,13 @@ def test_a_text_that_is_covered_for_a_moment_goes_on() -> None:
     cover = np.random.default_rng(0).integers(0, 255, (60, 400), dtype=np.uint8)
 
     def grey() -> Iterator[tuple[float, np.ndarray]]:
-        for time, picture in pictures(scene):
+        for time, picture in draw_frames(scene):
             luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
             if 1.5 <= time < 2.1:
                 luma[140:200, 120:520] = cover
             yield float(time), luma
 
-    assert_same(spans(follow(grey(), truth(scene))), expected(scene), FRAME_S)
+    assert_same(spans(read_scripted(grey(), truth(scene))), expected(scene), FRAME_S)
 
 
 def test_the_same_picture_again_costs_no_reading() -> None:

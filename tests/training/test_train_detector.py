@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from stream_ocr import weights
-from stream_ocr.detection.dbnet import DBNet
 from stream_ocr.errors import SettingsError, WeightsError
+from stream_ocr.models import weights
+from stream_ocr.models.detection.dbnet import DBNet
+from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.detector_config import Config, load_config
 from stream_ocr.training.detector_run import begin, parameter_groups, rate_share
-from stream_ocr.training.fonts import BUILT_IN
 from stream_ocr.training.train_detector import cool_down, main
 
 CONFIGS = Path(__file__).parents[2] / "configs/train"
@@ -46,7 +46,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_a_short_run_exports_loadable_weights(tmp_path: Path) -> None:
     figures = main(tiny(tmp_path), lambda _: None)
-    assert set(figures) == {"P", "R", "F", "F_iou", "score"}
+    assert set(figures) == {"P", "R", "F", "F_iou", "box_thresh"}
     entry, saved = weights.load_net("tiny", tmp_path / "weights")
     assert entry["kind"] == "detector"
     assert entry["preprocessing"]["shrink"] == 0.6

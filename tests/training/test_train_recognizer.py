@@ -6,10 +6,10 @@ import pytest
 import torch
 import yaml
 
-from stream_ocr import weights
-from stream_ocr.recognition.charset import Charset
-from stream_ocr.recognition.crnn import CRNN, normalise
-from stream_ocr.training.reading import accuracy, letters_and_digits
+from stream_ocr.evaluation.recognition_metrics import accuracy, letters_and_digits
+from stream_ocr.models import weights
+from stream_ocr.models.recognition.charset import Charset
+from stream_ocr.models.recognition.crnn import CRNN, normalise
 from stream_ocr.training.train_recognizer import ctc_loss, main, one_cycle, read_recipe, update_average
 
 SHIPPED = Path(__file__).parents[2] / "configs/train/recognizer.yaml"

@@ -1,0 +1,45 @@
+"""The picture behind an event, from where the event came from."""
+
+from base64 import b64decode
+from pathlib import Path
+
+import zmq
+
+from stream_ocr.bus import curve_keys, protocol
+from stream_ocr.errors import SubscribeError
+from stream_ocr.events import DECODE_ERRORS, Event
+
+
+def crop(
+    event: Event,
+    endpoint: str = f"tcp://127.0.0.1:{protocol.DEFAULT_PORT}",
+    *,
+    requests: str | None = None,
+    key: str | Path | None = None,
+    server_key: str | Path | None = None,
+    timeout_s: float = 5.0,
+) -> bytes | None:
+    """The picture (WebP) that the text of an event was read from; None where none is kept.
+
+    The other arguments are as of ``subscribe``. Raises SubscribeError, also when there is no answer in time.
+    """
+    where, ours = requests or protocol.requests_endpoint(endpoint), curve_keys.shown(key, server_key)
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.linger = 0
+        if ours is not None:
+            curve_keys.present(socket, *ours)
+        socket.maxmsgsize = protocol.MAX_REPLY_BYTES
+        socket.connect(where)
+        socket.send(protocol.encode(protocol.CropRequest(stream=event.stream, seq=event.seq)))
+        if not socket.poll(round(timeout_s * 1000)):
+            raise SubscribeError(f"{where} does not answer; are keys needed there?")
+        try:
+            reply = protocol.decode_reply(socket.recv())
+        except DECODE_ERRORS as error:
+            raise SubscribeError(f"{where} answers what is no reply: {error}.") from error
+    match reply:
+        case protocol.CropReply():
+            return None if reply.webp is None else b64decode(reply.webp)
+        case protocol.ErrorReply():
+            raise SubscribeError(f"{where} answers: {reply.reason}")
+    raise SubscribeError(f"{where} answers another question.")

@@ -1,0 +1,75 @@
+"""Base class and shared types of all groups of settings. Imports no other module of the package."""
+
+import re
+from datetime import time
+from pathlib import Path
+from typing import Annotated
+
+import regex
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+_TIME_OF_DAY_RANGE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+
+
+class ConfigModel(BaseModel):
+    """A group of settings. Instances are frozen; unknown names and non-finite numbers are rejected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _yaml_off(value: object) -> object:
+    return "off" if value is False else value
+
+
+OFF = BeforeValidator(_yaml_off)
+"""Accept an unquoted ``off``, which YAML 1.1 parses as False."""
+
+
+def _check_time_of_day_range(value: str) -> str:
+    if _TIME_OF_DAY_RANGE.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is not a range of times of day; write it like 06:00-22:30")
+    return value
+
+
+TimeOfDayRange = Annotated[str, AfterValidator(_check_time_of_day_range)]
+"""A range of times of day, such as 06:00-22:30. A range that ends before it starts passes midnight."""
+
+
+def in_time_range(hours: TimeOfDayRange, now: time) -> bool:
+    """Return True if a time of day lies in a range.
+
+    The end is exclusive. Equal start and end mean the whole day.
+    """
+    start, end = (int(bound[:2]) * 60 + int(bound[3:]) for bound in hours.split("-"))
+    minute = now.hour * 60 + now.minute
+    return start <= minute < end if start < end else minute >= start or minute < end
+
+
+class TextConstraints(ConfigModel):
+    """Restrict what the recogniser may read: to the words of a list, or to texts that match a pattern."""
+
+    lexicon: Path | None = Field(
+        None,
+        description="File with the expected words, one per line. A reading is replaced by the most probable word "
+        "within lexicon_distance; it is kept if no word is probable. null: no lexicon.",
+    )
+    lexicon_distance: int = Field(
+        2, ge=0, le=5, description="Maximum edit distance (in characters) between a reading and a word of the lexicon."
+    )
+    pattern: str | None = Field(
+        None,
+        description="Regular expression that the whole text must match. It cannot be combined with a lexicon. "
+        "null: no pattern.",
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None:
+            try:
+                regex.compile(pattern)
+            except regex.error as error:
+                raise ValueError(f"it is not a valid regular expression ({error})") from None
+            if info.data.get("lexicon") is not None:
+                raise ValueError("a lexicon is set, too; only one of the two can be used")
+        return pattern

@@ -1,0 +1,117 @@
+"""Settings of live sources: address, regions of interest, active hours."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+
+from stream_ocr.config.base import ConfigModel, TextConstraints, TimeOfDayRange, in_time_range
+from stream_ocr.config.urls import SourceUrl
+from stream_ocr.events.polygon import contains_point
+
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+RelativePolygon = Annotated[tuple[tuple[Fraction01, Fraction01], ...], Field(min_length=3)]
+"""Corners in fractions of the width and height of the picture."""
+SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
+
+
+class SourceSettings(TextConstraints):
+    """One camera, or a file that is played like one. Set exactly one of ``url``, ``url_env``, ``url_file``, ``path``.
+
+    A ``lexicon`` or ``pattern`` of a source replaces the one in ``recognition``.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    url: SourceUrl | None = Field(
+        None,
+        description="Address: rtsp, rtsps, http or https. Use url_env or url_file for an address with a password.",
+    )
+    url_env: str | None = Field(None, description="Name of an environment variable that contains the address.")
+    url_file: Path | None = Field(None, description="File that contains only the address.")
+    path: Path | None = Field(None, description="Local camera, such as /dev/video0, or video file.")
+    pace: Literal["live"] = Field("live", description="live: a video file is played in real time.")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="Transport of the RTSP media.")
+    regions: tuple[RelativePolygon, ...] = Field(
+        (),
+        description="Polygons; only text whose centre lies in one of them is read. Corners are [x, y] as fractions "
+        "(0–1) of the width and height of the picture. Empty: the whole picture.",
+    )
+    masks: tuple[RelativePolygon, ...] = Field(
+        (), description="Polygons; text whose centre lies in one of them is ignored. Corners as in regions."
+    )
+    max_fps: float | None = Field(
+        None, gt=0, description="Maximum detector runs per second for this source. null: detection.max_fps."
+    )
+    active: tuple[TimeOfDayRange, ...] = Field(
+        (),
+        description="Ranges of local time, such as 07:00-19:30, in which the source is read. Empty: always.",
+    )
+    _address: SourceUrl | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _resolve(self) -> Self:
+        given = [name for name in ("url", "url_env", "url_file", "path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"a source has exactly one of url, url_env, url_file and path, not {' and '.join(given) or 'none'}"
+            )
+        if self.path is not None and "://" in str(self.path).replace(":/", "://"):
+            raise ValueError("this is an address; write it under url instead of path")
+        if self.url is not None:
+            self._address = self.url
+        elif self.url_env is not None:
+            if self.url_env not in os.environ:
+                raise ValueError(
+                    f"the environment variable {self.url_env}, which should contain the address, is not set"
+                )
+            self._address = SourceUrl(os.environ[self.url_env].strip())
+        elif self.url_file is not None:
+            try:
+                self._address = SourceUrl(self.url_file.read_text(encoding="utf-8").strip())
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{self.url_file}, which should contain the address, cannot be read") from error
+        return self
+
+    @property
+    def address(self) -> SourceUrl | None:
+        """Return the address from ``url``, ``url_env`` or ``url_file``; None for a path."""
+        return self._address
+
+    def includes(self, point: tuple[float, float]) -> bool:
+        """Return True if text at a point, in fractions of the width and height, is read."""
+        included = not self.regions or any(contains_point(polygon, point) for polygon in self.regions)
+        return included and not any(contains_point(polygon, point) for polygon in self.masks)
+
+    def is_active(self, now: datetime) -> bool:
+        """Return True if the source is read at a local time."""
+        return not self.active or any(in_time_range(hours, now.time()) for hours in self.active)
+
+
+class LiveSettings(ConfigModel):
+    """Timeouts and reconnection of live sources."""
+
+    connect_timeout_s: float = Field(
+        5.0, gt=0, description="Time in seconds in which a source must answer a connection attempt."
+    )
+    read_timeout_s: float = Field(
+        2.0,
+        gt=0,
+        description="Socket timeout in seconds. A source that sends no data is down after at most twice this time.",
+    )
+    frame_timeout_s: float = Field(
+        8.0,
+        gt=0,
+        description="A source that sends no frame for this many seconds is down, even if it sends other data.",
+    )
+    max_latency_s: float = Field(
+        1.0, gt=0, description="Maximum frame age in seconds; older frames are dropped and counted."
+    )
+    min_backoff_s: float = Field(
+        0.25, gt=0, description="Delay in seconds before the first reconnection attempt; it doubles with each failure."
+    )
+    max_backoff_s: float = Field(
+        30.0, gt=0, description="Maximum delay in seconds between attempts; also used after a wrong password or path."
+    )

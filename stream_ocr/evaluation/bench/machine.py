@@ -1,0 +1,29 @@
+"""What figures were measured on."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stream_ocr.models.devices import usable_cores
+
+
+def machine_info() -> dict[str, Any]:
+    """The machine, and how busy it is with other things: ask before the measurement, and for ``load_average`` after it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": usable_cores(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_at_the_start": load_average(),
+    }
+
+
+def load_average() -> float:
+    """Programs that want to run, on average of the last minute."""
+    return round(psutil.getloadavg()[0], 2)

@@ -1,0 +1,49 @@
+"""Constants of the metrics. They define what is counted, so changing one changes all scores."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationThresholds:
+    """Thresholds of matching and of the benchmark's baselines; chosen by hand where no source is given."""
+
+    # Events against a truth file
+    word_min_iou: float = 0.5
+    """Least temporal IoU of a predicted and a true word that match."""
+    line_min_overlap: float = 0.25
+    """Share of a true line's time for which a text must be present to count in its character error rate."""
+    together_min_overlap: float = 0.5
+    """Texts are pieces of one line if they are present for more than this share of the longest piece's time."""
+
+    # Detections against labelled quads
+    min_iou: float = 0.5
+    """Least IoU of a one-to-one match; ICDAR 2015."""
+    ignored_min_overlap: float = 0.5
+    """A detection of which more than this share lies in "don't care" truth is not counted; with IoU matching."""
+    area_recall: float = 0.8
+    """DetEval: share of a true quad that must be covered (Wolf and Jolion)."""
+    area_precision: float = 0.4
+    """DetEval: share of a detected quad that must be covered (Wolf and Jolion)."""
+    split_credit: float = 0.8
+    """DetEval: credit for a line detected in pieces, and for each of the pieces; 1 for everything else."""
+
+    # Confidences
+    calibration_bins: int = 15
+    """Bins of the expected calibration error, of equal width."""
+
+    # Benchmarks
+    min_clip_side_px: int = 128
+    """Smallest side of a generated clip."""
+    min_clip_s: float = 2.0
+    """Shortest generated clip, in seconds."""
+    memory_interval_s: float = 0.25
+    """Interval between samples of a contestant's memory, in seconds."""
+    rapidocr_fps: int = 5
+    """Frames a second that the RapidOCR baseline reads."""
+    rapidocr_min_iou: float = 0.5
+    """Least IoU at which the RapidOCR baseline takes two boxes for the same text."""
+    rapidocr_min_similarity: float = 0.8
+    """Least ``difflib`` ratio at which the RapidOCR baseline takes two readings for the same text."""
+
+
+THRESHOLDS = EvaluationThresholds()

@@ -1,0 +1,58 @@
+"""Structured logs on standard error: readable text on a terminal, JSON lines otherwise."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.urls import Scrubber
+
+
+def configure(settings: Settings, **context: str) -> None:
+    """Configure the logs of this process. ``context``, such as stage and worker, is added to every line.
+
+    Passwords of sources are redacted in every line.
+    """
+    logs, scrub = settings.logs, settings.scrubber
+    is_console = logs.style == "console" or (logs.style == "auto" and sys.stderr.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if is_console
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**context)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            lambda _logger, _method, line: _redact(line, scrub),
+            renderer,
+            lambda _logger, _method, text: scrub(str(text)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[logs.level.upper()]),
+        logger_factory=_to_stderr,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _to_stderr(*_names: str) -> structlog.WriteLogger:
+    # Looked up for every line, because a progress bar replaces sys.stderr while it is visible.
+    return structlog.WriteLogger(sys.stderr)
+
+
+def _redact(value: Any, scrub: Scrubber) -> Any:
+    """Return a value without secrets. Must run before rendering, which may escape characters of a secret."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {_redact(key, scrub): _redact(inner, scrub) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact(inner, scrub) for inner in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    return scrub(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value))

@@ -1,0 +1,83 @@
+"""Export of the built-in networks: as ONNX for other programs, and in the formats that run fastest on a CPU here."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from stream_ocr.errors import WeightsError
+from stream_ocr.models import builtin, weights
+from stream_ocr.models.backends import mnn
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 17
+"""ONNX operator set of the exported files."""
+
+_INPUT, _OUTPUT = "x", "p"
+
+
+def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
+    """Write ``NAME.onnx`` and ``NAME.json`` (the manifest's entry) of every network; yield the paths of the models.
+
+    weights_folder: where the weights are; by default those of the package.
+
+    Input ``x`` is (B, C, H, W) float32, prepared as the entry's ``preprocessing`` says: RGB and multiples of 32 for
+    detectors, grey and 32 pixels high for recognisers. Output ``p``: probabilities (B, H/2, W/2) of text, or (B, T, C)
+    of characters with the blank first. Batch, height and width are dynamic.
+
+    If ``folder`` is that of the weights, write the formats used on CPUs (``presets.pick_backend``) instead: recognisers
+    as ONNX, detectors for MNN, with their checksums in the manifest. Raise WeightsError.
+    """
+    if find_spec("onnx") is None:
+        raise WeightsError("Exporting to ONNX needs onnx, which is not installed; pip install 'stream-ocr[export]'.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be created ({error.strerror}); name another folder.") from error
+    in_place = folder.resolve() == (weights_folder or weights.weights_folder()).resolve()
+    for name in sorted(weights.manifest(weights_folder)):
+        entry, net = builtin.load_net(name, weights_folder)
+        recognizer = entry["kind"] == "recognizer"
+        file_format: weights.ExportFormat = "mnn" if in_place and not recognizer else "onnx"
+        path = folder / f"{name}.{file_format}"
+        if file_format == "mnn":
+            with TemporaryDirectory() as temporary:
+                _write(net, onnx := Path(temporary, f"{name}.onnx"), recognizer=recognizer)
+                mnn.convert(onnx, path)
+        else:
+            _write(net, path, recognizer=recognizer)
+        if in_place:
+            weights.update_entry(name, {f"{file_format}_sha256": weights.sha256(path)}, weights_folder)
+        else:
+            text = json.dumps(entry, indent=2, ensure_ascii=False)
+            path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        yield path
+
+
+def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:
+    import torch
+
+    if recognizer:
+        example, output_axes = torch.zeros(2, 1, 32, 96), {0: "B", 1: "T"}
+        input_axes = {0: "B", 3: "W"}
+    else:
+        example, output_axes = torch.zeros(2, 3, 64, 96), {0: "B", 1: "h", 2: "w"}
+        input_axes = {0: "B", 2: "H", 3: "W"}
+    with warnings.catch_warnings():
+        # The exporter of torch 2.9 and later needs extra packages and fixes the length of a recurrent layer.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (example,),
+            str(path),
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            dynamic_axes={_INPUT: input_axes, _OUTPUT: output_axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )

@@ -1,0 +1,167 @@
+"""Preprocessing of line crops: resizing, splitting of long lines, joining of their readings. Free of torch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from stream_ocr.models.recognition.ctc import Decoded, make_decoded
+from stream_ocr.models.recognition.input_sizes import ASPECT, CONTRAST_FLOOR, HEIGHT, WIDTHS, width_for
+from stream_ocr.models.recognition.thresholds import THRESHOLDS
+
+ModelInput = tuple[np.ndarray, int]
+"""A grey crop (H, W) uint8, and the input width in pixels to which it is resized."""
+
+
+class LineResizer(Protocol):
+    """Resizes line crops to the inputs of a recogniser network."""
+
+    @property
+    def height(self) -> int:
+        """Height of the input, in pixels."""
+        ...
+
+    @property
+    def max_aspect(self) -> float:
+        """Width of the longest line that is read in one piece, in heights."""
+        ...
+
+    def input_width(self, crop: np.ndarray) -> int:
+        """Return the width of the input for a crop, in pixels."""
+        ...
+
+    def retry_input(self, crop: np.ndarray) -> ModelInput | None:
+        """Return the input for a second attempt at an unsure crop, or None if there is none that helps."""
+        ...
+
+    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
+        """Return the network's input (B, C, height, width) float32 for crops of one input width."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaddingResizer:
+    """Keeps the aspect of lines and pads them on the right by ``margin`` pixels or more; values -1 to 1, padding 0.
+
+    PP-OCR models are trained so. Without the margin they misread the last character.
+    """
+
+    height: int
+    widths: tuple[int, ...]
+    channels: int = 3
+    margin: int = 16
+
+    @property
+    def max_aspect(self) -> float:
+        return (self.widths[-1] - self.margin) / self.height
+
+    def input_width(self, crop: np.ndarray) -> int:
+        needed = self._scaled_width(crop) + self.margin
+        return next((width for width in self.widths if width >= needed), self.widths[-1])
+
+    def retry_input(self, crop: np.ndarray) -> ModelInput | None:  # noqa: ARG002 - no second input is known to help
+        return None
+
+    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
+        x_BCHW = np.zeros((len(crops), self.channels, self.height, width), dtype=np.float32)
+        for x_CHW, crop in zip(x_BCHW, crops, strict=True):
+            used = min(self._scaled_width(crop), width - self.margin)
+            interpolation = cv2.INTER_AREA if crop.shape[0] > self.height else cv2.INTER_LINEAR
+            resized = cv2.resize(crop, (used, self.height), interpolation=interpolation)
+            x_CHW[:, :, :used] = resized.astype(np.float32) / 127.5 - 1.0
+        return x_BCHW
+
+    def _scaled_width(self, crop: np.ndarray) -> int:
+        return max(1, round(crop.shape[1] * self.height / crop.shape[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class StretchingResizer:
+    """Stretches lines to the nearest of a few widths and never pads them, as the built-in network was trained."""
+
+    height: int = HEIGHT
+    max_aspect: float = WIDTHS[-1] / ASPECT / HEIGHT
+
+    def input_width(self, crop: np.ndarray) -> int:
+        return width_for(crop.shape[0], crop.shape[1])
+
+    def retry_input(self, crop: np.ndarray) -> ModelInput | None:
+        """Return the crop trimmed on every side, and a wider input for it; None for a crop too small to trim."""
+        height, width = crop.shape
+        if min(crop.shape) <= THRESHOLDS.retry_min_side_px:
+            return None
+        edge = round(THRESHOLDS.retry_trim_ratio * height)
+        trimmed = crop[edge : height - edge, edge : width - edge]
+        return trimmed, width_for(trimmed.shape[0], round(trimmed.shape[1] * THRESHOLDS.retry_stretch))
+
+    def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
+        return normalise_batch(np.stack([resize_line(crop, width) for crop in crops]))
+
+
+def resize_line(crop_HW: np.ndarray, width: int | None = None) -> np.ndarray:
+    """Return a grey crop resized to (32, ``width``) uint8; the width defaults to that of ``width_for``."""
+    height = crop_HW.shape[0]
+    size = (width or width_for(*crop_HW.shape[:2]), HEIGHT)
+    if crop_HW.shape[:2] == (size[1], size[0]):
+        return crop_HW
+    shrinks, grows = height > THRESHOLDS.area_min_scale * HEIGHT, height < HEIGHT
+    return cv2.resize(
+        crop_HW, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if grows else cv2.INTER_LINEAR
+    )
+
+
+def normalise_batch(crops_BHW: np.ndarray) -> np.ndarray:
+    """Normalise crops of one width, 0 to 255, to (B, 1, H, W) float32, as ``crnn.normalise`` does."""
+    x_BHW = crops_BHW.astype(np.float32)
+    mean, deviation = x_BHW.mean(axis=(1, 2), keepdims=True), x_BHW.std(axis=(1, 2), keepdims=True)
+    return np.asarray((x_BHW - mean) / (deviation + CONTRAST_FLOOR))[:, None]
+
+
+def split_line(crop: np.ndarray, max_aspect: float) -> Iterator[tuple[np.ndarray, bool]]:
+    """Cut a crop (H, W) where its contrast is lowest, into pieces of at most ``max_aspect`` times their height.
+
+    Yield (piece, whether a space precedes it); nothing for crops with a side of less than two pixels. Raise ValueError
+    for a crop that is not grey.
+    """
+    if crop.ndim != 2:
+        raise ValueError(f"a crop has the shape (height, width), but this one has {crop.shape}")
+    height, width = crop.shape
+    if height < 2 or width < 2:
+        return
+    limit = max(2, int(max_aspect * height))
+    if width <= limit:
+        yield crop, False
+        return
+    gap = max(1, round(THRESHOLDS.gap_height_ratio * height))
+    contrast_W = np.abs(np.diff(crop.astype(np.float32), axis=0)).mean(axis=0)
+    contrast_W += np.abs(np.gradient(crop.astype(np.float32), axis=1)).mean(axis=0)
+    contrast_W = cv2.blur(contrast_W[None], (gap, 1), borderType=cv2.BORDER_REPLICATE)[0]
+    space_contrast = THRESHOLDS.gap_contrast_ratio * np.median(contrast_W)
+    start, after_space = 0, False
+    while width - start > limit:
+        cut = start + limit // 2 + int(np.argmin(contrast_W[start + limit // 2 : start + limit]))
+        yield crop[:, start:cut], after_space
+        start, after_space = cut, bool(contrast_W[cut] < space_contrast)
+    if width - start >= 2:
+        yield crop[:, start:], after_space
+
+
+def join_readings(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
+    """Join the readings of the pieces of a line, each with whether a space precedes it, and strip the result.
+
+    An inserted space is as sure as the less sure of its neighbours.
+    """
+    text = ""
+    confidences: list[float] = []
+    for piece, after_space in pieces:
+        if not piece.text:
+            continue
+        if after_space and text:
+            text += " "
+            confidences.append(min(confidences[-1], piece.char_confidences[0]))
+        text += piece.text
+        confidences += piece.char_confidences
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return make_decoded(text[begin:end], confidences[begin:end])

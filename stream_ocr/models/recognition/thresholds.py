@@ -1,0 +1,63 @@
+"""Tuning values of text recognition."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionThresholds:
+    """Thresholds around the recogniser network; chosen by hand where nothing else is said."""
+
+    # Resizing
+    area_min_scale: float = 1.4
+    """Crops taller than this many times the input height are shrunk by area averaging, others by interpolation."""
+
+    # Second attempt at an unsure line
+    retry_min_confidence: float = 0.3
+    """A reading below this confidence is not retried: another input seldom helps."""
+    retry_max_confidence: float = 0.85
+    """A reading from this confidence on is not retried."""
+    retry_trim_ratio: float = 0.05
+    """The retry trims this share of the crop's height from every side."""
+    retry_stretch: float = 1.18
+    """The retry makes the input this many times as wide."""
+    retry_min_side_px: int = 12
+    """Crops with a side of up to this many pixels are too small to trim and are not retried."""
+
+    # Splitting of lines that are too long for one input
+    gap_height_ratio: float = 0.3
+    """Width of the space between words, relative to the height of the line."""
+    gap_contrast_ratio: float = 0.35
+    """A cut counts as a space when its contrast is below this share of the line's median contrast."""
+
+    # Beam search and patterns
+    beam_min_probability: float = 1e-4
+    """Classes below this probability are not tried at a step, unless they are among its best."""
+    beam_min_classes: int = 8
+    """So many of the best classes of a step are always tried."""
+    pattern_min_beam: int = 16
+    """Least beam width while readings must match a pattern."""
+
+    # Lexicon
+    lexicon_max_candidates: int = 256
+    """Words that are scored for one reading; the nearest by edit distance."""
+    lexicon_max_length: int = 64
+    """Longest word of a lexicon, in characters; longer ones are never read."""
+    lexicon_max_log_loss: float = 5.0
+    """How much less probable, in natural logarithms, a word may be than what was read and still replace it: 150 times.
+    Tuned on labelled word crops (benchmarks/transcription.py): more gains nothing where the word is in the list, and
+    ruins what is not."""
+
+    # Prior for spaces, tuned on generated lines (see ``apply_space_prior``)
+    space_boost: float = 4.0
+    """Factor on the probability of a space where the letters are no farther apart than usual."""
+    space_boost_per_gap: float = 4.0
+    """Growth of that factor's logarithm for each further usual distance."""
+    space_max_gap: float = 1.6
+    """Largest distance that counts, in usual distances; beyond it a letter was most likely missed."""
+    narrow_char_width: float = 0.55
+    """Width of narrow characters, such as i, relative to other letters."""
+    wide_char_width: float = 1.35
+    """Width of wide characters, such as m, relative to other letters."""
+
+
+THRESHOLDS = RecognitionThresholds()

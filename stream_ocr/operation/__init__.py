@@ -1,1 +1,0 @@
-"""A run of cameras: what holds it, watches it, and tells how it is."""

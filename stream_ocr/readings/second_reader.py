@@ -1,0 +1,141 @@
+"""Second reader: what the built-in recogniser is unsure of, or cannot spell, a stronger and slower one reads as well.
+
+Both confidences are calibrated on the same crops, so they can be compared, and the surer reading wins.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.models import presets, zoo
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
+from stream_ocr.models.recognition.decoding import source_decoders
+from stream_ocr.models.recognition.recognizer import Recognizer
+from stream_ocr.readings.similarity import without_spaces
+
+
+@dataclass(frozen=True, slots=True)
+class SecondReaderThresholds:
+    """Tuned on 3,208 real word and line crops that the recogniser was not trained on: ICDAR 2015 and IIIT5K
+    (validation parts), ICDAR 2003, SVT, number plates, SROIE; docs/decisions/0020."""
+
+    min_certainty: float = 0.9
+    """Probability that a whole text is right, above which the first reading stands alone."""
+    temperature: float = 1.4
+    """Of the second reader's confidences beside the built-in ones; alone it has that of its preset."""
+
+
+class Crop(NamedTuple):
+    """A rectified text: grey pixels (H, W) uint8, and the margin round its box, in box heights."""
+
+    pixels: np.ndarray
+    margin: float
+
+
+class Readers:
+    """The recognisers of a run: the first reads every crop, the second what the first is unsure of.
+
+    first_margin: margin in box heights that the first wants; None: whatever crops have. load_second: returns the second
+    reader when it is needed for the first time, which spares the start of a run and runs without unsure texts.
+    """
+
+    def __init__(
+        self,
+        first: Recognizer,
+        settings: Settings,
+        *,
+        first_margin: float | None = None,
+        load_second: Callable[[], Recognizer] | None = None,
+        thresholds: SecondReaderThresholds | None = None,
+    ) -> None:
+        self.first = first
+        self._first_margin = first_margin
+        self._load_second, self._second = load_second, None if load_second else first
+        self._thresholds = thresholds or SecondReaderThresholds()
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Take over other lexicons and patterns of sources. Raises SettingsError."""
+        self._settings = settings
+        self._temperature = settings.recognition.temperature or 1.0
+        self._first_modes = source_decoders(settings, self.first.charset)
+        self._second_modes: Mapping[str, DecodeFn] | None = None
+
+    def read(self, crops: Sequence[Crop], stream: str = "") -> tuple[list[Decoded], int]:
+        """Return a reading of each crop, and how many of them the second reader read as well.
+
+        stream: its lexicon or pattern holds; by default that of the settings.
+        """
+        pixels = [trimmed(crop, self._first_margin) for crop in crops]
+        readings = self.first.read(pixels, self._first_modes.get(stream))
+        if self._load_second is None:
+            return readings, 0
+        unsure = [i for i, reading in enumerate(readings) if self._certainty(reading) < self._thresholds.min_certainty]
+        if unsure:
+            second = self._loaded_second()
+            modes = self._second_modes or {}
+            others = second.read([crops[i].pixels for i in unsure], modes.get(stream))
+            for i, other in zip(unsure, others, strict=True):
+                readings[i] = self._surer(readings[i], self._rescaled(other))
+        return readings, len(unsure)
+
+    def _loaded_second(self) -> Recognizer:
+        if self._second is None:
+            assert self._load_second is not None
+            self._second = self._load_second()
+        if self._second_modes is None:
+            self._second_modes = source_decoders(self._settings, self._second.charset)
+        return self._second
+
+    def _certainty(self, reading: Decoded) -> float:
+        return text_confidence(calibrate(reading.char_confidences, self._temperature)) if reading.text else 0.0
+
+    def _rescaled(self, reading: Decoded) -> Decoded:
+        """Return the reading with confidences as the first recogniser would give them, for all that follows."""
+        ratio = self._thresholds.temperature / self._temperature
+        return make_decoded(reading.text, calibrate(reading.char_confidences, ratio)) if reading.text else reading
+
+    def _surer(self, first: Decoded, second: Decoded) -> Decoded:
+        if without_spaces(first.text) == without_spaces(second.text):
+            return first if not first.text else _agreed(first, second)  # the first is the better one at spaces
+        return second if self._certainty(second) > self._certainty(first) else first
+
+
+def load_readers(settings: Settings) -> Readers:
+    """Return the recognisers that these settings select, ready to run. Raises WeightsError and DeviceError."""
+    preset = presets.select_preset(settings)
+    uses_preset_margin = settings.recognition.margin == preset.crop_margin  # else the settings give one for all
+    return Readers(
+        zoo.load_recognizer(settings),
+        settings,
+        first_margin=preset.recognizer.margin if uses_preset_margin else None,
+        load_second=partial(zoo.load_second_reader, settings) if preset.second_reader else None,
+    )
+
+
+def _agreed(first: Decoded, second: Decoded) -> Decoded:
+    """Return the first reading; each of its letters is as sure as the surer reader says."""
+    others = iter([sure for c, sure in zip(second.text, second.char_confidences, strict=True) if not c.isspace()])
+    return make_decoded(
+        first.text,
+        [
+            sure if c.isspace() else max(sure, next(others))
+            for c, sure in zip(first.text, first.char_confidences, strict=True)
+        ],
+    )
+
+
+def trimmed(crop: Crop, margin: float | None) -> np.ndarray:
+    """Return the pixels of a crop with a smaller margin, in box heights; None, or a larger one, changes nothing."""
+    if margin is None or margin >= crop.margin:
+        return crop.pixels
+    height, width = crop.pixels.shape
+    edge = round(height * (crop.margin - margin) / (1 + 2 * crop.margin))
+    if not edge or width <= 2 * edge + 1:
+        return crop.pixels
+    return crop.pixels[edge : height - edge, edge : width - edge]

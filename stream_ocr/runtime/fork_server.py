@@ -1,0 +1,143 @@
+"""The fork server process: ``python -m stream_ocr.runtime.fork_server FD PID``. See ``fork_client``."""
+
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import NoReturn
+
+from stream_ocr.runtime.fork_client import MAX_FDS
+
+_PR_SET_PDEATHSIG = 1
+_MAX_REQUEST_BYTES = 65536
+_PRELOADED = (
+    "runtime.worker",
+    *(f"stages.{name}" for name in ("decode_file", "decode_live", "detect", "recognize", "publish")),
+)
+"""Modules that workers share. Not ``stages.track``: scipy takes longer to import than all others together. Not
+onnxruntime: it would start a thread."""
+
+
+def main() -> None:
+    """Fork a worker for each request, report the exit code of each, and end with the program."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    _die_with_parent(int(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
+    _preload()
+    Server(channel).serve()
+
+
+def _preload() -> None:
+    """Import what workers need. What is missing is reported by the worker that needs it."""
+    gc.disable()
+    import cv2
+    from setproctitle import setproctitle
+
+    cv2.setNumThreads(1)
+    setproctitle("stream-ocr: forks")
+    for module in _PRELOADED:
+        with suppress(ImportError):
+            import_module(f"stream_ocr.{module}")
+    gc.freeze()  # collections must not touch, and thereby copy, what all share
+    gc.enable()
+
+
+class Server:
+    """Forks, and reports how its children end."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._children: dict[int, tuple[int, int]] = {}  # by pidfd: process id, descriptor for the exit code
+        self._poller = select.poll()
+        self._poller.register(channel, select.POLLIN)
+
+    def serve(self) -> None:
+        """Serve requests until the program closes the channel."""
+        while True:
+            for fd, _ in self._poller.poll():
+                if fd in self._children:
+                    self._reap(fd)
+                elif fds := self._receive_request():
+                    self._fork(fds)
+                else:
+                    return
+
+    def _receive_request(self) -> dict[int, int]:
+        """Return file descriptors by their numbers in the program; none once the program has ended."""
+        received: list[int] = []
+        numbers: list[int] = []
+        while not numbers or len(received) < len(numbers):
+            request, fds, _, _ = socket.recv_fds(self._channel, _MAX_REQUEST_BYTES, MAX_FDS)
+            if not request:
+                return {}
+            numbers = json.loads(request)
+            received += fds
+        return dict(zip(numbers, received, strict=True))
+
+    def _fork(self, fds: Mapping[int, int]) -> None:
+        stdin, reply, *others = fds
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(server, fds[stdin], fds[reply], {number: fds[number] for number in others})
+        for number in (stdin, *others):
+            os.close(fds[number])
+        with suppress(ProcessLookupError):  # it died at once
+            os.setpgid(pid, pid)
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = pid, fds[reply]
+        self._poller.register(pidfd, select.POLLIN)
+        _write_number(fds[reply], pid)
+
+    def _become_worker(self, server: int, stdin: int, reply: int, fds: Mapping[int, int]) -> NoReturn:
+        _die_with_parent(server)
+        self._channel.close()
+        for pidfd, (_, siblings_reply) in self._children.items():
+            os.close(pidfd)
+            os.close(siblings_reply)
+        os.close(reply)
+        os.dup2(stdin, 0)
+        os.close(stdin)
+        from stream_ocr.runtime import worker
+
+        code = 1
+        try:
+            worker.main(fds)
+        except SystemExit:  # asked to stop just after it had ended
+            code = 0
+        except BaseException:  # noqa: BLE001 no exception may reach the server's own loop
+            traceback.print_exc()
+        os._exit(code)
+
+    def _reap(self, pidfd: int) -> None:
+        pid, reply = self._children.pop(pidfd)
+        self._poller.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        _write_number(reply, os.waitstatus_to_exitcode(status))
+        os.close(reply)
+
+
+def _write_number(fd: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # the program has closed its end
+        os.write(fd, b"%d\n" % number)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A run over cameras: pipeline, reload of settings, health, metrics, preview."""

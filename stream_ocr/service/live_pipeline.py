@@ -1,0 +1,222 @@
+"""Run over cameras: a process per stage, and one for each camera."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import structlog
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Published, StreamClosed
+from stream_ocr.errors import SettingsError, StreamOcrError
+from stream_ocr.events import Event
+from stream_ocr.models import presets
+from stream_ocr.runtime import topology
+from stream_ocr.runtime.counters import RunCounters
+from stream_ocr.runtime.live_supervisor import LiveSupervisor
+from stream_ocr.runtime.shm_ring import Ring
+from stream_ocr.runtime.thresholds import THRESHOLDS as RUNTIME
+from stream_ocr.runtime.topology import Process, RingSize, Topology
+from stream_ocr.service import health, reload
+from stream_ocr.service.camera_status import Camera
+from stream_ocr.service.http import Response, StatusServer
+from stream_ocr.service.metrics import Metrics
+from stream_ocr.service.preview import Preview
+from stream_ocr.service.reload import ConfigFile
+from stream_ocr.service.systemd import Notifier
+from stream_ocr.sinks import open_sinks
+from stream_ocr.stages.base import frame_ring
+
+log = structlog.get_logger(__name__)
+
+
+class LivePipeline:
+    """Reads the sources of the settings until ``stop``.
+
+        with LivePipeline.load("configs/live.yaml") as pipeline:
+            for event in pipeline.events():
+                ...
+
+    Iterate ``events`` in the thread that entered the pipeline: the iteration watches the workers. cameras: status of
+    each. preview: their latest frames.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sinks: Sequence[str | Path] = (),
+        *,
+        config: Path | None = None,
+        overrides: Sequence[str] = (),
+    ) -> None:
+        """sinks: paths to which events are written, in addition to the sinks of the settings.
+
+        config: file of the settings. It is locked during the run and read again when it changes. overrides:
+        "name=value" settings that take precedence over it. Raise SettingsError and SinkError.
+        """
+        if not settings.sources:
+            raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
+        self._settings = reload.resolved(settings)
+        open_sinks(sinks, self._settings)  # to report errors here and not in a worker
+        self.cameras = {name: Camera() for name in settings.sources}
+        self.preview = Preview(self)
+        self._notifier = Notifier()
+        self._metrics = Metrics(self)
+        self._config = None if config is None else ConfigFile(config, overrides)
+        self._reload_requested = self._stopping = False
+        self._open = ExitStack()
+        self._origin_s = time.monotonic()
+        self._ring_size = RingSize(RUNTIME.camera_slots, self._settings.decode.max_pixels * 2)
+        self._supervisor = LiveSupervisor(
+            self._topology(sinks),
+            self._settings.for_workers(),
+            hang_s=settings.service.heartbeat_timeout_s,
+            drain_s=settings.service.shutdown_timeout_s,
+            origin_s=self._origin_s,
+            on_check=self._on_check,
+        )
+
+    @classmethod
+    def load(cls, config: str | Path, sinks: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Self:
+        """Return a pipeline for the cameras of a settings file. Raise SettingsError."""
+        path = Path(config)
+        return cls(Settings.load(path, overrides), sinks, config=path, overrides=overrides)
+
+    def __enter__(self) -> Self:
+        """Start everything. Raise SettingsError (the file is in use, the port is taken) and WorkerError."""
+        with ExitStack() as opened:
+            if self._config is not None:
+                opened.enter_context(self._config)
+            opened.enter_context(self._supervisor)
+            if listen := self._settings.service.listen:
+                routes: dict[str, Callable[[], Response]] = {
+                    "/healthz": partial(health.liveness, self._supervisor),
+                    "/readyz": partial(health.readiness, self._supervisor),
+                    "/metrics": lambda: (HTTPStatus.OK, self._metrics.text()),
+                }
+                opened.enter_context(StatusServer(listen, routes, self.preview.handle))
+            self._open = opened.pop_all()
+        self._notifier.ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    @property
+    def counters(self) -> RunCounters:
+        """Counters of the workers."""
+        return self._supervisor.counters
+
+    @property
+    def notes(self) -> Mapping[str, Mapping[str, str]]:
+        """``Stage.notes`` of each worker: which models and device it uses, and why."""
+        return self._supervisor.notes
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process id of each running worker."""
+        return self._supervisor.pids
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """Number of restarts of each worker."""
+        return self._supervisor.restarts
+
+    @property
+    def degraded(self) -> list[str]:
+        """Workers that fail again and again."""
+        return self._supervisor.degraded
+
+    @property
+    def rings(self) -> Mapping[str, Ring]:
+        """All rings by name."""
+        return self._supervisor.rings
+
+    def events(self) -> Iterator[Event]:
+        """Yield events as they happen, until ``stop``. Raise WorkerError if the end takes too long."""
+        for message in self._supervisor.messages():
+            if isinstance(message, Published):
+                if camera := self.cameras.get(message.stream):  # None if it was just removed from the settings
+                    camera.update(message)
+                    self._observe_latency(message)
+                yield from message.events
+                yield from message.source_events
+            elif isinstance(message, StreamClosed) and message.stream in self.cameras:
+                self.cameras[message.stream].state = "closed"
+
+    def stop(self) -> None:
+        """Stop reading; ``events`` still yields what is on its way. Safe in a signal handler."""
+        self._stopping = True
+        self._notifier.stopping()
+        self._supervisor.stop()
+
+    def reload(self) -> None:
+        """Read the settings file again at the next check. Safe in a signal handler."""
+        self._reload_requested = True
+
+    def _topology(self, sinks: Sequence[str | Path]) -> Topology:
+        width, height = presets.crop_size(self._settings)
+        batch = self._settings.detection.batch
+        stages = topology.five_stages(
+            {},
+            frame_bytes=self._ring_size.slot_bytes,
+            crop_bytes=width * height,
+            detect_items=batch.max_items,
+            detect_wait_ms=batch.max_wait_ms,
+            publish={"sinks": [str(sink) for sink in sinks]},
+        )
+        names = tuple(self._settings.sources)
+        return msgspec.structs.replace(
+            stages,
+            processes=(*map(self._process, names), *stages.processes),
+            rings={**{frame_ring(name): self._ring_size for name in names}, **stages.rings},
+            streams=names,
+        )
+
+    def _process(self, stream: str) -> Process:
+        """Return the row of a source in the process table."""
+        return topology.source(
+            stream, "stream_ocr.stages.decode_live:build", wants_incarnation=True, origin_s=self._origin_s
+        )
+
+    def _observe_latency(self, message: Published) -> None:
+        if message.events and message.captured_ns:
+            latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
+            self._metrics.latency.labels(message.stream).observe(latency_s)
+
+    def _on_check(self) -> None:
+        if not self._supervisor.not_ready:
+            self._notifier.alive()
+        if self._config is None:
+            return
+        self._reload_requested |= self._config.has_changed()
+        if self._reload_requested and not self._stopping:
+            self._reload_requested = False
+            self._reload(self._config)
+
+    def _reload(self, config: ConfigFile) -> None:
+        """Add, remove and replace sources as the file says now; a file with errors changes nothing."""
+        try:
+            changes = reload.compare(self._settings, config.reload())
+        except (StreamOcrError, OSError) as error:
+            log.error("settings are not reloaded", reason=str(error))
+            return
+        if changes.need_restart:
+            log.warning("these settings apply from the next start", settings=changes.need_restart)
+        self._settings = changes.settings
+        for_workers = changes.settings.for_workers()
+        for name in changes.removed:
+            self._supervisor.drop_source(self._process(name).name, for_workers)
+            del self.cameras[name]
+        for name in changes.set:
+            self._supervisor.set_source(self._process(name), self._ring_size, for_workers)
+            self.cameras[name] = Camera()
+        log.info("settings are reloaded", removed=changes.removed, added_or_changed=changes.set)

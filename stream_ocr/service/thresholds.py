@@ -1,0 +1,30 @@
+"""Tuning values of a run over cameras, in seconds unless the name says otherwise. Chosen by hand."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ServiceThresholds:
+    """Intervals and limits of ``stream-ocr run``."""
+
+    liveness_s: float = 15.0
+    """Without a check by the supervisor, /healthz fails after so long."""
+    config_poll_s: float = 2.0
+    """Between two checks whether the settings file has changed."""
+    recent_s: float = 5.0
+    """Window over which frames per second are averaged."""
+    recent_texts: int = 3
+    """Latest texts that the camera table shows."""
+    preview_cache_s: float = 0.4
+    """A JPEG is served to everybody for so long before a newer frame is encoded."""
+    max_preview_lead_ms: int = 5000
+    """A frame that is further ahead of the text positions belongs to another epoch, and its lead is not reported."""
+    http_timeout_s: float = 5.0
+    """For a client to send its request."""
+    http_poll_s: float = 0.2
+    """Between two looks of the HTTP server whether to stop."""
+    latency_buckets_s: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 10)
+    """Buckets of the latency histogram, finest around the latencies measured with cameras (0.1 to 0.5 s)."""
+
+
+THRESHOLDS = ServiceThresholds()

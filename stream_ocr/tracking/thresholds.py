@@ -1,0 +1,298 @@
+"""Tuning values of the tracker, one frozen dataclass per concern.
+
+Units that recur:
+
+* patch pixels: pixels of the rectified patch of a text, whose line is ``template_matching.PATCH_HEIGHT`` pixels high;
+* heights: multiples of the height of a text box, or of a ticker window;
+* score: normalised cross-correlation, -1 to 1;
+* gain: contrast relative to the template, 1 = the same;
+* residual: share of the stroke energy that differs, 0 to 1 (``template_matching.block_residuals``).
+
+Unless a field says otherwise its value was chosen by hand and checked on the generated scenario suite
+(``tests/scenarios``). Decision records are in ``docs/decisions``.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+def time_constant(kept: float, step_s: float = 0.04) -> float:
+    """Return the time constant, in seconds, of an exponential average that keeps the share ``kept`` per step."""
+    return -step_s / math.log(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateThresholds:
+    """Comparison of rectified patches (``template_matching.py``)."""
+
+    ink_start: float = 0.5
+    """Strength, relative to the strongest strokes, up to which a pixel is no ink (decision 0017)."""
+
+    ink_full: float = 0.7
+    """Strength, relative to the strongest strokes, from which a pixel is entirely ink (decision 0017)."""
+
+    stroke_percent: float = 3.0
+    """Share of the pixels of a patch that certainly belong to strokes, in per cent."""
+
+    min_gain: float = 0.3
+    """Lowest gain that is compensated before two patches are subtracted."""
+
+    max_gain: float = 3.0
+    """Highest gain that is compensated before two patches are subtracted."""
+
+    min_energy_share: float = 0.5
+    """Lowest energy that a block is compared with, relative to the mean of all blocks; keeps gaps between words from
+    counting as changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppearanceThresholds:
+    """Appearance model of one text (``appearance_model.py``)."""
+
+    base_tolerance: float = 4.0
+    """Grey levels by which a pixel may always differ from the template."""
+
+    noise_factor: float = 2.5
+    """Multiples of the learnt noise by which a pixel may differ in addition."""
+
+    initial_noise: float = 4.0
+    """Noise of every pixel before anything was learnt, in grey levels."""
+
+    max_calm_noise: float = 6.0
+    """Mean noise up to which the background counts as calm, in grey levels."""
+
+    changed_residual: float = 0.04
+    """Residual above which the patch looks different. Measured: "5" that becomes "6" gives 0.07, film behind outlined
+    letters 0.02."""
+
+    step_residual: float = 0.03
+    """Residual against the previous frame below which a change is never sudden."""
+
+    sudden_share: float = 0.6
+    """Share of the residual that came with the last frame, above which a change is sudden."""
+
+    min_ink_change: float = 1.5
+    """Ink that must come or go for the letters to have changed, in patch pixels. Tuned on 11,000 rendered pairs that
+    differ in one letter: 99.5 % have 1.9 and more (decision 0017)."""
+
+    change_window_s: float = 0.98
+    """Age in seconds up to which the patches of a running change are kept to date it: 25 frames at 25 fps."""
+
+    template_time_constant_s: float = time_constant(0.9)
+    """Time constant of the running average of the patch, 0.38 s: 0.9 of it stays per frame at 25 fps."""
+
+    noise_time_constant_s: float = time_constant(0.85)
+    """Time constant of the running average of the noise, 0.25 s: 0.85 of it stays per frame at 25 fps."""
+
+    gain_share: float = 0.5
+    """Share of a gain above 1 by which the template becomes stronger, so that a text that fades in is kept at its
+    strongest."""
+
+    @property
+    def initial_tolerance(self) -> float:
+        """Grey levels by which a pixel may differ before anything was learnt."""
+        return self.base_tolerance + self.noise_factor * self.initial_noise
+
+
+@dataclass(frozen=True, slots=True)
+class TrackThresholds:
+    """Presence, position and confirmation of one track (``track.py``)."""
+
+    keep_score: float = 0.45
+    """Score from which a visible text stays visible."""
+
+    regain_score: float = 0.6
+    """Score from which a lost text is visible again."""
+
+    min_gain: float = 0.5
+    """Gain below which a text has faded."""
+
+    near_reach: int = 2
+    """Radius of the search round the predicted position, in patch pixels."""
+
+    far_reach: int = 7
+    """Radius of the second search for a confirmed track, in patch pixels."""
+
+    far_reach_unconfirmed: int = 20
+    """Radius of the second search for a track whose velocity is not known yet, in patch pixels."""
+
+    far_search_score: float = 0.8
+    """Score of the first search below which the second one is made."""
+
+    far_search_advantage: float = 0.05
+    """Score by which the second search must be better."""
+
+    rest_score_share: float = 0.95
+    """A text stays where it is when the score there is at least this share of the best one, so that a background that
+    pans does not move it."""
+
+    rest_speed: float = 12.5
+    """Speed below which a text may rest, in patch pixels per second: half a pixel per frame at 25 fps."""
+
+    static_difference: int = 8
+    """Grey levels by which no pixel differs when the image only flickers."""
+
+    box_excess: float = 0.15
+    """Heights by which a box is larger than its letters; a text that leaves the frame by more is lost."""
+
+    unconfirmed_context: float = 0.7
+    """Heights round an unconfirmed text that are compared as well, because it may still be growing."""
+
+    min_detections: int = 2
+    """Detections at the same length that confirm a track (decision 0008)."""
+
+    min_detections_growing: int = 3
+    """Detections that confirm a track that has been growing, which may pause for one detection (decision 0008)."""
+
+    max_unrest_factor: float = 5.0
+    """Multiples of the minimum age after which a track is confirmed although something moves beside it."""
+
+    entering_s: float = 2.0
+    """Time in seconds for which a text that touches the edge of the frame may still be coming in."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxUpdateThresholds:
+    """Hysteresis of boxes that grow, shrink or shift between detections (``box_updates.py``; decisions 0008, 0017)."""
+
+    length_change: float = 0.15
+    """Share of the length by which a box must differ to show more or less of the text."""
+
+    letter_height: float = 0.3
+    """Heights that are a letter when two detections in a row show the box longer by them."""
+
+    min_shorter_detections: int = 3
+    """Detections in a row that must show a box shorter before it is."""
+
+    max_jitter: float = 0.1
+    """Heights by which the boxes of a detector jitter round a text at rest."""
+
+    return_delay_s: float = 0.1
+    """A resize that began up to this many seconds after the text was lost and found belongs to another text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHistoryThresholds:
+    """Backward search for the first appearance of a text (``frame_history.py``)."""
+
+    length_s: float = 1.5
+    """Seconds of video that are kept."""
+
+    max_height: int = 720
+    """Larger frames are kept at a whole fraction of their size that is at most this many pixels high."""
+
+    min_score: float = 0.5
+    """Score below which a frame does not show the text."""
+
+    min_gain: float = 0.5
+    """Gain below which a frame does not show the text."""
+
+    max_residual: float = 0.5
+    """Residual of a block above which a frame does not show the text."""
+
+    unknown_reach: int = 20
+    """Radius of the search in the first frame, in patch pixels, while the velocity is unknown."""
+
+    known_reach: int = 6
+    """Radius of the search in further frames, in patch pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationThresholds:
+    """Comparison of text lines (``association.py``)."""
+
+    max_distance: float = 0.4
+    """Distance across the line at which the affinity of two boxes is 0, relative to the sum of their heights."""
+
+    max_part_distance: float = 0.6
+    """Distance across the line up to which one box may be part of another, relative to the larger height."""
+
+    min_height_ratio: float = 0.5
+    """A line cannot contain a box that is higher than the line divided by this ratio."""
+
+    thin_part_ratio: float = 0.5
+    """A box below this share of the height of the line is thin: it may belong to one of two lines boxed as one."""
+
+    max_thin_distance: float = 0.2
+    """Distance across the line up to which a thin box is part of it, in heights of the line."""
+
+    min_thin_ratio: float = 0.35
+    """Share of the height of the line that a thin box must have to be part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerThresholds:
+    """Births, merges and replacements of tracks (``tracker.py``)."""
+
+    min_affinity: float = 0.3
+    """Line affinity from which a box continues a track."""
+
+    min_coverage: float = 0.7
+    """Share of a box on the line of another from which it is part of it."""
+
+    max_height_ratio: float = 1.8
+    """A box that is higher than a track by this ratio is not a longer piece of its line."""
+
+    birth_search_s: float = 0.15
+    """Seconds of video that are searched for the velocity of a new track."""
+
+    max_replacement_gap_s: float = 0.06
+    """Time in seconds between the end of one text and the start of the one that replaces it: 1.5 frames at 25 fps."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFilterNoise:
+    """Noise of the Kalman filter (``kalman.py``): standard deviations in heights, of centre x, y, width and height."""
+
+    min_height: float = 4.0
+    """Lowest height that scales the noise, in pixels."""
+
+    initial: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.1)
+    """Of the first detection."""
+
+    initial_velocity: tuple[float, float, float, float] = (5.0, 5.0, 0.5, 0.5)
+    """Of the velocities before anything was measured, in heights per second."""
+
+    detection: tuple[float, float, float, float] = (0.12, 0.08, 0.25, 0.12)
+    """Of a box from the detector."""
+
+    match: float = 0.04
+    """Of a centre from template matching."""
+
+    acceleration: tuple[float, float, float, float] = (6.0, 6.0, 0.5, 0.5)
+    """Of the acceleration, in heights per second squared."""
+
+    growth_time_constant_s: float = 0.5
+    """Time constant in seconds with which growth decays between detections: nothing else measures the size
+    (decision 0016)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayThresholds:
+    """Detection of persistent graphics such as logos and clocks (``overlay.py``)."""
+
+    same_scene_score: float = 0.6
+    """Correlation of two thumbnails up to which they show different scenes."""
+
+    min_contrast: float = 1.0
+    """Standard deviation in grey levels below which a thumbnail is blank and no scene."""
+
+    min_age_s: float = 10.0
+    """Seconds for which an overlay has kept its place; subtitles stay for less."""
+
+    min_scenes: int = 2
+    """Scene changes that an overlay has outlived."""
+
+    max_shift: float = 0.5
+    """Distance from its first place up to which a text keeps its place, in heights."""
+
+
+TEMPLATE = TemplateThresholds()
+APPEARANCE = AppearanceThresholds()
+TRACK = TrackThresholds()
+BOX_UPDATE = BoxUpdateThresholds()
+FRAME_HISTORY = FrameHistoryThresholds()
+ASSOCIATION = AssociationThresholds()
+TRACKER = TrackerThresholds()
+BOX_FILTER = BoxFilterNoise()
+OVERLAY = OverlayThresholds()

@@ -1,0 +1,158 @@
+"""Lines of text laid out flat as an alpha mask, warped by one homography onto a picture, and blended into it."""
+
+import random
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from stream_ocr.core.geometry import rectangle
+from stream_ocr.training.data.fonts import load_font
+
+CELL = 4
+"""Pixels per cell of the map of what is taken."""
+
+CAPTION_COLOURS = (
+    *((255, 255, 255),) * 2,
+    (240, 240, 240),
+    (255, 255, 0),
+    (250, 230, 60),
+    (0, 0, 0),
+    (0, 255, 255),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines laid out flat. mask: (h, w) uint8 alpha of the ink. quads: (N, 4, 2) in pixels of the mask."""
+
+    mask: np.ndarray
+    quads: np.ndarray
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How ink meets the ground. plate, opacity: 0 (none) to 1. outline: as a share of the text height, 0 for none."""
+
+    plate: float = 0.0
+    outline: float = 0.0
+    shadow: float = 0.0
+    opacity: float = 1.0
+    blur: float = 0.0
+    captions: bool = False
+    least_contrast: float = 45.0
+
+
+@dataclass(slots=True)
+class Canvas:
+    """A picture in the making, and which of its cells have text."""
+
+    picture: np.ndarray
+    quads: list[np.ndarray] = field(default_factory=list)
+    taken: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        height, width = self.picture.shape[:2]
+        self.taken = np.zeros((height // CELL, width // CELL), np.uint8)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture.shape[1], self.picture.shape[0]
+
+    def take(self, corners: np.ndarray) -> bool:
+        """Reserve a quad; False, and nothing done, where it would leave the picture or touch another."""
+        cells = np.round(corners / CELL).astype(np.int32)
+        if (cells < 0).any() or (cells > (self.taken.shape[1], self.taken.shape[0])).any():
+            return False
+        wanted = cv2.fillConvexPoly(np.zeros_like(self.taken), cells, 1)
+        if (self.taken & cv2.dilate(wanted, np.ones((3, 3), np.uint8))).any():
+            return False
+        self.taken |= wanted
+        return True
+
+
+def ink(text: str, font: Path, height: float, spread: float, stretch: float) -> np.ndarray:
+    """The alpha mask (h, w) uint8 of a line whose tall letters are about ``height`` pixels, cut to what is inked.
+
+    spread: space between letters in text heights. stretch: of the width.
+    """
+    size = max(8, round(height * 1.3))
+    face = load_font(font, size if size < 24 else size // 4 * 4 if size < 120 else size // 16 * 16)
+    if spread:
+        steps = np.cumsum([0.0] + [face.getlength(c) + spread * height for c in text])
+        image = Image.new("L", (int(steps[-1]) + 8, int(size * 2)))
+        draw = ImageDraw.Draw(image)
+        for character, x in zip(text, steps, strict=False):
+            draw.text((4 + x, 4), character, font=face, fill=255)
+    else:
+        box = face.getbbox(text)
+        image = Image.new("L", (int(box[2]) + 8, int(box[3]) + 8))
+        ImageDraw.Draw(image).text((4, 4), text, font=face, fill=255)
+    mask = np.asarray(image)
+    x, y, w, h = cv2.boundingRect((mask > 60).view(np.uint8))
+    if not w or not h:
+        return np.full((max(2, int(height)), 2), 255, np.uint8)
+    mask = mask[y : y + h, x : x + w]
+    return mask if stretch == 1 else cv2.resize(mask, (max(2, int(w * stretch)), h), interpolation=cv2.INTER_LINEAR)
+
+
+def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: random.Random) -> None:
+    """Blend plate, outline, shadow and ink of a block into the picture, and note its quads."""
+    h, w = block.mask.shape
+    to_picture = cv2.getPerspectiveTransform(rectangle(0, 0, w, h).astype(np.float32), corners.astype(np.float32))
+    scale = np.sqrt(cv2.contourArea(corners.astype(np.float32)) / (w * h))
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 6, 0)
+    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 6, canvas.size)
+    to_part = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ to_picture
+    part = canvas.picture[top:bottom, left:right]
+    warp = partial(cv2.warpPerspective, M=to_part, dsize=(int(right - left), int(bottom - top)))
+    alpha = warp(block.mask, flags=cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR).astype(np.float32) / 255
+    if look.blur:
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), look.blur))
+
+    ground, unrest = part.mean(axis=(0, 1)), float(part[::3, ::3].std(axis=(0, 1)).mean())
+    if look.plate:
+        plate = np.full((h, w), 255, np.uint8)
+        if rng.random() < 0.3:
+            cv2.rectangle(plate, (2, 2), (w - 3, h - 3), rng.randint(60, 200), rng.randint(1, 3))
+        colour = any_colour(rng)
+        blend(part, warp(plate).astype(np.float32) * (look.plate / 255), colour)
+        ground, unrest = ground + look.plate * (colour - ground), unrest * (1 - look.plate)
+    colour = ink_colour(ground, unrest, look, rng)
+    stroke = max(1, round(block.height * scale * look.outline))
+    if look.shadow:
+        shifted = np.roll(alpha, (rng.randint(1, stroke + 2), rng.randint(-stroke - 1, stroke + 2)), (0, 1))
+        shade = cv2.GaussianBlur(shifted, (0, 0), rng.uniform(0.5, 2.5)) * look.shadow
+        blend(part, shade, np.full(3, 0.0 if colour.mean() > 90 else 230.0))
+    if look.outline:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * stroke + 1, 2 * stroke + 1))
+        blend(part, cv2.dilate(alpha, disc) * look.opacity, np.full(3, 0.0 if colour.mean() > 110 else 255.0))
+    blend(part, alpha * look.opacity, colour)
+    canvas.quads.extend(cv2.perspectiveTransform(block.quads, to_picture))
+
+
+def ink_colour(ground: np.ndarray, unrest: float, look: Look, rng: random.Random) -> np.ndarray:
+    """A colour that can be read on the ground, through the opacity and against its unrest."""
+    least = max(look.least_contrast, 0 if look.outline else 1.2 * unrest)
+    for _ in range(12):
+        captioned = look.captions and rng.random() < 0.8
+        colour = np.array(rng.choice(CAPTION_COLOURS), float) if captioned else any_colour(rng)
+        if abs(float((colour - ground).mean())) * look.opacity > least or (look.outline and captioned):
+            return colour
+    return np.full(3, 255.0 if ground.mean() < 128 else 0.0)
+
+
+def any_colour(rng: random.Random) -> np.ndarray:
+    """Any colour, or as often black, white and grey."""
+    if rng.random() < 0.6:
+        return np.array([rng.uniform(0, 255) for _ in range(3)])
+    return np.full(3, float(rng.choice((0, 10, 30, 225, 245, 255, rng.randint(0, 255)))))
+
+
+def blend(part: np.ndarray, alpha: np.ndarray, colour: np.ndarray) -> None:
+    """Move ``part`` (h, w, 3) towards ``colour`` by ``alpha`` (h, w), in place."""
+    part += alpha[..., None] * (colour.astype(np.float32) - part)

@@ -1,0 +1,279 @@
+"""Pictures of single words and lines, made as fast as the recogniser eats them (about 0.5 ms each on one core).
+
+Text is written into a mask; one perspective warp takes the mask straight to the size that the net sees; colour,
+texture and damage are added there. What the pictures show follows what a detector cuts from video: tight, loose and
+shifted boxes, upright boxes round slanted words, neighbours at the edge, subtitles over moving pictures, clocks and
+score boards, small and compressed text. (After SynthTIGER, ICDAR 2021.)
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from stream_ocr.evaluation.recognition_metrics import Sample
+from stream_ocr.models.recognition.charset import DEFAULT, Charset
+from stream_ocr.models.recognition.input_sizes import ASPECT, COLUMNS_PER_STEP, HEIGHT, WIDTHS, width_for
+from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.fonts import can_write, is_unicase
+from stream_ocr.training.data.glyphs import EM, Pen, Writing
+
+_BOX = np.ones((3, 3), np.uint8)
+
+Setting = Literal["scene", "overlay"]
+"""Print on a surface before the camera, or graphics laid over the picture."""
+
+
+class _Colours(NamedTuple):
+    """The ground (H, W), the grey of the ink, and how far apart they are: weak contrast needs an outline."""
+
+    ground: np.ndarray
+    ink: float
+    contrast: float
+
+
+class Lines:
+    """Draws samples without end.
+
+    `greys` is a file of `ink-mean deviation ground-mean deviation` rows, or None for pairs at random.
+    `line_share` of the samples hold several words.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        backgrounds: Backgrounds,
+        fonts: Sequence[Path],
+        greys: Path | None,
+        rng: random.Random,
+        *,
+        line_share: float = 0.35,
+        charset: Charset = DEFAULT,
+    ) -> None:
+        self._corpus, self._backgrounds, self._rng = corpus, backgrounds, rng
+        self._pen = Pen(fonts, rng)
+        self._greys = np.loadtxt(greys, usecols=(0, 1, 2, 3)).tolist() if greys is not None and greys.is_file() else []
+        self._line_share, self._charset = line_share, charset
+        self._grain = np.random.default_rng(rng.getrandbits(64)).standard_normal(1 << 20, np.float32)
+        self._neighbour: Writing | None = None
+
+    def sample(self, hardness: float = 1.0, max_characters: int = 48) -> Sample:
+        """One picture of at most `max_characters`; `hardness` 0..1 scales every distortion."""
+        while True:
+            text, font = self._text(max_characters), self._pen.pick_font()
+            text = text.upper() if is_unicase(font) else text
+            possible = self._charset.covers(text) and can_write(text, font)
+            writing = self._pen.write(text, font) if possible else None
+            if writing is None:
+                continue
+            image = self._photograph(writing, text, hardness)
+            self._neighbour = writing
+            if image is not None:
+                return Sample(image, text)
+
+    def _text(self, max_characters: int) -> str:
+        if self._rng.random() < self._line_share and max_characters >= 8:
+            return self._corpus.line(min(44, max_characters))
+        return self._corpus.word(min(25, max_characters))
+
+    def _photograph(self, writing: Writing, text: str, hardness: float) -> np.ndarray | None:
+        """The writing as a camera and a detector give it; None where it cannot be read or fits no bucket."""
+        rng = self._rng
+        is_figure = sum(c.isdigit() for c in text) > len(text) / 2
+        overlaid = rng.random() < (0.65 if " " in text else 0.5 if is_figure else 0.25)
+        setting: Setting = "overlay" if overlaid else "scene"
+        quad, width = self._viewpoint(writing, text, hardness * (0.35 if overlaid else 1.0))
+        steps_needed = len(text) + sum(a == b for a, b in pairwise(text))
+        if width is None or width < COLUMNS_PER_STEP * 1.2 * steps_needed:
+            return None
+        is_small = rng.random() < 0.42 * hardness
+        height = round(math.exp(rng.uniform(math.log(10), math.log(30)))) if is_small else HEIGHT
+        columns = max(8, round(width * height / HEIGHT))
+        mask = self._bent(writing, hardness) if rng.random() < 0.15 * hardness and not overlaid else writing.mask
+        ink = _warp(mask, quad, height, columns)
+        colours = self._colours(setting, height, columns, hardness)
+        colours = colours._replace(ground=self._with_neighbours(colours, hardness))
+        painted = self._painted(colours, ink, setting, hardness)
+        if painted.std() < 5:
+            return None
+        image = self._damaged(painted, hardness)
+        if height == HEIGHT:
+            return image
+        enlarge = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
+        return cv2.resize(image, (width, HEIGHT), interpolation=enlarge)
+
+    # Geometry
+
+    def _viewpoint(self, writing: Writing, text: str, hardness: float) -> tuple[np.ndarray, int | None]:
+        """The quad of the mask that the picture shows, and the picture's bucket (None: too long for any)."""
+        rng = self._rng
+        left, top, right, bottom = map(float, writing[1:])
+        tall = bottom - top
+        if tall < 0.45 * EM and rng.random() < 0.8:  # dashes, dots, 'no' and 'sea': a box as high as its line
+            top, bottom = top - rng.uniform(0, 0.3) * EM, bottom + rng.uniform(0, 0.15) * EM
+            tall = bottom - top
+        loose = rng.random() < 0.2 * max(0.3, hardness)
+        sides, ends = ((-0.05, 0.45), (-0.05, 0.7)) if loose else ((-0.05, 0.18), (-0.04, 0.22))
+        left, right = left - rng.uniform(*ends) * tall, right + rng.uniform(*ends) * tall
+        top, bottom = top - rng.uniform(*sides) * tall, bottom + rng.uniform(*sides) * tall
+        wide, tall = right - left, bottom - top
+        centre = np.array([(left + right) / 2, (top + bottom) / 2], np.float32)
+
+        if len(text) <= 14 and rng.random() < 0.4 * hardness:  # the upright box round a slanted word
+            angle = math.radians(max(-28.0, min(28.0, rng.gauss(0, 10))))
+            cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+            wide, tall = wide * cos + tall * sin, wide * sin + tall * cos
+        else:
+            limit = 0.35 * tall / wide
+            angle = max(-limit, min(limit, math.radians(rng.gauss(0, 3.5)) * hardness))
+        corners = np.array([[-wide, -tall], [wide, -tall], [wide, tall], [-wide, tall]], np.float32) / 2
+        jitter = 0.1 * hardness * tall
+        corners += np.array([[rng.uniform(-jitter, jitter) for _ in range(2)] for _ in range(4)], np.float32)
+        slant = rng.gauss(0, 0.12) * hardness * tall
+        corners[:2, 0] += slant
+        corners[2:, 0] -= slant
+        cos, sin = math.cos(angle), math.sin(angle)
+        quad = corners @ np.array([[cos, sin], [-sin, cos]], np.float32) + centre
+
+        stretch = math.exp(rng.gauss(-0.05, 0.10) if " " in text else rng.gauss(-0.08, 0.2))
+        seen_width = HEIGHT * stretch * wide / tall
+        fits = ASPECT * seen_width < 1.12 * WIDTHS[-1]
+        return quad, width_for(HEIGHT, round(seen_width)) if fits else None
+
+    def _bent(self, writing: Writing, hardness: float) -> np.ndarray:
+        """The mask with its baseline bent to an arc."""
+        height, width = writing.mask.shape
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        depth = self._rng.uniform(-0.25, 0.25) * (writing.bottom - writing.top) * hardness
+        arc = depth * np.sin(np.pi * (x - writing.left) / max(1, writing.right - writing.left))
+        map_x = np.ascontiguousarray(np.broadcast_to(x, (height, width)))
+        map_y = (y[:, None] + arc).astype(np.float32)
+        return np.asarray(cv2.remap(writing.mask, map_x, map_y, cv2.INTER_LINEAR))
+
+    # Colours
+
+    def _colours(self, setting: Setting, height: int, width: int, hardness: float) -> _Colours:
+        if setting == "overlay":
+            return self._overlay_colours(height, width)
+        return self._scene_colours(height, width, hardness)
+
+    def _overlay_colours(self, height: int, width: int) -> _Colours:
+        """Bright or dark letters on the picture itself, or on a box that the picture may shine through."""
+        rng = self._rng
+        ground = self._grey_patch(height, width)
+        u = rng.random()
+        ink = rng.uniform(205, 255) if u < 0.6 else rng.uniform(0, 50) if u < 0.8 else rng.uniform(90, 255)
+        if rng.random() < 0.5:
+            level = rng.uniform(0, max(10, ink - 110)) if ink > 110 else rng.uniform(150, 255)
+            ground += (level - ground) * rng.uniform(0.5, 1.0)
+        return _Colours(ground, ink, abs(ink - float(ground.mean())) - float(ground.std()))
+
+    def _scene_colours(self, height: int, width: int, hardness: float) -> _Colours:
+        """A pair of greys as photographs show them, with texture taken from a photograph."""
+        rng = self._rng
+        ink, level, deviation = self._grey_pair()
+        texture = self._grey_patch(height, width)
+        texture = (texture - texture.mean()) / (texture.std() + 4)
+        ground = level + texture * min(deviation * rng.uniform(0, 1) * hardness, 0.5 * abs(ink - level))
+        if rng.random() < 0.25 * hardness:
+            ground = ground + np.linspace(-1, 1, width, dtype=np.float32) * rng.uniform(-30, 30)
+        return _Colours(ground, ink, abs(ink - level))
+
+    def _grey_pair(self) -> tuple[float, float, float]:
+        """Ink, ground, and the ground's deviation."""
+        rng = self._rng
+        while True:
+            if self._greys:
+                a, a_deviation, b, b_deviation = rng.choice(self._greys)
+            else:
+                a, a_deviation, b, b_deviation = (rng.uniform(*span) for span in ((0, 255), (5, 40)) * 2)
+            if abs(a - b) > 22:
+                return (a, b, b_deviation) if rng.random() < 0.5 else (b, a, a_deviation)
+
+    def _grey_patch(self, height: int, width: int) -> np.ndarray:
+        return cv2.cvtColor(self._backgrounds.patch(height, width), cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    # Paint and damage
+
+    def _with_neighbours(self, colours: _Colours, hardness: float) -> np.ndarray:
+        """The ground with bits of other writing at its edge: the line above or below, the word before or after."""
+        rng, ground, other = self._rng, colours.ground, self._neighbour
+        if other is None or rng.random() > 0.25 * hardness:
+            return ground
+        height, width = ground.shape
+        ink = other.mask[other.top : other.bottom, other.left : other.right]
+        ink = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA)
+        seen = np.zeros((height, width), np.float32)
+        if rng.random() < 0.55:
+            rows = max(1, round(height * rng.uniform(0.05, 0.2)))
+            shown, hidden = slice(-rows, None), slice(None, rows)
+            if rng.random() < 0.5:
+                shown, hidden = hidden, shown
+            seen[shown] = ink[hidden]
+        else:
+            columns = min(width, max(1, round(height * rng.uniform(0.1, 0.3))))
+            shown, hidden = slice(-columns, None), slice(None, columns)
+            if rng.random() < 0.5:
+                shown, hidden = hidden, shown
+            seen[:, shown] = ink[:, hidden]
+        grey = colours.ink + (0 if rng.random() < 0.7 else rng.uniform(-60, 60))
+        return ground + (grey - ground) * (seen / 255)
+
+    def _painted(self, colours: _Colours, ink: np.ndarray, setting: Setting, hardness: float) -> np.ndarray:
+        """Ground and ink together, with outline, shadow, hollow letters, uneven ink and fades."""
+        rng, (ground, grey, contrast) = self._rng, colours
+        overlaid, is_large = setting == "overlay", ground.shape[0] > 24
+        must_outline = overlaid and contrast < 70
+        outline, shadow = (0.25, 0.5) if overlaid else (0.08 * hardness, 0.17 * hardness)
+        edge = rng.uniform(0, 255) if not overlaid else rng.uniform(0, 60) if grey > 128 else rng.uniform(190, 255)
+        u = rng.random()
+        if must_outline or u < outline:
+            border = cv2.dilate(ink, _BOX, iterations=2 if is_large and rng.random() < 0.3 else 1)
+            ground = ground + (edge - ground) * border
+        elif u < shadow:
+            offset = rng.choice(((1, 1), (1, 2), (2, 1), (1, -1), (2, 2)))
+            ground = ground + (edge - ground) * np.roll(ink, offset, (0, 1)) * rng.uniform(0.4, 1)
+        elif is_large and contrast > 60 and rng.random() < 0.05 * hardness:
+            ink = cv2.dilate(ink, _BOX) - cv2.erode(ink, np.ones((2, 2), np.uint8))
+        surface: float | np.ndarray = grey
+        if not overlaid and rng.random() < 0.35 * hardness:
+            texture = self._grey_patch(*ground.shape)
+            surface = grey + (texture - texture.mean()) * rng.uniform(0, min(0.6, contrast / 120))
+        opacity = rng.uniform(0.45, 1) if contrast > 60 and rng.random() < 0.15 * hardness else 1.0
+        return ground + (surface - ground) * (ink * opacity)
+
+    def _damaged(self, picture: np.ndarray, hardness: float) -> np.ndarray:
+        """Blur, motion, noise and the blocks of a codec; uint8."""
+        rng, u = self._rng, self._rng.random()
+        if u < 0.33 * hardness:
+            picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, rng.uniform(0.3, 1.15) * picture.shape[0] / 28))
+        elif u < 0.42 * hardness:
+            size = rng.choice((3, 3, 5))
+            picture = cv2.blur(picture, (size, 1) if rng.random() < 0.7 else (1, size))
+        if rng.random() < 0.4 * hardness:
+            start = rng.randrange(self._grain.size - picture.size)
+            grain = self._grain[start : start + picture.size].reshape(picture.shape)
+            picture = picture + grain * rng.uniform(1, 11)
+        image: np.ndarray = np.clip(picture, 0, 255).astype(np.uint8)
+        if rng.random() < 0.4 * hardness:
+            _, packed = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, rng.randint(15, 80)))
+            return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
+        return image
+
+
+def _warp(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The part of the mask inside `quad` as float 0..1 of `(height, width)`, smoothed first where it shrinks much."""
+    shrink = float(np.linalg.norm(quad[3] - quad[0])) / height
+    if shrink > 1.5:
+        size = max(2, round(shrink))
+        mask = cv2.blur(mask, (size, size))
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(quad, np.float32), target)
+    warped = cv2.warpPerspective(mask, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(warped, np.float32) / 255

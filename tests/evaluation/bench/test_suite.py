@@ -1,0 +1,69 @@
+"""A benchmark runs its contestants for real and says what they cost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_ocr.core.geometry import rectangle
+from stream_ocr.errors import SettingsError, SourceError, WorkerError
+from stream_ocr.evaluation import bench
+from stream_ocr.evaluation.bench.process import measure
+from stream_ocr.evaluation.bench.rapidocr import join
+
+OWN = ("models=builtin", "device=cpu", "threads=1")
+
+
+@pytest.mark.slow
+def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
+    make = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
+    steps: list[str] = []
+    results = bench.run(["slides"], bench.contestants("decoding"), make, OWN, steps.append)
+    (row,) = json.loads(json.dumps(results))["clips"]
+    assert (row["clip"], row["size"], row["duration_s"]) == ("slides", [320, 180], 2.0)
+    ours, decoding = row["runs"]["ours"], row["runs"]["decoding"]
+    assert ours["frames"] == decoding["frames"] == 50
+    assert ours["wall_s"] > ours["running_s"] > 0
+    assert ours["cpu_s"] > decoding["cpu_s"] > 0
+    assert ours["peak_mb"] > decoding["peak_mb"] > 1
+    assert ours["speed"] == pytest.approx(2 / ours["wall_s"], rel=0.01)
+    assert row["compared"]["speed_to_decoding"] == pytest.approx(ours["speed"] / decoding["speed"], rel=0.01)
+    assert 0 < ours["detection_ratio"] < 0.5
+    assert ours["score"]["true_words"] > 10
+    assert results["together"]["ours"]["f1"] == ours["score"]["f1"]
+    assert results["models"] == "builtin"
+    assert {file.suffix for file in tmp_path.iterdir()} == {".mp4", ".json", ".jsonl"}
+    assert [step.split(":")[0] for step in steps] == ["slides"] * 3
+
+
+def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
+    make = bench.ClipOptions(tmp_path)
+    with pytest.raises(SourceError, match="slidez"):
+        bench.run(["slidez"], ["ours"], make)
+    with pytest.raises(SettingsError, match="tesseract"):
+        bench.contestants("decoding,tesseract")
+    for size, seconds, codec in (("720p", 9.0, "libx264"), ("64x64", 9.0, "libx264"), ("640x360", 0.1, "libx264")):
+        with pytest.raises(SettingsError):
+            bench.ClipOptions.parse(tmp_path, size, seconds, codec)
+    with pytest.raises(SettingsError, match="divx"):
+        bench.ClipOptions.parse(tmp_path, "640x360", 9.0, "divx")
+
+
+def test_a_contestant_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(
+        WorkerError, match=r"stream_ocr\.evaluation\.bench\.decode_only ended with code 1: .*missing\.mp4"
+    ):
+        measure("stream_ocr.evaluation.bench.decode_only", [tmp_path / "missing.mp4", "1"])
+
+
+def test_samples_are_joined_by_place_and_likeness() -> None:
+    here, there = rectangle(10, 10, 100, 20), rectangle(14, 10, 100, 20)
+    far = rectangle(300, 10, 100, 20)
+    samples: list[tuple[float, list[tuple[np.ndarray, str, float]]]] = [
+        (0.0, [(here, "Platforn 7", 0.7), (far, "Exit", 0.9)]),
+        (0.2, [(there, "Platform 7", 0.9)]),
+        (0.4, [(there, "Arrivals", 0.9), (far, "Exit", 0.9)]),
+    ]
+    texts = [(text.text, text.start_s, end) for text, end in join(samples)]
+    assert texts == [("Exit", 0.0, 0.2), ("Platform 7", 0.0, 0.4), ("Arrivals", 0.4, None), ("Exit", 0.4, None)]

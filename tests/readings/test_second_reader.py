@@ -1,0 +1,108 @@
+"""Second reader: which crops are read twice, which reading wins, and what both see."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.models.recognition.charset import DEFAULT
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, make_decoded
+from stream_ocr.readings.second_reader import Crop, Readers, trimmed
+
+SETTINGS = Settings.load(overrides=["recognition.temperature=1.4"])
+CROP = Crop(np.zeros((46, 200), np.uint8), 0.28)
+
+
+class Fixed:
+    """A recogniser that reads every crop alike, and remembers their shapes and decoders."""
+
+    charset = DEFAULT
+
+    def __init__(self, text: str, confidence: float) -> None:
+        self.reading = make_decoded(text, [confidence] * len(text)) if text else NO_TEXT
+        self.shapes: list[tuple[int, ...]] = []
+        self.decoders: list[DecodeFn | None] = []
+
+    def read(self, crops: Sequence[np.ndarray], decode: DecodeFn | None = None) -> list[Decoded]:
+        self.shapes += [crop.shape for crop in crops]
+        self.decoders.append(decode)
+        return [self.reading for _ in crops]
+
+
+def read(first: Fixed, second: Fixed | None, settings: Settings = SETTINGS, stream: str = "") -> tuple[Decoded, int]:
+    load = None if second is None else lambda: second
+    readers = Readers(first, settings, first_margin=0.04, load_second=load)
+    (reading,), read_twice = readers.read([CROP], stream)
+    return reading, read_twice
+
+
+def test_sure_reading_is_not_read_again() -> None:
+    second = Fixed("GATE 5", 1.0)
+    assert read(Fixed("GATE 4", 0.999), second) == (Fixed("GATE 4", 0.999).reading, 0)
+    assert second.shapes == []
+
+
+@pytest.mark.parametrize(("confidence", "winner"), [(0.6, "GATE 4"), (0.9, "GATE 5")])
+def test_surer_reading_of_an_unsure_text_wins(confidence: float, winner: str) -> None:
+    reading, read_twice = read(Fixed("GATE 4", 0.8), Fixed("GATE 5", confidence))
+    assert (reading.text, read_twice) == (winner, 1)
+
+
+def test_text_that_the_first_reader_cannot_read_at_all_comes_from_the_second() -> None:
+    assert read(Fixed("", 0.0), Fixed("中文", 0.7))[0].text == "中文"
+
+
+def test_empty_second_reading_never_wins() -> None:
+    assert read(Fixed("GATE", 0.3), Fixed("", 0.0))[0].text == "GATE"
+
+
+def test_agreement_keeps_the_spaces_of_the_first_and_the_higher_confidence() -> None:
+    reading, _ = read(Fixed("NEWS WITH", 0.8), Fixed("NEWSWITH", 0.97))
+    assert reading.text == "NEWS WITH"
+    assert reading.char_confidences[4] == pytest.approx(0.8), "nobody else has seen the space"
+    assert reading.char_confidences[0] == pytest.approx(0.97, abs=1e-6)
+
+
+def test_first_reader_gets_its_own_margin_and_the_second_the_whole_crop() -> None:
+    first, second = Fixed("A", 0.5), Fixed("A", 0.5)
+    read(first, second)
+    assert first.shapes == [(32, 186)]
+    assert second.shapes == [CROP.pixels.shape]
+
+
+def test_second_reader_follows_the_pattern_of_a_source() -> None:
+    settings = Settings.load(
+        overrides=["recognition.temperature=1.4", "sources.gate.path=gate.mp4", "sources.gate.pattern='[A-Z]+'"]
+    )
+    first, second = Fixed("A", 0.5), Fixed("A", 0.5)
+    read(first, second, settings, stream="gate")
+    assert None not in (first.decoders[0], second.decoders[0])
+    read(first, second, settings, stream="another")
+    assert (first.decoders[1], second.decoders[1]) == (None, None)
+
+
+def test_without_second_reader_unsure_texts_stay_as_they_are() -> None:
+    assert read(Fixed("GATE 4", 0.5), None) == (Fixed("GATE 4", 0.5).reading, 0)
+
+
+def test_second_reader_is_loaded_once_and_only_when_needed() -> None:
+    loaded: list[Fixed] = []
+
+    def load() -> Fixed:
+        loaded.append(Fixed("B", 0.9))
+        return loaded[-1]
+
+    readers = Readers(Fixed("A", 0.999), SETTINGS, load_second=load)
+    readers.read([CROP])
+    assert loaded == []
+    readers = Readers(Fixed("A", 0.5), SETTINGS, load_second=load)
+    readers.read([CROP])
+    readers.read([CROP])
+    assert len(loaded) == 1
+
+
+def test_trimmed_leaves_crops_alone_that_have_no_surplus() -> None:
+    assert trimmed(CROP, 0.28) is CROP.pixels
+    assert trimmed(CROP, None) is CROP.pixels
+    assert trimmed(Crop(CROP.pixels, 0.0), 0.04) is CROP.pixels, "a ticker message has no margin"

@@ -1,0 +1,52 @@
+"""What a reading adds."""
+
+import pytest
+from msgspec import structs
+
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import Reading
+from stream_ocr.readings.update_policy import verdict
+
+QUAD = to_flat(rectangle(20, 300, 200, 30))
+
+
+def reading(text: str, confidence: float = 0.95, *, view: int = 0, start_s: float = 0.0) -> Reading:
+    return Reading(1, QUAD, view, start_s, QUAD, None, text, confidence, (confidence,) * len(text), 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "new", "adds"),
+    [
+        (reading("GATE 4"), reading("GATE 4"), "nothing"),
+        (reading("GATE4"), reading("GATE 4", 0.8), "updated"),
+        (reading("GATE 4"), reading("GATE4", 0.99), "nothing"),
+        (reading("GAIE 4"), reading("GATE 4"), "updated"),  # weighed against the looks before
+        (reading("BUS STOP", 0.98), reading("EUS STOPI", 0.82, view=1), "nothing"),  # a worse box
+        (reading("BUS ST", 0.9), reading("BUS STOP", 0.85, view=1), "updated"),
+        (reading("BUS STOP", 0.9), reading("BUS", 0.99, view=1), "nothing"),
+        (reading("SCHOOL"), reading("SCHOOL I7", 0.7, view=1, start_s=0.5), "nothing"),  # a window beside it
+        (reading("SCHOOL"), reading("1 SCHOOL", 0.7, view=1), "nothing"),
+        (reading("SCHOOL"), reading("SCHOO", 0.6, view=1, start_s=1.0), "nothing"),
+        (reading("12:01"), reading("12:02", view=1, start_s=1.0), "changed"),
+        (reading("12:01"), reading("12:02", 0.6, view=1, start_s=1.0), "nothing"),
+        (reading("THE PEA"), reading("THE PEACH OPEN", view=1, start_s=0.5), "updated"),
+        (reading("THE PEA"), reading("THE PEACH OPEN", view=1, start_s=2.0), "changed"),
+        (reading("Good mcrning", 0.6), reading("Good morning", view=1, start_s=2.0), "updated"),
+    ],
+)
+def test_what_a_reading_adds(said: Reading, new: Reading, adds: str) -> None:
+    assert verdict(said, new) == adds
+
+
+def test_a_letter_counts_and_not_the_mean() -> None:
+    sure = (0.99,) * 8
+    said = structs.replace(reading("OPEN FILF", view=0), char_confidences=(*sure, 0.8))
+    new = structs.replace(reading("OPEN FILE", view=1, start_s=1.0), char_confidences=(*sure, 0.99))
+    assert verdict(said, new) == "updated"
+
+
+def test_what_is_added_counts_and_not_its_weakest_letter() -> None:
+    said, grown = reading("The way", 0.99), "The way to the sea"
+    sure = (*(0.99,) * 12, 0.55, *(0.99,) * 5)
+    new = structs.replace(reading(grown, view=1, start_s=0.5), char_confidences=sure)
+    assert verdict(said, new) == "updated"

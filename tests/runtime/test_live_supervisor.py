@@ -1,0 +1,298 @@
+"""Workers are killed and stopped while others work: they are replaced, and nothing is lost for good or given twice."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
+from stream_ocr.runtime.live_supervisor import LiveSupervisor
+from stream_ocr.runtime.topology import RingSize, Topology
+from stream_ocr.stages.base import EPOCHS_PER_INCARNATION
+
+pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
+CAMERA = {"frames": 10**9, "pause_s": 0.01}
+LONG_S = 60.0  # on a busy machine
+
+
+def five(sources: Mapping[str, Mapping[str, object]], log: Path, **more: Mapping[str, Any]) -> Topology:
+    import toy_stages  # found once the fixture has set the path
+
+    stages: dict[str, dict[str, Any]] = {
+        "detect": {"toy": "detect"},
+        "track": {"toy": "track"},
+        "recognize": {"toy": "recognize"},
+        "publish": {"toy": "publish", "log": str(log)},
+    }
+    for name, options in more.items():
+        stages[name] |= options
+    topology: Topology = toy_stages.table(sources, slots=6, **stages)
+    return topology
+
+
+class Run:
+    """A run that is watched: what it has published, by stream."""
+
+    def __init__(self, supervisor: LiveSupervisor) -> None:
+        self.supervisor = supervisor
+        self.messages: list[Message | Watermark] = []
+        self._incoming = supervisor.messages()
+
+    def until(self, truth: Callable[[], object], within_s: float = LONG_S) -> None:
+        """Let it run until something has come true."""
+        deadline = time.monotonic() + within_s
+        while not truth():
+            assert time.monotonic() < deadline, self.supervisor.restarts
+            self.messages.append(next(self._incoming))
+
+    def frames(self, stream: str) -> int:
+        return sum(isinstance(message, Published) and message.stream == stream for message in self.messages)
+
+    def more(self, stream: str, count: int = 30) -> None:
+        """Let it run until so many more frames of a stream have been published."""
+        until = self.frames(stream) + count
+        self.until(lambda: self.frames(stream) >= until)
+
+    def stop(self) -> None:
+        """Drain it."""
+        self.supervisor.stop()
+        self.messages += self._incoming
+
+    def closings(self) -> list[tuple[str, str]]:
+        return [(m.stream, m.reason) for m in self.messages if isinstance(m, StreamClosed)]
+
+
+def seqs(log: Path, stream: str) -> list[tuple[int, int]]:
+    """(epoch, seq) of the frames of a stream that were published."""
+    rows = (line.split() for line in log.read_text().splitlines())
+    return [(int(row[1]), int(row[2])) for row in rows if row[0] == stream and row[1].isdigit()]
+
+
+def assert_in_order(log: Path) -> None:
+    """Nothing has come twice or out of order."""
+    for stream in "ab":
+        told = seqs(log, stream)
+        assert told
+        assert told == sorted(set(told))
+
+
+def hit(run: Run, name: str, how: signal.Signals) -> None:
+    """Send a signal to a worker; returns once both streams flow again and nobody else was touched."""
+    supervisor, before = run.supervisor, run.supervisor.pids
+    count = supervisor.restarts[name]
+    os.kill(before[name], how)
+    run.until(lambda: supervisor.restarts[name] == count + 1)
+    run.until(lambda: name in supervisor.pids)
+    run.more("a", 60)
+    run.more("b")
+    assert {other for other, pid in supervisor.pids.items() if pid != before[other]} == {name}
+
+
+def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        for name in ("decode/a", "detect", "track", "recognize", "publish"):
+            hit(run, name, signal.SIGKILL)
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+    assert_in_order(log)
+    assert "a down The decode/a worker was killed by signal 9." in log.read_text().splitlines()
+    assert "b gap The detect worker was replaced." in log.read_text().splitlines()
+    assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_PER_INCARNATION}
+
+
+def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        before = supervisor.pids
+        os.kill(psutil.Process(before["detect"]).ppid(), signal.SIGKILL)
+        run.until(lambda: set(supervisor.restarts.values()) == {1})
+        run.until(lambda: supervisor.pids.keys() == before.keys())
+        run.more("a")
+        run.more("b")
+        assert not set(before.values()) & set(supervisor.pids.values())
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+    assert_in_order(log)
+
+
+def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}, hang_s=1.5) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        for name in ("decode/a", "track"):
+            hit(run, name, signal.SIGSTOP)
+        run.stop()
+    assert_in_order(log)
+    assert "a down The decode/a worker gave no sign of life for 1.5 s and was killed." in log.read_text().splitlines()
+
+
+def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
+    """Again and again, with all slots on their way: a ring would soon be empty otherwise."""
+    log = tmp_path / "log"
+    topology = five({"a": {"frames": 10**9}}, log, track={"pause_s": 0.01})
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        for name in ("detect", "track", "detect"):
+            os.kill(supervisor.pids[name], signal.SIGKILL)
+            count = sum(supervisor.restarts.values())
+            run.until(lambda count=count: sum(supervisor.restarts.values()) > count)
+            run.more("a")
+        run.more("a", 100)
+        run.stop()
+    assert supervisor.counters.slots_reclaimed["frames/a"] > 0
+    told = seqs(log, "a")
+    assert told == sorted(set(told))
+
+
+def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    faults = {"kill": [30], "stream": "b"}
+    topology = five({"a": CAMERA, "b": {**CAMERA, "frames": 100}}, log, detect={"faults": faults})
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.until(lambda: ("b", "end") in run.closings())
+        run.more("a", 100)
+        assert supervisor.restarts["detect"] <= 2
+        assert supervisor.counters.quarantined == {"detect": 1}
+        run.stop()
+    told = {seq for _, seq in seqs(log, "b")}
+    assert set(range(31)) <= told, "a frame that was set aside goes on without its detections"
+    assert len(told) > 80, "what the dead worker had received beyond its batch is lost, and no more"
+
+
+def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "incarnations": 1}})
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.until(lambda: run.frames("a") >= 60)
+        assert (supervisor.restarts["detect"], supervisor.counters.quarantined) == (1, {})
+        run.stop()
+    assert (0, 30) in seqs(log, "a")
+
+
+def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    topology = five({"a": {"frames": 300}, "b": {"frames": 300}}, log, detect={"faults": {"max_batch": 1}})
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.until(lambda: len(run.closings()) == 2)
+        assert supervisor.restarts["detect"] == 0
+    for stream in "ab":
+        assert seqs(log, stream) == [(0, seq) for seq in range(300)]
+
+
+def test_another_error_of_the_device_replaces_the_worker(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    topology = five({"a": CAMERA}, log, detect={"faults": {"fail": [10], "incarnations": 1}})
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.until(lambda: run.frames("a") >= 40)
+        assert supervisor.restarts["detect"] == 1
+        run.stop()
+    assert (0, 10) in seqs(log, "a")
+
+
+def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
+    with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, tmp_path / "log"), {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        os.kill(supervisor.pids["decode/a"], signal.SIGKILL)
+        run.until(lambda: supervisor.restarts["decode/a"] == 1)
+        start = time.monotonic()
+        run.stop()
+        assert time.monotonic() - start < 10
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+    assert (tmp_path / "log").read_text().endswith("closed\n")
+
+
+def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        Run(supervisor).stop()  # they have been started, and cannot have begun
+        assert supervisor.restarts["decode/a"] == supervisor.restarts["decode/b"] == 0
+    assert "killed by signal" not in "".join(capfd.readouterr())
+    assert " down " not in (tmp_path / "log").read_text()
+
+
+def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
+    """One sends whenever a slot is free, the other now and then; what follows is too slow for the first."""
+    topology = five(
+        {"a": {"frames": 10**9}, "b": {"frames": 10**9, "pause_s": 0.05}}, tmp_path / "log", track={"pause_s": 0.01}
+    )
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        before = run.frames("a"), run.frames("b")
+        run.more("b", 40)
+        of_a, of_b = run.frames("a") - before[0], run.frames("b") - before[1]
+        assert of_b < of_a < 20 * of_b, "it is five times as many where both get what they want"
+        run.stop()
+
+
+SLOTS = RingSize(6, 50_000_000)
+
+
+def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Path) -> None:
+    topology = five({"a": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        supervisor.set_source(topology.processes[0], SLOTS, {})
+        run.until(lambda: run.closings())
+        run.more("a")
+        run.stop()
+    assert run.closings() == [("a", "interrupted")] * 2
+    assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_PER_INCARNATION}
+
+
+@contextmanager
+def two_cameras(log: Path) -> Iterator[tuple[Run, Callable[[], None]]]:
+    """A run in which a has been read for a while, and what replaces the source of a."""
+    topology = five({"a": CAMERA, "b": CAMERA}, log)
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.more("a")
+        yield run, lambda: supervisor.set_source(topology.processes[0], SLOTS, {})
+
+
+def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
+    with two_cameras(tmp_path / "log") as (run, replace):
+        replace()
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+
+
+def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> None:
+    with two_cameras(tmp_path / "log") as (run, replace):
+        replace()
+        run.supervisor.drop_source("decode/a", {})
+        run.until(lambda: "frames/a" not in run.supervisor.rings)
+        run.more("b")
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
+
+
+def test_a_source_that_dies_while_it_gives_way_is_closed_for(tmp_path: Path) -> None:
+    with two_cameras(tmp_path / "log") as (run, replace):
+        pid = run.supervisor.pids["decode/a"]
+        os.kill(pid, signal.SIGSTOP)
+        replace()
+        os.kill(pid, signal.SIGKILL)
+        run.until(lambda: ("a", "interrupted") in run.closings())
+        run.more("a")
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted")] * 2 + [("b", "interrupted")]

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+import structlog
+
+from stream_ocr import logging_config
+from stream_ocr.config.settings import LogSettings, Settings
+
+
+@pytest.fixture(autouse=True)
+def defaults_afterwards():
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_json_lines_where_nobody_looks(capsys):
+    logging_config.configure(Settings(), stage="detect", worker="1")
+    structlog.get_logger().warning("frame dropped", stream="Zürich")
+    out, err = capsys.readouterr()
+    assert out == ""
+    line = json.loads(err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "frame dropped",
+        "level": "warning",
+        "stage": "detect",
+        "worker": "1",
+        "stream": "Zürich",
+    }
+
+
+def test_for_people_when_asked_for(capsys):
+    logging_config.configure(Settings(logs=LogSettings(style="console")))
+    structlog.get_logger().info("frame dropped", stream="gate")
+    assert "frame dropped" in capsys.readouterr().err
+
+
+def test_lower_levels_are_left_out(capsys):
+    logging_config.configure(Settings(logs=LogSettings(level="error")))
+    structlog.get_logger().warning("frame dropped")
+    assert capsys.readouterr().err == ""
+
+
+def test_loggers_made_before_follow_the_configuration(capsys):
+    log = structlog.get_logger()
+    logging_config.configure(Settings(logs=LogSettings(style="json")))
+    log.error("late")
+    assert json.loads(capsys.readouterr().err)["event"] == "late"
+
+
+def test_errors_come_with_their_traceback_in_one_line(capsys):
+    logging_config.configure(Settings(logs=LogSettings(style="json")))
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: bad" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_no_password_is_logged(capsys, style):
+    url = 'rtsp://user:s3cr"t\\x@10.0.0.7/1'
+    logging_config.configure(Settings(logs=LogSettings(style=style), sources={"gate": {"url": url}}))
+    log = structlog.get_logger()
+    log.warning(f"no answer from {url}", urls=[url, {"at": url}], error=ValueError(url))
+    try:
+        raise ValueError(url)
+    except ValueError:
+        log.exception("it failed")
+    error = capsys.readouterr().err
+    assert error.count("10.0.0.7") == 5
+    assert "s3cr" not in error
