@@ -1,9 +1,9 @@
-"""How long does it take from the picture of a camera to the event?
+"""Measure the latency of cameras, from the first frame of a text to its event.
 
     python benchmarks/latency.py [--seconds 60] [--clips surveillance,subtitles] [--set NAME=VALUE] [--out FILE]
 
-Plays clips, one after the other, on the RTSP camera of the tests at 1280×720 and 25 pictures a second, and watches it
-with ``stream-ocr bench live``. The camera runs on the same machine, so that its clock is ours.
+Plays clips, one after the other, on the RTSP camera of the tests at 1280×720 and 25 frames a second, and measures it
+with ``stream-ocr bench live``. The camera runs on the same machine, so both share one clock.
 """
 
 import argparse
@@ -25,29 +25,29 @@ from rtsp_camera.handle import Camera, missing_for_cameras
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seconds", type=float, default=60.0)
-    arguments.add_argument("--clips", default="surveillance,subtitles")
-    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu"])
-    arguments.add_argument("--out", type=Path)
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--clips", default="surveillance,subtitles")
+    parser.add_argument("--set", action="append", default=["models=builtin", "device=cpu"])
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
     if missing := missing_for_cameras():
         sys.exit(missing)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "live.yaml")
-        for name in given.clips.split(","):
+        for name in arguments.clips.split(","):
             clip = Path(folder, f"{name}.mp4")
             render(clips.build_clip(name, (1280, 720), 30.0), clip, gop=50)
             camera = Camera(clip)
-            told = {"sources": {name: {"url": camera.url}}, "operation": {"listen": None}}
-            config.write_text(yaml.safe_dump(told), encoding="utf-8")
-            logging_config.configure(Settings.load(config, given.set))
-            results[name] = live_latency.measure(config, given.set, given.seconds)
+            settings = {"sources": {name: {"url": camera.url}}, "service": {"listen": None}}
+            config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+            logging_config.configure(Settings.load(config, arguments.set))
+            results[name] = live_latency.measure(config, arguments.set, arguments.seconds)
             camera.kill()
             live_latency.show(results[name])
-    if given.out:
-        given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

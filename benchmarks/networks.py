@@ -1,9 +1,9 @@
-"""What our own networks cost: words one by one and in batches, frames of 1280×720, and the detector's post-processing.
+"""Measure the cost of the built-in networks: words singly and in batches, frames of 1280×720, and post-processing.
 
 python benchmarks/networks.py CROPS [--threads 2] [--out benchmarks/results/networks.json]
 
-Wall and CPU milliseconds, medians over single calls; where other programs use the machine, the CPU time on one thread
-is the figure to trust.
+Reports wall and CPU milliseconds, medians over single calls. If other programs use the machine, trust the CPU time of
+one thread.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def median_ms(call: Callable[[], object], times: int) -> dict[str, float]:
 
 
 def frame_720() -> Frame:
-    """Text over noise, as a decoder gives it."""
+    """Return text over noise, as a decoder gives it."""
     random = np.random.default_rng(1)
     luma = cv2.resize(random.integers(30, 120, (90, 160), np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC)
     for row in range(10):
@@ -48,7 +48,7 @@ def frame_720() -> Frame:
 
 
 def kernels(lines: int) -> np.ndarray:
-    """A probability map for 1280×720 at half of a long side of 960 with so many lines in it."""
+    """Return a probability map with ``lines`` lines, for 1280×720 at half of a long side of 960."""
     p_HW = np.random.default_rng(2).random((272, 480)).astype(np.float32) * 0.2
     columns = 5
     for i in range(lines):
@@ -63,17 +63,17 @@ def main(data: Path, threads: int, out: Path | None) -> None:
     settings = Settings.load(overrides=["models=builtin", f"threads={threads}", "device=cpu", "dtype=fp32"])
     in_torch = pick_device("cpu", runtime="torch", dtype="fp32", threads=threads)
     for runtime in ("as shipped", "torch"):
-        reader, finder = load_recognizer(settings), load_detector(settings)
+        recognizer, detector = load_recognizer(settings), load_detector(settings)
         if runtime == "torch":
-            reader.engine, finder.engine = (
+            recognizer.engine, detector.engine = (
                 TorchEngine(builtin.load_net(n)[1], in_torch) for n in (presets.RECOGNIZER, presets.DETECTOR)
             )
         singly = iter(words * 2)
         batches = iter([words[i : i + 32] for i in range(0, 288, 32)] * 2)
         results[runtime] = {
-            "a word, one by one": median_ms(lambda r=reader, s=singly: r.read([next(s)]), len(words)),
-            "32 words": median_ms(lambda r=reader, b=batches: r.read(next(b)), 9),
-            "a frame of 1280×720": median_ms(lambda f=finder: f.detect([frame_720()]), 7),
+            "a word, one by one": median_ms(lambda r=recognizer, s=singly: r.read([next(s)]), len(words)),
+            "32 words": median_ms(lambda r=recognizer, b=batches: r.read(next(b)), 9),
+            "a frame of 1280×720": median_ms(lambda d=detector: d.detect([frame_720()]), 7),
         }
     noise = np.kron(np.indices((136, 240)).sum(axis=0) % 2, np.ones((2, 2))).astype(np.float32)
     results["post-processing"] = {
@@ -87,7 +87,7 @@ def main(data: Path, threads: int, out: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Measure our own networks.")
+    parser = argparse.ArgumentParser(description="Measure the built-in networks.")
     parser.add_argument("crops", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)

@@ -1,11 +1,11 @@
-"""Do cameras with faults run on in constant memory, and are their texts right all the time?
+"""Check that cameras with faults run on in constant memory, and that their texts stay correct.
 
     python benchmarks/soak.py [--minutes 60] [--every 8] [--set NAME=VALUE] [--out benchmarks/results/soak.json]
 
-Runs ``stream-ocr run`` with three RTSP cameras of 640×360 at 25 pictures a second. Every few seconds one of them, in
-turn, is switched off and on again, or freezes and goes on. Resident memory and descriptors of every process are
-sampled all the time; the first and the last minute after the warm-up are compared. Every text that a camera showed
-from beginning to end must have been told within a quarter of a second of its beginning, and nothing else.
+Runs ``stream-ocr run`` with three RTSP cameras of 640×360 at 25 frames a second. Every few seconds one of them in turn
+is restarted, or freezes and resumes. Resident memory and descriptors of every process are sampled; the first and the
+last minute after the warm-up are compared. Every text that a camera showed completely must have been reported within a
+quarter of a second of its start, and nothing else.
 """
 
 import argparse
@@ -31,10 +31,11 @@ from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from rtsp_camera.handle import Camera, missing_for_cameras
 
-LENGTH_S = 12.0
-SAMPLE_S = 5.0
-WARM_S = 120.0
-NEAR_S = 0.25
+CLIP_S = 12.0
+SAMPLE_INTERVAL_S = 5.0
+WARM_UP_S = 120.0
+MAX_START_ERROR_S = 0.25
+MIN_SIMILARITY = 80  # per cent
 WORDS = {
     "gate": ("GATE 12", "BOARDING", "Paris", "last call"),
     "yard": ("LOADING", "keep clear", "TRUCK 48", "Entrance"),
@@ -43,7 +44,7 @@ WORDS = {
 
 
 def scene(words: tuple[str, ...]) -> Scene:
-    """Texts that come and go, one of which moves; between two turns nothing is shown."""
+    """Return a scene of texts that come and go, one of which moves; it begins and ends without text."""
     first, second, third, fourth = words
     return Scene(
         (
@@ -52,27 +53,27 @@ def scene(words: tuple[str, ...]) -> Scene:
             Text(third, 3.5, 9.0, (60, 230), height=30),
             Text(fourth, 6.0, 10.0, (330, 300), height=28),
         ),
-        LENGTH_S,
+        CLIP_S,
         (640, 360),
     )
 
 
 def sample(program: psutil.Process) -> dict[str, tuple[float, int]]:
-    """(resident megabytes, descriptors) of every process of the run, by its title."""
-    found = {}
+    """Return (resident megabytes, descriptors) of every process of the run by its title."""
+    samples = {}
     for process in (program, *program.children(recursive=True)):
         try:
             title = "program" if process == program else " ".join(process.cmdline()).removeprefix("stream-ocr: ")
-            found[title.strip()] = (process.memory_info().rss / 1e6, process.num_fds())
+            samples[title.strip()] = (process.memory_info().rss / 1e6, process.num_fds())
         except psutil.NoSuchProcess:
             continue
-    return found
+    return samples
 
 
-def compared(samples: list[tuple[float, dict[str, tuple[float, int]]]], end_s: float) -> dict[str, Any]:
-    """First against last minute after the warm-up: memory of every process and of all, descriptors."""
+def compare_samples(samples: list[tuple[float, dict[str, tuple[float, int]]]], end_s: float) -> dict[str, Any]:
+    """Compare the first and the last minute after the warm-up: memory and descriptors of each process, total memory."""
 
-    def of(begin_s: float) -> dict[str, tuple[float, float]]:
+    def means(begin_s: float) -> dict[str, tuple[float, float]]:
         values: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
         for at_s, each in samples:
             if begin_s <= at_s < begin_s + 60:
@@ -83,7 +84,7 @@ def compared(samples: list[tuple[float, dict[str, tuple[float, int]]]], end_s: f
             for name, rows in values.items()
         }
 
-    first, last = of(min(WARM_S, end_s / 3)), of(end_s - 60)
+    first, last = means(min(WARM_UP_S, end_s / 3)), means(end_s - 60)
     totals = [sum(mb for mb, _ in each.values()) for each in (first, last)]
     return {
         "rss_mb": {name: [round(first[name][0], 1), round(last[name][0], 1)] for name in first if name in last},
@@ -93,49 +94,53 @@ def compared(samples: list[tuple[float, dict[str, tuple[float, int]]]], end_s: f
     }
 
 
-def judged(log: Path) -> dict[str, Any]:
-    """What was told against what was shown, camera by camera."""
+def judge_events(log: Path) -> dict[str, Any]:
+    """Compare reported with shown texts, by camera."""
     events = [json.loads(row) for row in log.read_bytes().rpartition(b"\n")[0].splitlines()]
-    found = {}
+    results = {}
     for name, words in WORDS.items():
         own = [event for event in events if event["stream"] == name]
-        turns = [(event["kind"], event["start"]) for event in own if event["kind"] in ("source.up", "source.down")]
-        told = [event for event in own if event["kind"] in ("appeared", "changed")]
+        outages = [(event["kind"], event["start"]) for event in own if event["kind"] in ("source.up", "source.down")]
+        reported = [event for event in own if event["kind"] in ("appeared", "changed")]
         shown = [
-            (text.text, up_s + turn * LENGTH_S + text.start_s)
-            for (kind, up_s), (_, down_s) in pairwise([*turns, ("end", own[-1]["start"])])
+            (text.text, up_s + loop * CLIP_S + text.start_s)
+            for (kind, up_s), (_, down_s) in pairwise([*outages, ("end", own[-1]["start"])])
             if kind == "source.up"
-            for turn in range(int((down_s - up_s) / LENGTH_S) + 1)
+            for loop in range(int((down_s - up_s) / CLIP_S) + 1)
             for text in scene(words).texts
-            if up_s + turn * LENGTH_S + text.end_s < down_s
+            if up_s + loop * CLIP_S + text.end_s < down_s
         ]
         errors = [
-            min((abs(e["start"] - at_s) for e in told if fuzz.ratio(e["text"], text) >= 80), default=99.0)
+            min((abs(e["start"] - at_s) for e in reported if similar(e["text"], text)), default=99.0)
             for text, at_s in shown
         ]
-        near = [error for error in errors if error <= NEAR_S]
-        strange = [e["text"] for e in told if max(fuzz.ratio(e["text"], word) for word in words) < 80]
-        found[name] = {
-            "ups": sum(kind == "source.up" for kind, _ in turns),
+        matched = [error for error in errors if error <= MAX_START_ERROR_S]
+        wrong = [e["text"] for e in reported if not any(similar(e["text"], word) for word in words)]
+        results[name] = {
+            "ups": sum(kind == "source.up" for kind, _ in outages),
             "gaps": sum(event["kind"] == "source.gap" for event in own),
             "shown": len(shown),
-            "told": len(near),
-            "misread": sorted({e["text"] for e in told if e["text"] not in words} - set(strange)),
-            "start_error_ms": [round(1000 * value) for value in (statistics.median(near), max(near))] if near else None,
-            "strange": strange[:20],
+            "reported": len(matched),
+            "misread": sorted({e["text"] for e in reported if e["text"] not in words} - set(wrong)),
+            "start_error_ms": [round(1000 * f(matched)) for f in (statistics.median, max)] if matched else None,
+            "wrong": wrong[:20],
             "seq_without_gaps": [event["seq"] for event in own] == list(range(len(own))),
-            "tracks_end_once": _each_ends_once(own),
+            "tracks_end_once": _tracks_end_once(own),
         }
-    return found
+    return results
 
 
-def _each_ends_once(events: list[dict[str, Any]]) -> bool:
+def similar(one: str, other: str) -> bool:
+    return fuzz.ratio(one, other) >= MIN_SIMILARITY
+
+
+def _tracks_end_once(events: list[dict[str, Any]]) -> bool:
     appeared, ended = ([e["track"] for e in events if e["kind"] == kind] for kind in ("appeared", "ended"))
     return len(set(appeared)) == len(appeared) and sorted(appeared) == sorted(ended)
 
 
-def trouble(number: int, camera: Camera) -> None:
-    """Off and on again; each fourth time a freeze that is long enough to be noticed."""
+def inject_fault(number: int, camera: Camera) -> None:
+    """Restart the camera; every fourth time freeze it for long enough to be detected."""
     if number % 4 == 3:
         camera.freeze()
         time.sleep(5.0)
@@ -151,60 +156,60 @@ def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> 
     for name, words in WORDS.items():
         render(scene(words), folder / f"{name}.mp4", gop=25)
         cameras[name] = Camera(folder / f"{name}.mp4")
-    told = {
+    settings = {
         "sources": {name: {"url": camera.url} for name, camera in cameras.items()},
         "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
         "store": {"path": str(folder / "events.db")},
         "service": {"listen": "127.0.0.1:19561"},
         "live": {"max_backoff_s": 4.0},
     }
-    (folder / "live.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    (folder / "live.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     arguments = [part for setting in overrides for part in ("--set", setting)]
     log = (folder / "log").open("w")
     program = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), *arguments], stdout=log, stderr=log
     )
-    on = machine_info()
-    begun_s, end_s = time.monotonic(), 60 * minutes
+    machine = machine_info()
+    started_s, end_s = time.monotonic(), 60 * minutes
     samples: list[tuple[float, dict[str, tuple[float, int]]]] = []
     loads, numbers, names, next_s = [], count(), cycle(cameras), 30.0
-    while (now_s := time.monotonic() - begun_s) < end_s and program.poll() is None:
+    while (now_s := time.monotonic() - started_s) < end_s and program.poll() is None:
         samples.append((now_s, sample(psutil.Process(program.pid))))
         loads.append(load_average())
         if next_s <= now_s < end_s - 40:
             next_s += every_s
-            trouble(next(numbers), cameras[next(names)])
-        time.sleep(max(0.0, SAMPLE_S - (time.monotonic() - begun_s - now_s)))
+            inject_fault(next(numbers), cameras[next(names)])
+        time.sleep(max(0.0, SAMPLE_INTERVAL_S - (time.monotonic() - started_s - now_s)))
     program.send_signal(signal.SIGTERM)
     code = program.wait(30)
     for camera in cameras.values():
         camera.kill()
-    restarts = [row for row in (folder / "log").read_text().splitlines() if '"level": "error"' in row]
+    errors = [row for row in (folder / "log").read_text().splitlines() if '"level": "error"' in row]
     return {
         "minutes": minutes,
-        "machine": on,
+        "machine": machine,
         "load": {"mean": round(statistics.mean(loads), 2), "max": round(max(loads), 2)},
         "exit_code": code,
-        "errors_in_the_log": restarts[:20],
-        "cameras": judged(folder / "events.jsonl"),
-        **compared(samples, samples[-1][0]),
+        "errors_in_the_log": errors[:20],
+        "cameras": judge_events(folder / "events.jsonl"),
+        **compare_samples(samples, samples[-1][0]),
     }
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--minutes", type=float, default=60.0)
-    arguments.add_argument("--every", type=float, default=8.0, help="seconds between two faults")
-    arguments.add_argument("--set", action="append", default=["models=builtin", "device=cpu", "threads=1"])
-    arguments.add_argument("--out", type=Path)
-    given = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--every", type=float, default=8.0, help="seconds between two faults")
+    parser.add_argument("--set", action="append", default=["models=builtin", "device=cpu", "threads=1"])
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
     if missing := missing_for_cameras():
         sys.exit(missing)
     with tempfile.TemporaryDirectory() as folder:
-        results = soak(Path(folder), given.minutes, given.every, given.set)
+        results = soak(Path(folder), arguments.minutes, arguments.every, arguments.set)
     print(json.dumps(results, indent=1))
-    if given.out:
-        given.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Store, socket and client under load: what they carry, what they cost, and what they stand.
+"""Load tests of store, socket and client: throughput, cost and robustness.
 
     python benchmarks/subscribe.py imports | throughput | search | late | curve | hostile | kills [--rounds 50]
     python benchmarks/subscribe.py all
 
-Each prints one JSON object, with --keep also into benchmarks/results/subscribe-PART.json, and ends with 1 where an
-event was lost, repeated or out of order. Where other programs use the machine, CPU seconds are the figures to trust.
+Each prints one JSON object and exits with 1 if an event was lost, repeated or out of order. --keep also writes it to
+benchmarks/results/subscribe-PART.json. If other programs use the machine, trust the CPU seconds.
 """
 
 import argparse
@@ -36,12 +36,12 @@ EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
 def imports(_: argparse.Namespace) -> dict[str, Any]:
-    """How long ``import stream_ocr.client`` takes in a new process, and how large that is."""
-    tell = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], time.process_time())"
+    """Measure time and memory of ``import stream_ocr.client`` in a new process."""
+    report = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], time.process_time())"
     runs = []
     for _run in range(20):
         start = time.perf_counter()
-        program = f"import stream_ocr.client, time; {tell}"
+        program = f"import stream_ocr.client, time; {report}"
         kib, cpu_s = subprocess.run([sys.executable, "-c", program], stdout=-1, check=True).stdout.split()
         runs.append((time.perf_counter() - start, float(cpu_s), int(kib) / 1024))
     wall, cpu, mib = zip(*runs, strict=True)
@@ -69,7 +69,7 @@ with subscribe(endpoint, since="start") as subscription:
 
 
 def throughput(_: argparse.Namespace) -> dict[str, Any]:
-    """Events a second through commit (durability normal), bus and a client of ours, 200 a commit."""
+    """Measure events per second through commit (durability normal), bus and client, 200 events per commit."""
     count, group = 200_000, 200
     with tempfile.TemporaryDirectory() as folder, journal(Path(folder)) as (opened, endpoint):
         listener = subprocess.Popen([sys.executable, "-c", LISTEN, endpoint, str(count - 1)], stdout=-1, text=True)
@@ -83,24 +83,24 @@ def throughput(_: argparse.Namespace) -> dict[str, Any]:
             opened.commit(events)
             slowest = max(slowest, time.perf_counter() - began)
         committed, cpu = time.time() - start, time.process_time() - cpu
-        heard_at, whole, client_cpu = listener.stdout.readline().split()
+        received_at, in_order, client_cpu = listener.stdout.readline().split()
         listener.wait()
         bus = psutil.Process(opened.bus_pid).cpu_times()
     return {
         "events": count,
         "committed_and_handed_to_bus_per_s": round(count / committed),
-        "received_by_client_per_s": round(count / (float(heard_at) - start)),
+        "received_by_client_per_s": round(count / (float(received_at) - start)),
         "publisher_cpu_s": round(cpu, 1),
         "publisher_per_s_of_its_cpu": round(count / cpu),
         "bus_cpu_s": round(bus.user + bus.system, 1),
         "client_cpu_s": round(float(client_cpu), 1),
         "slowest_commit_ms": round(slowest * 1000, 1),
-        "each_once_in_order": whole == "True",
+        "each_once_in_order": in_order == "True",
     }
 
 
 def search(_: argparse.Namespace) -> dict[str, Any]:
-    """First answer over a million events, each time with a new connection; while more are written, too."""
+    """Measure the first result of a search in a million events, with a new connection each, also during writes."""
     count, group = 1_000_000, 1000
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.db"
@@ -114,9 +114,11 @@ def search(_: argparse.Namespace) -> dict[str, Any]:
             "three_letters": [word for word in WORDS if len(word) == 3][:300],
             "not_there": [f"{word}QXJ" for word in WORDS[:300]],
         }.items():
-            figures |= {f"{name}_{k}": v for k, v in answers(path, [Query(text, limit=20) for text in texts]).items()}
+            figures |= {
+                f"{name}_{k}": v for k, v in query_times(path, [Query(text, limit=20) for text in texts]).items()
+            }
         fuzzy = [Query(word, fuzzy=True, limit=20) for word in WORDS if len(word) >= 8][:50]
-        figures |= {f"fuzzy_{k}": v for k, v in answers(path, fuzzy).items()}
+        figures |= {f"fuzzy_{k}": v for k, v in query_times(path, fuzzy).items()}
         stop = threading.Event()
 
         def write() -> None:
@@ -124,16 +126,16 @@ def search(_: argparse.Namespace) -> dict[str, Any]:
                 store.append([event(seq) for seq in range(start, start + 20)])
                 time.sleep(0.01)
 
-        writing = threading.Thread(target=write)
-        writing.start()
-        meanwhile = answers(path, [Query(text, limit=20) for text in random.Random(2).sample(WORDS, 300)])
+        writer = threading.Thread(target=write)
+        writer.start()
+        meanwhile = query_times(path, [Query(text, limit=20) for text in random.Random(2).sample(WORDS, 300)])
         stop.set()
-        writing.join()
+        writer.join()
         store.close()
     return figures | {f"while_writing_{k}": v for k, v in meanwhile.items()}
 
 
-def answers(path: Path, queries: Sequence[Query]) -> dict[str, float]:
+def query_times(path: Path, queries: Sequence[Query]) -> dict[str, float]:
     times, cpu = [], []
     for query in queries:
         start, before = time.perf_counter(), time.thread_time()
@@ -149,45 +151,45 @@ def answers(path: Path, queries: Sequence[Query]) -> dict[str, float]:
 
 
 def late(_: argparse.Namespace) -> dict[str, Any]:
-    """Clients that join at any moment: what is in sight must be known within a second, and nothing comes twice."""
-    known_after, wrong = [], 0
+    """Join at random moments: a client must know all visible texts within a second, and receive nothing twice."""
+    sync_s, wrong = [], 0
     with tempfile.TemporaryDirectory() as folder, journal(Path(folder)) as (opened, endpoint):
         stop = threading.Event()
 
-        def play() -> None:
+        def publish_events() -> None:
             visible: list[int] = []
             for track in itertools.takewhile(lambda _: not stop.is_set(), itertools.count(1)):
                 opened.commit([event(opened.next_seq("gate"), f"TEXT {track}", track=track)])
                 visible.append(track)
                 if len(visible) > 20:
-                    gone = visible.pop(random.randrange(20))
-                    opened.commit([event(opened.next_seq("gate"), f"TEXT {gone}", track=gone, kind="ended")])
+                    ended = visible.pop(random.randrange(20))
+                    opened.commit([event(opened.next_seq("gate"), f"TEXT {ended}", track=ended, kind="ended")])
                 time.sleep(0.005)
 
-        playing = threading.Thread(target=play)
-        playing.start()
+        publisher = threading.Thread(target=publish_events)
+        publisher.start()
         for _join in range(30):
             time.sleep(random.random() * 0.3)
             start = time.perf_counter()
             with subscribe(endpoint, since="snapshot") as subscription:
                 while not subscription.synced:
                     subscription.wait(0.01)
-                known_after.append(time.perf_counter() - start)
-                got = [subscription.receive(5) for _ in range(120)]
-            wrong += not follows(got, Path(folder) / "events.db")
+                sync_s.append(time.perf_counter() - start)
+                received = [subscription.receive(5) for _ in range(120)]
+            wrong += not is_consistent(received, Path(folder) / "events.db")
         stop.set()
-        playing.join()
+        publisher.join()
     return {
         "joins": 30,
-        "in_sight_known_median_s": round(statistics.median(known_after), 3),
-        "in_sight_known_worst_s": round(max(known_after), 3),
+        "sync_median_s": round(statistics.median(sync_s), 3),
+        "sync_worst_s": round(max(sync_s), 3),
         "wrong": wrong,
     }
 
 
-def follows(got: Sequence[Any], store: Path) -> bool:
-    """Whether a client had what was in sight when it joined, and then each event once, in order."""
-    seqs = [one.seq for one in got if one is not None]
+def is_consistent(received: Sequence[Any], store: Path) -> bool:
+    """Return True if a client got the texts visible when it joined, then each event once, in order."""
+    seqs = [one.seq for one in received if one is not None]
     with StoreReader(store) as reader:
         events = list(reader.events())
     for joined_at in range(max(seqs) - len(seqs), max(seqs) + 1):
@@ -196,12 +198,12 @@ def follows(got: Sequence[Any], store: Path) -> bool:
         expected = [visible[track] for track in sorted(visible)]
         rest = seqs[len(expected) :]
         if seqs[: len(expected)] == expected and rest == list(range(joined_at + 1, joined_at + 1 + len(rest))):
-            return len(seqs) == len(got)
+            return len(seqs) == len(received)
     return False
 
 
 def curve(_: argparse.Namespace) -> dict[str, Any]:
-    """The examples for Node.js and Python through CURVE, and clients that have no key, or one that is not let in."""
+    """Run the examples for Node.js and Python through CURVE, and clients without a key or with an unknown one."""
     count = 5000
     programs = {"node": ["node", "subscribe.mjs"], "python": [sys.executable, "subscribe.py"]}
     with tempfile.TemporaryDirectory() as name:
@@ -214,32 +216,32 @@ def curve(_: argparse.Namespace) -> dict[str, Any]:
             sent = [event(seq, f"GATE {seq} é\n") for seq in range(count)]
             for start in range(0, count, 100):
                 opened.commit(sent[start : start + 100])
-            seen = {}
+            received = {}
             for client, program in programs.items():
-                given = map(str, (endpoint, count, folder / f"{client}.key_secret", server))
-                ran = subprocess.run([*program, *given], stdout=-1, cwd=EXAMPLES, check=True, timeout=120)
-                seen[client] = [json.loads(line) for line in ran.stdout.splitlines()]
+                arguments = map(str, (endpoint, count, folder / f"{client}.key_secret", server))
+                ran = subprocess.run([*program, *arguments], stdout=-1, cwd=EXAMPLES, check=True, timeout=120)
+                received[client] = [json.loads(line) for line in ran.stdout.splitlines()]
             silent = {}
-            for client, shown in {
+            for client, keys in {
                 "without_a_key": {},
-                "with_a_key_that_is_not_let_in": {"key": folder / "stranger.key_secret", "server_key": server},
+                "with_an_unknown_key": {"key": folder / "stranger.key_secret", "server_key": server},
             }.items():
-                with subscribe(endpoint, since="start", **shown) as subscription:
+                with subscribe(endpoint, since="start", **keys) as subscription:
                     silent[client] = subscription.receive(5) is None and not subscription.connected
     expected = [json.loads(one.to_json()) for one in sent]
     return {
         "events": count,
-        **{f"{client}_got_all": events == expected for client, events in seen.items()},
+        **{f"{client}_got_all": events == expected for client, events in received.items()},
         **{f"{client}_got_nothing": nothing for client, nothing in silent.items()},
     }
 
 
-def fine(figures: Any) -> bool:
-    """Whether nothing among the figures says that an event was lost, repeated or out of order."""
-    if isinstance(figures, dict):
-        whole = figures.get("clients_whole") == figures.get("clients") and not figures.get("wrong")
-        return whole and all(fine(value) for value in figures.values())
-    return figures is not False
+def is_lossless(results: Any) -> bool:
+    """Return True if no result says that an event was lost, repeated or out of order."""
+    if isinstance(results, dict):
+        complete = results.get("clients_complete") == results.get("clients") and not results.get("wrong")
+        return complete and all(is_lossless(value) for value in results.values())
+    return results is not False
 
 
 def main() -> None:
@@ -249,16 +251,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
-    well = True
+    lossless = True
     for name in parts if arguments.part == "all" else [arguments.part]:
-        before = machine_info()
-        figures = {name: parts[name](arguments), "machine": before, "load_at_the_end": load_average()}
-        well = well and fine(figures)
-        told = json.dumps(figures, indent=1)
-        print(told)
+        machine = machine_info()
+        figures = {name: parts[name](arguments), "machine": machine, "load_at_end": load_average()}
+        lossless = lossless and is_lossless(figures)
+        text = json.dumps(figures, indent=1)
+        print(text)
         if arguments.keep:
-            (RESULTS / f"subscribe-{name}.json").write_text(told + "\n")
-    sys.exit(0 if well else 1)
+            (RESULTS / f"subscribe-{name}.json").write_text(text + "\n")
+    sys.exit(0 if lossless else 1)
 
 
 if __name__ == "__main__":

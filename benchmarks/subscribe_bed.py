@@ -1,4 +1,4 @@
-"""A journal with its bus in this process, and events to put into it."""
+"""Set-up for the load tests: a journal with its bus, and generated events."""
 
 import random
 import socket

@@ -1,4 +1,4 @@
-"""The crops of a labelled tar that training keeps aside, as a tar of their own for ``stream-ocr eval recognizer``.
+"""Extract the crops that training keeps aside from labelled tars, for ``stream-ocr eval recognizer``.
 
 python benchmarks/validation_crops.py OUT.tar ARCHIVE.tar…
 """
@@ -38,5 +38,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", metavar="OUT.tar", type=Path)
     parser.add_argument("archives", metavar="ARCHIVE.tar", type=Path, nargs="+")
-    asked = parser.parse_args()
-    main(asked.out, asked.archives)
+    arguments = parser.parse_args()
+    main(arguments.out, arguments.archives)

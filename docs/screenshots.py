@@ -57,7 +57,7 @@ def of_cameras(browser: Browser, folder: Path) -> None:
     for camera, clip in CAMERAS.items():
         render(replace(build_clip(clip, (960, 540), 60.0), fps=10), folder / f"{camera}.mp4")
     sources = "".join(f"  {camera}: {{path: {camera}.mp4, max_fps: 1}}\n" for camera in CAMERAS)
-    settings = f"models: own\nsources:\n{sources}operation: {{listen: null}}\ndashboard: {{port: 0}}\n"
+    settings = f"models: builtin\nsources:\n{sources}service: {{listen: null}}\ndashboard: {{port: 0}}\n"
     (folder / "live.yaml").write_text(settings)
     with served(["run", "live.yaml", "--plain", "--dashboard"], folder) as address:
         page = opened(browser, address, color_scheme="dark")

@@ -15,6 +15,20 @@
 Each message is one sentence with the problem, the value and the remedy.
 """
 
+__all__ = [
+    "DeviceError",
+    "EventsLostError",
+    "SettingsError",
+    "SinkError",
+    "SlotError",
+    "SourceError",
+    "StoreError",
+    "StreamOcrError",
+    "SubscribeError",
+    "WeightsError",
+    "WorkerError",
+]
+
 
 class StreamOcrError(Exception):
     """Base class of all exceptions of stream_ocr."""

@@ -1,4 +1,4 @@
-"""Imports point one way (import-linter), and nothing heavy is imported where it is not used."""
+"""Imports follow the layers (import-linter), and heavy modules are imported only where they are used."""
 
 import ast
 import subprocess
@@ -18,7 +18,7 @@ def test_imports_follow_the_layers():
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_few_modules_lie_in_the_package_itself():
+def test_package_root_has_at_most_eight_modules():
     assert len(list(PACKAGE.glob("*.py"))) <= 8
 
 
@@ -31,18 +31,18 @@ def imported(tree: ast.AST) -> Iterator[str]:
                 yield module
 
 
-def test_nothing_is_pickled():
+def test_package_does_not_use_pickle():
     for file in PACKAGE.rglob("*.py"):
         assert not {"pickle", "dill", "marshal"} & set(imported(ast.parse(file.read_text()))), file.name
 
 
 @pytest.mark.parametrize("heavy", ["numpy", "cv2"])
-def test_a_program_that_leaves_reading_to_processes_imports_nothing_that_computes(heavy):
+def test_cli_with_worker_processes_does_not_import(heavy):
     program = f"import sys, stream_ocr.cli.read_files, stream_ocr.cli.app; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("heavy", ["torch", "onnxruntime"])
-def test_the_package_is_imported_without_the_networks(heavy):
+def test_package_does_not_import(heavy):
     program = f"import sys, stream_ocr, stream_ocr.cli; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

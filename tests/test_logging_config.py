@@ -14,7 +14,7 @@ def defaults_afterwards():
     structlog.contextvars.clear_contextvars()
 
 
-def test_json_lines_where_nobody_looks(capsys):
+def test_logs_are_json_lines_without_a_terminal(capsys):
     logging_config.configure(Settings(), stage="detect", worker="1")
     structlog.get_logger().warning("frame dropped", stream="Zürich")
     out, err = capsys.readouterr()
@@ -30,26 +30,26 @@ def test_json_lines_where_nobody_looks(capsys):
     }
 
 
-def test_for_people_when_asked_for(capsys):
+def test_console_style_is_readable_text(capsys):
     logging_config.configure(Settings(logs=LogSettings(style="console")))
     structlog.get_logger().info("frame dropped", stream="gate")
     assert "frame dropped" in capsys.readouterr().err
 
 
-def test_lower_levels_are_left_out(capsys):
+def test_lines_below_the_level_are_omitted(capsys):
     logging_config.configure(Settings(logs=LogSettings(level="error")))
     structlog.get_logger().warning("frame dropped")
     assert capsys.readouterr().err == ""
 
 
-def test_loggers_made_before_follow_the_configuration(capsys):
+def test_existing_loggers_follow_the_configuration(capsys):
     log = structlog.get_logger()
     logging_config.configure(Settings(logs=LogSettings(style="json")))
     log.error("late")
     assert json.loads(capsys.readouterr().err)["event"] == "late"
 
 
-def test_errors_come_with_their_traceback_in_one_line(capsys):
+def test_tracebacks_are_part_of_the_line(capsys):
     logging_config.configure(Settings(logs=LogSettings(style="json")))
     try:
         raise ValueError("bad")
@@ -60,7 +60,7 @@ def test_errors_come_with_their_traceback_in_one_line(capsys):
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_no_password_is_logged(capsys, style):
+def test_passwords_are_redacted(capsys, style):
     url = 'rtsp://user:s3cr"t\\x@10.0.0.7/1'
     logging_config.configure(Settings(logs=LogSettings(style=style), sources={"gate": {"url": url}}))
     log = structlog.get_logger()

@@ -1,7 +1,7 @@
-"""The reference of events and of the protocol that they are published by, from the definitions.
+"""Generate the reference of events and of the bus protocol from their definitions.
 
-``python tools/generate_reference.py docs`` writes events.md, events.schema.json,
-protocol.schema.json and asyncapi.json.
+``python tools/generate_reference.py docs`` writes events.md, events.schema.json, protocol.schema.json and
+asyncapi.json.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from stream_ocr.bus import protocol
-from stream_ocr.bus.connections import MAX_REQUESTS_PER_S, MAX_SUBSCRIBED_BYTES, MAX_SUBSCRIPTIONS, MAX_TOPIC_BYTES
+from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.events import CONFIDENCE_DIGITS, PIXEL_DIGITS, SCHEMA, TIME_DIGITS, SourceEvent, TextEvent
 from stream_ocr.store.reader import PAGE_BYTES, PAGE_EVENTS
 
@@ -37,7 +37,7 @@ _COMPONENTS = "#/components/schemas/"
 
 
 def documents() -> dict[str, str]:
-    """All files by name."""
+    """Return the content of each file by name."""
     return {
         "events.md": "\n".join(_markdown()) + "\n",
         "events.schema.json": _text(_schema("An event of stream-ocr", _EVENTS, _EVENTS)),
@@ -49,7 +49,7 @@ def documents() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the files into the folder that is named."""
+    """Write the files into the folder given as argument."""
     for name, text in documents().items():
         (Path(sys.argv[1]) / name).write_text(text, encoding="utf-8")
 
@@ -59,7 +59,7 @@ def _text(document: Json) -> str:
 
 
 def _schema(title: str, of: Sequence[Struct], with_: Sequence[Struct]) -> Json:
-    """JSON Schema for one of the structs."""
+    """Return a JSON Schema for any of the structs ``of``, with definitions of the structs ``with_``."""
     definitions = _definitions(with_)
     document = {
         "$schema": _DRAFT,
@@ -80,26 +80,26 @@ def _definitions(structs: Sequence[Struct]) -> Json:
 
 
 def _asyncapi() -> Json:
-    """AsyncAPI 3.0, as JSON."""
+    """Return an AsyncAPI 3.0 document."""
     structs = (*_EVENTS, *_MESSAGES)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "stream-ocr",
             "version": f"{protocol.VERSION}.{SCHEMA}",
-            "description": "Events of texts in videos, as they are published. events.md says what a client does.",
+            "description": "Events of text in video. events.md describes what a client has to do.",
         },
         "defaultContentType": "application/json",
         "servers": {
             "events": {
                 "host": f"127.0.0.1:{protocol.DEFAULT_PORT}",
                 "protocol": "zmtp",
-                "description": "XPUB, to be connected to with SUB.",
+                "description": "XPUB; connect a SUB socket.",
             },
             "requests": {
                 "host": f"127.0.0.1:{protocol.DEFAULT_PORT + 1}",
                 "protocol": "zmtp",
-                "description": "ROUTER, to be connected to with DEALER or REQ.",
+                "description": "ROUTER; connect a DEALER or REQ socket.",
             },
         },
         "channels": {
@@ -108,13 +108,13 @@ def _asyncapi() -> Json:
                 "description": "The address is the first frame of the message.",
                 "servers": [{"$ref": "#/servers/events"}],
                 "parameters": {
-                    "stream": {"description": "Name of the source; it may contain slashes."},
-                    "kind": {"description": "As in the event.", "enum": sorted(_kinds())},
+                    "stream": {"description": "Name of the source; may contain slashes."},
+                    "kind": {"description": "Kind of the event.", "enum": sorted(_kinds())},
                 },
                 "messages": _named(_EVENTS),
             },
             "heartbeat": {
-                "address": protocol.BEAT_TOPIC.decode(),
+                "address": protocol.HEARTBEAT_TOPIC.decode(),
                 "description": "The address is the first frame of the message.",
                 "servers": [{"$ref": "#/servers/events"}],
                 "messages": _named([protocol.Heartbeat]),
@@ -126,14 +126,14 @@ def _asyncapi() -> Json:
             },
             "replies": {
                 "address": None,
-                "description": "The connection that the request came through.",
+                "description": "The connection of the request.",
                 "servers": [{"$ref": "#/servers/requests"}],
                 "messages": _named([*(reply for _, reply in _REQUESTS.values()), protocol.ErrorReply]),
             },
         },
         "operations": {
             "publish": {"action": "send", "channel": {"$ref": "#/channels/events"}},
-            "beat": {"action": "send", "channel": {"$ref": "#/channels/heartbeat"}},
+            "heartbeat": {"action": "send", "channel": {"$ref": "#/channels/heartbeat"}},
             **{f"answer_{name}": _answer(request, reply) for name, (request, reply) in _REQUESTS.items()},
         },
         "components": {
@@ -173,7 +173,7 @@ def _kinds() -> Iterator[str]:
 
 
 def _draft_07(schema: Any) -> Any:
-    """AsyncAPI knows the JSON Schema of before tuples were called prefixItems."""
+    """Convert to draft 07, which AsyncAPI uses: tuples are ``items`` instead of ``prefixItems``."""
     match schema:
         case {"prefixItems": items, **rest}:
             rest.pop("items", None)
@@ -186,11 +186,11 @@ def _draft_07(schema: Any) -> Any:
 
 
 def _markdown() -> Iterator[str]:
-    yield "<!-- Written by `make docs`; a test holds it to the code. -->"
+    yield "<!-- Generated by `make docs`; a test checks that it is up to date. -->"
     yield "# Events"
     yield ""
-    yield "One JSON object per line in files and one per message on sockets, UTF-8, every field always there."
-    yield "New fields come last and have a default; anything else that changes raises `schema`."
+    yield "Events are JSON objects in UTF-8: one per line in files, one per message on sockets. Every field is present."
+    yield "New fields are added at the end with a default; any other change increments `schema`."
     yield f"Times are rounded to {TIME_DIGITS} decimals, pixels to {PIXEL_DIGITS}, confidences to {CONFIDENCE_DIGITS}."
     yield "As JSON Schema: [events.schema.json](events.schema.json)."
     for event in _EVENTS:
@@ -224,74 +224,74 @@ def _type(schema: Json) -> str:
 
 
 _PROTOCOL = f"""
-# The protocol of the socket
+# Socket protocol
 
-Two ZeroMQ sockets (ZMTP 3.1), both bound by the publisher: `socket.events` (XPUB; connect a SUB) sends events as they
-are committed, `socket.requests` (ROUTER; connect a DEALER or a REQ; by default one port above) answers questions about
-what came before. As schemas: [protocol.schema.json](protocol.schema.json), [asyncapi.json](asyncapi.json).
+The publisher binds two ZeroMQ sockets (ZMTP 3.1). `socket.events` (XPUB; connect a SUB) sends events as they are
+committed. `socket.requests` (ROUTER; connect a DEALER or a REQ; by default one port above) answers requests for earlier
+events. Schemas: [protocol.schema.json](protocol.schema.json), [asyncapi.json](asyncapi.json).
 
-**Events** are messages of two frames: the topic, `<stream>/<kind>` in UTF-8, and the event. A stream's name may have
-slashes in it, a kind has none. Subscribe to `gate/` for one stream, to the empty topic for all. A message on any topic
-but `{protocol.BEAT_TOPIC.decode()}` is an event. Ignore fields and kinds that you do not know, but count their `seq`.
+**Events** are messages of two frames: the topic `<stream>/<kind>` in UTF-8, and the event. The name of a stream may
+contain slashes, a kind contains none. Subscribe to `gate/` for one stream, to the empty topic for all. A message on any
+topic but `{protocol.HEARTBEAT_TOPIC.decode()}` is an event. Ignore unknown fields and kinds, but count their `seq`.
 
-**Heartbeats** come every {protocol.BEAT_S:g} s under the topic `{protocol.BEAT_TOPIC.decode()}`. It needs a
-subscription of its own where you do not subscribe to all.
+**Heartbeats** are sent every {protocol.HEARTBEAT_S:g} s under the topic `{protocol.HEARTBEAT_TOPIC.decode()}`.
+Subscribe to it separately unless you subscribe to all topics.
 
-**Questions** are one frame each; REQ's empty frame before it comes back with the reply. A reply has the `id` of its
-question, and replies may come in any order. There may be none: ask again after 2 s.
+**Requests** are one frame each. A REQ socket adds an empty frame before it; the reply repeats it. A reply has the `id`
+of its request, and replies may arrive in any order. A reply may be missing: repeat the request after 2 s.
 
-All messages are JSON, or MessagePack with the same fields, times as text: events and heartbeats as `socket.format`
-says, a reply as its question. A message that begins with a brace is JSON, which no map of MessagePack does.
+All messages are JSON, or MessagePack with the same fields and times as text. `socket.format` selects the encoding of
+events and heartbeats; a reply uses the encoding of its request. A message that starts with a brace is JSON: no
+MessagePack map does.
 
-| limit | what happens beyond it |
+| limit | beyond it |
 |---|---|
-| {protocol.MAX_REQUEST_BYTES} bytes of a question | the connection is closed |
-| {MAX_TOPIC_BYTES} bytes of a topic | the connection is closed |
-| {MAX_REQUESTS_PER_S} questions a second of one connection | it is closed |
-| {MAX_SUBSCRIPTIONS} subscriptions of one connection at a time | it is closed |
-| {MAX_SUBSCRIBED_BYTES // 1024} KiB of their topics | it is closed |
-| `socket.max_peers` connections | a further one is closed |
-| `socket.backlog` events that wait for one subscriber | later ones are dropped for it; it sees the gap and asks |
-| {PAGE_EVENTS} events or {PAGE_BYTES // 1024} KiB of a replay | the next page is asked for |
-| {protocol.MAX_STREAMS} streams of a list | the next page is asked for |
-| {protocol.MAX_REPLY_BYTES // 2**20} MiB of a reply | none is larger |
+| {protocol.MAX_REQUEST_BYTES} bytes of a request | the connection is closed |
+| {THRESHOLDS.max_topic_bytes} bytes of a topic | the connection is closed |
+| {THRESHOLDS.max_requests_per_s} requests per second of one connection | the connection is closed |
+| {THRESHOLDS.max_subscriptions} simultaneous subscriptions of one connection | the connection is closed |
+| {THRESHOLDS.max_subscribed_bytes // 1024} KiB of subscribed topics of one connection | the connection is closed |
+| `socket.max_peers` connections | a further connection is closed |
+| `socket.backlog` events queued for one subscriber | later events are dropped; it has to replay them |
+| {PAGE_EVENTS} events or {PAGE_BYTES // 1024} KiB of a replay | request the next page |
+| {protocol.MAX_STREAMS} streams of a list | request the next page |
+| {protocol.MAX_REPLY_BYTES // 2**20} MiB of a reply | replies are never larger |
 
-With `socket.keys` both sockets are CURVE servers (ZeroMQ RFC 25 and 26): a client needs the server's public key and a
-pair of its own whose public key lies in `keys/clients`. Others get nothing, not even an error. The key files are
-certificates as ZeroMQ writes them: `public-key = "…"` and `secret-key = "…"` in Z85.
+With `socket.keys` both sockets are CURVE servers (ZeroMQ RFC 25 and 26). A client needs the public key of the server,
+and a key pair whose public key is in `keys/clients`. Other clients receive nothing, not even an error. Key files are
+ZeroMQ certificates: `public-key = "…"` and `secret-key = "…"` in Z85.
 
 ## Messages
 """
 
 _CLIENT = """
-## How a client misses nothing
+## How a client receives every event
 
-Each stream counts its events from 0 in `seq`, text events and source events together. Keep, for each stream, `last`:
-the `seq` of the last event that you have dealt with. Keep `store`, too, as numbers of another store say nothing.
+Each stream numbers its events in `seq` from 0, text and source events together. For each stream, a client keeps `last`:
+the `seq` of the last event that it has processed. It also keeps `store`, because numbers of another store have no
+meaning here.
 
-1. Connect both sockets and subscribe. Hold what comes.
-2. Ask where things stand, and page by page until `next` is null:
-   to begin *now* or at a *time*, ask `streams` (with `before`) and take its numbers as `last`;
-   to begin with what is in sight, ask `snapshot`, deal with its events, and take its numbers as `last`;
-   to begin with all that is kept, let `last` be -1; to go on, let it be what you kept.
-3. Take what was held, then what comes. An event with `seq` ≤ `last` is one that you had: drop it. One with `last` + 1
-   is the next. One beyond that waits while you ask for what is missing: `replay` with `after` = `last`.
-4. A heartbeat that tells more than you have heard of means a gap, too: `replay`. A stream that you did not know begins
-   at `last` = -1.
-5. Of a reply to `replay`, take the events in order. What is missing up to `through` is no longer kept by anyone: go on,
-   with `last` = `through`. While `through` < `last` of the reply, ask again. Events that you hold beyond `last` of the
-   reply were published with `durable: false` and are not in the store: take them as they are.
-6. When `store` is another one than yours, begin all streams anew at `last` = -1.
-7. When three heartbeats in a row tell less than your `last`, the publisher has lost what it had not synced (only after
-   the machine failed, and not with `durability: full`): go on from the number that they tell.
+1. Connect both sockets and subscribe. Buffer incoming events.
+2. Request the current state, page by page until `next` is null.
+   To start *now* or at a *time*: request `streams` (with `before`) and use its numbers as `last`.
+   To start with the visible texts: request `snapshot`, process its events, and use its numbers as `last`.
+   To start with all stored events: set `last` to -1. To resume: use the saved `last`.
+3. Process the buffered events, then new ones. Drop an event with `seq` ≤ `last`: it is a duplicate. An event with
+   `last` + 1 is the next one. Hold a later event and request the missing ones: `replay` with `after` = `last`.
+4. A heartbeat with a higher `seq` than received means a gap, too: request `replay`. A new stream starts at `last` = -1.
+5. Process the events of a reply to `replay` in order. Events that are missing up to `through` are no longer stored:
+   continue with `last` = `through`. While `through` < `last` of the reply, request more. Buffered events beyond `last`
+   of the reply were published with `durable: false` and are not in the store: process them as they are.
+6. If `store` differs from the saved one, start all streams again at `last` = -1.
+7. If three consecutive heartbeats have a lower `seq` than `last`, the publisher has lost events that it had not synced
+   (only after a power failure, and not with `durability: full`): continue from the number of the heartbeat.
 
-Write `last` down when an event has been dealt with: after a kill you have each event at least once, and exactly once
-where dealing with it and writing `last` are one transaction. After the publisher was killed and started again its
-numbers go on without a gap, whatever was committed and not yet published included.
+Save `last` after processing an event. After a crash of the client every event is processed at least once, or exactly
+once if processing and saving `last` are one transaction. After a crash of the publisher its numbers continue without a
+gap; events that were committed but not published are included.
 
-[examples/subscribe.mjs](examples/subscribe.mjs) does this in a page of JavaScript.
+[examples/subscribe.mjs](examples/subscribe.mjs) implements this in one page of JavaScript.
 """
-
 
 if __name__ == "__main__":
     main()

@@ -1,1 +1,1 @@
-"""Events over sockets: published as they are committed, asked for when they were missed."""
+"""Event bus: events over sockets, published once they are committed and replayed on request."""

@@ -1,4 +1,4 @@
-"""The journal: where an event gets its number, is committed, and only then published."""
+"""The journal: numbers events, commits them, and publishes them only then."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,21 @@ from typing import Protocol, Self, TypeVar
 import msgspec
 
 from stream_ocr.bus.protocol import requests_endpoint
-from stream_ocr.bus.publisher import Publisher, Spec
+from stream_ocr.bus.publisher import BusSpec, Publisher
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import Event
-from stream_ocr.store.retention import Limits
+from stream_ocr.store.retention import RetentionLimits
 from stream_ocr.store.writer import NO_CROPS, StoreWriter
 
 E = TypeVar("E", bound=Event)
 
 
 class Journal(Protocol):
-    """Numbers the events of each stream from 0, without gaps, and takes them in the order of their numbers."""
+    """Numbers the events of each stream from 0 without gaps, and commits them in that order."""
 
     @property
     def durable(self) -> bool | None:
-        """What events are marked with as long as nothing goes wrong; None: nothing is kept."""
+        """Value of ``Event.durable`` while nothing goes wrong; None if nothing is stored."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -31,29 +31,29 @@ class Journal(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def number(self, stream: str) -> int:
-        """The next ``seq`` of a stream."""
+    def next_seq(self, stream: str) -> int:
+        """Return the next sequence number of a stream."""
         ...
 
     def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = ..., /) -> Sequence[E]:
-        """Make events facts; the same events, marked where they could not be kept.
+        """Store and publish events. Return them, with ``durable=False`` if they could not be stored.
 
-        crops: pictures of texts, WebP, by the id of their event.
+        crops: WebP images of texts, by event id.
         """
         ...
 
     def close_stream(self, stream: str) -> None:
-        """Nothing of this stream is in sight any more."""
+        """Record that no text of a stream is on screen any more."""
         ...
 
 
 class MemoryJournal:
-    """A journal that keeps nothing: numbers alone."""
+    """A journal that only numbers events."""
 
     durable = None
 
     def __init__(self) -> None:
-        self._next: defaultdict[str, int] = defaultdict(int)
+        self._next_seq: defaultdict[str, int] = defaultdict(int)
 
     def __enter__(self) -> Self:
         return self
@@ -63,29 +63,29 @@ class MemoryJournal:
     ) -> None:
         pass
 
-    def number(self, stream: str) -> int:
-        seq = self._next[stream]
-        self._next[stream] += 1
+    def next_seq(self, stream: str) -> int:
+        seq = self._next_seq[stream]
+        self._next_seq[stream] += 1
         return seq
 
     def commit(self, events: Sequence[E], _crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
         return events
 
     def close_stream(self, stream: str) -> None:
-        pass  # it may come back, and no number is given twice
+        pass  # it may come back, and its numbers must go on
 
 
 class DurableJournal:
-    """A journal in a store, with a bus for those who listen, or without one."""
+    """A journal in a store, with or without an event bus."""
 
     durable = True
 
     def __init__(self, store: StoreWriter, publisher: Publisher | None = None) -> None:
         self._store, self._publisher = store, publisher
-        self._given: dict[str, int] = {}
+        self._last_seq: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        """Open the store and start the bus. Raises StoreError and SinkError."""
+        """Open the store and start the bus. Raise StoreError and SinkError."""
         self._store.open()
         if self._publisher is not None:
             try:
@@ -104,13 +104,13 @@ class DurableJournal:
 
     @property
     def bus_pid(self) -> int | None:
-        """Process id of the bus."""
+        """Process id of the bus, if there is one."""
         return self._publisher.pid if self._publisher else None
 
-    def number(self, stream: str) -> int:
-        seq = self._given.get(stream)
+    def next_seq(self, stream: str) -> int:
+        seq = self._last_seq.get(stream)
         seq = self._store.next_seq(stream) if seq is None else seq + 1
-        self._given[stream] = seq
+        self._last_seq[stream] = seq
         return seq
 
     def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
@@ -124,18 +124,18 @@ class DurableJournal:
         return events
 
     def close_stream(self, stream: str) -> None:
-        self._store.forget_visible(stream)
+        self._store.clear_visible(stream)
 
 
 def open_journal(settings: Settings) -> Journal:
-    """The journal that the settings ask for; entered, it is ready. Raises SettingsError."""
+    """Return the journal that the settings ask for, not entered yet. Raise SettingsError."""
     store, socket = settings.store, settings.socket
     if store.path is None:
         return MemoryJournal()
     writer = StoreWriter(
         store.path,
         durability=store.durability,
-        limits=Limits(store.keep_days, store.keep_mb),
+        limits=RetentionLimits(store.keep_days, store.keep_mb),
         when_full=store.when_full,
     )
     if socket.events is None:
@@ -143,15 +143,15 @@ def open_journal(settings: Settings) -> Journal:
     return DurableJournal(
         writer,
         Publisher(
-            Spec(
+            BusSpec(
                 store=str(store.path.absolute()),
                 events=socket.events,
                 requests=socket.requests or requests_endpoint(socket.events),
                 keys=None if socket.keys is None else str(socket.keys.absolute()),
-                form=socket.format,
+                format=socket.format,
                 max_peers=socket.max_peers,
                 backlog=socket.backlog,
-                feed=-1,
+                feed_fd=-1,
             )
         ),
     )

@@ -1,4 +1,4 @@
-"""The bus as seen by the process that commits events: hand them over, never wait."""
+"""The bus process as seen by the process that commits events: it passes them on and never waits."""
 
 import os
 import socket as sockets
@@ -11,39 +11,36 @@ import msgspec
 import structlog
 
 from stream_ocr.bus.protocol import Format
+from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.errors import SinkError
 
 MAX_PACKET_BYTES = 64 * 1024
-_RESTART_S = 5.0
-_END_S = 5.0
-_BUFFER_BYTES = 4 * 2**20
-# One who floods the bus with subscriptions left it 40 to 70 MiB larger, with this 5 to 15 (glibc).
-_FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}
+# After a flood of subscriptions the bus stayed 40 to 70 MiB larger, with these settings of glibc 5 to 15.
+_MALLOC_ENV = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 log = structlog.get_logger(__name__)
 
 
-class Spec(msgspec.Struct, frozen=True):
-    """All that a bus is told."""
+class BusSpec(msgspec.Struct, frozen=True):
+    """Everything that a bus process needs to know at its start."""
 
     store: str
     events: str
     requests: str
     keys: str | None
-    form: Format
+    format: Format
     max_peers: int
-    backlog: int  # events that wait for a slow peer
-    feed: int  # file descriptor
+    backlog: int  # events queued for a slow peer
+    feed_fd: int  # socket through which events come; filled in by Publisher
 
 
 class Publisher:
-    """Starts the process of the bus, hands it what was committed, and starts it again should it die.
+    """Starts the bus process, passes it committed events, and restarts it if it dies.
 
-    What the bus is too busy to take it reads from the store a second later.
+    Events that the bus is too busy to receive it reads from the store a second later.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        """spec: ``feed`` is filled in here."""
+    def __init__(self, spec: BusSpec) -> None:
         self._spec = spec
         self._process: subprocess.Popen[bytes] | None = None
         self._feed: sockets.socket | None = None
@@ -51,11 +48,11 @@ class Publisher:
 
     @property
     def pid(self) -> int | None:
-        """Of the bus."""
+        """Process id of the bus, None while it does not run."""
         return self._process.pid if self._process else None
 
     def open(self) -> None:
-        """Start the bus and wait until it listens. Raises SinkError."""
+        """Start the bus and wait until it listens. Raise SinkError."""
         self._start()
         process = self._process
         assert process is not None, "it has just been started"
@@ -66,7 +63,7 @@ class Publisher:
             raise SinkError(sentence or "The bus ended before it listened; see its error above.")
 
     def publish(self, lines: Sequence[bytes]) -> None:
-        """Hand over events as lines of JSON, in order."""
+        """Pass on events as lines of JSON, in order. Never wait, never raise."""
         if self._feed is None or (self._process is not None and self._process.poll() is not None):
             self._restart()
         for packet in _packets(lines):
@@ -77,35 +74,35 @@ class Publisher:
             except BlockingIOError:
                 return
             except OSError as error:
-                log.error("bus is gone", reason=str(error))
-                self._let_go()
+                log.error("connection to the bus lost", reason=str(error))
+                self._release()
 
     def close(self) -> None:
-        """Let the bus send what it has, and end."""
+        """Let the bus send what is queued, and end."""
         if self._feed is not None:
             self._feed.close()
             self._feed = None
         if self._process is not None:
             try:
-                self._process.wait(_END_S)
+                self._process.wait(THRESHOLDS.exit_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._let_go()
+        self._release()
 
     def _start(self) -> None:
         self._started_s = time.monotonic()
         ours, theirs = sockets.socketpair(sockets.AF_UNIX, sockets.SOCK_SEQPACKET)
         with theirs:
-            ours.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, _BUFFER_BYTES)
-            spec = msgspec.structs.replace(self._spec, feed=theirs.fileno())
+            ours.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, THRESHOLDS.feed_buffer_bytes)
+            spec = msgspec.structs.replace(self._spec, feed_fd=theirs.fileno())
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "stream_ocr.bus.server"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     pass_fds=[theirs.fileno()],
-                    env=os.environ | _FRUGAL,
+                    env=os.environ | _MALLOC_ENV,
                 )
             except OSError as error:
                 ours.close()
@@ -116,18 +113,18 @@ class Publisher:
             pipe.write(msgspec.json.encode(spec) + b"\n")
 
     def _restart(self) -> None:
-        """Not too often, and without waiting until it listens."""
-        if time.monotonic() - self._started_s < _RESTART_S:
+        """Restart the bus if the last start is long enough ago. Do not wait until it listens."""
+        if time.monotonic() - self._started_s < THRESHOLDS.restart_interval_s:
             return
         if self._process is not None:
-            log.error("bus died and is started again", exit_code=self._process.poll())
-        self._let_go()
+            log.error("bus died and is restarted", exit_code=self._process.poll())
+        self._release()
         try:
             self._start()
         except SinkError as error:
-            log.error("bus cannot be started again", reason=str(error))
+            log.error("bus cannot be restarted", reason=str(error))
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._feed is not None:
             self._feed.close()
             self._feed = None
@@ -138,7 +135,7 @@ class Publisher:
 
 
 def _packets(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Lines put together, as many as a packet holds; one that is too long for any the bus reads from the store."""
+    """Yield packets of lines. A line that is too long for any packet is left out; the bus reads it from the store."""
     packet: list[bytes] = []
     size = 0
     for line in lines:

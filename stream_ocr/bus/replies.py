@@ -1,4 +1,4 @@
-"""What the bus knows of the store: what to publish, and what to answer."""
+"""Replies of the bus, from the store."""
 
 import sqlite3
 from base64 import b64encode
@@ -19,42 +19,42 @@ log = structlog.get_logger(__name__)
 
 
 class ReplyHandler:
-    """Reads the store; one that cannot be read is opened anew the next time.
+    """Answers requests from the store. After an error the store is opened again the next time.
 
-    store: its id, empty until it is known.
+    store: id of the store, empty until it is known.
     """
 
     def __init__(self, path: Path) -> None:
         self.store = ""
         self._path = path
         self._opened: StoreReader | None = None
-        self._place: FileIdentity | None = None
+        self._identity: FileIdentity | None = None
         self._broken = False
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
     def last(self) -> dict[str, int]:
-        """The last ``seq`` of every stream; none while the store cannot be read."""
-        with self._unless_broken():
+        """Return the last sequence number of every stream; empty while the store cannot be read."""
+        with self._ignore_store_errors():
             return self._reader().streams()
         return {}
 
     def page(self, stream: str, after: int) -> Page | None:
-        """Events of a stream, or None while the store cannot be read."""
-        with self._unless_broken():
+        """Return events of a stream after a sequence number, or None while the store cannot be read."""
+        with self._ignore_store_errors():
             return self._reader().replay(stream, after)
         return None
 
     def reply(self, body: bytes) -> protocol.Reply:
-        """The answer to a request, whatever it says."""
+        """Return the reply to any bytes; an ErrorReply if they are no request."""
         try:
             request = protocol.decode_request(body)
         except DECODE_ERRORS as error:
-            return protocol.ErrorReply(id=0, reason=f"This is no request: {error}.")
+            return protocol.ErrorReply(id=0, reason=f"This is no valid request: {error}.")
         try:
             match request:
                 case protocol.StreamsRequest():
@@ -80,30 +80,30 @@ class ReplyHandler:
             return protocol.ErrorReply(id=request.id, reason=f"The store cannot be read: {error}.")
 
     def _streams(self, request: protocol.StreamsRequest) -> protocol.StreamsReply:
-        streams, following = self._listed(request.after)
+        streams, next_page = self._list_streams(request.after)
         if request.before is not None:
             streams = {name: self._reader().last_before(name, request.before) for name in streams}
-        return protocol.StreamsReply(id=request.id, store=self.store, streams=streams, next=following)
+        return protocol.StreamsReply(id=request.id, store=self.store, streams=streams, next=next_page)
 
     def _snapshot(self, request: protocol.SnapshotRequest) -> protocol.SnapshotReply:
-        listed, following = self._listed(request.after)
+        listed, next_page = self._list_streams(request.after)
         wanted = listed if request.streams is None else set(request.streams)
         streams: dict[str, int] = {}
         events: list[bytes] = []
         size = 0
-        for shot in self._reader().visible([name for name in listed if name in wanted]):
-            size += sum(map(len, shot.events))
+        for snapshot in self._reader().visible([name for name in listed if name in wanted]):
+            size += sum(map(len, snapshot.events))
             if streams and size > protocol.MAX_REPLY_BYTES // 8:
-                following = max(streams)
+                next_page = max(streams)
                 break
-            streams[shot.stream] = shot.last
-            events += shot.events
+            streams[snapshot.stream] = snapshot.last
+            events += snapshot.events
         return protocol.SnapshotReply(
-            id=request.id, store=self.store, streams=streams, events=_raw(events), next=following
+            id=request.id, store=self.store, streams=streams, events=_raw(events), next=next_page
         )
 
-    def _listed(self, after: str) -> tuple[dict[str, int], str | None]:
-        """The last ``seq`` of streams by name, as many as a page holds, and the last of them where more follow."""
+    def _list_streams(self, after: str) -> tuple[dict[str, int], str | None]:
+        """Return a page of last sequence numbers by stream, and the last name if more pages follow."""
         streams = self._reader().streams(after=after, limit=protocol.MAX_STREAMS + 1)
         if len(streams) <= protocol.MAX_STREAMS:
             return streams, None
@@ -111,18 +111,18 @@ class ReplyHandler:
         return streams, max(streams)
 
     def _reader(self) -> StoreReader:
-        """Raises StoreError and sqlite3.Error while the store cannot be read."""
-        if self._opened is not None and self._place is not None and self._place.is_stale:
+        """Return the open store. Raise StoreError or sqlite3.Error while it cannot be read."""
+        if self._opened is not None and self._identity is not None and self._identity.is_stale:
             self.close()
         if self._opened is None:
-            self._opened, self._place = StoreReader(self._path), FileIdentity(self._path)
+            self._opened, self._identity = StoreReader(self._path), FileIdentity(self._path)
             self.store = self._opened.id
             self._broken = False
         return self._opened
 
     @contextmanager
-    def _unless_broken(self) -> Iterator[None]:
-        """Go on without a store that cannot be read; the next time it is opened anew."""
+    def _ignore_store_errors(self) -> Iterator[None]:
+        """Log the first of several store errors in a row, and close the store so that it is opened again."""
         try:
             yield
         except (sqlite3.Error, StoreError) as error:

@@ -1,4 +1,4 @@
-"""The program ``stream-ocr``."""
+"""The command ``stream-ocr``."""
 
 import atexit
 import gc
@@ -11,24 +11,23 @@ from types import FrameType
 
 from stream_ocr.runtime import fork_client
 
-_READING = {"read", "demo", "run"}
+_COMMANDS_WITH_WORKERS = {"read", "demo", "run"}
 
 
 def main() -> None:
-    """Run a command. What goes wrong is one sentence; STREAM_OCR_DEBUG=1 shows where."""
-    atexit.register(gc.freeze)  # the collections of Python's end would visit all that was imported, for 0.2 s
-    by_workers = sys.argv[1:2] and sys.argv[1] in _READING and "--in-process" not in sys.argv
+    """Run a command. Errors are printed as one sentence; STREAM_OCR_DEBUG=1 shows the traceback."""
+    atexit.register(gc.freeze)  # the final collections of the interpreter would visit all modules, for 0.2 s
+    uses_workers = sys.argv[1:2] and sys.argv[1] in _COMMANDS_WITH_WORKERS and "--in-process" not in sys.argv
     try:
-        with _interrupted(), fork_client.early() if by_workers else nullcontext():
+        with _safe_interrupts(), fork_client.prestart() if uses_workers else nullcontext():
             _run()
-    except KeyboardInterrupt:  # before a command could see to it
+    except KeyboardInterrupt:  # before a command handles it
         sys.exit(128 + signal.SIGINT)
 
 
 @contextmanager
-def _interrupted() -> Iterator[None]:
-    """What Python does at a Ctrl-C, done by ``_interrupt``; where it is ignored, as in the background of a script, it
-    stays so."""
+def _safe_interrupts() -> Iterator[None]:
+    """Handle Ctrl-C with ``_interrupt``. Where SIGINT is ignored, as in background jobs of a script, keep that."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
@@ -40,8 +39,11 @@ def _interrupted() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """As Python does it, but never with an exception into an import: of the libraries that are imported some swallow
-    it, some make another of it, and where it passes an exec() Python ends by the signal though it was caught."""
+    """Raise KeyboardInterrupt, or exit at once during an import.
+
+    Some libraries swallow or replace the exception while they are imported, and where it passes an exec() Python ends
+    by the signal although it was caught.
+    """
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             os._exit(128 + number)
@@ -50,7 +52,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _run() -> None:
-    # Here and not above: workers are being prepared while this is imported.
+    # Imported here, not above: the workers are prepared meanwhile.
     from stream_ocr.cli.app import app
     from stream_ocr.config.settings import debug_enabled
     from stream_ocr.errors import StreamOcrError
@@ -60,6 +62,6 @@ def _run() -> None:
     except Exception as error:
         if debug_enabled():
             raise
-        surprise = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
-        sys.stderr.write(f"{surprise}{error}\n")
+        prefix = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
+        sys.stderr.write(f"{prefix}{error}\n")
         sys.exit(1)

@@ -1,15 +1,35 @@
-"""Commands. No logic: each hands over to the module that does the work, imported when it is wanted."""
+"""The commands of ``stream-ocr``. Each one imports the module that does the work when it runs."""
+
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from stream_ocr.cli import bench, events, info, models, read, run
 
 app = typer.Typer(
-    help="Reads the text in video: what appeared, changed and ended, where and exactly when.",
+    help="Read text in video: what appeared, changed and ended, where and exactly when.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stream-ocr {metadata.version('stream-ocr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(read.read)
 app.command()(read.demo)
 app.command()(run.run)
@@ -26,4 +46,4 @@ app.add_typer(bench.benchmarks, name="bench")
 app.command()(bench.score)
 app.add_typer(info.weights, name="weights")
 app.command("config")(info.show_config)
-app.command("doctor")(info.examine)
+app.command()(info.doctor)

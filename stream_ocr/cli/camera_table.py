@@ -1,4 +1,4 @@
-"""Cameras as seen at a terminal: a calm table while they are watched, or lines where nobody looks."""
+"""Output of ``stream-ocr run``: a table of cameras on a terminal, or else a line per event."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stream_ocr.cli.read_files import Signals, say
+from stream_ocr.cli.options import print_status
+from stream_ocr.cli.read_files import Signals
+from stream_ocr.cli.thresholds import THRESHOLDS
 from stream_ocr.events import Event
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.live_pipeline import LivePipeline
-from stream_ocr.sinks.console import printable, row
+from stream_ocr.sinks.console import escape_unprintable, format_event
 
-_EVERY_S = 0.5
-_LAST_LINES_S, _MOST_TIMES = 2.0, 10
 _COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("state", "left", 8),
     ("fps", "right", 4),
@@ -31,8 +31,8 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
 _STYLES = {"up": "green", "down": "red", "starting": "yellow", "closed": "dim"}
 
 
-class View(Protocol):
-    """Where events and sentences are shown."""
+class EventView(Protocol):
+    """Displays events while it is entered."""
 
     def __enter__(self) -> Self: ...
 
@@ -41,40 +41,40 @@ class View(Protocol):
     ) -> None: ...
 
     def show(self, event: Event) -> None:
-        """Something has happened."""
+        """Display an event."""
         ...
 
 
-def run(pipeline: LivePipeline, view: View, page: View | None = None) -> int:
-    """Watch the cameras until a signal; the exit code. page: entered once everything runs.
+def watch_cameras(pipeline: LivePipeline, view: EventView, server: EventView | None = None) -> int:
+    """Read the cameras until a signal and return the exit code. server: entered once everything runs.
 
-    The first SIGINT or SIGTERM drains, a second one ends at once; SIGHUP reads the settings again.
+    The first SIGINT or SIGTERM drains the pipeline, the second one ends it at once; SIGHUP reloads the settings.
     """
     signals = Signals()
     try:
         with (
-            signals.caught_here(),
-            _hanging_up(pipeline.reload),
+            signals.handled(),
+            _reloading_on_sighup(pipeline.reload),
             view,
             pipeline,
-            signals.calling(pipeline.stop),
-            page or nullcontext() as shown,
+            signals.stopping_with(pipeline.stop),
+            server or nullcontext() as opened_server,
         ):
             for stage in ("detect", "recognize"):
-                for what, note in pipeline.notes.get(stage, {}).items():
-                    say(f"{stage}: {what} {note}")
-            say(f"watching {', '.join(pipeline.cameras)}")
+                for key, note in pipeline.notes.get(stage, {}).items():
+                    print_status(f"{stage}: {key} {note}")
+            print_status(f"watching {', '.join(pipeline.cameras)}")
             for event in pipeline.events():
                 view.show(event)
-                if shown is not None:
-                    shown.show(event)
+                if opened_server is not None:
+                    opened_server.show(event)
     except KeyboardInterrupt:
         return 128 + (signals.caught or signal.SIGINT)
     return 0
 
 
-class Lines:
-    """Every event as a line on standard output."""
+class LineView:
+    """Prints every event as a line on standard output."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,15 +85,15 @@ class Lines:
         pass
 
     def show(self, event: Event) -> None:
-        sys.stdout.write(f"{event.stream}  {row(event)}\n")
+        sys.stdout.write(f"{event.stream}  {format_event(event)}\n")
         sys.stdout.flush()
 
 
-class Board:
-    """A table of all cameras at the foot of the terminal; what is logged runs above it.
+class TableView:
+    """Shows a table of all cameras at the bottom of the terminal, with log lines above it.
 
-    While it is entered, standard error of this process, and of those that it starts, is a pipe that is read here:
-    written to the terminal at once, lines would tear the table.
+    While it is entered, standard error of this process and its children is a pipe that a thread copies to the
+    terminal: lines written directly would corrupt the table.
     """
 
     def __init__(self, cameras: Mapping[str, Camera]) -> None:
@@ -102,9 +102,13 @@ class Board:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            console = opened.enter_context(_standard_error())
+            console = opened.enter_context(_captured_stderr())
             opened.enter_context(
-                Live(console=console, get_renderable=lambda: table(self._cameras), refresh_per_second=1 / _EVERY_S)
+                Live(
+                    console=console,
+                    get_renderable=lambda: render_table(self._cameras),
+                    refresh_per_second=1 / THRESHOLDS.table_interval_s,
+                )
             )
             self._open = opened.pop_all()
         return self
@@ -115,11 +119,11 @@ class Board:
         self._open.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
-        """The table has it."""
+        """Do nothing: the table shows the status of the cameras."""
 
 
-def table(cameras: Mapping[str, Camera]) -> Table:
-    """A row for each camera."""
+def render_table(cameras: Mapping[str, Camera]) -> Table:
+    """Return a table with a row for each camera."""
     shown = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     shown.add_column("camera", no_wrap=True, min_width=max(map(len, list(cameras)), default=0))
     for title, justify, width in _COLUMNS:
@@ -127,14 +131,14 @@ def table(cameras: Mapping[str, Camera]) -> Table:
     shown.add_column("latest texts", no_wrap=True, overflow="ellipsis", ratio=1)
     for name, camera in list(cameras.items()):
         age_s = camera.age_s
-        texts = " · ".join(map(printable, reversed(list(camera.texts))))
+        texts = " · ".join(map(escape_unprintable, reversed(list(camera.texts))))
         shown.add_row(
             name,
             Text(camera.state, style=_STYLES.get(camera.state, "")),
             f"{camera.fps:.1f}",
             "" if age_s is None else _age(age_s),
             str(sum(list(camera.dropped.values())) or ""),
-            Text(texts if camera.state == "up" or not camera.reason else printable(camera.reason)),
+            Text(texts if camera.state == "up" or not camera.reason else escape_unprintable(camera.reason)),
         )
     return shown
 
@@ -146,7 +150,7 @@ def _age(seconds: float) -> str:
 
 
 @contextmanager
-def _hanging_up(reload: Callable[[], None]) -> Iterator[None]:
+def _reloading_on_sighup(reload: Callable[[], None]) -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, lambda _number, _frame: reload())
     try:
         yield
@@ -155,32 +159,32 @@ def _hanging_up(reload: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _standard_error() -> Iterator[Console]:
-    """The terminal; what is written to standard error meanwhile is printed on it line by line."""
+def _captured_stderr() -> Iterator[Console]:
+    """Yield a console on the terminal and print on it, line by line, what is written to standard error meanwhile."""
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")
     console = Console(file=terminal)
-    said, write = os.pipe()
+    read_fd, write_fd = os.pipe()
     printed = threading.Event()
-    copying = threading.Thread(target=_copy, args=(said, console, printed), name="board", daemon=True)
+    copying = threading.Thread(target=_copy, args=(read_fd, console, printed), name="stderr", daemon=True)
     copying.start()
-    os.dup2(write, 2)
-    os.close(write)
+    os.dup2(write_fd, 2)
+    os.close(write_fd)
     try:
         yield console
     finally:
         sys.stderr.flush()
         os.dup2(terminal.fileno(), 2)
-        for _ in range(_MOST_TIMES):  # no longer: a process that is left over may still hold the pipe
+        for _ in range(THRESHOLDS.max_drains):  # bounded: a leftover process may hold the pipe open
             printed.clear()
-            copying.join(_LAST_LINES_S)
+            copying.join(THRESHOLDS.drain_s)
             if not printed.is_set():
                 break
 
 
-def _copy(said: int, console: Console, printed: threading.Event) -> None:
-    """Until nobody can write any more; the console's file is then closed."""
-    with console.file, open(said, encoding="utf-8", errors="replace") as lines:
+def _copy(read_fd: int, console: Console, printed: threading.Event) -> None:
+    """Copy lines until all writers have closed the pipe, then close the console's file."""
+    with console.file, open(read_fd, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             console.print(Text.from_ansi(line.rstrip("\n")))
             printed.set()

@@ -1,4 +1,4 @@
-"""What is installed here, which models and devices are used, and why."""
+"""Checks of an installation: packages, models, devices, weights."""
 
 import os
 import platform
@@ -29,15 +29,15 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. ``fine`` is False where something is in the way of reading."""
+    """One line of the report. ``ok`` is False for a problem that prevents reading."""
 
     topic: str
     text: str
-    fine: bool = True
+    ok: bool = True
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """The whole report."""
+def run_checks(settings: Settings) -> Iterator[Finding]:
+    """Yield the findings of all checks."""
     yield Finding(
         "stream-ocr", f"{_version('stream-ocr')} on Python {platform.python_version()}, {platform.platform()}"
     )
@@ -57,29 +57,29 @@ def _networks(settings: Settings) -> Iterator[Finding]:
         for part, text in presets.describe(settings):
             yield Finding(part, text)
     except StreamOcrError as error:
-        yield Finding("networks", str(error), fine=False)
+        yield Finding("networks", str(error), ok=False)
 
 
 def _weights() -> Iterator[Finding]:
     try:
         for name in sorted(weights.manifest()):
-            yield Finding("weights", f"{name}: {figures(weights.load_net(name)[0])}")
+            yield Finding("weights", f"{name}: {format_metrics(weights.load_net(name)[0])}")
     except StreamOcrError as error:
-        yield Finding("weights", str(error), fine=False)
+        yield Finding("weights", str(error), ok=False)
 
 
-def figures(entry: Mapping[str, Any]) -> str:
-    """What was measured of the weights of a manifest entry."""
-    measured = (entry.get("figures") or {}).items()
+def format_metrics(entry: Mapping[str, Any]) -> str:
+    """Return the metrics metrics of a manifest entry of weights."""
+    metrics = (entry.get("figures") or {}).items()
     return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in measured
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in metrics
     )
 
 
 def _shared_memory() -> Finding:
     if not hasattr(os, "memfd_create"):
         return Finding(
-            "processes", "no memfd here: only one process (--in-process) works; use Linux for more", fine=False
+            "processes", "no memfd on this system: only --in-process works; use Linux for worker processes", ok=False
         )
     os.close(os.memfd_create("stream-ocr-doctor"))
     return Finding("processes", "shared memory by memfd works")
@@ -89,7 +89,7 @@ def _try(topic: str, text: Callable[[], str]) -> Finding:
     try:
         return Finding(topic, text())
     except StreamOcrError as error:
-        return Finding(topic, str(error), fine=False)
+        return Finding(topic, str(error), ok=False)
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""Events as lines for people and programs: as they come, and as they are found."""
+"""Output of ``subscribe`` and ``search``: events as lines for people or programs."""
 
 import os
 import re
@@ -12,86 +12,91 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from stream_ocr.cli.thresholds import THRESHOLDS
 from stream_ocr.client import Subscription
 from stream_ocr.client.sequencer import Since
 from stream_ocr.errors import StreamOcrError, SubscribeError
 from stream_ocr.events import Event, TextEvent
-from stream_ocr.sinks.console import clock, printable, row
-from stream_ocr.sinks.jsonl import tame
+from stream_ocr.sinks.console import escape_unprintable, format_event, format_time
+from stream_ocr.sinks.jsonl import escape_json
 from stream_ocr.store.reader import Query, StoreReader
 
-_SILENT_S = 3.0
-_WHY_SILENT = "(has a run there socket.events? does it ask for keys?)"
-_AROUND = 40  # characters shown on either side of what was found
-_MEDIA = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_SILENCE_HINT = "(is socket.events set in that run? does it require keys?)"
+_MEDIA_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_UNSAFE = re.compile(r"[^\w.-]|^\.")  # in file names
 
-_UNSAFE = re.compile(r"[^\w.-]|^\.")  # in the name of a file
-
-Line = Callable[[Event], str]
+FormatEvent = Callable[[Event], str]
 
 
-def as_json(event: Event) -> str:
-    """One line of JSON; on a terminal it cannot act there."""
+def format_json(event: Event) -> str:
+    """Return one line of JSON, with control characters escaped if it goes to a terminal."""
     line = event.to_json()
-    return (tame(line) if sys.stdout.isatty() else line).decode()
+    return (escape_json(line) if sys.stdout.isatty() else line).decode()
 
 
-def as_row(event: Event) -> str:
-    """One line to read, with the stream that it is of."""
-    return f"{printable(event.stream)}  {row(event)}"
+def format_row(event: Event) -> str:
+    """Return a readable line with the name of the stream."""
+    return f"{escape_unprintable(event.stream)}  {format_event(event)}"
 
 
-def follow(
-    subscription: Subscription, line: Line, *, command: str | None = None, count: int | None = None, endpoint: str = ""
+def write_events(
+    subscription: Subscription,
+    format_line: FormatEvent,
+    *,
+    command: str | None = None,
+    count: int | None = None,
+    endpoint: str = "",
 ) -> None:
-    """Write a line for every event until there were ``count``, or hand it to a command.
+    """Print a line for every event, or run a command for it, until ``count`` events.
 
-    command: started for every event, without a shell, with the event as JSON on its standard input.
+    command: run for every event, without a shell, with the event as JSON on its standard input.
     """
     program = None if command is None else shlex.split(command)
-    left, silent_s = count, time.monotonic() + _SILENT_S
-    with _until_nobody_listens():
+    left, hint_at_s = count, time.monotonic() + THRESHOLDS.silence_s
+    with _exit_quietly():
         while left is None or left > 0:
-            event = subscription.receive(0.5)
+            event = subscription.receive(THRESHOLDS.poll_s)
             if event is not None:
-                _write(line(event)) if program is None else _hand_over(program, event)
+                _write(format_line(event)) if program is None else _run_program(program, event)
                 left = None if left is None else left - 1
-            elif not subscription.connected and time.monotonic() > silent_s:
-                sys.stderr.write(f"nothing is heard from {endpoint} yet; waiting {_WHY_SILENT}\n")
-                silent_s = float("inf")
+            elif not subscription.connected and time.monotonic() > hint_at_s:
+                sys.stderr.write(f"no answer from {endpoint} yet; waiting {_SILENCE_HINT}\n")
+                hint_at_s = float("inf")
 
 
-def search(path: Path, query: Query, *, json: bool, crops: Path | None = None) -> int:
-    """Write what is found, the latest first; how much that is. Raises StoreError.
+def write_results(path: Path, query: Query, *, json: bool, crops: Path | None = None) -> int:
+    """Print the results of a search, latest first, and return their number. Raises StoreError.
 
-    crops: a folder that gets the pictures which the texts were read from, as STREAM-SEQ.webp.
+    crops: folder for the stored crops of the results, as STREAM-SEQ.webp.
     """
     found = 0
-    with StoreReader(path) as store, _until_nobody_listens():
-        store.require(query.streams)
+    with StoreReader(path) as store, _exit_quietly():
+        store.require_streams(query.streams)
         for event in store.search(query):
-            _write(as_json(event) if json else _found(event, query))
+            _write(format_json(event) if json else _format_result(event, query))
             found += 1
             if crops is not None and (crop := store.crop(event.stream, event.seq)) is not None:
                 _save(crops / f"{_UNSAFE.sub('_', event.stream)}-{event.seq}.webp", crop)
     return found
 
 
-def since(text: str) -> Since:
-    """``now``, ``start``, ``snapshot``, a ``seq``, or a time. Raises SubscribeError."""
+def parse_since(text: str) -> Since:
+    """Parse ``now``, ``start``, ``snapshot``, a sequence number, or a time (ISO 8601). Raises SubscribeError."""
     if text in ("now", "start", "snapshot"):
         return cast(Since, text)
     if text.isdecimal():
         return int(text)
-    moment = _datetime(text)
-    if moment is None:
-        raise SubscribeError(f"{text!r} is no place to begin; use now, start, snapshot, a seq, or a time of ISO 8601.")
-    return moment
+    parsed = _parse_datetime(text)
+    if parsed is None:
+        raise SubscribeError(
+            f"{text!r} is not a position; use now, start, snapshot, a sequence number, or a time (ISO 8601)."
+        )
+    return parsed
 
 
-def query(text: str, *, streams: list[str], from_: str | None, to: str | None, fuzzy: bool, limit: int) -> Query:
-    """What to search for. Times are dates of ISO 8601 or media seconds. Raises StreamOcrError."""
-    (since_utc, since_s), (until_utc, until_s) = _time(from_), _time(to)
+def build_query(text: str, *, streams: list[str], from_: str | None, to: str | None, fuzzy: bool, limit: int) -> Query:
+    """Build a query from command line options. Times are ISO 8601 or media times. Raises StreamOcrError."""
+    (since_utc, since_s), (until_utc, until_s) = _parse_time(from_), _parse_time(to)
     return Query(
         text,
         streams=streams,
@@ -104,10 +109,10 @@ def query(text: str, *, streams: list[str], from_: str | None, to: str | None, f
     )
 
 
-def _save(path: Path, picture: bytes) -> None:
+def _save(path: Path, crop: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture)
+        path.write_bytes(crop)
     except OSError as error:
         raise StreamOcrError(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -118,73 +123,71 @@ def _write(line: str) -> None:
 
 
 @contextmanager
-def _until_nobody_listens() -> Iterator[None]:
-    """Ctrl-C, and a pipe that was closed at its other end, are good ends."""
+def _exit_quietly() -> Iterator[None]:
+    """Treat Ctrl-C and a closed pipe as a normal end."""
     try:
         yield
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the final flush
 
 
-def _hand_over(program: list[str], event: Event) -> None:
+def _run_program(program: list[str], event: Event) -> None:
     try:
-        ended = subprocess.run(program, input=event.to_json() + b"\n", check=False)
+        done = subprocess.run(program, input=event.to_json() + b"\n", check=False)
     except OSError as error:
         raise SubscribeError(f"{program[0]} cannot be started: {error.strerror}.") from error
-    if ended.returncode:
+    if done.returncode:
         sys.stderr.write(
-            f"{program[0]} ended with {ended.returncode} at event {event.seq} of {printable(event.stream)}\n"
+            f"{program[0]} ended with {done.returncode} at event {event.seq} of {escape_unprintable(event.stream)}\n"
         )
 
 
-def _found(event: TextEvent, query: Query) -> str:
+def _format_result(event: TextEvent, query: Query) -> str:
     when = "" if event.emitted_utc is None else f"{event.emitted_utc.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}  "
-    return f"{when}{printable(event.stream)}  {clock(event.start)}  {_snippet(event.text, query.text)}"
+    return f"{when}{escape_unprintable(event.stream)}  {format_time(event.start)}  {_snippet(event.text, query.text)}"
 
 
-def _snippet(text: str, sought: str) -> str:
-    """The text around what was found, safe to show, marked where there is a terminal to show it on."""
-    at = text.lower().find(sought.lower())
+def _snippet(text: str, query: str) -> str:
+    """Return the text around the match, escaped; the match is bold on a terminal."""
+    at = text.lower().find(query.lower())
     if at < 0:
-        return printable(text)
-    end = at + len(sought)
-    before, after = text[max(0, at - _AROUND) : at], text[end : end + _AROUND]
-    found = printable(text[at:end])
+        return escape_unprintable(text)
+    end = at + len(query)
+    before, after = text[max(0, at - THRESHOLDS.snippet_chars) : at], text[end : end + THRESHOLDS.snippet_chars]
+    match = escape_unprintable(text[at:end])
     if sys.stdout.isatty():
-        found = f"\x1b[1m{found}\x1b[0m"
+        match = f"\x1b[1m{match}\x1b[0m"
     return "".join(
         [
-            "…" if at > _AROUND else "",
-            printable(before),
-            found,
-            printable(after),
-            "…" if len(text) > end + _AROUND else "",
+            "…" if at > THRESHOLDS.snippet_chars else "",
+            escape_unprintable(before),
+            match,
+            escape_unprintable(after),
+            "…" if len(text) > end + THRESHOLDS.snippet_chars else "",
         ]
     )
 
 
-def _time(text: str | None) -> tuple[datetime | None, float | None]:
-    """A time of day, or of the media: 83.5, 1:23.5 or 0:01:23.5."""
+def _parse_time(text: str | None) -> tuple[datetime | None, float | None]:
+    """Parse a time (ISO 8601) or a media time: 83.5, 1:23.5 or 0:01:23.5."""
     if text is None:
         return None, None
-    media = _MEDIA.fullmatch(text)
+    media = _MEDIA_TIME.fullmatch(text)
     if media:
         hours, minutes, seconds = (float(part or 0) for part in media.groups())
         return None, hours * 3600 + minutes * 60 + seconds
-    moment = _datetime(text)
-    if moment is None:
-        raise StreamOcrError(
-            f"{text!r} is no time; write 2026-11-21T14:00 for one of the day, 1:23.5 for one of the media."
-        )
-    return moment, None
+    parsed = _parse_datetime(text)
+    if parsed is None:
+        raise StreamOcrError(f"{text!r} is not a time; write 2026-11-21T14:00, or 1:23.5 for a media time.")
+    return parsed, None
 
 
-def _datetime(text: str) -> datetime | None:
-    """A time of ISO 8601; one without a zone is of here."""
+def _parse_datetime(text: str) -> datetime | None:
+    """Parse an ISO 8601 time, local if it has no zone. Return None for anything else."""
     try:
-        moment = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.astimezone()
+    return parsed if parsed.tzinfo else parsed.astimezone()

@@ -1,4 +1,4 @@
-"""Commands that say what is here."""
+"""Commands about this installation: weights, settings, checks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,14 +7,14 @@ import typer
 
 from stream_ocr.cli.options import Config, Set, load
 
-weights = typer.Typer(help="The weights that come along.", add_completion=False)
+weights = typer.Typer(help="List or export the model weights.", add_completion=False)
 
 
 @weights.command("export")
 def export_weights(
-    onnx: Annotated[Path, typer.Option("--onnx", help="Write each network as ONNX into this folder.")],
+    onnx: Annotated[Path, typer.Option("--onnx", help="Folder for the ONNX files, one per model.")],
 ) -> None:
-    """Write our own networks for other programs."""
+    """Export the built-in models as ONNX."""
     from stream_ocr.models.export import export
 
     for path in export(onnx):
@@ -23,7 +23,7 @@ def export_weights(
 
 @weights.callback(invoke_without_command=True)
 def list_weights(context: typer.Context) -> None:
-    """List the weights that come along."""
+    """List the model weights."""
     if context.invoked_subcommand is not None:
         return
     from stream_ocr.cli import doctor_checks
@@ -32,20 +32,21 @@ def list_weights(context: typer.Context) -> None:
     typer.echo(weights_folder())
     for name, entry in sorted(manifest().items()):
         typer.echo(
-            f"{name}: {entry['kind']}, {entry['architecture']}, {entry['licence']}; {doctor_checks.figures(entry)}"
+            f"{name}: {entry['kind']}, {entry['architecture']}, {entry['licence']}; "
+            f"{doctor_checks.format_metrics(entry)}"
         )
 
 
 def show_config(config: Config = None, set_: Set = None) -> None:
-    """Print all settings with their values and meaning, as a file for --config."""
+    """Print all settings with values and descriptions, as a file for --config."""
     typer.echo(load(config, set_).to_yaml(), nl=False)
 
 
-def examine(config: Config = None, set_: Set = None) -> None:
-    """Say what is installed here, which models and devices are used, and why."""
+def doctor(config: Config = None, set_: Set = None) -> None:
+    """Check this installation and print the models and devices that are used, and why."""
     from stream_ocr.cli import doctor_checks
 
-    findings = list(doctor_checks.examine(load(config, set_)))
+    findings = list(doctor_checks.run_checks(load(config, set_)))
     for finding in findings:
-        typer.echo(f"{'ok' if finding.fine else 'NO':<3} {finding.topic:<11} {finding.text}")
-    raise typer.Exit(int(not all(finding.fine for finding in findings)))
+        typer.echo(f"{'ok' if finding.ok else 'NO':<3} {finding.topic:<11} {finding.text}")
+    raise typer.Exit(int(not all(finding.ok for finding in findings)))

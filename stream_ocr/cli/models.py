@@ -1,4 +1,4 @@
-"""Commands for the two networks."""
+"""Commands for training and evaluating models."""
 
 import json
 from enum import StrEnum
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Net(StrEnum):
-    """What can be trained."""
+class ModelKind(StrEnum):
+    """A kind of model."""
 
     recognizer = "recognizer"
     detector = "detector"
 
 
-class Measured(Protocol):
-    """What was measured of a network."""
+class Report(Protocol):
+    """The result of an evaluation."""
 
     def as_text(self) -> str: ...
     def to_dict(self) -> dict[str, Any]: ...
@@ -29,12 +29,12 @@ class Measured(Protocol):
 
 
 def train(
-    net: Net,
-    config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/train.")],
-    start_from: Annotated[Path | None, typer.Option(help="Folder of exported weights to begin with.")] = None,
+    model: ModelKind,
+    config: Annotated[Path, typer.Argument(help="Training configuration (YAML); see configs/train.")],
+    start_from: Annotated[Path | None, typer.Option(help="Folder of weights to start from.")] = None,
 ) -> None:
-    """Train a network of our own."""
-    if net is Net.detector:
+    """Train a model."""
+    if model is ModelKind.detector:
         from stream_ocr.training import detector_config, train_detector
 
         train_detector.main(detector_config.load_config(config), typer.echo, start_from=start_from)
@@ -45,22 +45,22 @@ def train(
 
 
 def evaluate(
-    net: Net,
+    model: ModelKind,
     data: Annotated[
         Path,
-        typer.Argument(help="Crops with labels.tsv (path TAB text), or pictures with gt_*.txt or a JSON list."),
+        typer.Argument(help="Crops with labels.tsv (path TAB text), or images with gt_*.txt or a JSON list."),
     ],
-    worst: Annotated[Path | None, typer.Option(help="A picture of the worst cases to this file.")] = None,
-    json_: Annotated[Path | None, typer.Option("--json", help="The figures to this file.")] = None,
+    worst: Annotated[Path | None, typer.Option(help="Write an image of the worst cases to this file.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Measure a network on labelled pictures."""
-    from stream_ocr.models.detection import images as still
+    """Evaluate a model on labelled images."""
+    from stream_ocr.models.detection import images as image_files
 
     settings = load(config, set_)
-    report: Measured
-    if net is Net.detector:
+    report: Report
+    if model is ModelKind.detector:
         from stream_ocr.evaluation import detector as detector_evaluation
 
         report = detector_evaluation.evaluate_detector(data, settings)
@@ -72,28 +72,30 @@ def evaluate(
     if json_ is not None:
         json_.write_text(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if worst is not None:
-        still.write_image(worst, report.contact_sheet())
+        image_files.write_image(worst, report.contact_sheet())
 
 
 def detect(
-    images: Annotated[list[Path], typer.Argument(help="Pictures.", metavar="IMAGE…", readable=False)],
-    json_: Annotated[Path | None, typer.Option("--json", help="One JSON object an image to this file.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Pictures with the lines drawn in, into this folder.")] = None,
-    polygons: Annotated[bool, typer.Option("--polygons", help="Outlines, too, which follow curved text.")] = False,
+    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE…", readable=False)],
+    json_: Annotated[Path | None, typer.Option("--json", help="Write one JSON object per image to this file.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="Write images with the text lines drawn in to this folder.")] = None,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Also output polygons, which follow curved text.")
+    ] = False,
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Find the lines of text in still pictures."""
+    """Detect text lines in images."""
     import msgspec
 
-    from stream_ocr.models.detection import images as still
+    from stream_ocr.models.detection import images as image_files
 
     lines = []
-    for found in still.detect_images(images, load(config, set_), polygons=polygons):
-        lines.append(msgspec.json.encode(found) + b"\n")
+    for detections in image_files.detect_images(images, load(config, set_), polygons=polygons):
+        lines.append(msgspec.json.encode(detections) + b"\n")
         if draw is not None:
             draw.mkdir(parents=True, exist_ok=True)
-            still.draw_detections(found, draw)
+            image_files.draw_detections(detections, draw)
         if json_ is None:
             typer.echo(lines[-1], nl=False)
     if json_ is not None:

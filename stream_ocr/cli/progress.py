@@ -1,4 +1,4 @@
-"""How far a reading is: a bar on a terminal, a plain line every few seconds otherwise."""
+"""Progress of reading: a bar on a terminal, or else a line every few seconds."""
 
 import sys
 import threading
@@ -10,12 +10,11 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-_BAR_EVERY_S = 0.25
-_LINE_EVERY_S = 5.0
+from stream_ocr.cli.thresholds import THRESHOLDS
 
 
-class Reading(Protocol):
-    """What is to be shown."""
+class ProgressSource(Protocol):
+    """The progress to display: position and duration in media seconds; duration None if unknown."""
 
     @property
     def media_s(self) -> float: ...
@@ -24,16 +23,23 @@ class Reading(Protocol):
     def duration_s(self) -> float | None: ...
 
 
-class Watch:
-    """Looks at a reading from a thread of its own while it is entered, for events may be long in coming."""
+class ProgressDisplay:
+    """Polls the progress from a thread while it is entered, since events may be far apart."""
 
-    def __init__(self, look: Callable[[], Reading], out: TextIO | None = None, *, every_s: float | None = None) -> None:
-        self._look = look
+    def __init__(
+        self,
+        get_progress: Callable[[], ProgressSource],
+        out: TextIO | None = None,
+        *,
+        interval_s: float | None = None,
+    ) -> None:
+        self._get_progress = get_progress
         self._out = out or sys.stderr
         self._terminal = self._out.isatty()
-        self._every_s = every_s or (_BAR_EVERY_S if self._terminal else _LINE_EVERY_S)
-        self._begun: float | None = None
-        self._over = threading.Event()
+        default_s = THRESHOLDS.bar_interval_s if self._terminal else THRESHOLDS.line_interval_s
+        self._interval_s = interval_s or default_s
+        self._started_s: float | None = None
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._bar = Progress(
             TextColumn("reading"),
@@ -55,29 +61,29 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
         self._bar.stop()
 
     def _run(self) -> None:
-        while not self._over.wait(self._every_s):
-            reading = self._look()
-            if reading.media_s > 0 and self._begun is None:
-                self._begun = time.monotonic()  # loading the models is no part of the speed
+        while not self._stop.wait(self._interval_s):
+            progress = self._get_progress()
+            if progress.media_s > 0 and self._started_s is None:
+                self._started_s = time.monotonic()  # excludes the time for loading the models
                 continue
-            if self._begun is None:
+            if self._started_s is None:
                 continue
-            line = describe(reading.media_s, reading.duration_s, time.monotonic() - self._begun)
+            line = format_progress(progress.media_s, progress.duration_s, time.monotonic() - self._started_s)
             if self._terminal:
-                self._bar.update(self._task, completed=reading.media_s, total=reading.duration_s, line=line)
+                self._bar.update(self._task, completed=progress.media_s, total=progress.duration_s, line=line)
                 self._bar.refresh()
             else:
                 self._out.write(f"{line}\n")
                 self._out.flush()
 
 
-def describe(media_s: float, duration_s: float | None, wall_s: float) -> str:
-    """``12.0 of 60.0 s, 2.0 × real time, 0:24 left``"""
+def format_progress(media_s: float, duration_s: float | None, wall_s: float) -> str:
+    """Return a line such as ``12.0 of 60.0 s, 2.0 × real time, 0:24 left``."""
     speed = media_s / wall_s if wall_s > 0 else 0.0
     parts = [f"{media_s:.1f} of {duration_s:.1f} s" if duration_s else f"{media_s:.1f} s", f"{speed:.1f} × real time"]
     if duration_s and speed > 0:

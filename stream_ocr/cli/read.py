@@ -1,4 +1,4 @@
-"""Commands that read videos, and that make something of what was read."""
+"""Commands that read video files, and that convert recorded events."""
 
 import json
 from pathlib import Path
@@ -6,73 +6,81 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.options import Config, Set, load
+from stream_ocr.cli.options import Config, Set, load, print_status
 from stream_ocr.config.settings import Settings
 
-InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one per stage.")]
+InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one process per stage.")]
 Outputs = Annotated[
     list[str] | None,
-    typer.Option("-o", "--output", help="To a .jsonl, .csv, .parquet, .srt or .vtt file, or - ; may be repeated."),
+    typer.Option(
+        "-o",
+        "--output",
+        help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file, or - (standard output); repeatable.",
+    ),
 ]
 Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
-Srt = Annotated[Path | None, typer.Option(help="Subtitles to this file.")]
-Drawing = Annotated[Path | None, typer.Option("--annotate", help="A copy of the video with the texts drawn in, .mp4.")]
+Srt = Annotated[Path | None, typer.Option(help="Write subtitles to this file.")]
+Annotate = Annotated[
+    Path | None, typer.Option("--annotate", help="Write a copy of the video with the texts drawn in (.mp4).")
+]
 
 
 def read(
     files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE…", readable=False)],
     output: Outputs = None,
     srt: Srt = None,
-    annotate: Drawing = None,
+    annotate: Annotate = None,
     config: Config = None,
     set_: Set = None,
     in_process: InProcess = False,
 ) -> None:
-    """Read video files."""
+    """Read text from video files and emit events."""
     if annotate and len(files) > 1:
-        raise typer.BadParameter("one video at a time can be annotated", param_hint="--annotate")
+        raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
     settings = load(config, set_)
     outputs = [*(output or ()), *([str(srt)] if srt else ())]
     raise typer.Exit(_read(files, settings, outputs, annotate, in_process=in_process))
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where everything is put.")] = Path("demo"),
+    folder: Annotated[Path, typer.Argument(help="Output folder.")] = Path("demo"),
     config: Config = None,
     set_: Set = None,
     in_process: InProcess = False,
 ) -> None:
-    """Render a clip, read it, and show what comes of it."""
-    from stream_ocr.cli import read_files
+    """Render a demo clip, read it, and write events, subtitles and an annotated video."""
     from stream_ocr.synthetic.scene import demo_scene, render, truth
 
     settings = load(config, set_)
     folder.mkdir(parents=True, exist_ok=True)
     video, scene = folder / "demo.mp4", demo_scene()
-    read_files.say(f"rendering {video} ({scene.duration_s:g} s)")
+    print_status(f"rendering {video} ({scene.duration_s:g} s)")
     render(scene, video)
     (folder / "truth.json").write_text(json.dumps(truth(scene, video.name), indent=1), encoding="utf-8")
     outputs = ["console", str(folder / "events.jsonl"), str(folder / "subtitles.srt")]
     code = _read([video], settings, outputs, folder / "annotated.mp4", in_process=in_process)
-    read_files.say(f"see {folder}/: " + ", ".join(sorted(file.name for file in folder.iterdir())))
+    print_status(f"see {folder}/: " + ", ".join(sorted(file.name for file in folder.iterdir())))
     raise typer.Exit(code)
 
 
 def export(
     events: Events,
     srt: Srt = None,
-    vtt: Annotated[Path | None, typer.Option(help="WebVTT to this file.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="One row per text to this file.")] = None,
+    vtt: Annotated[Path | None, typer.Option(help="Write WebVTT to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a CSV table with one row per text to this file.")] = None,
     output: Annotated[
-        list[str] | None, typer.Option("-o", "--output", help="To a file of any sort, .jsonl and .parquet included.")
+        list[str] | None,
+        typer.Option("-o", "--output", help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file; repeatable."),
     ] = None,
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only of this stream; may be repeated.")] = None,
-    annotate: Drawing = None,
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="Only events of this stream; repeatable.")
+    ] = None,
+    annotate: Annotate = None,
     video: Annotated[Path | None, typer.Option(help="The video to annotate.")] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Make subtitles, a table or an annotated video of events that were read before."""
+    """Export recorded events as subtitles, a table or an annotated video."""
     from stream_ocr.cli import read_files
     from stream_ocr.store.replay import read_events
 
@@ -80,27 +88,27 @@ def export(
     if not outputs and not annotate:
         raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
     if (annotate is None) != (video is None):
-        raise typer.BadParameter("--annotate and --video go together")
+        raise typer.BadParameter("--annotate and --video must be given together")
     settings = load(config, set_)
-    read_files.replay(events, outputs, stream or ())
+    read_files.export_events(events, outputs, stream or ())
     if annotate and video:
-        read_files.draw(video, list(read_events(events, stream or ())), annotate, settings)
+        read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
 
 
 def report(
     events: Events,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The report, .html.")] = Path("report.html"),
-    video: Annotated[Path | None, typer.Option(help="The video, for pictures of the texts.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The report file (.html).")] = Path("report.html"),
+    video: Annotated[Path | None, typer.Option(help="The video, for thumbnails of the texts.")] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Make one HTML file to look at: a timeline, the texts, statistics."""
-    from stream_ocr.sinks.base import refuse_directory
+    """Write an HTML report with a timeline, the texts and statistics."""
+    from stream_ocr.sinks.base import check_output_path
     from stream_ocr.store.replay import read_events
     from stream_ocr.viz.report.page import Report
 
     settings = load(config, set_)
-    refuse_directory(output)
+    check_output_path(output)
     Report.of(read_events(events), video=video, settings=settings).write(output)
 
 
@@ -112,9 +120,9 @@ def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: P
         from stream_ocr.viz.annotate import check_target
 
         check_target(files[0], annotate)
-    settings = settings if in_process else presets.side_by_side(settings)
-    way = read_files.in_this_process if in_process else read_files.by_processes
-    outcome = read_files.read_files(files, settings, outputs, way)
-    if annotate and outcome.code == 0:
-        read_files.draw(files[0], outcome.events, annotate, settings)
-    return outcome.code
+    settings = settings if in_process else presets.with_shared_threads(settings)
+    reader = read_files.read_in_process if in_process else read_files.read_in_workers
+    result = read_files.read_files(files, settings, outputs, reader)
+    if annotate and result.code == 0:
+        read_files.annotate_video(files[0], result.events, annotate, settings)
+    return result.code

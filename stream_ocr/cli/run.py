@@ -1,4 +1,4 @@
-"""The command that watches cameras."""
+"""The command that reads cameras."""
 
 import sys
 from pathlib import Path
@@ -6,26 +6,30 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.events import serving
-from stream_ocr.cli.options import Set, load, tell
+from stream_ocr.cli.events import dashboard_module
+from stream_ocr.cli.options import Set, load, print_status
 from stream_ocr.cli.read import Outputs
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="Settings as YAML that name cameras; see configs/live.yaml.")],
+    config: Annotated[Path, typer.Argument(help="Settings file (YAML) with the cameras; see configs/live.yaml.")],
     output: Outputs = None,
     set_: Set = None,
     dashboard: Annotated[
-        bool, typer.Option("--dashboard", help="Serve the page, too; where: the settings' group dashboard.")
+        bool, typer.Option("--dashboard", help="Serve the dashboard as well, at the address of `dashboard.host/port`.")
     ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Events as lines, also on a terminal.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Print events as lines, even on a terminal.")] = False,
 ) -> None:
-    """Watch cameras until Ctrl-C or SIGTERM. SIGHUP, or a change of the file, takes over other cameras."""
+    """Read text from cameras until Ctrl-C or SIGTERM. SIGHUP or a change of the settings file reloads the cameras."""
     from stream_ocr.cli import camera_table
     from stream_ocr.service.live_pipeline import LivePipeline
 
     settings = load(config, set_)
     pipeline = LivePipeline(settings, output or (), config=config, overrides=set_ or ())
-    view = camera_table.Lines() if plain or not sys.stderr.isatty() else camera_table.Board(pipeline.cameras)
-    page = serving().Served(config.stem, settings, pipeline.preview.handle, tell) if dashboard else None
-    raise typer.Exit(camera_table.run(pipeline, view, page))
+    view = camera_table.LineView() if plain or not sys.stderr.isatty() else camera_table.TableView(pipeline.cameras)
+    server = (
+        dashboard_module().DashboardServer(config.stem, settings, pipeline.preview.handle, print_status)
+        if dashboard
+        else None
+    )
+    raise typer.Exit(camera_table.watch_cameras(pipeline, view, server))

@@ -1,4 +1,4 @@
-"""Events from another process or machine. Brings neither torch nor OpenCV, PyAV nor NumPy.
+"""Events from another process or machine. Imports neither torch nor OpenCV, PyAV nor NumPy.
 
 import stream_ocr.client
 

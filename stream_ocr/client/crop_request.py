@@ -1,4 +1,4 @@
-"""The picture behind an event, from where the event came from."""
+"""Request of the crop from which the text of an event was read."""
 
 from base64 import b64decode
 from pathlib import Path
@@ -19,27 +19,27 @@ def crop(
     server_key: str | Path | None = None,
     timeout_s: float = 5.0,
 ) -> bytes | None:
-    """The picture (WebP) that the text of an event was read from; None where none is kept.
+    """Return the crop from which the text of an event was read, as WebP; None if none is stored.
 
-    The other arguments are as of ``subscribe``. Raises SubscribeError, also when there is no answer in time.
+    The other arguments are those of ``subscribe``. Raise SubscribeError, also if no reply arrives within ``timeout_s``.
     """
-    where, ours = requests or protocol.requests_endpoint(endpoint), curve_keys.shown(key, server_key)
+    address, keys = requests or protocol.requests_endpoint(endpoint), curve_keys.client_keys(key, server_key)
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.linger = 0
-        if ours is not None:
-            curve_keys.present(socket, *ours)
+        if keys is not None:
+            curve_keys.configure_client(socket, *keys)
         socket.maxmsgsize = protocol.MAX_REPLY_BYTES
-        socket.connect(where)
+        socket.connect(address)
         socket.send(protocol.encode(protocol.CropRequest(stream=event.stream, seq=event.seq)))
         if not socket.poll(round(timeout_s * 1000)):
-            raise SubscribeError(f"{where} does not answer; are keys needed there?")
+            raise SubscribeError(f"{address} does not answer; are keys needed there?")
         try:
             reply = protocol.decode_reply(socket.recv())
         except DECODE_ERRORS as error:
-            raise SubscribeError(f"{where} answers what is no reply: {error}.") from error
+            raise SubscribeError(f"{address} sent an invalid reply: {error}.") from error
     match reply:
         case protocol.CropReply():
             return None if reply.webp is None else b64decode(reply.webp)
         case protocol.ErrorReply():
-            raise SubscribeError(f"{where} answers: {reply.reason}")
-    raise SubscribeError(f"{where} answers another question.")
+            raise SubscribeError(f"{address} answers: {reply.reason}")
+    raise SubscribeError(f"{address} answers another request.")

@@ -1,4 +1,4 @@
-"""How far a subscriber has come, in a file that a kill cannot tear."""
+"""The position of a subscriber in each stream, in a file that is replaced atomically."""
 
 import os
 import time
@@ -7,59 +7,58 @@ from pathlib import Path
 
 import msgspec
 
+from stream_ocr.client.thresholds import THRESHOLDS
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import DECODE_ERRORS
 
-_SAVE_S = 0.2
 
-
-class _Place(msgspec.Struct):
+class _Content(msgspec.Struct):
     store: str
     streams: dict[str, int]
 
 
 class Cursor:
-    """The last ``seq`` of each stream that was dealt with. Without a path it is kept in memory only.
+    """The last ``seq`` of each stream that the subscriber has processed. Without a path it is kept in memory only.
 
-    found: whether there was a place to go on from; not so after a run that never learned where things stand.
+    found: whether the file has a position to resume from; it has none after a run that never synchronised.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Raises SubscribeError for a file that is no cursor, or cannot be read."""
+        """Read the file if it exists. Raise SubscribeError if it is no cursor, or cannot be read or written."""
         self._path = path
-        self._place = _Place("", {})
+        self._content = _Content("", {})
         self._saved_s = 0.0
         self._changed = False
         if path is not None:
             try:
-                self._place = msgspec.json.decode(path.read_bytes(), type=_Place)
+                self._content = msgspec.json.decode(path.read_bytes(), type=_Content)
             except FileNotFoundError:
-                self._write()  # one that cannot be written is told of at once
+                self._write()  # to report at once if it cannot be written
             except (OSError, *DECODE_ERRORS) as error:
-                raise SubscribeError(f"{path} is no cursor: {error}; remove it to begin anew.") from error
-        self.found = bool(self._place.store)
+                raise SubscribeError(f"{path} is no cursor: {error}; remove it to start again.") from error
+        self.found = bool(self._content.store)
 
     @property
     def store(self) -> str:
-        """Of which store the numbers are."""
-        return self._place.store
+        """Id of the store to which the numbers belong."""
+        return self._content.store
 
     @property
     def streams(self) -> dict[str, int]:
-        """The last ``seq`` by stream."""
-        return self._place.streams
+        """The last processed ``seq`` by stream."""
+        return self._content.streams
 
-    def move(self, store: str, places: Mapping[str, int]) -> None:
-        """All up to these places was dealt with. Raises SubscribeError when that cannot be written down."""
-        if store != self._place.store:
-            self._place = _Place(store, {})
-        self._place.streams.update(places)
+    def advance(self, store: str, positions: Mapping[str, int]) -> None:
+        """Record that all events up to these positions are processed. Raise SubscribeError if it cannot be saved."""
+        if store != self._content.store:
+            self._content = _Content(store, {})
+        self._content.streams.update(positions)
         self._changed = True
-        if time.monotonic() - self._saved_s >= _SAVE_S:
+        if time.monotonic() - self._saved_s >= THRESHOLDS.cursor_interval_s:
             self.save()
 
     def save(self) -> None:
-        """Write down what is not written yet."""
+        """Write the file if anything has changed."""
         if self._changed and self._path is not None:
             self._write()
         self._changed = False
@@ -67,9 +66,9 @@ class Cursor:
 
     def _write(self) -> None:
         assert self._path is not None, "a cursor in memory is not written"
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            beside.write_bytes(msgspec.json.encode(self._place))
-            beside.replace(self._path)
+            temporary.write_bytes(msgspec.json.encode(self._content))
+            temporary.replace(self._path)
         except OSError as error:
             raise SubscribeError(f"The cursor {self._path} cannot be written: {error.strerror}.") from error

@@ -1,7 +1,7 @@
-"""What a subscriber makes of what it is sent: each event once and in order. Knows no sockets.
+"""Sequencer of a subscriber: from received messages to each event once and in order. Knows no sockets.
 
-The pattern is Clone of the ZeroMQ guide: listen first, then ask where things stand, and drop what is told twice. A
-number that is missing, or a heartbeat that is ahead, is asked for.
+It follows the Clone pattern of the ZeroMQ guide: subscribe first, then request the state, and drop duplicates. Missing
+sequence numbers, found by a gap or by a heartbeat, are requested.
 """
 
 import time
@@ -25,227 +25,224 @@ from stream_ocr.bus.protocol import (
     SnapshotRequest,
     StreamsReply,
     StreamsRequest,
-    form_of,
+    detect_format,
 )
+from stream_ocr.client.thresholds import THRESHOLDS
 from stream_ocr.events import Event, EventHeader
 
 Since = Literal["now", "start", "snapshot"] | int | datetime
 
-_ASK_AGAIN_S = 2.0
-_ASKING = 8  # requests under way at a time
-_HELD = 10_000  # events of a stream that are held while an earlier one is asked for
-_READY = 2000  # events that are ready; so many and nothing more is asked for
-_BEATS_BEHIND = 3
-
 
 class Delivery(NamedTuple):
-    """Something to deal with, and the place of each stream once that is done; None: no place to go on from yet.
+    """An event to process, and the positions that are reached once it is processed.
 
-    event: None where there is nothing to hand over, or of a kind that this version does not know.
-    store: of which the places are.
+    event: None for positions alone, or for a kind of event that this version does not know. positions: last ``seq`` by
+    stream; None if there is no position to resume from yet. store: id of the store to which they belong.
     """
 
     event: Event | None
-    places: Mapping[str, int] | None
+    positions: Mapping[str, int] | None
     store: str
 
 
 @dataclass(slots=True)
 class _Stream:
-    last: int
-    known: int = -1  # the last that there is
-    held: dict[int, Event | None] = field(default_factory=dict)
-    asking: int | None = None
-    behind: int = 0  # heartbeats in a row that know less than we do
+    last: int  # last seq delivered
+    known: int = -1  # last seq that exists
+    held: dict[int, Event | None] = field(default_factory=dict)  # by seq, waiting for earlier events
+    request_id: int | None = None  # of the pending replay
+    behind: int = 0  # heartbeats in a row with a lower seq than ours
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Pending:
     request: Request
-    again_s: float
+    retry_s: float
 
 
 class Sequencer:
-    """Events in, events out.
+    """Takes events, heartbeats and replies as they arrive. Gives deliveries in order and requests to send.
 
-    ready: what is to be dealt with, in order.
-    missing: events that are no longer kept anywhere.
+    ready: deliveries. lost: number of events that are no longer stored anywhere. synced: the positions of all streams
+    are known, and from here on no event is missed.
     """
 
     def __init__(
         self,
         since: Since,
-        places: Mapping[str, int] | None = None,
+        positions: Mapping[str, int] | None = None,
         *,
         store: str = "",
         streams: Collection[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """places: where to go on, by stream, with the ``store`` that it belongs to; ``since`` counts without it."""
+        """positions: last processed ``seq`` by stream, of ``store``; they take precedence over ``since``."""
         self.ready: deque[Delivery] = deque()
-        self.missing = 0
+        self.lost = 0
         self.store = store
-        self.joined = False
+        self.synced = False
         self._since, self._clock = since, clock
         self._wanted = None if streams is None else frozenset(streams)
-        self._new = since - 1 if isinstance(since, int) and places is None else -1  # place of streams not known yet
-        self._streams = {name: _Stream(seq) for name, seq in (places or {}).items()}
-        self._going_on = places is not None
-        self._before: deque[tuple[EventHeader, Event | None]] = deque(maxlen=_HELD)
+        self._start = since - 1 if isinstance(since, int) and positions is None else -1  # position of unknown streams
+        self._streams = {name: _Stream(seq) for name, seq in (positions or {}).items()}
+        self._resumes = positions is not None
+        self._early: deque[tuple[EventHeader, Event | None]] = deque(maxlen=THRESHOLDS.max_held)  # before synced
         self._ids = count(1)
-        self._asked: dict[int, _Asked] = {}
+        self._pending: dict[int, _Pending] = {}
         self._to_send: deque[Request] = deque()
-        self._ask_to_join("")
+        self._request_state("")
 
-    def take_event(self, data: bytes) -> None:
-        """An event as it was published. Raises one of DECODE_ERRORS for what is none."""
-        head, event = _read(data)
-        if not self.joined:
-            self._before.append((head, event))
-        elif self._wants(head.stream):
-            self._take(head, event)
+    def handle_event(self, data: bytes) -> None:
+        """Handle a published event. Raise one of ``events.DECODE_ERRORS``."""
+        header, event = _decode(data)
+        if not self.synced:
+            self._early.append((header, event))
+        elif self._is_wanted(header.stream):
+            self._hold(header, event)
 
-    def take_heartbeat(self, beat: Heartbeat) -> None:
-        """What there is by now."""
-        if not self.joined:
+    def handle_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Handle a heartbeat."""
+        if not self.synced:
             return
-        self._know(beat.store)
-        for name, last in beat.streams.items():
-            if self._wants(name):
+        self._set_store(heartbeat.store)
+        for name, last in heartbeat.streams.items():
+            if self._is_wanted(name):
                 stream = self._stream(name)
                 stream.behind = stream.behind + 1 if last < stream.last else 0
-                if stream.behind >= _BEATS_BEHIND:  # the publisher has lost what it had not synced; it counts anew
+                if stream.behind >= THRESHOLDS.heartbeats_behind:  # it lost its last events and reuses their numbers
                     stream.last, stream.behind = last, 0
                     stream.held.clear()
                 stream.known = max(stream.known, last)
 
-    def take_reply(self, reply: Reply) -> None:
-        """The answer to one of ``requests``; a later answer than was waited for is dropped."""
-        asked = self._asked.pop(reply.id, None)
-        if asked is None:
+    def handle_reply(self, reply: Reply) -> None:
+        """Handle a reply. One that nobody waits for any more is dropped."""
+        pending = self._pending.pop(reply.id, None)
+        if pending is None:
             return
         if isinstance(reply, ErrorReply):
-            self._asked[reply.id] = _Asked(asked.request, self._clock() + _ASK_AGAIN_S)
+            self._pending[reply.id] = _Pending(pending.request, self._clock() + THRESHOLDS.request_timeout_s)
             return
-        is_another = self._know(reply.store)
+        is_other_store = self._set_store(reply.store)
         match reply:
-            case ReplayReply() if is_another:  # what was asked for is a place in the old one
+            case ReplayReply() if is_other_store:  # the request named a position in the old store
                 self._stream(reply.stream).known = reply.last
             case ReplayReply():
-                self._replay(reply)
+                self._on_replay(reply)
             case StreamsReply() | SnapshotReply():
-                self._join(reply)
+                self._on_state(reply)
 
     def requests(self) -> Iterator[Request]:
-        """What is to be asked now, the questions that got no answer included."""
+        """Yield the requests to send now, including those to repeat."""
         now = self._clock()
-        if self.joined and len(self.ready) < _READY:
+        if self.synced and len(self.ready) < THRESHOLDS.max_ready:
             for name, stream in self._streams.items():
-                if len(self._asked) + len(self._to_send) >= _ASKING:
+                if len(self._pending) + len(self._to_send) >= THRESHOLDS.max_requests:
                     break
-                if stream.asking is None and stream.last < stream.known:
-                    stream.asking = next(self._ids)
-                    self._to_send.append(ReplayRequest(id=stream.asking, stream=name, after=stream.last))
+                if stream.request_id is None and stream.last < stream.known:
+                    stream.request_id = next(self._ids)
+                    self._to_send.append(ReplayRequest(id=stream.request_id, stream=name, after=stream.last))
         while self._to_send:
             request = self._to_send.popleft()
-            self._asked[request.id] = _Asked(request, now + _ASK_AGAIN_S)
+            self._pending[request.id] = _Pending(request, now + THRESHOLDS.request_timeout_s)
             yield request
-        for asked in self._asked.values():
-            if now >= asked.again_s:
-                asked.again_s = now + _ASK_AGAIN_S
-                yield asked.request
+        for pending in self._pending.values():
+            if now >= pending.retry_s:
+                pending.retry_s = now + THRESHOLDS.request_timeout_s
+                yield pending.request
 
-    def _ask_to_join(self, after: str) -> None:
+    def _request_state(self, after: str) -> None:
+        """Request a page of the positions of all streams."""
         id_ = next(self._ids)
-        if self._since == "snapshot" and not self._going_on:
+        if self._since == "snapshot" and not self._resumes:
             wanted = None if self._wanted is None else tuple(sorted(self._wanted))
             self._to_send.append(SnapshotRequest(id=id_, streams=wanted, after=after))
         else:
-            before = self._since if isinstance(self._since, datetime) and not self._going_on else None
+            before = self._since if isinstance(self._since, datetime) and not self._resumes else None
             self._to_send.append(StreamsRequest(id=id_, before=before, after=after))
 
-    def _join(self, reply: StreamsReply | SnapshotReply) -> None:
-        """A page of where things stand."""
-        begins_here = not self._going_on and (self._since in ("now", "snapshot") or isinstance(self._since, datetime))
+    def _on_state(self, reply: StreamsReply | SnapshotReply) -> None:
+        """Handle a page of the positions of all streams."""
+        starts_here = not self._resumes and (self._since in ("now", "snapshot") or isinstance(self._since, datetime))
         for name, last in reply.streams.items():
-            if self._wants(name):
-                stream = self._streams.setdefault(name, _Stream(last if begins_here else self._new))
+            if self._is_wanted(name):
+                stream = self._streams.setdefault(name, _Stream(last if starts_here else self._start))
                 stream.known = max(stream.known, last)
         if isinstance(reply, SnapshotReply):
-            self.ready.extend(Delivery(_read(bytes(data))[1], None, self.store) for data in reply.events)
+            self.ready.extend(Delivery(_decode(bytes(data))[1], None, self.store) for data in reply.events)
         if reply.next is not None:
-            self._ask_to_join(reply.next)
+            self._request_state(reply.next)
             return
-        self.joined = True
+        self.synced = True
         self.ready.append(Delivery(None, {name: stream.last for name, stream in self._streams.items()}, self.store))
-        self._new = self._new if isinstance(self._since, int) else -1  # what begins from now on is new from its start
-        while self._before:
-            head, event = self._before.popleft()
-            if self._wants(head.stream):
-                self._take(head, event)
+        self._start = self._start if isinstance(self._since, int) else -1  # later streams: from their first event
+        while self._early:
+            header, event = self._early.popleft()
+            if self._is_wanted(header.stream):
+                self._hold(header, event)
 
-    def _replay(self, reply: ReplayReply) -> None:
+    def _on_replay(self, reply: ReplayReply) -> None:
         stream = self._stream(reply.stream)
-        stream.asking = None
+        stream.request_id = None
         stream.known = max(stream.known, reply.last)
         for data in reply.events:
-            head, event = _read(bytes(data))
-            stream.held.setdefault(head.seq, event)
-        # Up to ``through`` there is nothing more to be had.
+            header, event = _decode(bytes(data))
+            stream.held.setdefault(header.seq, event)
+        # Events up to ``through`` that are missing here are no longer stored.
         for seq in sorted(seq for seq in stream.held if seq <= reply.through):
             if seq > stream.last:
-                self.missing += seq - stream.last - 1
-                self._hand_over(reply.stream, stream, seq)
-        self.missing += max(0, reply.through - stream.last)
+                self.lost += seq - stream.last - 1
+                self._deliver(reply.stream, stream, seq)
+        self.lost += max(0, reply.through - stream.last)
         stream.last = max(stream.last, reply.through)
         if reply.through >= reply.last:
-            # What is known beyond the end of the store was never stored: only what we hold is left of it.
+            # Events beyond the end of the store were never stored: deliver those that we hold.
             for seq in sorted(stream.held):
                 if seq > stream.last:
-                    self.missing += seq - stream.last - 1
-                    self._hand_over(reply.stream, stream, seq)
+                    self.lost += seq - stream.last - 1
+                    self._deliver(reply.stream, stream, seq)
             stream.known = stream.last
         stream.held = {seq: event for seq, event in stream.held.items() if seq > stream.last}
-        self._go_on(reply.stream, stream)
+        self._deliver_next(reply.stream, stream)
 
-    def _take(self, head: EventHeader, event: Event | None) -> None:
-        stream = self._stream(head.stream)
-        stream.known = max(stream.known, head.seq)
-        if head.seq > stream.last and len(stream.held) < _HELD:
-            stream.held[head.seq] = event
-            self._go_on(head.stream, stream)
+    def _hold(self, header: EventHeader, event: Event | None) -> None:
+        """Deliver an event once all earlier ones are delivered."""
+        stream = self._stream(header.stream)
+        stream.known = max(stream.known, header.seq)
+        if header.seq > stream.last and len(stream.held) < THRESHOLDS.max_held:
+            stream.held[header.seq] = event
+            self._deliver_next(header.stream, stream)
 
-    def _go_on(self, name: str, stream: _Stream) -> None:
+    def _deliver_next(self, name: str, stream: _Stream) -> None:
         while stream.last + 1 in stream.held:
-            self._hand_over(name, stream, stream.last + 1)
+            self._deliver(name, stream, stream.last + 1)
 
-    def _hand_over(self, name: str, stream: _Stream, seq: int) -> None:
+    def _deliver(self, name: str, stream: _Stream, seq: int) -> None:
         self.ready.append(Delivery(stream.held.pop(seq), {name: seq}, self.store))
         stream.last = seq
 
-    def _know(self, store: str) -> bool:
-        """Whether the store is another one: that counts from 0, and what the old one was asked does not matter."""
-        is_another = bool(store and self.store and store != self.store)
-        if is_another:
+    def _set_store(self, store: str) -> bool:
+        """Return whether the store is another one. If so, drop positions and requests of the old one."""
+        is_other = bool(store and self.store and store != self.store)
+        if is_other:
             self._streams = {name: _Stream(-1) for name in self._streams}
-            self._asked = {
-                id_: asked for id_, asked in self._asked.items() if not isinstance(asked.request, ReplayRequest)
+            self._pending = {
+                id_: pending for id_, pending in self._pending.items() if not isinstance(pending.request, ReplayRequest)
             }
         self.store = store or self.store
-        return is_another
+        return is_other
 
-    def _wants(self, stream: str) -> bool:
+    def _is_wanted(self, stream: str) -> bool:
         return self._wanted is None or stream in self._wanted
 
     def _stream(self, name: str) -> _Stream:
-        return self._streams.setdefault(name, _Stream(self._new))
+        return self._streams.setdefault(name, _Stream(self._start))
 
 
-def _read(data: bytes) -> tuple[EventHeader, Event | None]:
-    """An event in JSON or MessagePack; None for an event of a kind that came after this version."""
-    decode = msgspec.json.decode if form_of(data) == "json" else msgspec.msgpack.decode
-    head = decode(data, type=EventHeader)
+def _decode(data: bytes) -> tuple[EventHeader, Event | None]:
+    """Return header and event of JSON or MessagePack; no event for a kind that is newer than this version."""
+    decode = msgspec.json.decode if detect_format(data) == "json" else msgspec.msgpack.decode
+    header = decode(data, type=EventHeader)
     try:
-        return head, decode(data, type=head.event_type)
+        return header, decode(data, type=header.event_type)
     except msgspec.ValidationError:
-        return head, None
+        return header, None

@@ -1,4 +1,4 @@
-"""A subscription: sockets round a ``Sequencer``."""
+"""Subscription to an event bus: the sockets around a ``Sequencer``."""
 
 import re
 import time
@@ -13,13 +13,9 @@ import zmq
 from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.client.cursor import Cursor
 from stream_ocr.client.sequencer import Delivery, Sequencer, Since
+from stream_ocr.client.thresholds import THRESHOLDS
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import DECODE_ERRORS, KINDS, Event, TextEvent
-
-_TURN = 1000  # messages taken at a time
-_LOOK_S = 0.25  # how often what waits for an answer is looked at
-_DEAD_MS = 15_000
-_BACKLOG = 10_000
 
 
 def subscribe(
@@ -34,31 +30,32 @@ def subscribe(
     key: str | Path | None = None,
     server_key: str | Path | None = None,
 ) -> "Subscription":
-    """Events as they are published, and from before: each once, in the order of its stream, whatever happens between.
+    """Return past and future events of a bus: each once and in the order of its stream, across restarts of both sides.
 
-    An iterator and an async iterator that connects again by itself and ends when it is closed.
+    The result is an iterator and an async iterator. It reconnects by itself and ends when it is closed. Raise
+    SubscribeError.
 
-    streams, kinds: only these. text: a regular expression that must be found in the text; what has no text is left out.
-    since: "now"; "start": all that is kept; "snapshot": the texts in sight now, each by its latest event; a ``seq``,
-    included; or a time with a zone. cursor: a file that keeps the place; where there is one, it goes on there, and
-    ``since`` does not count. An event counts as dealt with when the next one is asked for.
-    requests: where to ask; by default one port above ``endpoint``. key, server_key: our secret and its public key.
-    Raises SubscribeError.
+    streams, kinds: only these. text: a regular expression to find in the text; events without text are left out.
+    since: "now"; "start", all stored events; "snapshot", the latest event of each text on screen; a ``seq``, inclusive;
+    or a time with a time zone. cursor: a file with the position of this subscriber. If it exists, the subscription
+    resumes there, and ``since`` is ignored. An event counts as processed when the next one is requested.
+    requests: endpoint of requests, by default one port above ``endpoint``. key, server_key: files of our secret key and
+    of the public key of the bus.
     """
     return Subscription(
         endpoint,
         requests or protocol.requests_endpoint(endpoint),
-        streams=_set(streams),
-        kinds=_set(kinds),
-        text=_pattern(text),
+        streams=_as_set(streams),
+        kinds=_as_set(kinds),
+        text=_compile(text),
         since=since,
         cursor=Cursor(None if cursor is None else Path(cursor)),
-        keys=curve_keys.shown(key, server_key),
+        keys=curve_keys.client_keys(key, server_key),
     )
 
 
 class Subscription:
-    """What ``subscribe`` gives. Close it, or use it in a ``with``."""
+    """The result of ``subscribe``. Close it, or use it in a ``with`` statement."""
 
     def __init__(
         self,
@@ -74,17 +71,17 @@ class Subscription:
     ) -> None:
         _check(since, kinds)
         self._kinds, self._text, self._cursor = kinds, text, cursor
-        self._done: Delivery | None = None
-        self._heard_s: float | None = None
-        places = cursor.streams if cursor.found else None
-        self._follower = Sequencer(since, places, store=cursor.store, streams=streams)
+        self._current: Delivery | None = None
+        self._received_s: float | None = None
+        positions = cursor.streams if cursor.found else None
+        self._sequencer = Sequencer(since, positions, store=cursor.store, streams=streams)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._events = self._connected(zmq.SUB, events, keys)
-            self._requests = self._connected(zmq.DEALER, requests, keys)
+            self._events = self._connect(zmq.SUB, events, keys)
+            self._requests = self._connect(zmq.DEALER, requests, keys)
             for name in streams or ():
                 self._events.subscribe(f"{name}/".encode())
-            self._events.subscribe(b"" if streams is None else protocol.BEAT_TOPIC)
+            self._events.subscribe(b"" if streams is None else protocol.HEARTBEAT_TOPIC)
         except BaseException:
             self._context.destroy(linger=0)
             raise
@@ -102,7 +99,7 @@ class Subscription:
 
     def __next__(self) -> Event:
         while not self.closed:
-            event = self.receive(_LOOK_S)
+            event = self.receive(THRESHOLDS.poll_s)
             if event is not None:
                 return event
         raise StopIteration
@@ -111,7 +108,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
-        import zmq.asyncio  # for those who want it
+        import zmq.asyncio  # slow to import, and only async iteration needs it
 
         poller = zmq.asyncio.Poller()
         for socket in (self._events, self._requests):
@@ -120,33 +117,34 @@ class Subscription:
             event = self._next()
             if event is not None:
                 return event
-            self._ask()
-            await poller.poll(int(_LOOK_S * 1000))
-            self._take()
+            self._send_requests()
+            await poller.poll(int(THRESHOLDS.poll_s * 1000))
+            self._receive_all()
         raise StopAsyncIteration
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether the subscription was closed."""
         return self._context.closed
 
     @property
-    def joined(self) -> bool:
-        """Whether it knows where things stand: from here on nothing is missed."""
-        return self._follower.joined
+    def synced(self) -> bool:
+        """Whether the positions of all streams are known: from here on no event is missed."""
+        return self._sequencer.synced
 
     @property
     def connected(self) -> bool:
-        """Whether anything was heard within the last heartbeats."""
-        return self._heard_s is not None and time.monotonic() - self._heard_s < 3 * protocol.BEAT_S
+        """Whether a message arrived within the last three heartbeat intervals."""
+        limit_s = THRESHOLDS.connected_heartbeats * protocol.HEARTBEAT_S
+        return self._received_s is not None and time.monotonic() - self._received_s < limit_s
 
     @property
-    def missing(self) -> int:
-        """How many events were forgotten by the store before they could be had."""
-        return self._follower.missing
+    def lost(self) -> int:
+        """Number of events that the store deleted before they could be received."""
+        return self._sequencer.lost
 
     def receive(self, timeout_s: float) -> Event | None:
-        """The next event, or None when none came in time."""
+        """Return the next event, or None if none arrives within ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while True:
             event = self._next()
@@ -156,29 +154,30 @@ class Subscription:
             self.wait(left_s)
 
     def wait(self, timeout_s: float) -> None:
-        """Take what has come, or comes soon, without handing any of it over."""
-        self._ask()
-        zmq.select([self._events, self._requests], [], [], min(timeout_s, _LOOK_S))
-        self._take()
+        """Receive messages for at most ``timeout_s`` without returning events."""
+        self._send_requests()
+        zmq.select([self._events, self._requests], [], [], min(timeout_s, THRESHOLDS.poll_s))
+        self._receive_all()
 
     def close(self) -> None:
-        """Write the cursor down and let go. The event that was handed over last counts as dealt with."""
+        """Save the cursor and disconnect. The event that was returned last counts as processed."""
         if not self.closed:
-            self._deal_with_last()
+            self._finish_current()
             self._cursor.save()
             self._context.destroy(linger=0)
 
-    def _connected(self, kind: int, endpoint: str, keys_: tuple[Path, Path] | None) -> zmq.Socket[bytes]:
+    def _connect(self, kind: int, endpoint: str, keys: tuple[Path, Path] | None) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         socket.linger = 0
-        socket.rcvhwm = _BACKLOG
+        socket.rcvhwm = THRESHOLDS.receive_backlog
         socket.maxmsgsize = protocol.MAX_REPLY_BYTES
-        socket.heartbeat_ivl, socket.heartbeat_timeout = _DEAD_MS // 3, _DEAD_MS
-        socket.reconnect_ivl, socket.reconnect_ivl_max = 100, 2000
+        timeout_ms = THRESHOLDS.peer_timeout_ms
+        socket.heartbeat_ivl, socket.heartbeat_timeout = timeout_ms // 3, timeout_ms
+        socket.reconnect_ivl, socket.reconnect_ivl_max = THRESHOLDS.reconnect_ms
         if kind == zmq.DEALER:
-            socket.immediate = True  # questions wait here, not in a queue for somebody who is away
-        if keys_ is not None:
-            curve_keys.present(socket, *keys_)
+            socket.immediate = True  # requests wait in the sequencer, not in a queue for a bus that is away
+        if keys is not None:
+            curve_keys.configure_client(socket, *keys)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
@@ -188,54 +187,54 @@ class Subscription:
         return socket
 
     def _next(self) -> Event | None:
-        """The next event that is ready and wanted."""
-        self._deal_with_last()
-        while self._follower.ready:
-            self._done = self._follower.ready.popleft()
-            event = self._done.event
-            if event is not None and self._wants(event):
+        """Return the next event that is ready and passes the filters, or None."""
+        self._finish_current()
+        while self._sequencer.ready:
+            self._current = self._sequencer.ready.popleft()
+            event = self._current.event
+            if event is not None and self._matches(event):
                 return event
-            self._deal_with_last()
+            self._finish_current()
         return None
 
-    def _deal_with_last(self) -> None:
-        if self._done is not None and self._done.places is not None:
-            self._cursor.move(self._done.store, self._done.places)
-        self._done = None
+    def _finish_current(self) -> None:
+        if self._current is not None and self._current.positions is not None:
+            self._cursor.advance(self._current.store, self._current.positions)
+        self._current = None
 
-    def _wants(self, event: Event) -> bool:
+    def _matches(self, event: Event) -> bool:
         if self._kinds is not None and event.kind not in self._kinds:
             return False
         if self._text is not None:
             return isinstance(event, TextEvent) and self._text.search(event.text) is not None
         return True
 
-    def _ask(self) -> None:
-        if self._requests.poll(0, zmq.POLLOUT):  # not while there is no connection
-            for request in self._follower.requests():
-                with suppress(zmq.Again):  # it will be asked again
+    def _send_requests(self) -> None:
+        if self._requests.poll(0, zmq.POLLOUT):  # not while the bus is away
+            for request in self._sequencer.requests():
+                with suppress(zmq.Again):  # the sequencer repeats it
                     self._requests.send(protocol.encode(request), zmq.NOBLOCK)
 
-    def _take(self) -> None:
-        """What has come. What cannot be understood is no reason to stop: the gap that it leaves is asked for."""
-        for frames in _received(self._requests):
+    def _receive_all(self) -> None:
+        """Receive what has arrived. Ignore malformed messages: the sequencer requests what they leave out."""
+        for frames in _receive(self._requests):
             try:
-                self._follower.take_reply(protocol.decode_reply(frames[-1]))
+                self._sequencer.handle_reply(protocol.decode_reply(frames[-1]))
             except DECODE_ERRORS:
                 continue
-        for frames in _received(self._events):
-            self._heard_s = time.monotonic()
+        for frames in _receive(self._events):
+            self._received_s = time.monotonic()
             try:
-                if frames[0] == protocol.BEAT_TOPIC:
-                    self._follower.take_heartbeat(protocol.decode_heartbeat(frames[-1]))
+                if frames[0] == protocol.HEARTBEAT_TOPIC:
+                    self._sequencer.handle_heartbeat(protocol.decode_heartbeat(frames[-1]))
                 else:
-                    self._follower.take_event(frames[-1])
+                    self._sequencer.handle_event(frames[-1])
             except DECODE_ERRORS:
                 continue
 
 
-def _received(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
-    for _ in range(_TURN):
+def _receive(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
+    for _ in range(THRESHOLDS.messages_per_turn):
         try:
             yield socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
@@ -251,11 +250,11 @@ def _check(since: Any, kinds: frozenset[str] | None) -> None:
         raise SubscribeError(f"since is {since}, which has no time zone; use datetime(…, tzinfo=UTC) or the like.")
 
 
-def _set(names: str | Collection[str] | None) -> frozenset[str] | None:
+def _as_set(names: str | Collection[str] | None) -> frozenset[str] | None:
     return frozenset([names]) if isinstance(names, str) else None if names is None else frozenset(names)
 
 
-def _pattern(text: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
+def _compile(text: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text is not None else None
     except re.error as error:

@@ -51,7 +51,7 @@ def bounding_box(quad: np.ndarray) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def is_inside(quad: np.ndarray, size: tuple[int, int], margin: float = 2.0) -> bool:
+def is_inside(quad: np.ndarray, size: tuple[int, int], margin: float = LINES.edge_margin_px) -> bool:
     """Return True if a quad keeps ``margin`` pixels from the edges of a picture of some (width, height)."""
     left, top, right, bottom = bounding_box(quad)
     return left >= margin and top >= margin and right <= size[0] - margin and bottom <= size[1] - margin

@@ -17,7 +17,7 @@ class TimestampThresholds:
 
 @dataclass(frozen=True, slots=True)
 class LineThresholds:
-    """Reading direction of detected rectangles. Chosen by hand."""
+    """Geometry of detected rectangles. Chosen by hand."""
 
     upright_ratio: float = 2.5
     """Rectangles up to this ratio of long to short side (a lone "1", two letters) are read along their flattest side,
@@ -25,6 +25,9 @@ class LineThresholds:
 
     vertical_deg: float = 20.0
     """A long side within this angle of the vertical, in degrees, is read from bottom to top."""
+
+    edge_margin_px: float = 2.0
+    """A quad that is closer than this to the edge of the frame, in pixels, may be clipped by it."""
 
 
 TIMESTAMPS = TimestampThresholds()

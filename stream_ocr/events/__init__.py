@@ -17,6 +17,22 @@ from msgspec import Meta
 from stream_ocr.errors import SourceError
 from stream_ocr.events.polygon import FlatQuad, Point
 
+__all__ = [
+    "DECODE_ERRORS",
+    "KINDS",
+    "SCHEMA",
+    "Event",
+    "Kind",
+    "Polygon",
+    "SourceEvent",
+    "SourceKind",
+    "TextEvent",
+    "Utc",
+    "UtcSource",
+    "parse",
+    "read_jsonl",
+]
+
 SCHEMA = 2
 
 Polygon = tuple[Point, Point, Point, Point]

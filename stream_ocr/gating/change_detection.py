@@ -1,10 +1,10 @@
-"""Where a picture differs from the last one that was processed.
+"""Change detection: where a frame differs from the last one that was processed.
 
 This is the cheapest gate: a frame in which nothing changed costs no detection at all. The comparison is with the
-last *processed* frame, not with the previous one, so that a slow fade adds up until it is seen.
+last *processed* frame, not with the previous one, so that a slow fade adds up until it is found.
 
-Means over cells of 8×8 pixels, the obvious measure, do not see a small digit change into another: what one stroke
-adds another takes away, and 0.2 grey levels may be left. The root mean square of the differences does: for digits
+The obvious measure, the mean over cells of 8×8 pixels, misses a small digit that changes into another: one stroke adds
+what another takes away, and 0.2 grey levels may be left. The root mean square of the differences finds it: for digits
 of 7×10 pixels with a contrast of 40 it is 7 to 25 levels, while white noise of 5 levels, which makes 7 everywhere,
 hardly makes more than 10 anywhere.
 """
@@ -16,28 +16,28 @@ import numpy as np
 
 from stream_ocr.core.frame import Frame, halve, ncc
 from stream_ocr.gating.edge_onset import TILE, EdgeOnset
+from stream_ocr.gating.thresholds import CHANGE
 
-_STEP = 4  # cells overlap by half, so that no change is cut in two by their borders
-_TILE = 8  # steps along the side of a tile
-_NOISE_GAIN = 0.55  # levels of threshold for each level of noise
-_NOISE_LIMIT = 9.0  # what is louder than this is not noise
-_FEW = 0.01  # of the cells: more are no flicker of a codec, and need not be looked at again
-_OF_CONTRAST = 0.2  # codecs take such liberties with strong edges at each key frame: 0.13 and less was seen
-_SPARSE = 24  # rows
-_HIGHEST = 480  # rows, from which half the resolution is enough to see what appears
-_CUT_SHARE = 0.5  # of the picture
-_CUT_LEVELS = 10
-_CUT_LIKENESS = 0.7  # correlation of the two pictures: a pan, a flash or a fade keeps it high, a cut does not
+CELL_SIZES = (8, 16, 32)
+"""Sides of a cell in pixels that are supported."""
+
+_STEP = 4  # pixels between cells of 8 pixels: they overlap by half, so that no change is cut in two by their borders
+_STEPS_PER_TILE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FrameDiff:
-    """What differs. mask: (rows, columns) bool, tiles of ``ChangeDetector.tile`` pixels from the top left corner on."""
+    """Difference of a frame to the reference and to the previous frame.
+
+    mask: (rows, columns) bool, changed tiles of ``ChangeDetector.tile`` pixels, from the top left corner.
+    fraction: share of the tiles that changed. cut: most of the picture was replaced since the previous frame.
+    onset: (rows,) bool, rows of tiles in which edges appeared since the previous frame, as text brings them.
+    """
 
     mask: np.ndarray
-    fraction: float  # of the tiles
-    cut: bool  # most of the picture became another one since the previous frame
-    sudden: np.ndarray  # (rows,) bool: where edges appeared since the previous frame, as a text brings them
+    fraction: float
+    cut: bool
+    onset: np.ndarray
 
     def __bool__(self) -> bool:
         return self.fraction > 0
@@ -47,129 +47,134 @@ class ChangeDetector:
     """Compares the luma of each frame with that of the last one that was processed.
 
     A cell of ``cell`` × ``cell`` pixels has changed when the root mean square difference of its pixels exceeds
-    ``threshold`` grey levels and a share of the noise, and a fifth of the contrast that was there. The noise is the
+    ``threshold`` grey levels plus a share of the noise, and a fifth of the contrast that was there. The noise is the
     75th percentile of that same measure in that same frame, over every fourth cell both ways: text covers less than a
     quarter of a picture, while sensor noise, the flicker of a codec at key frames or a change of light are everywhere.
-    It is limited, so that a moving camera does not make the map blind, and needs no history. ``cell`` may be 8, 16 or
-    32; 16 suits pictures of 4K. Frames that are the same to the bit, as codecs make them of still pictures, cost next
-    to nothing.
+    It is limited, so that a moving camera does not hide changes, and needs no history. Frames that are identical bit by
+    bit, as codecs make them of still pictures, cost next to nothing.
     """
 
     def __init__(self, cell: int = 8, threshold: float = 7.0) -> None:
-        if cell not in (8, 16, 32):
-            raise ValueError(f"The cell of a change map must be 8, 16 or 32 pixels, not {cell}.")
-        self.tile = cell // 2 * _TILE
+        """Create a detector without a reference.
+
+        cell: side in pixels, one of ``CELL_SIZES``; 16 suits 4K. threshold: grey levels. Raise ValueError for other
+        cells.
+        """
+        if cell not in CELL_SIZES:
+            raise ValueError(f"The cell size must be 8, 16 or 32 pixels, not {cell}.")
+        self.tile = cell // 2 * _STEPS_PER_TILE
         self._halvings = cell.bit_length() - 4
         self._threshold = threshold
         self._reference: np.ndarray | None = None
-        self._contrasts: np.ndarray | None = None  # of the reference, for each cell
-        self._previous: np.ndarray | None = None
+        self._contrast: np.ndarray | None = None  # of the reference, for each cell
+        self._thumbnail: np.ndarray | None = None  # of the previous frame
         self._onset = EdgeOnset()
-        self._last: np.ndarray | None = None  # luma of the last frame
-        self._found: FrameDiff | None = None  # in it, held against the present reference
+        self._last_luma: np.ndarray | None = None
+        self._last_diff: FrameDiff | None = None  # of the last frame to the present reference
 
-    def changed(self, frame: Frame) -> FrameDiff:
-        """Compare a frame, whose luma is kept without a copy until the next one comes.
+    def compare(self, frame: Frame, time_s: float) -> FrameDiff:
+        """Return the difference of a frame, whose luma is kept without a copy until the next one comes.
 
-        Everything has changed while there is nothing of that size to compare it with.
+        Everything counts as changed while there is no reference of that size. time_s: media time.
         """
-        if self._found is not None and _same(frame.y, self._last):
-            self._onset.rest()
-            self._found = replace(self._found, cut=False, sudden=np.zeros_like(self._found.sudden))
+        if self._last_diff is not None and _identical(frame.y, self._last_luma):
+            self._onset.update_unchanged(time_s)
+            self._last_diff = replace(self._last_diff, cut=False, onset=np.zeros_like(self._last_diff.onset))
         else:
-            self._found = self._compared(frame)
-        self._last = frame.y
-        return self._found
+            self._last_diff = self._compare(frame, time_s)
+        self._last_luma = frame.y
+        return self._last_diff
 
-    def moving(self, frame: Frame) -> FrameDiff:
-        """As ``changed``, at a third of the cost: everything is taken to have changed, unless nothing has at all.
+    def assume_moving(self, frame: Frame, time_s: float) -> FrameDiff:
+        """Return the difference of a frame that is assumed to have changed everywhere, at a third of the cost.
 
-        Cuts and what appears are found as ever.
+        Cuts and edges that appear are found as usual. A frame that is identical to the last one is not moving.
         """
-        if _same(frame.y, self._last):
-            return self.changed(frame)
+        if _identical(frame.y, self._last_luma):
+            return self.compare(frame, time_s)
         luma = halve(frame.y, self._halvings)
-        cut, sudden = self._came(frame, luma)
-        self._found, self._last = None, frame.y
-        return FrameDiff(self._everything(frame), 1.0, cut, sudden)
+        cut, onset = self._compare_with_previous(frame, luma, time_s)
+        self._last_diff, self._last_luma = None, frame.y
+        return FrameDiff(self._all_tiles(frame), 1.0, cut, onset)
 
-    def _compared(self, frame: Frame) -> FrameDiff:
+    def set_reference(self, frame: Frame) -> None:
+        """Compare the next frames with this one."""
         luma = halve(frame.y, self._halvings)
-        cut, sudden = self._came(frame, luma)
+        self._reference = luma.copy() if luma is frame.y else luma
+        self._contrast = self._last_diff = None
+
+    def _compare(self, frame: Frame, time_s: float) -> FrameDiff:
+        luma = halve(frame.y, self._halvings)
+        cut, onset = self._compare_with_previous(frame, luma, time_s)
         if self._reference is None or self._reference.shape != luma.shape:
-            mask = self._everything(frame)
-            return FrameDiff(mask, 1.0, cut=True, sudden=np.asarray(mask.any(axis=1)))
+            mask = self._all_tiles(frame)
+            return FrameDiff(mask, 1.0, cut=True, onset=np.asarray(mask.any(axis=1)))
         difference = cv2.absdiff(luma, self._reference)
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
         energy = halve(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
-        noise = min(_upper_quartile(cells[::4, ::4]), _NOISE_LIMIT)
-        changed = cells > self._threshold + _NOISE_GAIN * noise
-        if changed.any() and float(changed.mean()) < _FEW:
-            changed &= cells > _OF_CONTRAST * self._contrast()
-        mask = _tiles(changed)
-        return FrameDiff(mask, float(mask.mean()), cut, sudden)
+        noise = min(_upper_quartile(cells[::4, ::4]), CHANGE.max_noise)
+        changed = cells > self._threshold + CHANGE.noise_gain * noise
+        if changed.any() and float(changed.mean()) < CHANGE.max_flicker_share:
+            changed &= cells > CHANGE.contrast_share * self._reference_contrast()
+        mask = _tiles_with(changed)
+        return FrameDiff(mask, float(mask.mean()), cut, onset)
 
-    def processed(self, frame: Frame) -> None:
-        """Make a frame the one that the next ones are compared with."""
-        luma = halve(frame.y, self._halvings)
-        self._reference = luma.copy() if luma is frame.y else luma
-        self._contrasts = self._found = None
-
-    def _everything(self, frame: Frame) -> np.ndarray:
+    def _all_tiles(self, frame: Frame) -> np.ndarray:
         width, height = frame.size
         return np.ones((-(-height // self.tile), -(-width // self.tile)), dtype=bool)
 
-    def _came(self, frame: Frame, luma: np.ndarray) -> tuple[bool, np.ndarray]:
-        """Whether there was a cut since the previous frame, and in which rows of tiles something appeared."""
+    def _compare_with_previous(self, frame: Frame, luma: np.ndarray, time_s: float) -> tuple[bool, np.ndarray]:
+        """Return (cut, onset) of ``FrameDiff``. luma: of the frame, at the resolution of the comparison."""
         half = halve(luma, 1)
-        return self._cut(half), self._sudden(frame.size[1], luma if luma.shape[0] < _HIGHEST else half)
+        searched = luma if luma.shape[0] < CHANGE.onset_max_rows else half
+        return self._is_cut(half), self._onset_rows(frame.size[1], searched, time_s)
 
-    def _sudden(self, height: int, luma: np.ndarray) -> np.ndarray:
-        """In rows of tiles of the frame, which is ``height`` pixels high."""
+    def _onset_rows(self, height: int, luma: np.ndarray, time_s: float) -> np.ndarray:
+        """Return the rows of tiles of the frame, which is ``height`` pixels high, in which edges appeared."""
         found = np.zeros(-(-height // self.tile), dtype=bool)
-        pixels = TILE * round(height / luma.shape[0])  # of the frame, in a row of the onset: a tile or half of one
-        found[np.flatnonzero(self._onset.sudden(luma)) * pixels // self.tile] = True
+        pixels = TILE * round(height / luma.shape[0])  # of the frame, in a row of onset tiles: a tile or half of one
+        found[np.flatnonzero(self._onset.update(luma, time_s)) * pixels // self.tile] = True
         return found
 
-    def _contrast(self) -> np.ndarray:
-        """The greatest standard deviation in and round each cell of the reference, (rows, columns) float32."""
-        if self._contrasts is None:
+    def _reference_contrast(self) -> np.ndarray:
+        """Return the largest standard deviation in and around each cell of the reference, (rows, columns) float32."""
+        if self._contrast is None:
             assert self._reference is not None
             small = halve(self._reference, 1).astype(np.float32)
             mean, square = (
                 cv2.blur(halve(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
             )
             deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
-            self._contrasts = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
-        return self._contrasts
+            self._contrast = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
+        return self._contrast
 
-    def _cut(self, half: np.ndarray) -> bool:
-        """Whether the picture became another one since the last call."""
-        previous, self._previous = self._previous, halve(half, 2)
-        if previous is None or previous.shape != self._previous.shape:
+    def _is_cut(self, half: np.ndarray) -> bool:
+        """Return whether most of the picture was replaced since the last call. half: luma at half the resolution."""
+        previous, self._thumbnail = self._thumbnail, halve(half, 2)
+        if previous is None or previous.shape != self._thumbnail.shape:
             return True
-        if float(np.mean(cv2.absdiff(previous, self._previous) > _CUT_LEVELS)) < _CUT_SHARE:
+        if float(np.mean(cv2.absdiff(previous, self._thumbnail) > CHANGE.cut_levels)) < CHANGE.cut_share:
             return False
-        return ncc(previous, self._previous) < _CUT_LIKENESS
+        return ncc(previous, self._thumbnail) < CHANGE.max_cut_ncc
 
 
-def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
-    """Whether two planes are the same to the bit."""
+def _identical(one: np.ndarray, other: np.ndarray | None) -> bool:
+    """Return whether two planes are identical bit by bit."""
     if other is None or one.shape != other.shape:
         return False
-    few = slice(None, None, _SPARSE)  # rows which tell nearly all that differ
-    return np.array_equal(one[few], other[few]) and np.array_equal(one, other)
+    sample = slice(None, None, CHANGE.sample_rows)
+    return np.array_equal(one[sample], other[sample]) and np.array_equal(one, other)
 
 
 def _upper_quartile(cells: np.ndarray) -> float:
-    place = cells.size * 3 // 4
-    return float(np.partition(cells, place, axis=None)[place])
+    rank = cells.size * 3 // 4
+    return float(np.partition(cells, rank, axis=None)[rank])
 
 
-def _tiles(cells: np.ndarray) -> np.ndarray:
-    """Which tiles hold any of the cells."""
-    rows, columns = -(-cells.shape[0] // _TILE), -(-cells.shape[1] // _TILE)
-    padded = np.zeros((rows * _TILE, columns * _TILE), dtype=np.uint8)
+def _tiles_with(cells: np.ndarray) -> np.ndarray:
+    """Return the tiles that contain any of the cells, (rows, columns) bool."""
+    rows, columns = -(-cells.shape[0] // _STEPS_PER_TILE), -(-cells.shape[1] // _STEPS_PER_TILE)
+    padded = np.zeros((rows * _STEPS_PER_TILE, columns * _STEPS_PER_TILE), dtype=np.uint8)
     padded[: cells.shape[0], : cells.shape[1]] = cells * np.uint8(255)
     return cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA) > 0

@@ -1,70 +1,102 @@
-"""Which texts are read: new ones, changed ones, and those seen clearly better than before. Nothing else."""
+"""Reading policy: which tracks are read, and which illegible ones have to wait.
+
+A track is read when it is new, when its text changed, and when it is seen clearly better than before.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from stream_ocr.core.geometry import side_lengths
-
-_BETTER_AREA = 1.5
-_BURST = 4.0  # views that are read one after the other before a text that goes on changing must wait
+from stream_ocr.gating.thresholds import READING
 
 
 @dataclass(slots=True)
-class _Looks:
-    view: int
-    taken: int
+class _Readings:
+    """Readings of the current revision of one track."""
+
+    revision: int
+    count: int
     last_s: float
     area: float
     drifts: int
-    credit: float  # views that may be read at viewed_s
-    viewed_s: float  # when this view was first read
+    credit: float  # revisions that could still be read at first_s
+    first_s: float
 
 
 class ReadingPolicy:
-    """Counts the looks at each view of each text."""
+    """Decides which tracks of one stream are read; counts the readings of each revision."""
 
-    def __init__(self, looks: int, pause_s: float, views_per_s: float) -> None:
-        """looks: at most so many of one view. pause_s: between the first two; it doubles with each.
+    def __init__(self, max_readings: int, reread_interval_s: float, max_revisions_per_s: float) -> None:
+        """Create the policy.
 
-        views_per_s: of a text that never comes to rest, such as a counter of frames.
+        max_readings: of one revision. reread_interval_s: between the first two; it doubles with each further one.
+        max_revisions_per_s: of a text that never stops changing, such as a frame counter.
         """
-        self._most, self._pause_s, self._views_per_s = looks, pause_s, views_per_s
-        self._looks: dict[int, _Looks] = {}
+        self._max_readings, self._reread_interval_s = max_readings, reread_interval_s
+        self._max_revisions_per_s = max_revisions_per_s
+        self._readings: dict[int, _Readings] = {}
 
-    def wants(self, track: int, view: int, drifts: int, quad: np.ndarray, time_s: float) -> bool:
-        """Whether a settled text is to be read now; counts it as read when it is.
+    def should_read(self, track: int, revision: int, drifts: int, quad: np.ndarray, time_s: float) -> bool:
+        """Return whether a stable track is read now; if so, count the reading.
 
-        view: the last one. drifts: how often the text has come to look different little by little.
+        drifts: how often the appearance of the track has changed gradually. quad: (4, 2) pixels. time_s: media time.
         """
         width, height = side_lengths(quad)
         area = width * height
-        known = self._looks.get(track)
+        known = self._readings.get(track)
         if known is None:
-            self._looks[track] = _Looks(view, 1, time_s, area, drifts, _BURST - 1, time_s)
+            self._readings[track] = _Readings(revision, 1, time_s, area, drifts, READING.burst_revisions - 1, time_s)
             return True
-        if known.view != view:
-            credit = min(_BURST, known.credit + (time_s - known.viewed_s) * self._views_per_s)
+        if known.revision != revision:
+            earned = (time_s - known.first_s) * self._max_revisions_per_s
+            credit = min(READING.burst_revisions, known.credit + earned)
             if credit < 1:
                 return False
-            self._looks[track] = _Looks(view, 1, time_s, area, drifts, credit - 1, time_s)
+            self._readings[track] = _Readings(revision, 1, time_s, area, drifts, credit - 1, time_s)
             return True
-        pause_s = self._pause_s * 2 ** min(known.taken - 1, self._most)
-        again = known.taken < self._most or drifts > known.drifts
-        if (again and time_s - known.last_s >= pause_s) or area > _BETTER_AREA * known.area:
-            known.taken, known.last_s, known.drifts = known.taken + 1, time_s, drifts
+        interval_s = self._reread_interval_s * 2 ** min(known.count - 1, self._max_readings)
+        allowed = known.count < self._max_readings or drifts > known.drifts
+        if (allowed and time_s - known.last_s >= interval_s) or area > READING.better_area * known.area:
+            known.count, known.last_s, known.drifts = known.count + 1, time_s, drifts
             known.area = max(area, known.area)
             return True
         return False
 
-    def knows(self, track: int) -> bool:
-        """Whether the text has been read."""
-        return track in self._looks
+    def has_read(self, track: int) -> bool:
+        """Return whether a track has been read."""
+        return track in self._readings
 
     def forget(self, track: int) -> None:
-        """The text is gone."""
-        self._looks.pop(track, None)
+        """Forget a track that has ended."""
+        self._readings.pop(track, None)
 
     def forget_all(self) -> None:
-        """What was read is not known any more."""
-        self._looks.clear()
+        """Forget all readings, so that every track is read again."""
+        self._readings.clear()
+
+
+@dataclass(slots=True)
+class RereadBackoff:
+    """Delays further readings of one track after illegible ones, twice as long each time.
+
+    Windows, railings and leaves look like text to the detector but never like letters to the recogniser, and change
+    with every step of the camera; each change would be one more revision to read. Text that has come clearly closer is
+    read at once.
+    """
+
+    _illegible: int = 0  # readings in a row
+    _last_s: float = 0.0
+    _height: float = 0.0
+
+    def defers(self, time_s: float, height: float) -> bool:
+        """Return whether a track has to wait. time_s: media time. height: of the text, in pixels."""
+        if not self._illegible or height > READING.closer_height * self._height:
+            return False
+        pause_s = min(READING.min_backoff_s * 2 ** (self._illegible - 1), READING.max_backoff_s)
+        return time_s - self._last_s < pause_s
+
+    def add(self, confidence: float, time_s: float, height: float) -> None:
+        """Update with a reading. confidence: mean of its characters. time_s, height: as in ``defers``."""
+        legible = confidence >= READING.min_legible_confidence
+        self._illegible, self._last_s, self._height = 0 if legible else self._illegible + 1, time_s, height

@@ -31,11 +31,11 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
         net = DBNet(**entry["parameters"])
         _fill(net, state, name)
     else:
-        from stream_ocr.models.recognition.crnn import CRNN, Probabilities
+        from stream_ocr.models.recognition.crnn import CRNN, InferenceCRNN
 
         net = CRNN(len(Charset(entry["charset"])), **entry["parameters"])
         _fill(net, state, name)
-        net = Probabilities(net)
+        net = InferenceCRNN(net)
     return entry, fold_batch_norms(net)
 
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stream_ocr.errors import DeviceError
+from stream_ocr.models.thresholds import THRESHOLDS
 
 Runtime = Literal["torch", "onnx", "mnn"]
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["fp32", "bf16"]
-
-MAX_THREADS = 4
-"""Threads of one call on a CPU at most; more gain little on images of the size of a video frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def usable_cores() -> int:
 def _default_threads(runtime: Runtime) -> int:
     # MNN and ONNX Runtime gain 1.7 times from a second thread. The small torch nets gain hardly anything, and a
     # recurrent layer that waits for a busy core is six times slower.
-    return 1 if runtime == "torch" else min(MAX_THREADS, usable_cores())
+    return 1 if runtime == "torch" else min(THRESHOLDS.max_threads, usable_cores())
 
 
 def _cuda_unavailable(runtime: Runtime) -> str:

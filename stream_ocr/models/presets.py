@@ -13,8 +13,9 @@ from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import weights
-from stream_ocr.models.devices import MAX_THREADS, BackendChoice, Runtime, mnn_unavailable, pick_device, usable_cores
+from stream_ocr.models.devices import BackendChoice, Runtime, mnn_unavailable, pick_device, usable_cores
 from stream_ocr.models.recognition.input_sizes import ASPECT, WIDTHS
+from stream_ocr.models.thresholds import THRESHOLDS
 
 Family = Literal["builtin", "ppocr"]
 ModelsSetting = Literal["auto", "builtin", "multilingual", "ppocr"]
@@ -132,7 +133,7 @@ def with_shared_threads(settings: Settings) -> Settings:
     """
     if settings.threads is not None:
         return settings
-    return settings.model_copy(update={"threads": min(MAX_THREADS, max(1, usable_cores() // 2))})
+    return settings.model_copy(update={"threads": min(THRESHOLDS.max_threads, max(1, usable_cores() // 2))})
 
 
 def with_model_defaults(settings: Settings) -> Settings:

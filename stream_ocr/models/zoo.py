@@ -18,6 +18,7 @@ from stream_ocr.models.recognition.decoding import make_decoder
 from stream_ocr.models.recognition.preprocess import LineResizer, PaddingResizer, StretchingResizer
 from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
 from stream_ocr.models.recognition.space_prior import apply_space_prior
+from stream_ocr.models.thresholds import THRESHOLDS
 
 DB_DEFAULTS: Mapping[str, Any] = {
     "long_side": presets.PPOCR_DETECTOR.long_side,
@@ -29,9 +30,6 @@ DB_DEFAULTS: Mapping[str, Any] = {
 }
 """For the PP-OCR detectors: pixels, ``bin_thresh`` and ``box_thresh`` as ``rapidocr`` has them, the shrinking as in
 their training; the size and ``unclip_ratio`` measured on real clips."""
-
-CUDA_BATCH = 8
-"""Frames in a detector batch on CUDA; on a CPU batches gain nothing."""
 
 
 def load_detector(settings: Settings) -> Detector:
@@ -54,7 +52,7 @@ def load_detector(settings: Settings) -> Detector:
         **{**defaults, **{name: value for name, value in given.items() if value is not None}},
         max_boxes=wanted.max_boxes,
         min_height_px=wanted.min_height_px,
-        max_batch=CUDA_BATCH if engine.backend.device == "cuda" else 1,
+        max_batch=THRESHOLDS.cuda_detector_batch if engine.backend.device == "cuda" else 1,
     )
 
 

@@ -1,50 +1,50 @@
-"""Whether two readings that differ may be of one text all the same."""
+"""Comparison of readings that allows for misread characters."""
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-_LONG = 6  # characters, from which a few may be misread
-_AGREED = 0.6  # of the characters of the longer reading
-_SURE, _SURE_ENOUGH = 0.9, 0.8
-_LOOKALIKES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
+from stream_ocr.readings.thresholds import SIMILARITY
 
-Reading = tuple[str, Sequence[float]]
+_CONFUSABLES = str.maketrans("OoQIl|!iSsBZzGg", "000111115582266")
+
+ScoredText = tuple[str, Sequence[float]]
 """A text, and the confidence of each of its characters."""
 
 
-def may_be_one(new: Reading, old: Reading) -> bool:
-    """Whether a reading differs from the one before only in spaces, in look-alikes (O and 0), or where it is unsure.
+def may_match(new: ScoredText, old: ScoredText) -> bool:
+    """Return True if two readings differ only in spaces, in confusable characters (O and 0), or where one is unsure.
 
-    Letters that are sure in both must agree: "Score A" that becomes "Score B" has changed. In texts that are short or
-    count ("12:01", "12:02"; "Chapter 1", "Chapter 11") it is enough that the new one is sure of what is new.
+    Characters that are sure in both must agree: "Score A" that becomes "Score B" is another text. Short texts and
+    digits ("12:01" and "12:02"; "Chapter 1" and "Chapter 11") are other texts if the new reading is sure of what is
+    new.
     """
-    (text, sure), (text_old, sure_old) = letters(new), letters(old)
-    if text.translate(_LOOKALIKES) == text_old.translate(_LOOKALIKES):
+    (text, sure), (old_text, old_sure) = drop_spaces(new), drop_spaces(old)
+    if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES):
         return True
-    edits = SequenceMatcher(None, text_old, text, autojunk=False).get_opcodes()
+    edits = SequenceMatcher(None, old_text, text, autojunk=False).get_opcodes()
     agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
-    if agreed < _AGREED * max(len(text), len(text_old)):
+    if agreed < SIMILARITY.min_agreement * max(len(text), len(old_text)):
         return False
-    strict = min(len(text), len(text_old)) < _LONG
+    strict = min(len(text), len(old_text)) < SIMILARITY.long_text
     return all(
-        min(sure[k:m] or sure_old[i:j]) < _SURE_ENOUGH
-        if strict or _counts(text_old[i:j] + text[k:m])
-        else min([*sure_old[i:j], *sure[k:m]]) < _SURE
+        min(sure[k:m] or old_sure[i:j]) < SIMILARITY.sure_new_confidence
+        if strict or _has_digit(old_text[i:j] + text[k:m])
+        else min([*old_sure[i:j], *sure[k:m]]) < SIMILARITY.sure_confidence
         for kind, i, j, k, m in edits
         if kind != "equal"
     )
 
 
-def letters(reading: Reading) -> tuple[str, list[float]]:
-    """The same without its spaces."""
+def drop_spaces(reading: ScoredText) -> tuple[str, list[float]]:
+    """Return a reading without its spaces."""
     pairs = [(c, sure) for c, sure in zip(*reading, strict=True) if not c.isspace()]
     return "".join(c for c, _ in pairs), [sure for _, sure in pairs]
 
 
 def without_spaces(text: str) -> str:
-    """What is compared of texts: spaces are lost more often than invented, and no reason to disagree."""
+    """Return a text without spaces, for comparisons: recognisers lose spaces more often than they invent them."""
     return "".join(text.split())
 
 
-def _counts(text: str) -> bool:
+def _has_digit(text: str) -> bool:
     return any(map(str.isdigit, text))

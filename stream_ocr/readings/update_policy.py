@@ -1,4 +1,4 @@
-"""What a reading adds to what has been said of its text."""
+"""Update policy: what a new reading adds to the one that was reported for its track."""
 
 import re
 from difflib import SequenceMatcher
@@ -8,90 +8,98 @@ from typing import Literal
 from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.core.messages import Reading
 from stream_ocr.models.recognition.ctc import min_char_confidence
-from stream_ocr.readings.similarity import letters, may_be_one, without_spaces
+from stream_ocr.readings.similarity import drop_spaces, may_match, without_spaces
+from stream_ocr.readings.thresholds import UPDATE
 
-Verdict = Literal["nothing", "updated", "changed"]
+Update = Literal["nothing", "updated", "changed"]
 
-_FIGURES = re.compile(r"\d+")
-_SURER = 0.02
-_ADDED_SURE = 0.8  # the mean of what a longer text adds
-_REST_SURE, _LESS_SURE = 0.7, 0.1  # the weakest letter of a shorter one, and how much weaker than before
-_UNFOLDING_S = 0.75
-_ECHO, _ALIKE = 0.5, 0.7  # share of a box, and of the letters
+_NUMBER = re.compile(r"\d+")
 
 
-def verdict(said: Reading, new: Reading) -> Verdict:
-    """Whether ``new`` reads the same text better, or another one; both have a text."""
-    words, words_said = without_spaces(new.text), without_spaces(said.text)
-    if words == words_said:
-        return "updated" if new.text.count(" ") > said.text.count(" ") else "nothing"
-    if new.revision == said.revision:
-        return "updated"  # all looks at these pixels have been weighed
-    if _adds_unsurely(new, words_said, words) or _cuts_unsurely(said, new, words_said, words):
+def classify_update(reported: Reading, new: Reading) -> Update:
+    """Return ``updated`` if ``new`` reads the same text better, ``changed`` if it is another text, else ``nothing``.
+
+    Both readings have a text.
+    """
+    text, reported_text = without_spaces(new.text), without_spaces(reported.text)
+    if text == reported_text:
+        return "updated" if new.text.count(" ") > reported.text.count(" ") else "nothing"
+    if new.revision == reported.revision:
+        return "updated"  # voting has weighed all readings of these pixels
+    if _adds_unsure_text(new, reported_text, text) or _is_cut_through_letter(reported, new, reported_text, text):
         return "nothing"
-    if new.start_s <= said.start_s:  # the box has changed
-        return "updated" if _frames_better(said, new, words_said, words) else "nothing"
-    if _unfolds(said, new, words_said, words):
+    if new.start_s <= reported.start_s:  # the box has changed, not the text
+        return "updated" if _has_better_box(reported, new, reported_text, text) else "nothing"
+    if _grows(reported, new, reported_text, text):
         return "updated"
-    if not may_be_one((new.text, new.char_confidences), (said.text, said.char_confidences)):
+    if not may_match((new.text, new.char_confidences), (reported.text, reported.char_confidences)):
         return "changed"
-    return "updated" if _surer(said, new) else "nothing"
+    return "updated" if _is_surer(reported, new) else "nothing"
 
 
-def ticks(said: Reading, new: Reading) -> bool:
-    """Whether only the figures have changed, as on a clock, a counter or a score board."""
+def is_counter_tick(reported: Reading, new: Reading) -> bool:
+    """Return True if only numbers differ, as on a clock, a counter or a score board."""
     return (
-        new.text != said.text
+        new.text != reported.text
         and any(map(str.isdigit, new.text))
-        and _FIGURES.sub("0", new.text) == _FIGURES.sub("0", said.text)
+        and _NUMBER.sub("0", new.text) == _NUMBER.sub("0", reported.text)
     )
 
 
-def is_rest(said: Reading, new: Reading) -> bool:
-    """Whether ``new`` is what one end of a text still shows, while the other is taken away or covered."""
-    words, words_said = without_spaces(new.text), without_spaces(said.text)
-    cut = len(words) < len(words_said) and (words_said.startswith(words) or words_said.endswith(words))
-    return cut and new.start_s > said.start_s
+def is_remnant(reported: Reading, new: Reading) -> bool:
+    """Return True if ``new`` is what one end of a text still shows while the other is wiped out or covered."""
+    text, reported_text = without_spaces(new.text), without_spaces(reported.text)
+    cut = len(text) < len(reported_text) and (reported_text.startswith(text) or reported_text.endswith(text))
+    return cut and new.start_s > reported.start_s
 
 
-def echoes(new: Reading, place: Reading, text: str) -> bool:
-    """Whether a reading is of a part of the box of a text that is told already, as the lower half of its letters is."""
+def is_fragment_of(new: Reading, other: Reading, other_text: str) -> bool:
+    """Return True if a reading shows a part of the box of another text, such as the lower half of its letters.
+
+    other: present reading of that text, for its box. other_text: what was reported for it.
+    """
     left, top, right, bottom = bounding_box(from_flat(new.quad))
-    other_left, other_top, other_right, other_bottom = bounding_box(from_flat(place.quad))
+    other_left, other_top, other_right, other_bottom = bounding_box(from_flat(other.quad))
     width = max(0.0, min(right, other_right) - max(left, other_left))
     height = max(0.0, min(bottom, other_bottom) - max(top, other_top))
-    if width * height <= _ECHO * (right - left) * (bottom - top):
+    if width * height <= UPDATE.fragment_overlap * (right - left) * (bottom - top):
         return False
-    return SequenceMatcher(None, without_spaces(text), without_spaces(new.text), autojunk=False).ratio() > _ALIKE
+    similarity = SequenceMatcher(None, without_spaces(other_text), without_spaces(new.text), autojunk=False).ratio()
+    return similarity > UPDATE.fragment_similarity
 
 
-def _frames_better(said: Reading, new: Reading, words_said: str, words: str) -> bool:
-    if words in words_said:
+def _has_better_box(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:
+    """Return True if a reading of the same text by another box is better."""
+    if text in reported_text:
         return False
-    if words_said in words:
+    if reported_text in text:
         return True
-    if may_be_one((new.text, new.char_confidences), (said.text, said.char_confidences)):
-        return _surer(said, new)
-    return new.confidence > said.confidence
+    if may_match((new.text, new.char_confidences), (reported.text, reported.char_confidences)):
+        return _is_surer(reported, new)
+    return new.confidence > reported.confidence
 
 
-def _surer(said: Reading, new: Reading) -> bool:
-    return min_char_confidence(new.text, new.char_confidences) > min_char_confidence(said.text, said.char_confidences) + _SURER
+def _is_surer(reported: Reading, new: Reading) -> bool:
+    lowest = min_char_confidence(reported.text, reported.char_confidences)
+    return min_char_confidence(new.text, new.char_confidences) > lowest + UPDATE.min_improvement
 
 
-def _adds_unsurely(new: Reading, words_said: str, words: str) -> bool:
-    """Whether a longer text has become so by what lies beside it, such as windows, and looks a little like letters."""
-    at = words.find(words_said)
-    _, sure = letters((new.text, new.char_confidences))
-    return at >= 0 and fmean(sure[:at] + sure[at + len(words_said) :]) < _ADDED_SURE
+def _adds_unsure_text(new: Reading, reported_text: str, text: str) -> bool:
+    """Return True if a text is longer by something unsure, such as windows beside it, which look a bit like letters."""
+    start = text.find(reported_text)
+    _, sure = drop_spaces((new.text, new.char_confidences))
+    return start >= 0 and fmean(sure[:start] + sure[start + len(reported_text) :]) < UPDATE.min_added_confidence
 
 
-def _cuts_unsurely(said: Reading, new: Reading, words_said: str, words: str) -> bool:
-    """Whether a shorter text is so because its box cuts a letter in two."""
-    weak, weak_said = min_char_confidence(new.text, new.char_confidences), min_char_confidence(said.text, said.char_confidences)
-    return words in words_said and weak < _REST_SURE and weak < weak_said - _LESS_SURE
+def _is_cut_through_letter(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:
+    """Return True if a text is shorter because its box cuts a letter in two."""
+    lowest = min_char_confidence(new.text, new.char_confidences)
+    reported_lowest = min_char_confidence(reported.text, reported.char_confidences)
+    unsure = lowest < UPDATE.cut_confidence and lowest < reported_lowest - UPDATE.min_cut_decrease
+    return text in reported_text and unsure
 
 
-def _unfolds(said: Reading, new: Reading, words_said: str, words: str) -> bool:
-    """Whether a text that is fading or being written in was read before it was whole."""
-    return new.start_s - said.start_s < _UNFOLDING_S and words_said in words and len(words) >= len(words_said) + 2
+def _grows(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:
+    """Return True if the text was first read before it had faded in or was written completely."""
+    longer = reported_text in text and len(text) >= len(reported_text) + UPDATE.min_growth
+    return longer and new.start_s - reported.start_s < UPDATE.growth_s

@@ -1,50 +1,48 @@
-"""Several looks at one text make one reading.
+"""Multi-frame voting: several readings of one text give one result.
 
-Each look votes for its text with the square of its confidence, so that two clear readings outweigh three blurred
-ones, and of the height at which the text was seen, so that a near view outweighs far ones. The weakest character counts
-as much as all together: one that is wrong hides in a long line. A look that is not expected to change the result is not
-read at all.
+The vote of a reading is its confidence, times its lowest character confidence, because a wrong character hides in a
+long line, times the square of the height at which the text was read, so that a near view outweighs far ones. Two clear
+readings outweigh three blurred ones.
 """
 
 from dataclasses import dataclass, field
 
-from stream_ocr.models.recognition.ctc import NOTHING, Decoded, weakest
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, min_char_confidence
 from stream_ocr.readings.similarity import without_spaces
-from stream_ocr.readings.word_filter import is_lone
-
-_CERTAIN, _EACH = 0.97, 0.8  # all characters together, and every one
-_AGREED = 0.9
-_NEARER = 1.3
+from stream_ocr.readings.thresholds import VOTING
+from stream_ocr.readings.word_filter import is_single_glyph
 
 
 @dataclass(slots=True)
 class Voting:
-    """The readings of one text while it stays the same."""
+    """The readings of one text while its content is the same. The length is their number."""
 
-    best: Decoded = field(default=NOTHING, init=False)
-    """The text with most votes, in its look with most spaces, then the clearest; empty when nothing was read."""
-    _looks: list[tuple[Decoded, float]] = field(default_factory=list, init=False)
+    best: Decoded = field(default=NO_TEXT, init=False)
+    """Result: of the readings of the text with most votes, the one with most spaces, then the clearest."""
+    _readings: list[tuple[Decoded, float]] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
-        return len(self._looks)
+        return len(self._readings)
 
     def wants(self, height: float) -> bool:
-        """Whether a further look, at text of ``height`` pixels, may still change the result."""
-        if not self._looks or height > _NEARER * max(seen for _, seen in self._looks):
+        """Return True if another reading may change the result. height: of the text now, in pixels."""
+        if not self._readings or height > VOTING.taller_factor * max(read_height for _, read_height in self._readings):
             return True
-        words, confidence = without_spaces(self.best.text), self.best.confidence
-        votes = [look for look, _ in self._looks if without_spaces(look.text) == words]
-        clear = confidence >= _CERTAIN and weakest(self.best.text, self.best.char_confidences) >= _EACH
-        certain = clear and not is_lone(words)  # one look does not tell it from a pole
-        return not certain and (len(votes) < 2 or confidence < _AGREED)
+        text, confidence = without_spaces(self.best.text), self.best.confidence
+        agreeing = sum(without_spaces(reading.text) == text for reading, _ in self._readings)
+        lowest = min_char_confidence(self.best.text, self.best.char_confidences)
+        clear = confidence >= VOTING.certain_confidence and lowest >= VOTING.certain_char_confidence
+        certain = clear and not is_single_glyph(text)  # one reading cannot tell it from a pole
+        return not certain and (agreeing < VOTING.min_agreeing or confidence < VOTING.agreed_confidence)
 
-    def add(self, look: Decoded, height: float) -> None:
-        """Take in one more reading, of text that was ``height`` pixels high in its frame."""
-        self._looks.append((look, height))
+    def add(self, reading: Decoded, height: float) -> None:
+        """Add a reading of the text. height: of the text in its frame, in pixels."""
+        self._readings.append((reading, height))
         votes: dict[str, float] = {}
-        for each, seen in self._looks:
-            words = without_spaces(each.text)
-            votes[words] = votes.get(words, 0.0) + each.confidence * weakest(each.text, each.char_confidences) * seen**2
-        most = max(votes, key=lambda words: votes[words])
-        alike = [each for each, _ in self._looks if without_spaces(each.text) == most]
-        self.best = max(alike, key=lambda each: (each.text.count(" "), each.confidence))
+        for each, each_height in self._readings:
+            text = without_spaces(each.text)
+            vote = each.confidence * min_char_confidence(each.text, each.char_confidences) * each_height**2
+            votes[text] = votes.get(text, 0.0) + vote
+        winner = max(votes, key=lambda text: votes[text])
+        agreeing = [each for each, _ in self._readings if without_spaces(each.text) == winner]
+        self.best = max(agreeing, key=lambda each: (each.text.count(" "), each.confidence))

@@ -1,41 +1,43 @@
-"""What of a reading is to be believed: a box that is too long adds words that nobody wrote, and they are unsure."""
+"""Filters for words and strings that are no text: boxes that are too long add words, and those are unsure."""
 
 import re
 
 from stream_ocr.models.recognition.ctc import Decoded, make_decoded, mean_confidence
 from stream_ocr.readings.similarity import without_spaces
-
-_SURE, _UNSURE = 0.85, 0.7
-_LEAST = 2  # letters and digits of the word that is sure
-_LEGIBLE = 0.4  # of the characters: a row of dots is not a text
+from stream_ocr.readings.thresholds import WORD_FILTER
 
 
-def believed(reading: Decoded) -> Decoded:
-    """The reading without the unsure words at its ends, where a sure one is left."""
+def drop_unsure_ends(reading: Decoded) -> Decoded:
+    """Return a reading without the unsure words at its ends, or unchanged if no word is sure."""
     words = [match.span() for match in re.finditer(r"\S+", reading.text)]
-    sure = [mean_confidence(reading.char_confidences[first:end]) for first, end in words]
+    confidences = [mean_confidence(reading.char_confidences[first:end]) for first, end in words]
     if not any(
-        s >= _SURE and _legible(reading.text[slice(*word)]) >= _LEAST for word, s in zip(words, sure, strict=True)
+        confidence >= WORD_FILTER.sure_confidence
+        and _alphanumeric_count(reading.text[slice(*word)]) >= WORD_FILTER.min_sure_letters
+        for word, confidence in zip(words, confidences, strict=True)
     ):
         return reading
-    kept = [word for word, s in zip(words, sure, strict=True) if s >= _UNSURE]
+    kept = [
+        word for word, confidence in zip(words, confidences, strict=True) if confidence >= WORD_FILTER.unsure_confidence
+    ]
     first, end = kept[0][0], kept[-1][1]
     if end - first == len(reading.text):
         return reading
     return make_decoded(reading.text[first:end], reading.char_confidences[first:end])
 
 
-def is_writing(text: str) -> bool:
-    """Whether letters and digits make up enough of a text for it to be one."""
+def is_text(text: str) -> bool:
+    """Return True if enough of a string is letters and digits."""
     characters = len(text.replace(" ", ""))
-    return characters > 0 and _legible(text) >= max(1, _LEGIBLE * characters)
+    needed = max(1, WORD_FILTER.min_alphanumeric_share * characters)
+    return characters > 0 and _alphanumeric_count(text) >= needed
 
 
-def is_lone(text: str) -> bool:
-    """Whether it is one character, or one letter several times: so poles and rows of windows are read, and surely."""
-    words = without_spaces(text)
-    return len(set(words)) == 1 and (len(words) == 1 or words.isalpha())
+def is_single_glyph(text: str) -> bool:
+    """Return True for one character, or one letter repeated, as poles and rows of windows are read, with confidence."""
+    characters = without_spaces(text)
+    return len(set(characters)) == 1 and (len(characters) == 1 or characters.isalpha())
 
 
-def _legible(text: str) -> int:
+def _alphanumeric_count(text: str) -> int:
     return sum(character.isalnum() for character in text)

@@ -114,10 +114,10 @@ class Preview:
             "fps": round(camera.fps, 1),
             "age_s": camera.age_s,
             "dropped": sum(list(camera.dropped.values())),
-            "picture": commits,  # another number: another frame
-            "places": camera.positions,
-            "places_s": camera.positions_s,
-            "ahead_s": lead_s,  # of the frame before the positions
+            "frame_number": commits,  # changes with each new frame
+            "positions": camera.positions,
+            "positions_s": camera.positions_s,
+            "lead_s": lead_s,  # of the frame before the positions
             **{what: counted[what] for what in ("frames", "detector_frames", "boxes", "crops_read")},
         }
 

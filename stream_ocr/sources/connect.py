@@ -1,8 +1,7 @@
-"""Opening a live source, and saying in one sentence why that, or going on, is impossible.
+"""Connections to live sources, and one sentence for each way in which they fail.
 
-Both of FFmpeg's time-outs are set: PyAV's own ends what drips or floods and is no video, the option of the socket
-ends a silence. FFmpeg writes whole addresses into its errors, so their words are never passed on: the class of an
-error is enough to say what is wrong.
+Both time-outs are set: PyAV's ends data that drips or floods and is no video, the socket option ends silence. FFmpeg
+writes whole addresses into its errors, so their texts are never passed on: the class of an error tells what is wrong.
 """
 
 import stat
@@ -15,45 +14,48 @@ from av.container import InputContainer
 
 from stream_ocr.config.sources import LiveSettings, SourceSettings
 from stream_ocr.errors import SourceError
+from stream_ocr.sources.thresholds import LIVE
 
-_STREAMED = "hls,mpegts,mov,mp4,matroska,webm,flv,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,aac,mp3,webvtt"
+_STREAM_FORMATS = "hls,mpegts,mov,mp4,matroska,webm,flv,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,aac,mp3,webvtt"
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-_REORDERING_US = 100_000  # that UDP waits for a packet that is late
 
 
 class UnreachableError(SourceError):
-    """A live source cannot be had now. ``lasting``: not by trying again soon either."""
+    """A live source is unavailable. permanent: an early retry will not help."""
 
-    def __init__(self, sentence: str, *, lasting: bool = False) -> None:
+    def __init__(self, sentence: str, *, permanent: bool = False) -> None:
         super().__init__(sentence)
-        self.lasting = lasting
+        self.permanent = permanent
 
 
 def is_video_file(source: SourceSettings) -> bool:
-    """Whether a source is a file to be played, rather than a camera."""
+    """Return whether a source is a file to play rather than a camera."""
     return source.path is not None and not _is_device(source.path)
 
 
 def open_camera(source: SourceSettings, live: LiveSettings, *, quick: bool = True) -> InputContainer:
-    """Connect to a camera. Raises UnreachableError.
+    """Return an open connection to a camera. Raise UnreachableError.
 
-    quick: take the first picture as it comes, without looking at what follows first; a second sooner.
+    quick: do not probe the stream before the first frame, which saves a second.
     """
     name = camera_name(source)
-    began_s = time.monotonic()
+    started_s = time.monotonic()
     try:
         container: InputContainer = _open(source, live, quick=quick)
     except Exception as error:  # noqa: BLE001 - parsers of untrusted input raise more than FFmpegError
-        failure = trouble(error, name, live.connect_timeout_s)
-        if isinstance(error, av.error.InvalidDataError) and time.monotonic() - began_s > 0.9 * live.read_timeout_s:
-            failure = UnreachableError(f"{name} did not answer as a camera does.")  # FFmpeg says the same of silence
+        failure = failure_of(error, name, live.connect_timeout_s)
+        if (
+            isinstance(error, av.error.InvalidDataError)
+            and time.monotonic() - started_s > LIVE.silence * live.read_timeout_s
+        ):
+            failure = UnreachableError(f"{name} did not answer like a camera.")  # FFmpeg reports silence the same way
     else:
         return container
-    raise failure  # outside of the handler, so that nothing of FFmpeg's own error comes along
+    raise failure  # outside the handler, so that FFmpeg's own error is not chained
 
 
 def camera_name(source: SourceSettings) -> str:
-    """What sentences call a camera: its host, or its path."""
+    """Return the name of a camera in messages: its host or path, never its whole address."""
     return str(source.path) if source.address is None else source.address.host
 
 
@@ -70,36 +72,36 @@ def _open(source: SourceSettings, live: LiveSettings, *, quick: bool) -> InputCo
             "protocol_whitelist": "rtp,udp,tcp" + (",tls" if scheme == "rtsps" else ""),
             "format_whitelist": "rtsp",
             "allowed_media_types": "video",
-            "max_delay": str(_REORDERING_US),
+            "max_delay": str(round(LIVE.reordering_s * 1e6)),
         }
     else:
-        options |= {"protocol_whitelist": "http,https,tls,tcp,crypto", "format_whitelist": _STREAMED}
+        options |= {"protocol_whitelist": "http,https,tls,tcp,crypto", "format_whitelist": _STREAM_FORMATS}
     return av.open(source.address.reveal(), "r", options=options, timeout=timeout, **_LENIENT)
 
 
-def trouble(error: BaseException, name: str, patience_s: float) -> UnreachableError:
-    """What an error of FFmpeg means. name: of the camera, as ``camera_name`` tells it."""
+def failure_of(error: BaseException, name: str, timeout_s: float) -> UnreachableError:
+    """Return the error to raise for an error of FFmpeg. name: ``camera_name``. timeout_s: the one that was set."""
     match error:
         case UnreachableError():
             return error
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return UnreachableError(f"{name} refuses the user or the password; check the address.", lasting=True)
+            return UnreachableError(f"{name} rejects the user name or password; check the address.", permanent=True)
         case av.error.HTTPNotFoundError():
-            return UnreachableError(f"{name} has no such path; check the address.", lasting=True)
+            return UnreachableError(f"{name} has no such path; check the address.", permanent=True)
         case av.error.HTTPError() | av.error.HTTPClientError() | av.error.HTTPServerError():
             return UnreachableError(f"{name} answers with an error ({type(error).__name__}).")
         case ConnectionRefusedError():
-            return UnreachableError(f"Nobody listens at {name}; check that it is switched on.")
+            return UnreachableError(f"{name} refuses connections; check that it is switched on.")
         case av.error.ExitError() | TimeoutError():
-            return UnreachableError(f"{name} did not answer for {patience_s:g} s.")
+            return UnreachableError(f"{name} did not answer for {timeout_s:g} s.")
         case av.error.InvalidDataError():
-            return UnreachableError(f"{name} sends no video that can be read.")
+            return UnreachableError(f"{name} sends no readable video.")
         case OSError(errno=93):  # EPROTONOSUPPORT
-            return UnreachableError(f"{name} does not send by this transport; set the other one.", lasting=True)
+            return UnreachableError(f"{name} does not support this transport; set the other one.", permanent=True)
         case FileNotFoundError():
             return UnreachableError(f"There is no camera {name}.")
         case PermissionError():
-            return UnreachableError(f"{name} may not be read by this user.", lasting=True)
+            return UnreachableError(f"{name} cannot be read by this user; change its permissions.", permanent=True)
         case OSError(strerror=str(reason)):
             return UnreachableError(f"{name} cannot be reached ({reason}).")
     return UnreachableError(f"{name} cannot be read ({type(error).__name__}).")

@@ -1,4 +1,4 @@
-"""What a reader leaves for a stage to fetch: pictures in order, none of them stale."""
+"""Queue between the thread that reads a live source and the stage: frames in order, none of them too old."""
 
 import threading
 import time
@@ -8,49 +8,48 @@ from dataclasses import dataclass, replace
 from stream_ocr.core.frame import byte_count
 from stream_ocr.core.messages import SourceChanged
 from stream_ocr.sources.decoded_frame import DecodedFrame
-
-_MOST_BYTES = 256 << 20
-_CAUGHT_UP = 0.25  # of the age at which pictures are stale, down to which the ones that wait are dropped
-_PATIENCE = 2.0  # stale ages without any picture, until a stale one has to do
+from stream_ocr.sources.thresholds import QUEUE
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedFrame:
-    """A picture to be looked at. due_s, arrived_s: when it should have come and when it came, monotonic.
+    """A frame for the stage.
 
-    missed: pictures dropped before it.
+    due_s, arrived_s: monotonic times at which it should have arrived and did arrive. dropped_before: number of frames
+    dropped directly before it.
     """
 
-    picture: DecodedFrame
+    decoded: DecodedFrame
     due_s: float
     arrived_s: float
-    missed: int = 0
+    dropped_before: int = 0
 
 
 class FrameQueue:
-    """Between the thread that reads a source and the one that asks ``take``. Pictures grow stale, news does not."""
+    """Drops frames that have become too old or exceed the memory; never drops changes of the source."""
 
-    def __init__(self, stale_s: float) -> None:
-        self._stale_s = stale_s
+    def __init__(self, max_age_s: float) -> None:
+        """Create an empty queue. max_age_s: age from which frames are dropped, counted from ``due_s``."""
+        self._max_age_s = max_age_s
         self._items: deque[QueuedFrame | SourceChanged] = deque()
         self._filled = threading.Condition()
         self._bytes = 0
-        self._missed = 0
+        self._dropped = 0
         self._behind = False
         self._taken_s = time.monotonic()
 
     def put(self, item: QueuedFrame | SourceChanged) -> None:
-        """Leave something; never waits."""
+        """Append an item without waiting."""
         with self._filled:
             if isinstance(item, QueuedFrame):
-                self._bytes += byte_count(item.picture.frame.size)
+                self._bytes += byte_count(item.decoded.frame.size)
             self._items.append(item)
-            while self._bytes > _MOST_BYTES:
-                self._drop_first()
+            while self._bytes > QUEUE.max_bytes:
+                self._drop_oldest()
             self._filled.notify()
 
     def take(self, timeout_s: float) -> QueuedFrame | SourceChanged | None:
-        """The next item; None when there is none in time."""
+        """Remove and return the next item, or None if none arrives in time."""
         deadline_s = time.monotonic() + timeout_s
         with self._filled:
             while True:
@@ -58,29 +57,28 @@ class FrameQueue:
                     item = self._items.popleft()
                     if isinstance(item, SourceChanged):
                         return item
-                    self._bytes -= byte_count(item.picture.frame.size)
-                    if not self._is_stale(item):
+                    self._bytes -= byte_count(item.decoded.frame.size)
+                    if not self._is_too_old(item):
                         self._taken_s = time.monotonic()
-                        missed, self._missed = self._missed, 0
-                        return replace(item, missed=missed)
-                    self._missed += 1
+                        dropped, self._dropped = self._dropped, 0
+                        return replace(item, dropped_before=dropped)
+                    self._dropped += 1
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0 or not self._filled.wait(left_s):
                     return None
 
-    def _is_stale(self, item: QueuedFrame) -> bool:
-        """Whether a picture has waited too long. Once one has, all go that do not bring the reader up to date."""
+    def _is_too_old(self, item: QueuedFrame) -> bool:
+        """Return whether a frame is dropped. After the first one, all go that do not bring the stage up to date."""
         now_s = time.monotonic()
-        limit_s = self._stale_s * (_CAUGHT_UP if self._behind else 1.0)
+        limit_s = self._max_age_s * (QUEUE.catch_up if self._behind else 1.0)
         self._behind = now_s - item.due_s > limit_s
-        always_late = now_s - self._taken_s > _PATIENCE * self._stale_s and not self._items
-        return self._behind and not always_late  # something must be seen
+        starved = now_s - self._taken_s > QUEUE.starvation * self._max_age_s and not self._items
+        return self._behind and not starved  # a source that is always late still shows a frame now and then
 
-    def _drop_first(self) -> None:
-        """Drop the oldest picture."""
+    def _drop_oldest(self) -> None:
         for index, item in enumerate(self._items):
             if isinstance(item, QueuedFrame):
                 del self._items[index]
-                self._bytes -= byte_count(item.picture.frame.size)
-                self._missed += 1
+                self._bytes -= byte_count(item.decoded.frame.size)
+                self._dropped += 1
                 return

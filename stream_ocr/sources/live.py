@@ -1,9 +1,8 @@
-"""A source that never ends: connected to again and again, always read, never late.
+"""A live source: reconnects for ever, is always read, and never falls behind.
 
-One thread does nothing but read and decode, so that neither the camera nor the network ever waits for what follows.
-A source counts as up when its first picture has been decoded, and as down as soon as no more come, for whatever
-reason; then it is tried again after a pause that grows, by chance a little longer or shorter, so that many cameras do
-not come back at the same moment.
+One thread does nothing but read and decode, so that neither the camera nor the network ever waits for later stages.
+A source is up when its first frame has been decoded, and down as soon as no more arrive, for whatever reason. It is
+then tried again after a pause that grows and varies at random, so that many cameras do not reconnect at the same time.
 """
 
 import gc
@@ -22,26 +21,25 @@ from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.core.backoff import Backoff
 from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError
-from stream_ocr.sources.camera import CameraReader, CapturedFrame, FileReplay, Losses, Pace
+from stream_ocr.sources.camera import CameraReader, CapturedFrame, FileReplay, Pace, PacketLossMonitor
 from stream_ocr.sources.connect import UnreachableError, camera_name, is_video_file, open_camera
 from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.sources.files import open_file
 from stream_ocr.sources.frame_queue import FrameQueue, QueuedFrame
-from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, Utc
+from stream_ocr.sources.live_clock import TIME_BASE, Lateness, LiveTimeline, UtcClock
+from stream_ocr.sources.thresholds import LIVE
 
-_HEALTHY_S = 5.0  # a connection that lasted so long makes the next pause short again
-_LEAVE_S = 1.0
-_HOURS_CHECK_S = 1.0
-_OUTSIDE = "It is outside of its active hours."
-_LEVELS = {"up": logging.INFO, "down": logging.WARNING}
+_INACTIVE = "It is outside of its active hours."
+_LOG_LEVELS = {"up": logging.INFO, "down": logging.WARNING}
 
 log = structlog.get_logger(__name__)
 
 
 class LiveSource:
-    """Reads a source from ``__enter__`` on in a thread of its own; ``take`` gives what came, in order.
+    """Reads a source in a thread of its own from ``__enter__`` on; ``take`` returns its frames and changes in order.
 
-    ended: a file has been played to its end, or cannot be. connections: so far. corrupt: damaged packets so far.
+    ended: a file has been played to its end, or cannot be played. connections, corrupt: number of connections and of
+    damaged packets so far.
     """
 
     def __init__(
@@ -54,90 +52,90 @@ class LiveSource:
         epoch: int = 0,
         origin_s: float | None = None,
     ) -> None:
-        """epoch, origin_s: as of a ``LiveTimeline``."""
+        """Create the source without connecting. epoch, origin_s: see ``LiveTimeline``."""
         self.ended = False
         self.connections = self.corrupt = 0
         self._stream, self._source, self._live, self._decode = stream, source, live, decode
         self._name = camera_name(source)
         self._backoff = Backoff(live.min_backoff_s, live.max_backoff_s)
         self._timeline = LiveTimeline(epoch=epoch, origin_s=origin_s)
-        self._lateness, self._utc = Lateness(), Utc()
-        self._mailbox = FrameQueue(live.max_latency_s)
+        self._lateness, self._utc = Lateness(), UtcClock()
+        self._queue = FrameQueue(live.max_latency_s)
         self._epoch, self._seq = epoch, 0
         self._up_since_s: float | None = None
-        self._told: tuple[str, str | None] | None = None
+        self._announced: tuple[str, str | None] | None = None
         self._busy_since_s: float | None = None
-        self._told_losses = Losses.told()
+        self._loss_logging = PacketLossMonitor.enabled()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"read {stream}", daemon=True)
 
     def __enter__(self) -> Self:
-        self._told_losses.__enter__()
+        self._loss_logging.__enter__()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop reading. A connection that hangs is left to its time-outs."""
+        """Stop reading; a connection that hangs ends with its time-outs."""
         self._stop.set()
-        self._thread.join(_LEAVE_S)
-        self._told_losses.__exit__(None, None, None)
+        self._thread.join(LIVE.leave_s)
+        self._loss_logging.__exit__(None, None, None)
 
     @property
-    def silent_s(self) -> float:
-        """Seconds for which the reader has not come back, neither with a picture nor with an error."""
+    def busy_s(self) -> float:
+        """Return the seconds since the reader last returned with a frame or an error."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def take(self, timeout_s: float) -> QueuedFrame | SourceChanged | None:
-        """What came next, when it comes in time."""
-        return self._mailbox.take(timeout_s)
+        """Return the next frame or change of the source, or None if none arrives in time."""
+        return self._queue.take(timeout_s)
 
     def _read(self) -> None:
         failures = 0
         while not self._stop.is_set():
             if not self._is_active():
-                self._tell("down", _OUTSIDE)
-                self._stop.wait(_HOURS_CHECK_S)
+                self._announce("down", _INACTIVE)
+                self._stop.wait(LIVE.schedule_check_s)
                 continue
             self._up_since_s, self._busy_since_s = None, time.monotonic()
-            loss = self._until_lost(quick=failures % 2 == 0)
+            failure = self._read_until_lost(quick=failures % 2 == 0)
             self._busy_since_s = None
-            gc.collect()  # errors and their tracebacks are cycles, and hold the pictures of the connection
+            gc.collect()  # errors and their tracebacks are cycles, and hold the frames of the connection
             if self._stop.is_set():
                 return
-            healthy = self._up_since_s is not None and time.monotonic() - self._up_since_s > _HEALTHY_S
+            healthy = self._up_since_s is not None and time.monotonic() - self._up_since_s > LIVE.healthy_s
             failures = 0 if healthy else failures + 1
-            self._tell("down", str(loss))
-            if not isinstance(loss, UnreachableError):
+            self._announce("down", str(failure))
+            if not isinstance(failure, UnreachableError):
                 self.ended = True
                 return
-            self._pause(failures, loss)
+            self._pause(failures, failure)
 
-    def _until_lost(self, *, quick: bool) -> SourceError:
-        """Connect, and read while pictures come. What ended it; UnreachableError where it may be had again."""
+    def _read_until_lost(self, *, quick: bool) -> SourceError:
+        """Connect, read while frames arrive, and return why they ended: UnreachableError if a retry may help."""
         try:
-            with Losses(), closing(self._connect(quick=quick)) as feed:
-                for shot in feed.shots():
+            with PacketLossMonitor(), closing(self._connect(quick=quick)) as reader:
+                for captured in reader.frames():
                     if self._stop.is_set():
                         break
                     if not self._is_active():
-                        return UnreachableError(_OUTSIDE)
-                    self.corrupt += feed.corrupt
-                    feed.corrupt = 0
-                    self._show(shot)
+                        return UnreachableError(_INACTIVE)
+                    self.corrupt += reader.corrupt
+                    reader.corrupt = 0
+                    self._enqueue(captured)
         except SourceError as error:
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - whatever a source does, it is tried again
+        except Exception as error:  # noqa: BLE001 - every failure of a source is retried
             return UnreachableError(f"{self._name} cannot be read ({type(error).__name__}).")
         return SourceError("The file has ended.")
 
     def _connect(self, *, quick: bool) -> CameraReader | FileReplay:
         self.connections += 1
         self._timeline.reconnected()
-        self._lateness, self._utc = Lateness(), Utc()
-        self._pace = None if self._keeps_time() else Pace(self._stop.wait)
+        self._lateness, self._utc = Lateness(), UtcClock()
+        self._pace = None if self._is_real_time() else Pace(self._stop.wait)
         path = self._source.path
         if path is not None and is_video_file(self._source):
             decode = self._decode
@@ -146,47 +144,47 @@ class LiveSource:
             )
         return CameraReader(open_camera(self._source, self._live, quick=quick), self._name, self._live, self._decode)
 
-    def _show(self, shot: CapturedFrame) -> None:
-        """Give a picture its time and leave it to be fetched."""
-        due_s = self._pace.due_s(shot) if self._pace else None
-        arrived_s = self._busy_since_s = time.monotonic() if self._pace else shot.arrived_s
-        place = self._timeline.place(shot.pts, arrived_s)
+    def _enqueue(self, captured: CapturedFrame) -> None:
+        """Add the time stamps to a frame and put it into the queue."""
+        due_s = self._pace.wait_until_due(captured) if self._pace else None
+        arrived_s = self._busy_since_s = time.monotonic() if self._pace else captured.arrived_s
+        place = self._timeline.place(captured.pts, arrived_s)
         if place.epoch != self._epoch:
             self._epoch, self._seq = place.epoch, 0
-            if self._up_since_s is not None:  # in the midst of a connection
+            if self._up_since_s is not None:  # within a connection
                 self._lateness = Lateness()
-                self._utc.jumped()
+                self._utc.reset()
         if due_s is None:
-            due_s = self._lateness.due_s(place.pts / TIME_BASE[1], arrived_s, shot.waited_s)
-        if shot.report is not None:
-            self._utc.reported(shot.report, arrived_s)
-        utc_ns, clock = self._utc.of(shot.pts, arrived_s - due_s)
+            due_s = self._lateness.due_s(place.pts / TIME_BASE[1], arrived_s, captured.waited_s)
+        if captured.report is not None:
+            self._utc.update(captured.report, arrived_s)
+        utc_ns, utc_source = self._utc.at(captured.pts, arrived_s - due_s)
         stamp = Stamp(
-            self._stream, place.epoch, self._seq, place.pts, TIME_BASE, place.step, time.time_ns(), utc_ns, clock
+            self._stream, place.epoch, self._seq, place.pts, TIME_BASE, place.step, time.time_ns(), utc_ns, utc_source
         )
         self._seq += 1
         if self._up_since_s is None:
             self._up_since_s = time.monotonic()
-            self._tell("up", stamp=stamp)
-        self._mailbox.put(QueuedFrame(DecodedFrame(stamp, shot.frame, shot.damaged), due_s, arrived_s))
+            self._announce("up", stamp=stamp)
+        self._queue.put(QueuedFrame(DecodedFrame(stamp, captured.frame, captured.damaged), due_s, arrived_s))
 
-    def _tell(self, kind: Literal["up", "down"], reason: str | None = None, stamp: Stamp | None = None) -> None:
-        """Say once what has become of the source."""
-        if self._told == (kind, reason):
+    def _announce(self, kind: Literal["up", "down"], reason: str | None = None, stamp: Stamp | None = None) -> None:
+        """Log and queue a change of the source, once."""
+        if self._announced == (kind, reason):
             return
-        self._told = kind, reason
-        log.log(_LEVELS[kind], f"source is {kind}", stream=self._stream, **({"reason": reason} if reason else {}))
+        self._announced = kind, reason
+        log.log(_LOG_LEVELS[kind], f"source is {kind}", stream=self._stream, **({"reason": reason} if reason else {}))
         start_s = self._timeline.end_s(time.monotonic()) if stamp is None else stamp.time_s
         utc_ns = time.time_ns() if stamp is None else stamp.utc_ns
-        self._mailbox.put(SourceChanged(self._stream, kind, self._epoch, start_s, reason=reason, utc_ns=utc_ns))
+        self._queue.put(SourceChanged(self._stream, kind, self._epoch, start_s, reason=reason, utc_ns=utc_ns))
 
-    def _pause(self, failures: int, loss: UnreachableError) -> None:
-        self._stop.wait(self._backoff.longest_delay_s() if loss.lasting else self._backoff.delay_s(failures))
+    def _pause(self, failures: int, failure: UnreachableError) -> None:
+        self._stop.wait(self._backoff.longest_delay_s() if failure.permanent else self._backoff.delay_s(failures))
 
     def _is_active(self) -> bool:
-        return self._source.is_active(datetime.now())  # noqa: DTZ005 - hours of the day at this machine are meant
+        return self._source.is_active(datetime.now())  # noqa: DTZ005 - active hours are local time
 
-    def _keeps_time(self) -> bool:
-        """Whether the source itself gives pictures no faster than they are to be seen."""
+    def _is_real_time(self) -> bool:
+        """Return whether the source itself delivers frames in real time."""
         address = self._source.address
         return address.scheme in ("rtsp", "rtsps") if address else not is_video_file(self._source)

@@ -1,4 +1,4 @@
-"""Things fetched before they are asked for."""
+"""Prefetching: items are computed in a background thread before they are needed."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ T = TypeVar("T")
 
 
 class Prefetcher(Generic[T]):
-    """The same things from another thread, which is up to ``count`` of them ahead of who takes them.
+    """Iterates over the same items in another thread, up to ``count`` of them ahead.
 
-    Decoders leave Python to the others while they work. What goes wrong is raised where it would have been.
+    Useful for decoders, which release the GIL while they work. An exception is raised at the place of its item.
     """
 
-    def __init__(self, things: Iterator[T], count: int) -> None:
-        self._things = things
-        self._reader = ThreadPoolExecutor(1)
-        self._coming: deque[Future[T | None]] = deque(self._next() for _ in range(count))
+    def __init__(self, items: Iterator[T], count: int) -> None:
+        self._items = items
+        self._executor = ThreadPoolExecutor(1)
+        self._pending: deque[Future[T | None]] = deque(self._fetch() for _ in range(count))
 
     def __iter__(self) -> Iterator[T]:
-        while self._coming and (thing := self._coming.popleft().result()) is not None:
-            self._coming.append(self._next())
-            yield thing
+        while self._pending and (item := self._pending.popleft().result()) is not None:
+            self._pending.append(self._fetch())
+            yield item
 
     def close(self) -> None:
-        """Fetch no more; returns when what was under way has come."""
-        self._coming.clear()
-        self._reader.shutdown(cancel_futures=True)
+        """Stop fetching; return when the fetch in progress has ended."""
+        self._pending.clear()
+        self._executor.shutdown(cancel_futures=True)
 
-    def _next(self) -> "Future[T | None]":
-        return self._reader.submit(next, self._things, None)
+    def _fetch(self) -> "Future[T | None]":
+        return self._executor.submit(next, self._items, None)

@@ -1,27 +1,27 @@
-"""The picture behind a reading, for those who keep it."""
+"""Pictures of crops that are stored with events."""
 
 import cv2
 import numpy as np
 
-_QUALITY = 75
+from stream_ocr.stages.thresholds import SNAPSHOT
 
 
-class Evidence:
-    """The latest crop of one text that was read as it is believed to read."""
+class CropSnapshot:
+    """The latest crop of one text whose reading agrees with the combined one."""
 
     def __init__(self) -> None:
-        self._fresh: np.ndarray | None = None
+        self._crop: np.ndarray | None = None
 
-    def add(self, crop_HW: np.ndarray, text: str, believed: str) -> None:
-        """A crop, uint8, that was read as ``text``; of the looks so far ``believed`` came."""
-        if text.split() == believed.split():
-            self._fresh = crop_HW.copy()  # its slot goes back
+    def add(self, crop: np.ndarray, text: str, combined: str) -> None:
+        """Keep a crop, (H, W) uint8, if it was read as ``text`` and all readings so far combine to the same words."""
+        if text.split() == combined.split():
+            self._crop = crop.copy()  # its slot is reused
 
     def take(self) -> bytes | None:
-        """As WebP, once."""
-        if self._fresh is None:
+        """Return the crop as WebP, once; None if there is no new one."""
+        if self._crop is None:
             return None
-        done, data = cv2.imencode(".webp", self._fresh, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+        done, data = cv2.imencode(".webp", self._crop, [cv2.IMWRITE_WEBP_QUALITY, SNAPSHOT.webp_quality])
         assert done, "uint8 can be encoded"
-        self._fresh = None
+        self._crop = None
         return data.tobytes()

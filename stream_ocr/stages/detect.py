@@ -1,4 +1,4 @@
-"""Detect: where text is, in the frames that are worth a look."""
+"""Detect stage: finds text in the frames that need it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,160 +11,153 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame, crop_rows, frame_in_buffer
 from stream_ocr.core.geometry import from_flat, to_flat
 from stream_ocr.core.messages import Detection, Detections, FrameRef, Message, SourceChanged, StreamClosed
-from stream_ocr.gating.detection_schedule import WHOLE
-from stream_ocr.gating.known_regions import Box, KnownRegions
+from stream_ocr.gating.detection_schedule import Rows
+from stream_ocr.gating.known_regions import KnownRegions
 from stream_ocr.models import presets, zoo
 from stream_ocr.models.detection.detector import SIZE_MULTIPLE
 from stream_ocr.stages.base import FrameRings, Slots, Stage
-
-_EDGE = 1.0
-"""Pixels; what comes so near the end of the rows that are looked at may go on beyond."""
-
-_ROOM = 1.0
-"""Heights above and below what is new."""
+from stream_ocr.stages.thresholds import DETECT
 
 
-class Finder(Protocol):
-    """What finds text in frames: a ``Detector``, or a fake of one."""
+class TextDetector(Protocol):
+    """Finds text in frames at three resolutions: a ``Detector``, or a fake of one."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """The regions of each frame."""
+        """Return the regions of each frame."""
         ...
 
     def detect_coarse(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """The same with less work, not as exact."""
+        """Return the regions of each frame at half the resolution: cheaper and less exact."""
         ...
 
     def detect_fine(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """Small text, with more work."""
+        """Return the regions of each frame at twice the resolution: small text, at a higher cost."""
         ...
 
 
 class DetectStage(Stage):
-    """Runs the detector on batches of frames of all streams; other frames pass by."""
+    """Runs the detector on batches of frames of all streams; frames that need no detection pass through."""
 
-    def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: Finder | None = None) -> None:
-        """frames: the ring of each stream. detector: one to use instead of the settings' own."""
+    def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: TextDetector | None = None) -> None:
+        """Create the stage. frames: the ring of each stream. detector: None for the one of the settings."""
         self._settings, self._frames, self._given = settings, frames, detector
-        self._looks = Counter[str]()  # and glances, by stream
-        self._familiar: defaultdict[str, KnownRegions] = defaultdict(KnownRegions)
+        self._runs = Counter[str]()  # of the detector, by stream
+        self._known_regions: defaultdict[str, KnownRegions] = defaultdict(lambda: KnownRegions(SIZE_MULTIPLE))
 
     def __enter__(self) -> Self:
         if self._given is None:
             detector = zoo.load_detector(self._settings)
-            self.notes = {"network": f"{presets.select_preset(self._settings).detector.family}, {detector.engine.backend}"}
-            self._detector: Finder = detector
+            self.notes = {
+                "network": f"{presets.select_preset(self._settings).detector.family}, {detector.engine.backend}"
+            }
+            self._detector: TextDetector = detector
         else:
             self._detector = self._given
         return self
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
-        """``Detections`` of every frame, in order; what is said of sources passes by."""
+        """Yield ``Detections`` of every frame, in order; other messages pass through."""
         refs = [message for message in batch if isinstance(message, FrameRef)]
-        wanted = [self._part(ref) for ref in refs if ref.action == "detect"]
-        found = iter(self._detector.detect(wanted) if wanted else [])
+        planned = [self._image(ref) for ref in refs if ref.action == "detect"]
+        found = iter(self._detector.detect(planned) if planned else [])
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
             elif isinstance(message, FrameRef):
-                yield self._answer(message, found)
+                yield self._detect(message, found)
 
     def quarantine(self, message: Message) -> Iterator[Message]:
-        """The frame goes on without a look of the detector."""
+        """Yield the frame without a detector run."""
         yield Detections(message, None) if isinstance(message, FrameRef) else message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
-        self._familiar.pop(closed.stream, None)
-        yield closed.with_counts(detector_frames=self._looks.pop(closed.stream, 0))
+        self._known_regions.pop(closed.stream, None)
+        yield closed.with_counts(detector_frames=self._runs.pop(closed.stream, 0))
 
     @property
     def counters(self) -> Mapping[str, Mapping[str, int]]:
-        """By stream."""
-        return {stream: {"detector_frames": looks} for stream, looks in self._looks.items()}
+        """Return the number of frames that the detector processed, by stream."""
+        return {stream: {"detector_frames": runs} for stream, runs in self._runs.items()}
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Go on with other regions and masks of sources."""
+        """Apply new regions and masks of the sources."""
         self._settings = Settings.model_validate(settings)
 
-    def _answer(self, ref: FrameRef, found: Iterator[list[Detection]]) -> Detections:
-        """One frame after the other: what a glance makes of one depends on the looks before it, and not on the company
-        that it came in."""
+    def _detect(self, ref: FrameRef, found: Iterator[list[Detection]]) -> Detections:
+        """Return the detections of one frame. found: those of the full passes that were batched.
+
+        Frames are taken one after the other, because the result of a coarse pass depends on the passes before it and
+        must not depend on the batch.
+        """
         if ref.action not in ("detect_coarse", "detect", "detect_fine"):
             return Detections(ref, None)
-        self._looks[ref.stamp.stream] += 1
+        self._runs[ref.stamp.stream] += 1
         if ref.action == "detect_fine":
-            return Detections(ref, self._that_count(ref, self._detector.detect_fine([self._part(ref)])[0]))
+            return Detections(ref, self._filtered(ref, self._detector.detect_fine([self._image(ref)])[0]))
         if ref.action == "detect":
-            seen = next(found)
-        elif rows := self._news(ref):
+            regions = next(found)
+        elif rows := self._rows_to_detect(ref):
             ref = msgspec.structs.replace(ref, rows=rows)
-            (seen,) = self._detector.detect([self._part(ref)])
+            (regions,) = self._detector.detect([self._image(ref)])
         else:
             return Detections(ref, None)
-        regions, familiar = self._that_count(ref, seen), self._familiar[ref.stamp.stream]
-        familiar.looked(self._frame(ref).y, self._that_start(regions), ref.rows or (0, ref.size[1]))
-        return Detections(ref, regions)
+        filtered, known = self._filtered(ref, regions), self._known_regions[ref.stamp.stream]
+        known.update(self._frame(ref).y, self._able_to_start(filtered), _rows(ref))
+        return Detections(ref, filtered)
 
-    def _news(self, ref: FrameRef) -> tuple[int, int] | None:
-        """The rows in which a glance is not enough. Where that was all of them, as in a pan, the next is spared."""
-        familiar, rows = self._familiar[ref.stamp.stream], ref.rows or (0, ref.size[1])
-        if familiar.restless:
-            familiar.restless = False
-            return rows
-        glimpsed = self._that_count(ref, self._detector.detect_coarse([self._part(ref)])[0])
-        news = familiar.news(self._frame(ref).y, self._that_start(glimpsed))
-        wanted = _round(news, rows) if news else None
-        familiar.restless = wanted == rows
-        return wanted
+    def _rows_to_detect(self, ref: FrameRef) -> Rows | None:
+        """Return the rows in which a coarse pass is not enough, None if there are none."""
+        known = self._known_regions[ref.stamp.stream]
+        if not known.needs_coarse_pass():
+            return _rows(ref)
+        regions = self._filtered(ref, self._detector.detect_coarse([self._image(ref)])[0])
+        return known.rows_to_detect(self._frame(ref).y, self._able_to_start(regions), _rows(ref))
 
-    def _that_start(self, regions: Sequence[Detection]) -> list[Detection]:
-        """Those that may start a text."""
-        least = self._settings.tracking.birth_score or 0.0
-        return [region for region in regions if region.score >= least]
+    def _able_to_start(self, regions: Sequence[Detection]) -> list[Detection]:
+        """Return the regions whose score is high enough to start a track."""
+        birth_score = self._settings.tracking.birth_score or 0.0
+        return [region for region in regions if region.score >= birth_score]
 
-    def _that_count(self, ref: FrameRef, found: Sequence[Detection]) -> tuple[Detection, ...]:
-        """Those regions that are whole, and count in the settings of their source."""
-        stream, (top, bottom) = ref.stamp.stream, ref.rows or (0, ref.size[1])
-        found = [_lowered(region, top) for region in found if _is_whole(region, top, bottom, ref.size[1])]
-        source = self._settings.sources.get(stream)
+    def _filtered(self, ref: FrameRef, regions: Sequence[Detection]) -> tuple[Detection, ...]:
+        """Return the regions, in frame coordinates, that are not truncated and that the source includes."""
+        top, bottom = _rows(ref)
+        moved = [_moved_down(region, top) for region in regions if _is_whole(region, top, bottom, ref.size[1])]
+        source = self._settings.sources.get(ref.stamp.stream)
         if source is None or not (source.regions or source.masks):
-            return tuple(found)
-        return tuple(region for region in found if source.includes(_middle(region, ref.size)))
+            return tuple(moved)
+        return tuple(region for region in moved if source.includes(_relative_centre(region, ref.size)))
 
     def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None
         return frame_in_buffer(self._frames[ref.stamp.stream].view(ref.slot), ref.size, full_range=ref.full_range)
 
-    def _part(self, ref: FrameRef) -> Frame:
+    def _image(self, ref: FrameRef) -> Frame:
         return crop_rows(self._frame(ref), *ref.rows) if ref.rows else self._frame(ref)
 
 
+def _rows(ref: FrameRef) -> Rows:
+    return ref.rows or (0, ref.size[1])
+
+
 def _is_whole(region: Detection, top: int, bottom: int, height: int) -> bool:
-    """Whether a region of the rows from ``top`` on ends within them, or where the picture ends."""
+    """Return whether a region, relative to ``top``, ends within the rows, or at the border of the frame."""
     y = region.quad[1::2]
-    return (top == 0 or min(y) > _EDGE) and (bottom == height or max(y) < bottom - top - _EDGE)
+    margin = DETECT.truncated_margin
+    return (top == 0 or min(y) > margin) and (bottom == height or max(y) < bottom - top - margin)
 
 
-def _round(boxes: Sequence[Box], rows: tuple[int, int]) -> tuple[int, int]:
-    """The rows round some boxes, with room for what a glance does not see of them; all, unless that spares much."""
-    top = min(box[1] - _ROOM * (box[3] - box[1]) for box in boxes)
-    bottom = max(box[3] + _ROOM * (box[3] - box[1]) for box in boxes)
-    top, bottom = max(int(top) // SIZE_MULTIPLE * SIZE_MULTIPLE, rows[0]), min(-(-int(bottom) // SIZE_MULTIPLE) * SIZE_MULTIPLE, rows[1])
-    return (top, bottom) if bottom - top < WHOLE * (rows[1] - rows[0]) else rows
-
-
-def _lowered(region: Detection, top: int) -> Detection:
+def _moved_down(region: Detection, top: int) -> Detection:
     if top == 0:
         return region
     return Detection(to_flat(from_flat(region.quad) + np.array([0, top])), region.score)
 
 
-def _middle(region: Detection, size: tuple[int, int]) -> tuple[float, float]:
-    """As shares of the width and height of the picture."""
+def _relative_centre(region: Detection, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the centre of a region, as shares of width and height of the frame."""
     x, y = from_flat(region.quad).mean(axis=0)
     return float(x) / size[0], float(y) / size[1]
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> DetectStage:
-    """The stage for a worker process."""
+    """Return the stage for a worker process."""
     return DetectStage(Settings.model_validate(settings), FrameRings(rings))

@@ -1,4 +1,4 @@
-"""Stages in one process, one after the other."""
+"""All stages in one process, one after the other."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ class InlineStages:
         self._entered.__exit__(kind, error, trace)
 
     def push(self, message: Message) -> list[Message]:
-        """What comes out at the end when ``message`` goes in at the beginning."""
+        """Return the outputs of the last stage for a message to the first one."""
         messages = [message]
         for stage in self._stages:
             messages = [

@@ -17,14 +17,14 @@ from stream_ocr.core.messages import (
     Tracks,
     TrackState,
 )
-from stream_ocr.gating.reread_backoff import RereadBackoff
+from stream_ocr.gating.reading_policy import RereadBackoff
 from stream_ocr.models import presets
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.second_reader import Crop, Readers, load_readers
 from stream_ocr.readings.voting import Voting
-from stream_ocr.readings.word_filter import believed
+from stream_ocr.readings.word_filter import drop_unsure_ends
 from stream_ocr.stages.base import CROPS, Slots, Stage
-from stream_ocr.stages.crop_snapshot import Evidence
+from stream_ocr.stages.crop_snapshot import CropSnapshot
 
 _Key = tuple[str, int, int]  # stream, track, revision
 
@@ -40,7 +40,7 @@ class RecognizeStage(Stage):
         self._settings, self._crops, self._given = settings, crops, recognizer
         self._votes: dict[_Key, Voting] = {}
         self._backoffs: dict[tuple[str, int], RereadBackoff] = {}
-        self._snapshots: dict[_Key, Evidence] = {}
+        self._snapshots: dict[_Key, CropSnapshot] = {}
         self._counters: dict[str, dict[str, int]] = {}
 
     def __enter__(self) -> Self:
@@ -101,11 +101,11 @@ class RecognizeStage(Stage):
             readings, read_twice = self._readers.read([crop for _, _, crop in wanted], stream)
             self._count(stream, crops_read=len(wanted), second_readings=read_twice)
             for (key, height_px, crop), reading in zip(wanted, readings, strict=True):
-                votes, kept = self._votes[key], believed(reading)
+                votes, kept = self._votes[key], drop_unsure_ends(reading)
                 votes.add(kept, height_px)
-                self._backoffs[key[:2]].add(kept, time_s, height_px)
+                self._backoffs[key[:2]].add(kept.confidence, time_s, height_px)
                 if self._settings.store.crops:
-                    self._snapshots.setdefault(key, Evidence()).add(crop.pixels, kept.text, votes.best.text)
+                    self._snapshots.setdefault(key, CropSnapshot()).add(crop.pixels, kept.text, votes.best.text)
         self._release(message)
 
     def _count(self, stream: str, **counts: int) -> None:

@@ -151,7 +151,9 @@ class TrackStage(Stage):
             if len(crops) == MAX_CROPS_PER_FRAME:
                 break
             quad = track.quad()
-            if track.stable and stream.policy.wants(track.id, track.revision, track.appearance_drifts, quad, time_s):
+            if track.stable and stream.policy.should_read(
+                track.id, track.revision, track.appearance_drifts, quad, time_s
+            ):
                 crops[track.id] = self._cut(stream.tracker, track)
         return crops
 
@@ -159,7 +161,7 @@ class TrackStage(Stage):
         """Return the last states of tracks, with a crop of ticker messages that were never read."""
         states = []
         for track in ended:
-            unread = isinstance(track, TickerMessage) and not stream.policy.knows(track.id)
+            unread = isinstance(track, TickerMessage) and not stream.policy.has_read(track.id)
             states.append(_state(track, self._cut(stream.tracker, track) if unread else None))
             stream.policy.forget(track.id)
         return tuple(states)

@@ -1,4 +1,4 @@
-"""Small pictures of texts: what was on screen, cut from the frame, upright as it is read."""
+"""Thumbnails of texts: small crops of the frame, rectified so that the text is horizontal."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,68 +16,69 @@ from stream_ocr.events import Polygon
 from stream_ocr.events.spans import Span
 from stream_ocr.sources.decoded_frame import FrameConverter
 from stream_ocr.sources.files import open_container, open_file
+from stream_ocr.viz.thresholds import DRAWING
 
-_HEIGHT_PX, _WIDTH_PX = 48, 480  # at most
-_MARGIN = 0.15  # of the height of the text, on every side
-_QUALITY = 80
+_ROUNDING_S = 1e-6  # resolution of event times
 
 
-def of_spans(video: Path, spans: Iterable[Span], decode: DecodeSettings) -> Iterator[tuple[Span, bytes]]:
-    """A JPEG of each span from the middle of its time; the video is decoded once. Raises SourceError."""
-    waiting = sorted(spans, key=_middle_s, reverse=True)
+def span_thumbnails(video: Path, spans: Iterable[Span], decode: DecodeSettings) -> Iterator[tuple[Span, bytes]]:
+    """Yield a JPEG of each span from the middle of its time. Decodes the video once. Raises SourceError."""
+    pending = sorted(spans, key=_midpoint_s, reverse=True)
     with open_file(video, stream=video.name, max_pixels=decode.max_pixels, threads=decode.threads) as source:
-        for picture in source:
+        for decoded in source:
             bgr: np.ndarray | None = None
-            while waiting and _middle_s(waiting[-1]) < picture.stamp.end_s:
-                span = waiting.pop()
-                bgr = colours(picture.frame) if bgr is None else bgr
-                yield span, jpeg(upright(bgr, span.polygon_at(picture.stamp.time_s)))
-            if not waiting:
+            while pending and _midpoint_s(pending[-1]) < decoded.stamp.end_s:
+                span = pending.pop()
+                bgr = frame_to_bgr(decoded.frame) if bgr is None else bgr
+                yield span, encode_jpeg(rectified_crop(bgr, span.polygon_at(decoded.stamp.time_s)))
+            if not pending:
                 return
 
 
-def of_span(video: Path, span: Span, decode: DecodeSettings) -> bytes | None:
-    """A JPEG of one span from the middle of its time, found by a jump; None when the video has no such time."""
+def span_thumbnail(video: Path, span: Span, decode: DecodeSettings) -> bytes | None:
+    """Return a JPEG of a span from the middle of its time, None if the video is shorter. Raises SourceError."""
     with open_container(video, decode.max_pixels) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
             return None
-        time_s = _middle_s(span)
+        time_s = _midpoint_s(span)
         try:
             container.seek(int(time_s / float(stream.time_base or 1)), stream=stream)
             for decoded in container.decode(stream):
-                if decoded.time is not None and decoded.time + 1e-6 >= time_s:
-                    return jpeg(upright(colours(FrameConverter().frame(decoded)), span.polygon_at(decoded.time)))
+                if decoded.time is not None and decoded.time + _ROUNDING_S >= time_s:
+                    bgr = frame_to_bgr(FrameConverter().convert(decoded))
+                    return encode_jpeg(rectified_crop(bgr, span.polygon_at(decoded.time)))
         except av.FFmpegError as error:
             raise SourceError(f"{video} cannot be read at {time_s:.2f} s ({error}).") from error
     return None
 
 
-def colours(frame: Frame, size: tuple[int, int] | None = None) -> np.ndarray:
-    """A frame as (H, W, 3) uint8, blue first; of that (width, height), or as large as it is."""
-    # A view turned round by NumPy would take 35 times as long to copy.
+def frame_to_bgr(frame: Frame, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Convert a frame to (H, W, 3) uint8 BGR, scaled to ``size`` (width, height) if given."""
+    # Copying a view reversed by NumPy would take 35 times as long.
     return cv2.cvtColor(frame_to_rgb(frame, size or frame.size), cv2.COLOR_RGB2BGR)
 
 
-def upright(bgr: np.ndarray, polygon: Polygon) -> np.ndarray:
-    """What is within a polygon and a little round it, small, as it is read."""
+def rectified_crop(bgr: np.ndarray, polygon: Polygon) -> np.ndarray:
+    """Return the content of a polygon with a margin, rectified and scaled down to thumbnail size."""
     corners = np.array(polygon, dtype=np.float32)
     width = max(float(np.linalg.norm(corners[1] - corners[0])), 1.0)
     height = max(float(np.linalg.norm(corners[3] - corners[0])), 1.0)
-    margin = _MARGIN * height
-    scale = min(1.0, _HEIGHT_PX / (height + 2 * margin), _WIDTH_PX / (width + 2 * margin))
+    margin = DRAWING.thumbnail_margin * height
+    height_px, width_px = DRAWING.thumbnail_height_px, DRAWING.thumbnail_width_px
+    scale = min(1.0, height_px / (height + 2 * margin), width_px / (width + 2 * margin))
     size = max(round((width + 2 * margin) * scale), 1), max(round((height + 2 * margin) * scale), 1)
     inner = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float32) + margin
-    turn = cv2.getPerspectiveTransform(corners, inner * np.float32(scale))
-    return cv2.warpPerspective(bgr, turn, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    transform = cv2.getPerspectiveTransform(corners, inner * np.float32(scale))
+    return cv2.warpPerspective(bgr, transform, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
 
 
-def jpeg(bgr: np.ndarray) -> bytes:
-    """A picture as JPEG."""
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+def encode_jpeg(bgr: np.ndarray) -> bytes:
+    """Encode a BGR image as JPEG."""
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, DRAWING.jpeg_quality])
     assert done
     return data.tobytes()
 
 
-def _middle_s(span: Span) -> float:
+def _midpoint_s(span: Span) -> float:
     return (span.start + span.end) / 2

@@ -30,7 +30,7 @@ def commit() -> Callable[..., list]:
 
     def commit(journal: DurableJournal, *texts: str, stream: str = "gate", **facts) -> list:
         made = [
-            published_event(journal.number(stream), text, stream=stream, durable=journal.durable, **facts)
+            published_event(journal.next_seq(stream), text, stream=stream, durable=journal.durable, **facts)
             for text in texts
         ]
         return list(journal.commit(made))

@@ -11,7 +11,7 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "subscribe.py"
 
 
 @pytest.mark.slow
-def test_each_committed_event_comes_exactly_once_however_often_the_publisher_is_killed():
+def test_subscription_yields_each_committed_event_once_however_often_the_publisher_is_killed():
     ran = subprocess.run([sys.executable, BENCHMARK, "kills", "--rounds", "5"], capture_output=True, text=True)
     assert ran.stdout, ran.stderr
     figures = json.loads(ran.stdout)["kills"]

@@ -14,7 +14,7 @@ import zmq
 
 from stream_ocr.bus import curve_keys
 from stream_ocr.bus.journal import open_journal
-from stream_ocr.bus.protocol import BEAT_TOPIC, Heartbeat, ReplayReply, encode, requests_endpoint
+from stream_ocr.bus.protocol import HEARTBEAT_TOPIC, Heartbeat, ReplayReply, encode, requests_endpoint
 from stream_ocr.testing import published_event
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -44,11 +44,11 @@ def run(*program: str) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_node_and_python_get_the_same_through_curve(settings, endpoint, commit, tmp_path):
+def test_node_and_python_examples_receive_the_same_events_with_keys(settings, endpoint, commit, tmp_path):
     program = node()
     folder = tmp_path / "keys"
     for name in ("server", "node", "python"):
-        curve_keys.make(folder, name)
+        curve_keys.create_keys(folder, name)
     with open_journal(settings(f"socket.keys={folder}")) as journal:
         sent = [json.loads(event.to_json()) for event in commit(journal, *(f"GATE {n} é\n" for n in range(1500)))]
         sent += [json.loads(event.to_json()) for event in commit(journal, "EXIT", stream="hall/2")]
@@ -62,7 +62,7 @@ def test_node_and_python_get_the_same_through_curve(settings, endpoint, commit, 
         assert seen_by("python", sys.executable, str(EXAMPLES / "subscribe.py")) == sent
 
 
-def test_node_sees_what_comes_while_it_listens_and_what_it_missed(journal, endpoint, commit):
+def test_node_example_receives_new_and_missed_events(journal, endpoint, commit):
     commit(journal, "A", "B")
     listening = subprocess.Popen(
         [node(), str(EXAMPLES / "subscribe.mjs"), endpoint, "1002"], stdout=subprocess.PIPE, text=True
@@ -75,23 +75,23 @@ def test_node_sees_what_comes_while_it_listens_and_what_it_missed(journal, endpo
         assert listening.wait(20) == 0
 
 
-def test_node_begins_anew_when_a_question_is_answered_by_another_store(endpoint):
-    def beat(store, last):
-        told = Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last})
-        events.send_multipart([BEAT_TOPIC, encode(told)])
+def test_node_example_starts_again_when_another_store_replies(endpoint):
+    def send_heartbeat(store, last):
+        message = Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last})
+        events.send_multipart([HEARTBEAT_TOPIC, encode(message)])
 
     def asked():
-        assert requests.poll(20_000), "nothing was asked"
+        assert requests.poll(20_000), "no request arrived"
         who, question = requests.recv_multipart()
         return who, json.loads(question)["after"]
 
     def answer(who, store, texts, first=0):
         lines = [published_event(seq, text).to_json() for seq, text in enumerate(texts, first)]
         last = first + len(lines) - 1
-        told = ReplayReply(
+        message = ReplayReply(
             id=0, store=store, stream="gate", events=[msgspec.Raw(line) for line in lines], through=last, last=last
         )
-        requests.send_multipart([who, encode(told)])
+        requests.send_multipart([who, encode(message)])
 
     program = [node(), str(EXAMPLES / "subscribe.mjs"), endpoint, "3"]
     with zmq.Context() as context, context.socket(zmq.XPUB) as events, context.socket(zmq.ROUTER) as requests:
@@ -99,16 +99,16 @@ def test_node_begins_anew_when_a_question_is_answered_by_another_store(endpoint)
         requests.bind(requests_endpoint(endpoint))
         with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
             assert events.poll(20_000), "nobody subscribed"
-            beat("old", 0)
+            send_heartbeat("old", 0)
             who, after = asked()
             assert after == -1
             answer(who, "old", ["A"])
             assert json.loads(listening.stdout.readline())["text"] == "A"
-            beat("old", 1)
+            send_heartbeat("old", 1)
             who, after = asked()
             assert after == 0
             answer(who, "new", ["D"], first=1)  # the store was replaced before it was asked
-            beat("new", 1)
+            send_heartbeat("new", 1)
             who, after = asked()
             assert after == -1
             answer(who, "new", ["C", "D"])
@@ -116,7 +116,7 @@ def test_node_begins_anew_when_a_question_is_answered_by_another_store(endpoint)
             assert listening.wait(20) == 0
 
 
-def test_the_line_for_the_shell(journal, endpoint, commit):
+def test_shell_example_prints_filtered_events(journal, endpoint, commit):
     needs("jq")
     if not (Path(sys.executable).parent / "stream-ocr").exists() and not shutil.which("stream-ocr"):
         pytest.skip("stream-ocr is not installed; pip install -e .")

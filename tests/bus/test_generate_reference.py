@@ -21,17 +21,17 @@ for (const error of errors) console.log(error.path.join("."), error.message);
 """
 
 
-def test_the_files_are_current():
+def test_generated_documents_are_current():
     written = {name: (DOCS / name).read_text(encoding="utf-8") for name in reference.documents()}
     assert written == reference.documents(), "run: make docs"
 
 
 @pytest.mark.parametrize("name", ["events.schema.json", "protocol.schema.json"])
-def test_schemas_are_schemas(name):
+def test_json_schemas_are_valid(name):
     jsonschema.Draft202012Validator.check_schema(json.loads((DOCS / name).read_text()))
 
 
-def test_asyncapi_is_what_its_makers_take_it_for():
+def test_asyncapi_document_passes_the_official_parser():
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node.js is not here; on Debian: apt-get install nodejs npm")
@@ -45,7 +45,7 @@ def test_asyncapi_is_what_its_makers_take_it_for():
     assert ran.stdout.decode() == ""
 
 
-def test_references_lead_somewhere():
+def test_asyncapi_references_resolve():
     document = json.loads((DOCS / "asyncapi.json").read_text())
 
     def follow(part):
@@ -63,15 +63,15 @@ def test_references_lead_somewhere():
     follow(document)
 
 
-def test_what_passes_over_the_sockets_is_as_written(journal, endpoint, commit):
+def test_messages_on_the_sockets_match_the_schemas(journal, endpoint, commit):
     schema = json.loads((DOCS / "protocol.schema.json").read_text())
     components = json.loads((DOCS / "asyncapi.json").read_text())["components"]["schemas"]
 
     def check(message: bytes, name: str) -> None:
-        told = json.loads(message)
-        jsonschema.validate(told, schema | {"oneOf": [{"$ref": f"#/$defs/{name}"}]})
+        decoded = json.loads(message)
+        jsonschema.validate(decoded, schema | {"oneOf": [{"$ref": f"#/$defs/{name}"}]})
         part = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": components}}
-        jsonschema.Draft7Validator(part).validate(told)
+        jsonschema.Draft7Validator(part).validate(decoded)
 
     with zmq.Context() as context, context.socket(zmq.SUB) as events, context.socket(zmq.REQ) as requests:
         events.linger = requests.linger = 0

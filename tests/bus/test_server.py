@@ -1,4 +1,4 @@
-"""The bus as others than our client see it: raw sockets, wrong questions, peers that mean harm."""
+"""The bus as seen through raw sockets: invalid requests, hostile peers."""
 
 import json
 import random
@@ -14,7 +14,7 @@ import zmq
 
 from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.bus.journal import open_journal
-from stream_ocr.bus.protocol import BEAT_TOPIC, requests_endpoint
+from stream_ocr.bus.protocol import HEARTBEAT_TOPIC, requests_endpoint
 from stream_ocr.bus.replies import ReplyHandler
 from stream_ocr.client import subscribe
 from stream_ocr.config.settings import Settings
@@ -57,23 +57,23 @@ def received(events: zmq.Socket, topic: bytes):
             return payload
 
 
-def test_topics_are_stream_and_kind_and_heartbeats_tell_the_last_seq(journal, endpoint, commit, context):
+def test_bus_publishes_stream_and_kind_as_topic_and_last_seq_in_heartbeats(journal, endpoint, commit, context):
     with context.socket(zmq.SUB) as events:
         events.connect(endpoint)
         events.subscribe(b"gate/changed")
-        events.subscribe(BEAT_TOPIC)
-        beat = json.loads(received(events, BEAT_TOPIC))
+        events.subscribe(HEARTBEAT_TOPIC)
+        beat = json.loads(received(events, HEARTBEAT_TOPIC))
         assert beat["streams"] == {}
         commit(journal, "A")
         (changed,) = commit(journal, "B", kind="changed")
         assert received(events, b"gate/changed") == changed.to_json()
         for _ in range(3):
-            beat = json.loads(received(events, BEAT_TOPIC))
+            beat = json.loads(received(events, HEARTBEAT_TOPIC))
         assert (beat["protocol"], beat["streams"]) == (1, {"gate": 1})
 
 
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
-def test_questions_are_answered(journal, commit, ask, kind):
+def test_bus_answers_requests_in_json_and_messagepack(journal, commit, ask, kind):
     sent = commit(journal, "A", "B")
     streams = json.loads(ask(b'{"ask":"streams","id":7}', kind))
     assert (streams["reply"], streams["id"], streams["streams"], streams["next"]) == ("streams", 7, {"gate": 1}, None)
@@ -86,7 +86,7 @@ def test_questions_are_answered(journal, commit, ask, kind):
     assert [event["text"] for event in packed["events"]] == ["B"]
 
 
-NO_QUESTIONS = [
+INVALID_REQUESTS = [
     b"",
     b"hello",
     b"{}",
@@ -105,15 +105,15 @@ NO_QUESTIONS = [
 ]
 
 
-def test_what_is_no_question_is_answered_so(journal, ask):
-    for body in NO_QUESTIONS:
+def test_bus_answers_invalid_requests_with_an_error(journal, ask):
+    for body in INVALID_REQUESTS:
         reply = ask(body)
         decode = json.loads if reply.startswith(b"{") else msgspec.msgpack.decode
         assert decode(reply)["reply"] == "error"
 
 
-def test_whatever_is_asked_there_is_an_answer(store):
-    """Questions that are nearly right, by the thousand, straight to where they are answered."""
+def test_reply_handler_answers_any_corrupted_request(store):
+    """Thousands of slightly corrupted requests, passed to the handler directly."""
     rng = random.Random(7)
     questions = [
         b'{"ask":"replay","id":1,"stream":"gate","after":-1,"limit":10}',
@@ -121,11 +121,11 @@ def test_whatever_is_asked_there_is_an_answer(store):
         b'{"ask":"crop","id":4,"stream":"gate","seq":0}',
         b'{"ask":"streams","id":3,"before":"2026-01-01T00:00:00Z","after":""}',
     ]
-    answers = ReplyHandler(store)
+    handler = ReplyHandler(store)
     for _ in range(20_000):
         question = rng.choice(questions)
         if rng.random() < 0.5:
-            question = protocol.as_msgpack(question)
+            question = protocol.json_to_msgpack(question)
         for _ in range(rng.randint(1, 4)):
             at, harm = (
                 rng.randrange(len(question)),
@@ -133,11 +133,11 @@ def test_whatever_is_asked_there_is_an_answer(store):
             )
             question = question[:at] + harm * rng.randint(0, 2) + question[at + rng.randint(0, 3) :] or b" "
         for form in ("json", "msgpack"):
-            protocol.decode_reply(protocol.encode(answers.reply(question), form))
-    answers.close()
+            protocol.decode_reply(protocol.encode(handler.reply(question), form))
+    handler.close()
 
 
-def test_streams_are_told_in_pages(journal, commit, ask):
+def test_bus_lists_streams_in_pages(journal, commit, ask):
     for n in range(1005):
         commit(journal, "X", stream=f"camera {n:04}")
     first = json.loads(ask(b'{"ask":"streams"}'))
@@ -149,7 +149,7 @@ def test_streams_are_told_in_pages(journal, commit, ask):
     assert [page["next"] for page in pages] == ["camera 0999", None]
 
 
-def test_a_port_that_is_taken_is_told_at_the_start(settings, endpoint):
+def test_journal_reports_a_port_in_use_at_the_start(settings, endpoint):
     with socket.socket() as other:
         other.bind(("127.0.0.1", int(endpoint.rpartition(":")[2])))
         other.listen()
@@ -158,7 +158,7 @@ def test_a_port_that_is_taken_is_told_at_the_start(settings, endpoint):
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://0.0.0.0:5560", "tcp://*:5560", "tcp://10.0.0.1:5560", "tcp://[::]:5560"])
-def test_others_than_this_machine_need_keys_unless_said_otherwise(endpoint):
+def test_settings_require_keys_for_public_addresses(endpoint):
     given = ["store.path=a.db", f"socket.events={endpoint}"]
     with pytest.raises(SettingsError, match="can be reached from other machines"):
         Settings.load(None, given)
@@ -167,20 +167,20 @@ def test_others_than_this_machine_need_keys_unless_said_otherwise(endpoint):
 
 
 @pytest.mark.parametrize("port", [0, 65535, 99999])
-def test_a_port_that_there_is_not_is_refused(port):
-    with pytest.raises(SettingsError, match=f"{port} is no port"):
+def test_settings_reject_invalid_ports(port):
+    with pytest.raises(SettingsError, match=f"{port} is not a valid port"):
         Settings.load(None, ["store.path=a.db", f"socket.events=tcp://127.0.0.1:{port}"])
 
 
-def test_a_socket_needs_a_store():
+def test_settings_require_a_store_for_a_socket():
     with pytest.raises(SettingsError, match="needs a store"):
         Settings.load(None, ["socket.events=tcp://127.0.0.1:5560"])
 
 
-def test_only_clients_with_a_key_that_is_let_in_get_anything(settings, endpoint, commit, tmp_path, context):
+def test_bus_serves_only_clients_with_an_allowed_key(settings, endpoint, commit, tmp_path, context):
     folder = tmp_path / "keys"
     for name in ("server", "reader", "stranger"):
-        curve_keys.make(folder, name)
+        curve_keys.create_keys(folder, name)
     (folder / "clients" / "stranger.key").unlink()
     shown = {
         name: {"key": folder / f"{name}.key_secret", "server_key": folder / "server.key"}
@@ -205,26 +205,26 @@ def test_only_clients_with_a_key_that_is_let_in_get_anything(settings, endpoint,
         assert not stranger.connected
 
 
-def test_keys_are_private_and_never_overwritten(tmp_path):
+def test_create_keys_makes_private_files_and_never_overwrites(tmp_path):
     folder = tmp_path / "keys"
-    files = [*curve_keys.make(folder, "server"), *curve_keys.make(folder, "reader")]
+    files = [*curve_keys.create_keys(folder, "server"), *curve_keys.create_keys(folder, "reader")]
     assert len(files) == 5
     for file in files:
         assert file.stat().st_mode & 0o777 == 0o600, file
     assert folder.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(SubscribeError, match="there already"):
-        curve_keys.make(folder, "reader")
+    with pytest.raises(SubscribeError, match="exists already"):
+        curve_keys.create_keys(folder, "reader")
     with pytest.raises(SubscribeError, match="no name for a key"):
-        curve_keys.make(folder, "../reader")
+        curve_keys.create_keys(folder, "../reader")
     (folder / "reader.key_secret").chmod(0o644)
     with pytest.raises(SubscribeError, match="chmod 600"):
-        curve_keys.secret(folder / "reader.key_secret")
+        curve_keys.load_secret(folder / "reader.key_secret")
     with pytest.raises(SubscribeError, match="only the public key"):
-        curve_keys.secret(folder / "reader.key")
+        curve_keys.load_secret(folder / "reader.key")
 
 
-def greeted(endpoint: str) -> socket.socket:
-    """A plain connection that has shaken hands as a ZeroMQ subscriber does."""
+def connect_as_subscriber(endpoint: str) -> socket.socket:
+    """Return a plain connection after the handshake of a ZeroMQ subscriber."""
     connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
     connection.settimeout(10)
     connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
@@ -236,7 +236,7 @@ def greeted(endpoint: str) -> socket.socket:
     return connection
 
 
-def is_hung_up_on(connection: socket.socket) -> bool:
+def is_disconnected(connection: socket.socket) -> bool:
     try:
         with suppress(ConnectionError):
             while connection.recv(65536):
@@ -252,7 +252,7 @@ def subscribe_to_everything(connection: socket.socket) -> None:
         connection.sendall(b"\x00" + bytes([len(topic)]) + topic)
 
 
-def test_who_sends_nonsense_is_hung_up_on_and_nobody_else_notices(journal, endpoint, commit):
+def test_bus_disconnects_peers_that_send_garbage_and_serves_others(journal, endpoint, commit):
     ports = [endpoint, requests_endpoint(endpoint)]
     noise = random.Random(4).randbytes(100_000)
     with subscribe(endpoint, since="start") as subscription:
@@ -262,31 +262,31 @@ def test_who_sends_nonsense_is_hung_up_on_and_nobody_else_notices(journal, endpo
                 raw.settimeout(10)
                 with suppress(ConnectionError):
                     raw.sendall(noise)
-                assert is_hung_up_on(raw)
-        with greeted(endpoint) as large:
+                assert is_disconnected(raw)
+        with connect_as_subscriber(endpoint) as large:
             large.sendall(b"\x02" + struct.pack(">Q", 2**30) + bytes(1000))
-            assert is_hung_up_on(large)
-        with greeted(endpoint) as no_subscription:
+            assert is_disconnected(large)
+        with connect_as_subscriber(endpoint) as no_subscription:
             no_subscription.sendall(b"\x00\x05hello")
-            assert is_hung_up_on(no_subscription)
+            assert is_disconnected(no_subscription)
         commit(journal, "A")
         assert subscription.receive(20) is not None
 
 
-def test_who_subscribes_too_often_is_hung_up_on(journal, endpoint, commit):
+def test_bus_disconnects_peers_with_too_many_subscriptions(journal, endpoint, commit):
     process = psutil.Process(journal.bus_pid)
     with subscribe(endpoint, since="start") as subscription:
         commit(journal, "A")
         assert subscription.receive(20) is not None
         before = process.memory_info().rss
-        with greeted(endpoint) as flood, pytest.raises(ConnectionError):
+        with connect_as_subscriber(endpoint) as flood, pytest.raises(ConnectionError):
             subscribe_to_everything(flood)
         assert process.memory_info().rss - before < 50e6
         commit(journal, "B")
         assert subscription.receive(20) is not None
 
 
-def test_who_asks_and_never_listens_costs_little(journal, endpoint, commit, context):
+def test_bus_bounds_memory_for_peers_that_never_read_replies(journal, endpoint, commit, context):
     commit(journal, *(f"TEXT {n} " + "x" * 200 for n in range(2000)))
     process = psutil.Process(journal.bus_pid)
     before = process.memory_info().rss
@@ -301,7 +301,7 @@ def test_who_asks_and_never_listens_costs_little(journal, endpoint, commit, cont
         assert process.memory_info().rss - before < 50e6
 
 
-def test_no_more_peers_than_are_allowed(settings, endpoint, commit):
+def test_bus_limits_the_number_of_peers(settings, endpoint, commit):
     with (
         open_journal(settings("socket.max_peers=3")) as journal,
         subscribe(endpoint, since="start") as subscription,
@@ -312,14 +312,14 @@ def test_no_more_peers_than_are_allowed(settings, endpoint, commit):
         refused = []
         for connection in crowd:
             connection.settimeout(2)
-            refused.append(is_hung_up_on(connection))
+            refused.append(is_disconnected(connection))
             connection.close()
         assert refused.count(True) >= 3
         commit(journal, "B")
         assert subscription.receive(20) is not None
 
 
-def test_the_bus_ends_with_its_journal(journal):
+def test_bus_ends_with_its_journal(journal):
     bus = psutil.Process(journal.bus_pid)
     assert bus.is_running()
     journal.__exit__(None, None, None)

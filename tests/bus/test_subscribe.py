@@ -1,4 +1,4 @@
-"""Subscribers on real sockets: each event once, in order, however they come and go."""
+"""Subscriptions on real sockets: each event once and in order, across restarts of both sides."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ WAIT_S = 20.0
 
 
 def take(subscription, count):
-    """The next events; fails when they do not come."""
+    """Return the next events; fail if they do not arrive."""
     events = []
     while len(events) < count:
         event = subscription.receive(WAIT_S)
@@ -30,9 +30,9 @@ def take(subscription, count):
     return events
 
 
-def joined(subscription):
-    """The same, once it knows where things stand."""
-    while not subscription.joined:
+def synced(subscription):
+    """Return the subscription once it is synced."""
+    while not subscription.synced:
         assert subscription.receive(0.05) is None
     return subscription
 
@@ -41,10 +41,12 @@ def texts(events):
     return [event.text for event in events]
 
 
-def test_events_come_as_they_were_committed(journal, endpoint, commit):
-    with joined(subscribe(endpoint)) as subscription:
+def test_subscription_yields_events_as_committed(journal, endpoint, commit):
+    with synced(subscribe(endpoint)) as subscription:
         sent = commit(journal, "GATE 4", "GATE 5")
-        gap = SourceEvent(id="x", seq=journal.number("gate"), kind="source.gap", stream="gate", frames=3, durable=True)
+        gap = SourceEvent(
+            id="x", seq=journal.next_seq("gate"), kind="source.gap", stream="gate", frames=3, durable=True
+        )
         journal.commit([gap])
         assert take(subscription, 3) == [*sent, gap]
         assert subscription.receive(1.5) is None, "nothing comes twice"
@@ -55,22 +57,22 @@ def test_events_come_as_they_were_committed(journal, endpoint, commit):
     ("since", "expected"),
     [("start", ["A", "B", "C"]), (1, ["B", "C"]), ("now", []), ("snapshot", ["B", "C"])],
 )
-def test_a_late_joiner_begins_where_it_wants_and_misses_nothing(journal, endpoint, commit, since, expected):
+def test_subscription_starts_at_since_and_misses_nothing(journal, endpoint, commit, since, expected):
     commit(journal, "A", "B", track=1)
     commit(journal, "C", track=2)
-    with joined_or_ready(subscribe(endpoint, since=since)) as subscription:
+    with synced_with_events(subscribe(endpoint, since=since)) as subscription:
         commit(journal, "D", track=3)
         assert texts(take(subscription, len(expected) + 1)) == [*expected, "D"]
         assert subscription.receive(1.2) is None
 
 
-def joined_or_ready(subscription):
-    while not subscription.joined:
+def synced_with_events(subscription):
+    while not subscription.synced:
         subscription.wait(0.05)
     return subscription
 
 
-def test_since_a_time(journal, endpoint, commit):
+def test_since_accepts_a_time(journal, endpoint, commit):
     start = datetime.now(UTC)
     for hours in range(4):
         commit(journal, f"H{hours}", emitted_utc=start + timedelta(hours=hours))
@@ -78,7 +80,7 @@ def test_since_a_time(journal, endpoint, commit):
         assert texts(take(subscription, 2)) == ["H2", "H3"]
 
 
-def test_a_snapshot_leaves_out_what_has_gone(journal, endpoint, commit):
+def test_snapshot_leaves_out_ended_texts(journal, endpoint, commit):
     commit(journal, "GONE", track=1)
     commit(journal, "GONE", track=1, kind="ended", end=2.0)
     commit(journal, "HERE", track=2)
@@ -88,7 +90,7 @@ def test_a_snapshot_leaves_out_what_has_gone(journal, endpoint, commit):
         assert subscription.receive(1.2) is None
 
 
-def test_only_what_is_wanted(journal, endpoint, commit):
+def test_subscription_filters_streams_kinds_and_text(journal, endpoint, commit):
     wanted = [
         subscribe(endpoint, since="start", streams="hall"),
         subscribe(endpoint, since="start", kinds=["changed", "ended"]),
@@ -105,7 +107,7 @@ def test_only_what_is_wanted(journal, endpoint, commit):
             assert subscription.receive(0.3) is None
 
 
-def test_a_stream_whose_name_begins_like_another(journal, endpoint, commit):
+def test_stream_filter_distinguishes_names_with_a_common_prefix(journal, endpoint, commit):
     with subscribe(endpoint, since="start", streams="gate") as subscription:
         commit(journal, "OTHER", stream="gate/2")
         commit(journal, "MINE")
@@ -113,8 +115,8 @@ def test_a_stream_whose_name_begins_like_another(journal, endpoint, commit):
         assert subscription.receive(1.2) is None
 
 
-def test_a_cursor_goes_on_where_it_stood(settings, endpoint, commit, tmp_path):
-    cursor = tmp_path / "place"
+def test_cursor_resumes_at_its_position(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "cursor"
     with open_journal(settings()) as journal:
         commit(journal, "A", "B", "C")
         with subscribe(endpoint, since="start", cursor=cursor) as subscription:
@@ -129,11 +131,11 @@ def test_a_cursor_goes_on_where_it_stood(settings, endpoint, commit, tmp_path):
 
 
 @pytest.mark.parametrize("before", [["A"], []])
-def test_a_cursor_knows_where_it_joined_though_nothing_came(journal, endpoint, commit, tmp_path, before):
-    cursor = tmp_path / "place"
+def test_cursor_keeps_the_initial_position_before_the_first_event(journal, endpoint, commit, tmp_path, before):
+    cursor = tmp_path / "cursor"
     commit(journal, *before)
     with subscribe(endpoint, cursor=cursor) as subscription:
-        while not subscription.joined:
+        while not subscription.synced:
             subscription.wait(0.1)
         assert subscription.receive(0) is None
     commit(journal, "B")
@@ -141,29 +143,29 @@ def test_a_cursor_knows_where_it_joined_though_nothing_came(journal, endpoint, c
         assert texts(take(subscription, 1)) == ["B"]
 
 
-def test_a_cursor_goes_back_for_no_snapshot(journal, endpoint, commit, tmp_path):
+def test_cursor_takes_precedence_over_a_snapshot(journal, endpoint, commit, tmp_path):
     commit(journal, "A", "B", "C")
     for track, text in enumerate(["D", "E"]):
         commit(journal, text, track=10 + track)
-    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "place") as subscription:
+    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "cursor") as subscription:
         assert texts(take(subscription, 3)) == ["C", "D", "E"]
     commit(journal, "F")
-    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "place") as subscription:
+    with subscribe(endpoint, since="snapshot", cursor=tmp_path / "cursor") as subscription:
         assert texts(take(subscription, 1)) == ["F"]
 
 
-def test_what_a_subscriber_missed_while_the_publisher_was_away(settings, endpoint, commit):
+def test_subscription_requests_events_missed_while_the_publisher_was_down(settings, endpoint, commit):
     with subscribe(endpoint, since="start") as subscription:
         for names in (["A", "B"], ["C"], ["D", "E"]):
             with open_journal(settings()) as journal:
                 commit(journal, *names)
                 got = texts(take(subscription, len(names)))
                 assert got == names
-        assert [subscription.missing, subscription.receive(0.2)] == [0, None]
+        assert [subscription.lost, subscription.receive(0.2)] == [0, None]
 
 
-def test_a_bus_that_is_killed_comes_back_and_nothing_is_missed(journal, endpoint, commit):
-    with joined(subscribe(endpoint)) as subscription:
+def test_subscription_misses_nothing_when_the_bus_is_killed_and_restarted(journal, endpoint, commit):
+    with synced(subscribe(endpoint)) as subscription:
         commit(journal, "A")
         assert texts(take(subscription, 1)) == ["A"]
         os.kill(journal.bus_pid, signal.SIGKILL)
@@ -174,25 +176,25 @@ def test_a_bus_that_is_killed_comes_back_and_nothing_is_missed(journal, endpoint
         assert texts(take(subscription, len(names))) == names
 
 
-def test_more_than_a_page_is_replayed(journal, endpoint, commit):
+def test_replay_spans_several_pages(journal, endpoint, commit):
     for start in range(0, 5000, 500):
         commit(journal, *(f"N{n}" for n in range(start, start + 500)))
     with subscribe(endpoint, since="start") as subscription:
         assert [event.seq for event in take(subscription, 5000)] == list(range(5000))
 
 
-def test_messagepack_carries_the_same(settings, endpoint, commit):
+def test_messagepack_events_equal_json_events(settings, endpoint, commit):
     with (
         open_journal(settings("socket.format=msgpack")) as journal,
-        joined(subscribe(endpoint)) as subscription,
+        synced(subscribe(endpoint)) as subscription,
     ):
         sent = commit(journal, "ÜBERGANG")
         assert take(subscription, 1) == sent
 
 
 @pytest.mark.parametrize("texts_", [("X" * 100_000,), ("A", "X" * 100_000, "B")])
-def test_an_event_that_no_packet_holds_comes_as_well(journal, endpoint, commit, texts_):
-    with joined(subscribe(endpoint)) as subscription:
+def test_events_larger_than_a_packet_arrive(journal, endpoint, commit, texts_):
+    with synced(subscribe(endpoint)) as subscription:
         bus = journal.bus_pid
         sent = commit(journal, *texts_)
         assert take(subscription, len(sent)) == sent
@@ -201,7 +203,7 @@ def test_an_event_that_no_packet_holds_comes_as_well(journal, endpoint, commit, 
         assert journal.bus_pid == bus
 
 
-def test_an_async_subscriber(journal, endpoint, commit):
+def test_subscription_iterates_asynchronously(journal, endpoint, commit):
     async def main():
         got = []
         with subscribe(endpoint, since="start") as subscription:
@@ -216,9 +218,9 @@ def test_an_async_subscriber(journal, endpoint, commit):
     assert asyncio.run(asyncio.wait_for(main(), WAIT_S)) == ["A", "B", "C"]
 
 
-def test_the_picture_behind_an_event(settings, endpoint, tmp_path):
+def test_crop_returns_the_stored_image_of_an_event(settings, endpoint, tmp_path):
     for name in ("server", "alice"):
-        curve_keys.make(tmp_path / "keys", name)
+        curve_keys.create_keys(tmp_path / "keys", name)
     shown = {"key": tmp_path / "keys" / "alice.key_secret", "server_key": tmp_path / "keys" / "server.key"}
     with open_journal(settings(f"socket.keys={tmp_path}/keys")) as journal:
         first, second = published_event(0), published_event(1)
@@ -229,7 +231,7 @@ def test_the_picture_behind_an_event(settings, endpoint, tmp_path):
             crop(first, endpoint, timeout_s=0.5)
 
 
-def test_a_store_that_is_removed_meanwhile_is_begun_anew(journal, endpoint, commit, tmp_path):
+def test_subscription_survives_a_store_that_is_deleted_and_recreated(journal, endpoint, commit, tmp_path):
     with subscribe(endpoint, since="start") as subscription:
         commit(journal, "A")
         got = take(subscription, 1)
@@ -252,8 +254,8 @@ def test_a_store_that_is_removed_meanwhile_is_begun_anew(journal, endpoint, comm
     assert sorted(set(seqs)) == list(range(seqs[-1] + 1))
 
 
-def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_path):
-    cursor = tmp_path / "place"
+def test_subscription_starts_again_with_another_store(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "cursor"
     with subscribe(endpoint, since="start", cursor=cursor) as subscription:
         with open_journal(settings()) as journal:
             commit(journal, "A", "B")
@@ -265,8 +267,8 @@ def test_another_store_counts_from_the_start(settings, endpoint, commit, tmp_pat
             assert texts(take(subscription, 1)) == ["C"]
 
 
-def test_a_place_in_the_old_store_is_none_in_another(settings, endpoint, commit, tmp_path):
-    cursor = tmp_path / "place"
+def test_cursor_position_of_another_store_is_ignored(settings, endpoint, commit, tmp_path):
+    cursor = tmp_path / "cursor"
     with subscribe(endpoint, since="start", cursor=cursor) as late:
         with open_journal(settings()) as journal:
             commit(journal, "A", "B", "C")
@@ -301,12 +303,12 @@ def wait(subscription, timeout_s):
         ({"cursor": "/none/place"}, "cannot be written"),
     ],
 )
-def test_what_cannot_be_subscribed_to_is_one_sentence(arguments, sentence):
+def test_subscribe_reports_wrong_arguments_in_one_sentence(arguments, sentence):
     with pytest.raises(SubscribeError, match=sentence):
         subscribe(**arguments)
 
 
-def test_a_closed_subscription_ends(journal, endpoint):
+def test_closed_subscription_ends_iteration(journal, endpoint):
     subscription = subscribe(endpoint)
     subscription.close()
     subscription.close()

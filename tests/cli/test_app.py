@@ -17,7 +17,7 @@ from stream_ocr.events import TextEvent
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch):
+def clean_environment(monkeypatch):
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     yield
@@ -27,7 +27,7 @@ def clean(monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, capfd):
-    """Runs the program in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the program in this process: (exit code, standard output, standard error)."""
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["stream-ocr", *map(str, arguments)])
@@ -40,18 +40,18 @@ def run(monkeypatch, capfd):
 
 @pytest.fixture
 def log(tmp_path):
-    facts = {"id": "", "stream": "match.mp4", "track": 1, "confidence": 0.9, "start": 1.0, "size": (9, 9)}
-    place = ((0, 0), (4, 0), (4, 2), (0, 2))
+    fields = {"id": "", "stream": "match.mp4", "track": 1, "confidence": 0.9, "start": 1.0, "size": (9, 9)}
+    polygon = ((0, 0), (4, 0), (4, 2), (0, 2))
     events = [
-        TextEvent(seq=0, kind="appeared", text="GATE 4", polygon=place, **facts),
-        TextEvent(seq=1, kind="ended", text="GATE 4", end=2.5, polygon=place, **facts),
+        TextEvent(seq=0, kind="appeared", text="GATE 4", polygon=polygon, **fields),
+        TextEvent(seq=1, kind="ended", text="GATE 4", end=2.5, polygon=polygon, **fields),
     ]
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(event.to_json() + b"\n" for event in events))
     return path
 
 
-def test_config_prints_settings_that_are_read_back(run):
+def test_config_prints_settings_that_can_be_read_back(run):
     code, out, err = run("config", "--set", "models=builtin", "--set", "tracking.max_lost_s=2")
     assert (code, err) == (0, "")
     assert Settings.model_validate(yaml.safe_load(out)) == Settings.load(
@@ -59,12 +59,16 @@ def test_config_prints_settings_that_are_read_back(run):
     )
 
 
-def test_mistakes_in_the_settings_are_told_without_a_traceback(run):
-    assert run("config", "--set", "modles=own") == (1, "", "modles (--set) is not a setting; did you mean models?\n")
+def test_wrong_settings_are_reported_without_a_traceback(run):
+    assert run("config", "--set", "modles=builtin") == (
+        1,
+        "",
+        "modles (--set) is not a setting; did you mean models?\n",
+    )
 
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
-def test_interrupts_are_as_before_once_the_program_has_run(run, handler):
+def test_main_restores_the_interrupt_handler(run, handler):
     before = signal.signal(signal.SIGINT, handler)
     try:
         run("config")
@@ -94,7 +98,7 @@ def test_wrong_usage_is_exit_code_2(run, arguments):
     assert "Traceback" not in err
 
 
-def test_files_that_cannot_be_read_get_one_sentence_each(run, tmp_path):
+def test_read_reports_each_unreadable_file(run, tmp_path):
     (tmp_path / "empty.mp4").touch()
     outputs = ["-o", tmp_path / "events.jsonl"]
     code, out, err = run(
@@ -112,7 +116,7 @@ def test_files_that_cannot_be_read_get_one_sentence_each(run, tmp_path):
     assert (tmp_path / "events.jsonl").read_bytes() == b""
 
 
-def test_an_output_that_cannot_be_written_stops_before_anything_is_read(run, tmp_path):
+def test_read_checks_outputs_before_reading(run, tmp_path):
     code, _, err = run(
         "read", tmp_path / "none.mp4", "-o", tmp_path / "none" / "events.jsonl", "--set", "models=builtin"
     )
@@ -121,21 +125,21 @@ def test_an_output_that_cannot_be_written_stops_before_anything_is_read(run, tmp
     assert "none.mp4" not in err
 
 
-def test_a_video_that_could_not_be_annotated_is_not_read_first(run, tmp_path):
+def test_read_checks_annotate_target_before_reading(run, tmp_path):
     code, _, err = run("read", tmp_path / "none.mp4", "--annotate", tmp_path / "out.avi", "--set", "models=builtin")
     assert code == 1
-    assert err.endswith("annotated videos are MP4; give it the suffix .mp4.\n")
+    assert err.endswith("annotated videos are MP4; use the suffix .mp4.\n")
     assert len(err.splitlines()) == 1
 
 
-def test_which_models_read_is_said_at_the_start(run, tmp_path):
+def test_read_prints_the_models(run, tmp_path):
     _, _, err = run("read", tmp_path / "none.mp4", "--in-process", "--set", "models=builtin", "--set", "device=cpu")
-    assert "detector: builtin (it was asked for), " in err
-    assert "recogniser: builtin (it was asked for), " in err
+    assert "detector: builtin (set), " in err
+    assert "recogniser: builtin (set), " in err
     assert err.count(" on cpu, ") == 2
 
 
-def test_export_makes_subtitles_and_a_table(run, tmp_path, log):
+def test_export_writes_subtitles_and_csv(run, tmp_path, log):
     srt, vtt, csv = (tmp_path / f"texts.{suffix}" for suffix in ("srt", "vtt", "csv"))
     assert run("export", log, "--srt", srt, "--vtt", vtt, "--csv", csv) == (0, "", "")
     for file in (srt, vtt):
@@ -143,7 +147,7 @@ def test_export_makes_subtitles_and_a_table(run, tmp_path, log):
     assert "GATE 4" in csv.read_text()
 
 
-def test_export_of_what_is_no_log_is_one_sentence(run, tmp_path, log):
+def test_export_reports_a_file_that_is_not_a_log(run, tmp_path, log):
     log.write_text("hello\n")
     code, _, err = run("export", log, "--srt", tmp_path / "texts.srt")
     assert code == 1
@@ -151,13 +155,13 @@ def test_export_of_what_is_no_log_is_one_sentence(run, tmp_path, log):
     assert len(err.splitlines()) == 1
 
 
-def test_weights_that_come_along_are_listed(run):
+def test_weights_lists_the_weights(run):
     code, out, _ = run("weights")
     assert code == 0
     assert out
 
 
-def test_the_doctor_says_what_is_used_and_why(run):
+def test_doctor_prints_models_and_devices(run):
     code, out, _ = run("doctor", "--set", "models=builtin", "--set", "device=cpu")
     for topic in ("stream-ocr", "packages", "cores", "torch", "onnx", "models", "weights", "label font"):
         assert f" {topic} " in out
@@ -166,16 +170,22 @@ def test_the_doctor_says_what_is_used_and_why(run):
     assert code == ("NO " in out)
 
 
-def test_the_doctor_names_what_is_in_the_way(run):
+def test_doctor_names_problems(run):
     code, out, _ = run("doctor", "--set", "device=cuda", "--set", "dtype=fp32", "--set", "models=builtin")
     lacking = [line for line in out.splitlines() if line.startswith("NO")]
     assert code == (1 if lacking else 0)
     assert all("cuda" in line.lower() for line in lacking)
 
 
-def test_debug_shows_where_it_went_wrong():
-    program = [sys.executable, "-m", "stream_ocr.cli", "config", "--set", "modles=own"]
+def test_debug_variable_shows_traceback():
+    program = [sys.executable, "-m", "stream_ocr.cli", "config", "--set", "modles=builtin"]
     environment = os.environ | {"STREAM_OCR_DEBUG": "1"}
     ended = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
+
+
+def test_version_option(run):
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"stream-ocr \d+\.\d+\.\d+\S*\n", out)

@@ -1,4 +1,4 @@
-"""What `subscribe`, `search`, `export` and `keys` show, as the program itself."""
+"""Output of `subscribe`, `search`, `export` and `keys`."""
 
 import json
 import os
@@ -25,7 +25,7 @@ HOSTILE = "GATE\x1b[2J\u202e4\nX"
 
 @pytest.fixture
 def run(monkeypatch, capfd):
-    """Runs the program in this process."""
+    """Return a function that runs the program in this process."""
 
     def run(*arguments, check: int = 0):
         monkeypatch.setattr(sys, "argv", ["stream-ocr", *map(str, arguments)])
@@ -33,14 +33,14 @@ def run(monkeypatch, capfd):
             cli.main()
         out, err = capfd.readouterr()
         assert int(ended.value.code or 0) == check, err
-        return Ran(out, err)
+        return Completed(out, err)
 
     yield run
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
 
-class Ran(NamedTuple):
+class Completed(NamedTuple):
     stdout: str
     stderr: str
 
@@ -53,14 +53,14 @@ def store(tmp_path):
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     texts = ["PLATFORM 7", "PLATF0RM 8", HOSTILE, "=1+1"]
     for n, text in enumerate(texts):
-        facts = {"emitted_utc": noon + timedelta(hours=n), "track": n}
-        writer.append([published_event(n, text, start=60.0 * n, **facts)])
-        writer.append([published_event(n, text, stream="hall", start=60.0 * n, **facts)])
+        fields = {"emitted_utc": noon + timedelta(hours=n), "track": n}
+        writer.append([published_event(n, text, start=60.0 * n, **fields)])
+        writer.append([published_event(n, text, stream="hall", start=60.0 * n, **fields)])
     writer.close()
     return path
 
 
-def test_search_tells_when_and_where(run, store):
+def test_search_prints_time_and_stream(run, store):
     found = run("search", "platform", "--store", store).stdout.splitlines()
     assert found == ["2026-01-01 12:00:00Z  hall  0:00:00.000  PLATFORM 7", found[1]]
     assert "  gate  " in found[1]
@@ -77,12 +77,12 @@ def test_search_tells_when_and_where(run, store):
         (["PLAT", "--limit", "1"], [1]),
     ],
 )
-def test_search_within_limits(run, store, arguments, seqs):
+def test_search_filters(run, store, arguments, seqs):
     found = run("search", *arguments, "--store", store, "--stream", "gate", "--json").stdout.splitlines()
     assert [json.loads(line)["seq"] for line in found] == seqs
 
 
-def test_search_brings_the_pictures_that_texts_were_read_from(run, tmp_path):
+def test_search_writes_crops(run, tmp_path):
     writer = StoreWriter(tmp_path / "events.db")
     writer.open()
     for stream in ("gate", "../hall 2"):
@@ -94,30 +94,30 @@ def test_search_brings_the_pictures_that_texts_were_read_from(run, tmp_path):
     assert crops == {"gate-0.webp": "gate", "_._hall_2-0.webp": "../hall 2"}
 
 
-def test_search_that_finds_nothing_says_so(run, store):
-    assert run("search", "nothing", "--set", f"store.path={store}", check=1).stderr == "nothing was found\n"
+def test_search_reports_no_results_and_wrong_arguments(run, store):
+    assert run("search", "nothing", "--set", f"store.path={store}", check=1).stderr == "no texts found\n"
     assert "There is no store" in run("search", "x", "--store", f"{store}.none", check=1).stderr
     assert (
         "has no stream 'roof'; it has: gate, hall"
         in run("search", "x", "--store", store, "--stream", "roof", check=1).stderr
     )
-    assert "is no time" in run("search", "x", "--store", store, "--from", "noon", check=1).stderr
+    assert "is not a time" in run("search", "x", "--store", store, "--from", "noon", check=1).stderr
 
 
-def test_what_a_camera_saw_cannot_act_on_the_terminal(run, store):
+def test_search_escapes_control_characters(run, store):
     found = run("search", "gate", "--store", store, "--stream", "hall").stdout
     assert "\x1b" not in found
     assert "\u202e" not in found
     assert found.endswith("GATE\\u{1b}[2J\\u{202e}4\\u{a}X\n")
 
 
-def test_nor_as_json(store):
+def test_search_escapes_json_on_a_terminal(store):
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "stream_ocr.cli", "search", "gate", "--store", store, "--json", "--limit", "1"]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs):
         os.close(theirs)
         shown = b""
-        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+        with suppress(OSError):  # EIO: the terminal has no writer any more
             while more := os.read(ours, 65536):
                 shown += more
     os.close(ours)
@@ -125,7 +125,7 @@ def test_nor_as_json(store):
     assert json.loads(shown)["text"] == HOSTILE
 
 
-def test_a_store_is_exported_like_a_log(run, store, tmp_path):
+def test_export_reads_a_store(run, store, tmp_path):
     outputs = [tmp_path / f"texts.{suffix}" for suffix in ("csv", "jsonl", "srt", "parquet")]
     run("export", store, "--stream", "gate", "--csv", outputs[0], *(x for o in outputs[1:] for x in ("-o", o)))
     assert "'=1+1" in outputs[0].read_text()
@@ -138,10 +138,10 @@ def test_a_store_is_exported_like_a_log(run, store, tmp_path):
     assert "has no stream 'x'; it has: gate, hall" in run("export", store, "--stream", "x", "-o", "-", check=1).stderr
 
 
-def test_keys_are_made(run, tmp_path):
+def test_keys_creates_keys(run, tmp_path):
     made = run("keys", "server", "--folder", tmp_path / "keys").stdout.splitlines()
     assert [line.rpartition("/")[2] for line in made] == ["server.key_secret", "server.key"]
-    assert "there already" in run("keys", "server", "--folder", tmp_path / "keys", check=1).stderr
+    assert "exists already" in run("keys", "server", "--folder", tmp_path / "keys", check=1).stderr
 
 
 @pytest.fixture
@@ -149,11 +149,11 @@ def journal(tmp_path, endpoint):
     settings = Settings.load(None, [f"store.path={tmp_path}/live.db", f"socket.events={endpoint}"])
     with open_journal(settings) as journal:
         for text in ("GATE 4", HOSTILE, "EXIT"):
-            journal.commit([published_event(journal.number("gate"), text)])
+            journal.commit([published_event(journal.next_seq("gate"), text)])
         yield journal
 
 
-def test_subscribe_shows_events(run, journal, endpoint):
+def test_subscribe_prints_events(run, journal, endpoint):
     lines = run("subscribe", endpoint, "--since", "start", "--count", "3").stdout.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["gate"] * 3
     assert lines[1].endswith("GATE\\u{1b}[2J\\u{202e}4\\u{a}X")
@@ -161,7 +161,7 @@ def test_subscribe_shows_events(run, journal, endpoint):
     assert json.loads(shown)["text"] == "EXIT"
 
 
-def test_subscribe_hands_events_to_a_command_and_keeps_its_place(run, journal, endpoint, tmp_path):
+def test_subscribe_runs_a_command_and_continues_at_the_cursor(run, journal, endpoint, tmp_path):
     copy = f"{sys.executable} -c 'import sys; open(sys.argv[1], \"a\").write(sys.stdin.read())' {tmp_path}/copy"
     for count in (1, 2):
         more = ["--cursor", tmp_path / "place", "--exec", copy, "--count", count]
@@ -172,37 +172,42 @@ def test_subscribe_hands_events_to_a_command_and_keeps_its_place(run, journal, e
     assert "cannot be started" in run("subscribe", endpoint, "--since", "2", "--exec", "/none", check=1).stderr
 
 
-def test_subscribe_ends_well_with_ctrl_c_and_a_closed_pipe(journal, endpoint):
+def test_subscribe_exits_quietly_on_ctrl_c_and_a_closed_pipe(journal, endpoint):
     program = [sys.executable, "-m", "stream_ocr.cli", "subscribe", endpoint, "--since", "start"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
         assert following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        _, told = following.communicate(timeout=20)
-        assert (following.returncode, told) == (0, b"")
+        _, errors = following.communicate(timeout=20)
+        assert (following.returncode, errors) == (0, b"")
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
         following.stdout.readline()
         following.stdout.close()
         for _ in range(3):
-            journal.commit([published_event(journal.number("gate"), "MORE")])
+            journal.commit([published_event(journal.next_seq("gate"), "MORE")])
         assert following.wait(20) == 0
         assert following.stderr.read() == b""
 
 
-def test_subscribe_says_when_nobody_is_there(endpoint):
+def test_subscribe_prints_a_hint_without_a_publisher(endpoint):
     program = [sys.executable, "-m", "stream_ocr.cli", "subscribe", endpoint]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(program, stderr=subprocess.PIPE, env=environment) as following:
-        said = following.stderr.readline().decode()
-        assert said.startswith(f"nothing is heard from {endpoint} yet; waiting")
-        assert "socket.events" in said
+        line = following.stderr.readline().decode()
+        assert line.startswith(f"no answer from {endpoint} yet; waiting")
+        assert "socket.events" in line
         following.send_signal(signal.SIGINT)
         assert following.wait(20) == 0
         following.stderr.close()
 
 
-def test_places_to_begin():
-    assert [event_output.since(text) for text in ("now", "start", "snapshot", "12")] == ["now", "start", "snapshot", 12]
-    assert event_output.since("2026-01-01T12:00Z") == datetime(2026, 1, 1, 12, tzinfo=UTC)
-    assert event_output.since("2026-01-01").tzinfo is not None
-    with pytest.raises(StreamOcrError, match="no place to begin"):
-        event_output.since("yesterday")
+def test_parse_since():
+    assert [event_output.parse_since(text) for text in ("now", "start", "snapshot", "12")] == [
+        "now",
+        "start",
+        "snapshot",
+        12,
+    ]
+    assert event_output.parse_since("2026-01-01T12:00Z") == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert event_output.parse_since("2026-01-01").tzinfo is not None
+    with pytest.raises(StreamOcrError, match="is not a position"):
+        event_output.parse_since("yesterday")

@@ -9,7 +9,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SourceError, WorkerError
 from stream_ocr.events import TextEvent, read_jsonl
 
-OWN = Settings.load(None, ["models=builtin", "device=cpu"])
+SETTINGS = Settings.load(None, ["models=builtin", "device=cpu"])
 
 
 def event(file, seq: int) -> TextEvent:
@@ -27,46 +27,46 @@ def event(file, seq: int) -> TextEvent:
     )
 
 
-def three(file, stream, settings, signals):
+def read_three(file, stream, settings, signals):
     for seq in range(3):
         yield event(file, seq)
     if file.name == "broken.mp4":
         raise SourceError(f"{file.name} breaks off.")
 
 
-def test_a_file_that_fails_keeps_its_events_and_stops_no_other(tmp_path, capsys):
+def test_read_files_continues_after_a_file_that_fails(tmp_path, capsys):
     files = [tmp_path / name for name in ("a.mp4", "broken.mp4", "c.mp4")]
-    outcome = read_files(files, OWN, [str(tmp_path / "events.jsonl")], three)
-    assert outcome.code == 1
+    result = read_files(files, SETTINGS, [str(tmp_path / "events.jsonl")], read_three)
+    assert result.code == 1
     assert [e.stream for e in read_jsonl(tmp_path / "events.jsonl")] == [file.name for file in files for _ in range(3)]
     assert capsys.readouterr().err.count("broken.mp4 breaks off.\n") == 1
 
 
-def test_events_are_shown_to_those_who_name_no_file(tmp_path, capsys):
-    assert read_files([tmp_path / "a.mp4"], OWN, [], three).code == 0
+def test_read_files_prints_events_without_outputs(tmp_path, capsys):
+    assert read_files([tmp_path / "a.mp4"], SETTINGS, [], read_three).code == 0
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["0", "1", "2"]
 
 
-def test_a_signal_that_came_too_early_is_not_forgotten(tmp_path):
+def test_signals_remember_an_early_signal(tmp_path):
     stopped = []
 
     def slow_to_start(file, stream, settings, signals):
         os.kill(os.getpid(), signal.SIGINT)
-        with signals.calling(lambda: stopped.append(file.name)):
+        with signals.stopping_with(lambda: stopped.append(file.name)):
             yield from ()
 
-    assert read_files([tmp_path / "a.mp4"], OWN, [], slow_to_start).code == 130
+    assert read_files([tmp_path / "a.mp4"], SETTINGS, [], slow_to_start).code == 130
     assert stopped == ["a.mp4"]
 
 
-def test_a_signal_that_is_ignored_stays_so(tmp_path, capsys):
+def test_signals_keep_ignored_signals_ignored(tmp_path, capsys):
     def interrupted(file, stream, settings, signals):
         os.kill(os.getpid(), signal.SIGINT)
-        yield from three(file, stream, settings, signals)
+        yield from read_three(file, stream, settings, signals)
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert read_files([tmp_path / "a.mp4"], OWN, [], interrupted).code == 0
+        assert read_files([tmp_path / "a.mp4"], SETTINGS, [], interrupted).code == 0
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -74,25 +74,27 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_stops_gently_and_keeps_what_was_read(tmp_path, number):
+def test_first_signal_stops_gracefully_and_keeps_events(tmp_path, number):
     stopped = []
 
     def interrupted(file, stream, settings, signals):
-        with signals.calling(lambda: stopped.append(file.name)):
+        with signals.stopping_with(lambda: stopped.append(file.name)):
             yield event(file, 0)
             os.kill(os.getpid(), number)
-            yield event(file, 1)  # was under way
+            yield event(file, 1)  # already in flight
 
     before = signal.getsignal(number)
-    outcome = read_files([tmp_path / "a.mp4", tmp_path / "b.mp4"], OWN, [str(tmp_path / "events.jsonl")], interrupted)
-    assert outcome.code == 128 + number
+    result = read_files(
+        [tmp_path / "a.mp4", tmp_path / "b.mp4"], SETTINGS, [str(tmp_path / "events.jsonl")], interrupted
+    )
+    assert result.code == 128 + number
     assert stopped == ["a.mp4"]
     assert [e.seq for e in read_jsonl(tmp_path / "events.jsonl")] == [0, 1]
     assert signal.getsignal(number) is before
 
 
-def test_the_second_signal_stops_at_once_and_cleans_up(tmp_path):
-    left = []
+def test_second_signal_stops_at_once_and_cleans_up(tmp_path):
+    closed = []
 
     def stubborn(file, stream, settings, signals):
         try:
@@ -101,38 +103,38 @@ def test_the_second_signal_stops_at_once_and_cleans_up(tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
             yield event(file, 1)
         finally:
-            left.append(file.name)
+            closed.append(file.name)
 
     with pytest.raises(KeyboardInterrupt):
-        read_files([tmp_path / "a.mp4"], OWN, [str(tmp_path / "events.jsonl")], stubborn)
-    assert left == ["a.mp4"]
+        read_files([tmp_path / "a.mp4"], SETTINGS, [str(tmp_path / "events.jsonl")], stubborn)
+    assert closed == ["a.mp4"]
     assert len(list(read_jsonl(tmp_path / "events.jsonl"))) == 1
 
 
-def test_a_worker_that_dies_ends_the_run_with_events_so_far_kept(tmp_path):
+def test_read_files_keeps_events_when_a_worker_dies(tmp_path):
     def dying(file, stream, settings, signals):
         yield event(file, 0)
         raise WorkerError("The detect worker was killed.")
 
     outputs = [str(tmp_path / "events.jsonl"), str(tmp_path / "subtitles.srt")]
     with pytest.raises(WorkerError):
-        read_files([tmp_path / "a.mp4", tmp_path / "b.mp4"], OWN, outputs, dying)
+        read_files([tmp_path / "a.mp4", tmp_path / "b.mp4"], SETTINGS, outputs, dying)
     assert len(list(read_jsonl(tmp_path / "events.jsonl"))) == 1
 
 
-def test_a_sink_that_breaks_is_told_at_the_end(tmp_path, capsys):
+def test_read_files_reports_a_broken_sink(tmp_path, capsys):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     (tmp_path / "full.jsonl").symlink_to("/dev/full")
-    outcome = read_files(
-        [tmp_path / "a.mp4"], OWN, [str(tmp_path / "full.jsonl"), str(tmp_path / "whole.jsonl")], three
+    result = read_files(
+        [tmp_path / "a.mp4"], SETTINGS, [str(tmp_path / "full.jsonl"), str(tmp_path / "whole.jsonl")], read_three
     )
-    assert outcome.code == 1
+    assert result.code == 1
     assert len(list(read_jsonl(tmp_path / "whole.jsonl"))) == 3
     assert "full.jsonl could not be written; 3 events are missing there." in capsys.readouterr().err
 
 
-def test_files_of_one_name_are_streams_of_their_own(tmp_path):
+def test_files_with_the_same_name_get_distinct_streams(tmp_path):
     files = [tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.mp4", tmp_path / "other.mp4", tmp_path / "other.mp4"]
     names = []
 
@@ -140,6 +142,6 @@ def test_files_of_one_name_are_streams_of_their_own(tmp_path):
         names.append(stream)
         yield from ()
 
-    read_files(files, OWN, [], named)
+    read_files(files, SETTINGS, [], named)
     assert len(set(names)) == 4
     assert names[2] != names[3]

@@ -1,4 +1,4 @@
-"""Gaps, repeats and late answers, without sockets."""
+"""Gaps, duplicates and late replies, without sockets."""
 
 from datetime import UTC, datetime
 
@@ -31,235 +31,238 @@ def clock():
     return Clock()
 
 
-def joined(since="now", last=None, clock=None, **more):
-    follower = Sequencer(since, clock=clock or Clock(), **more)
-    (request,) = follower.requests()
+def synced_sequencer(since="now", last=None, clock=None, **more):
+    sequencer = Sequencer(since, clock=clock or Clock(), **more)
+    (request,) = sequencer.requests()
     assert isinstance(request, StreamsRequest)
-    follower.take_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9} if last is None else last))
-    assert follower.ready.popleft().event is None  # where things stand
-    return follower
+    sequencer.handle_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9} if last is None else last))
+    assert sequencer.ready.popleft().event is None  # the initial positions
+    return sequencer
 
 
-def publish(follower, *seqs, stream="gate"):
+def publish(sequencer, *seqs, stream="gate"):
     for seq in seqs:
-        follower.take_event(published_event(seq, stream=stream).to_json())
+        sequencer.handle_event(published_event(seq, stream=stream).to_json())
 
 
-def beat(follower, last, store="s"):
-    follower.take_heartbeat(Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last}))
+def heartbeat(sequencer, last, store="s"):
+    sequencer.handle_heartbeat(Heartbeat(store=store, sent_utc=datetime.now(UTC), streams={"gate": last}))
 
 
-def answer(follower, request, *seqs, through, last, store="s"):
+def reply(sequencer, request, *seqs, through, last, store="s"):
     events = [msgspec.Raw(published_event(seq, stream=request.stream).to_json()) for seq in seqs]
-    follower.take_reply(
+    sequencer.handle_reply(
         ReplayReply(id=request.id, store=store, stream=request.stream, events=events, through=through, last=last)
     )
 
 
-def ready(follower):
-    seqs = [entry.event.seq for entry in follower.ready if entry.event is not None]
-    follower.ready.clear()
+def ready(sequencer):
+    seqs = [entry.event.seq for entry in sequencer.ready if entry.event is not None]
+    sequencer.ready.clear()
     return seqs
 
 
-def test_what_comes_in_order_is_handed_over():
-    follower = joined()
-    publish(follower, 10, 11, 12)
-    assert ready(follower) == [10, 11, 12]
-    assert list(follower.requests()) == []
+def test_sequencer_delivers_events_in_order():
+    sequencer = synced_sequencer()
+    publish(sequencer, 10, 11, 12)
+    assert ready(sequencer) == [10, 11, 12]
+    assert list(sequencer.requests()) == []
 
 
-def test_repeats_are_dropped():
-    follower = joined()
-    publish(follower, 8, 9, 10, 10, 9, 11)
-    assert ready(follower) == [10, 11]
+def test_sequencer_drops_duplicates():
+    sequencer = synced_sequencer()
+    publish(sequencer, 8, 9, 10, 10, 9, 11)
+    assert ready(sequencer) == [10, 11]
 
 
-def test_what_comes_before_it_knows_where_things_stand_is_kept():
-    follower = Sequencer("now")
-    (request,) = follower.requests()
-    publish(follower, 8, 9, 10, 11)
-    assert ready(follower) == []
-    follower.take_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9}))
-    assert ready(follower) == [10, 11]
+def test_sequencer_keeps_events_that_arrive_before_it_is_synced():
+    sequencer = Sequencer("now")
+    (request,) = sequencer.requests()
+    publish(sequencer, 8, 9, 10, 11)
+    assert ready(sequencer) == []
+    sequencer.handle_reply(StreamsReply(id=request.id, store="s", streams={"gate": 9}))
+    assert ready(sequencer) == [10, 11]
 
 
-def test_a_gap_is_asked_for_and_what_follows_waits():
-    follower = joined()
-    publish(follower, 10, 13)
-    assert ready(follower) == [10]
-    (request,) = follower.requests()
+def test_sequencer_requests_a_gap_and_holds_later_events():
+    sequencer = synced_sequencer()
+    publish(sequencer, 10, 13)
+    assert ready(sequencer) == [10]
+    (request,) = sequencer.requests()
     assert request == ReplayRequest(id=request.id, stream="gate", after=10)
-    publish(follower, 14)
-    assert list(follower.requests()) == [], "asked once"
-    answer(follower, request, 11, 12, 13, through=13, last=13)
-    assert ready(follower) == [11, 12, 13, 14]
-    assert follower.missing == 0
+    publish(sequencer, 14)
+    assert list(sequencer.requests()) == [], "asked once"
+    reply(sequencer, request, 11, 12, 13, through=13, last=13)
+    assert ready(sequencer) == [11, 12, 13, 14]
+    assert sequencer.lost == 0
 
 
-def test_a_heartbeat_tells_of_a_gap_at_the_end():
-    follower = joined()
-    beat(follower, 11)
-    (request,) = follower.requests()
-    answer(follower, request, 10, through=10, last=11)
-    (request,) = follower.requests()
+def test_sequencer_finds_a_gap_at_the_end_by_heartbeat():
+    sequencer = synced_sequencer()
+    heartbeat(sequencer, 11)
+    (request,) = sequencer.requests()
+    reply(sequencer, request, 10, through=10, last=11)
+    (request,) = sequencer.requests()
     assert request.after == 10
-    answer(follower, request, 11, through=11, last=11)
-    assert ready(follower) == [10, 11]
+    reply(sequencer, request, 11, through=11, last=11)
+    assert ready(sequencer) == [10, 11]
 
 
-def test_a_question_without_an_answer_is_asked_again_and_late_answers_do_no_harm(clock):
-    follower = joined(clock=clock)
-    publish(follower, 11)
-    (request,) = follower.requests()
+def test_sequencer_repeats_requests_without_reply_and_ignores_late_replies(clock):
+    sequencer = synced_sequencer(clock=clock)
+    publish(sequencer, 11)
+    (request,) = sequencer.requests()
     clock.now = 1.0
-    assert list(follower.requests()) == []
+    assert list(sequencer.requests()) == []
     clock.now = 3.0
-    assert list(follower.requests()) == [request]
+    assert list(sequencer.requests()) == [request]
     for _ in range(2):
-        answer(follower, request, 10, 11, through=11, last=11)
-    assert ready(follower) == [10, 11]
+        reply(sequencer, request, 10, 11, through=11, last=11)
+    assert ready(sequencer) == [10, 11]
 
 
-def test_an_error_is_asked_again_later(clock):
-    follower = joined(clock=clock)
-    beat(follower, 10)
-    (request,) = follower.requests()
-    follower.take_reply(ErrorReply(id=request.id, reason="busy"))
-    assert list(follower.requests()) == []
+def test_sequencer_repeats_a_request_after_an_error(clock):
+    sequencer = synced_sequencer(clock=clock)
+    heartbeat(sequencer, 10)
+    (request,) = sequencer.requests()
+    sequencer.handle_reply(ErrorReply(id=request.id, reason="busy"))
+    assert list(sequencer.requests()) == []
     clock.now = 3.0
-    assert list(follower.requests()) == [request]
+    assert list(sequencer.requests()) == [request]
 
 
-def test_what_is_no_longer_kept_is_counted():
-    follower = joined()
-    beat(follower, 15)
-    (request,) = follower.requests()
-    answer(follower, request, 13, 14, 15, through=15, last=15)
-    assert ready(follower) == [13, 14, 15]
-    assert follower.missing == 3
+def test_sequencer_counts_events_that_are_no_longer_stored():
+    sequencer = synced_sequencer()
+    heartbeat(sequencer, 15)
+    (request,) = sequencer.requests()
+    reply(sequencer, request, 13, 14, 15, through=15, last=15)
+    assert ready(sequencer) == [13, 14, 15]
+    assert sequencer.lost == 3
 
 
-def test_what_was_never_stored_is_taken_as_it_came():
-    follower = joined()
-    publish(follower, 12, 13)  # 10 and 11 went by while the disk was full
-    (request,) = follower.requests()
-    answer(follower, request, through=9, last=9)
-    assert ready(follower) == [12, 13]
-    assert follower.missing == 2
-    assert list(follower.requests()) == []
+def test_sequencer_delivers_events_that_were_never_stored():
+    sequencer = synced_sequencer()
+    publish(sequencer, 12, 13)  # 10 and 11 were published while the disk was full
+    (request,) = sequencer.requests()
+    reply(sequencer, request, through=9, last=9)
+    assert ready(sequencer) == [12, 13]
+    assert sequencer.lost == 2
+    assert list(sequencer.requests()) == []
 
 
-def test_a_stream_that_begins_later_is_had_from_its_start():
-    follower = joined()
-    publish(follower, 2, stream="hall")
-    (request,) = follower.requests()
+def test_sequencer_delivers_a_later_stream_from_its_first_event():
+    sequencer = synced_sequencer()
+    publish(sequencer, 2, stream="hall")
+    (request,) = sequencer.requests()
     assert (request.stream, request.after) == ("hall", -1)
-    answer(follower, request, 0, 1, 2, through=2, last=2)
-    assert ready(follower) == [0, 1, 2]
+    reply(sequencer, request, 0, 1, 2, through=2, last=2)
+    assert ready(sequencer) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("since", "after"), [("start", -1), (4, 3), (0, -1)])
-def test_from_where_to_begin(since, after):
-    follower = joined(since)
-    (request,) = follower.requests()
+def test_sequencer_starts_at_since(since, after):
+    sequencer = synced_sequencer(since)
+    (request,) = sequencer.requests()
     assert request.after == after
 
 
-def test_a_place_counts_more_than_since():
-    follower = joined("now", {"gate": 9, "hall": 3}, places={"gate": 5}, store="s")
-    assert [(request.stream, request.after) for request in follower.requests()] == [("gate", 5), ("hall", -1)]
+def test_sequencer_prefers_positions_to_since():
+    sequencer = synced_sequencer("now", {"gate": 9, "hall": 3}, positions={"gate": 5}, store="s")
+    assert [(request.stream, request.after) for request in sequencer.requests()] == [("gate", 5), ("hall", -1)]
 
 
-def test_a_snapshot_on_two_pages():
-    follower = Sequencer("snapshot")
+def test_sequencer_handles_a_snapshot_of_two_pages():
+    sequencer = Sequencer("snapshot")
     for page, following in ((["gate"], "gate"), (["hall"], None)):
-        (request,) = follower.requests()
+        (request,) = sequencer.requests()
         events = [msgspec.Raw(published_event(7, stream=name).to_json()) for name in page]
-        follower.take_reply(
+        sequencer.handle_reply(
             SnapshotReply(id=request.id, store="s", streams=dict.fromkeys(page, 9), events=events, next=following)
         )
-        assert follower.joined == (following is None)
-    publish(follower, 9, 10)
-    publish(follower, 10, stream="hall")
-    told = [(entry.event and (entry.event.stream, entry.event.seq), entry.places) for entry in follower.ready]
-    assert told == [
+        assert sequencer.synced == (following is None)
+    publish(sequencer, 9, 10)
+    publish(sequencer, 10, stream="hall")
+    found = [(entry.event and (entry.event.stream, entry.event.seq), entry.positions) for entry in sequencer.ready]
+    assert found == [
         (("gate", 7), None),
         (("hall", 7), None),
         (None, {"gate": 9, "hall": 9}),
         (("gate", 10), {"gate": 10}),
         (("hall", 10), {"hall": 10}),
-    ], "one who is killed before all that is in sight was dealt with begins with it again"
+    ], "a subscriber that is killed before it processed the snapshot starts with it again"
 
 
-def test_only_streams_that_are_wanted_are_asked_for():
-    follower = joined("start", {"gate": 9, "hall": 3}, streams={"hall"})
-    publish(follower, 10)
-    assert [request.stream for request in follower.requests()] == ["hall"]
+def test_sequencer_requests_only_wanted_streams():
+    sequencer = synced_sequencer("start", {"gate": 9, "hall": 3}, streams={"hall"})
+    publish(sequencer, 10)
+    assert [request.stream for request in sequencer.requests()] == ["hall"]
 
 
-def test_another_store_begins_anew():
-    follower = joined()
-    beat(follower, 1, store="other")
-    (request,) = follower.requests()
+def test_sequencer_starts_again_when_a_heartbeat_names_another_store():
+    sequencer = synced_sequencer()
+    heartbeat(sequencer, 1, store="other")
+    (request,) = sequencer.requests()
     assert request.after == -1
 
 
-def test_a_store_that_is_another_by_the_time_it_answers_begins_anew():
-    follower = joined()
-    beat(follower, 11)
-    (request,) = follower.requests()
-    answer(follower, request, 10, through=10, last=10, store="other")
-    assert ready(follower) == []
-    (request,) = follower.requests()
+def test_sequencer_starts_again_when_a_reply_names_another_store():
+    sequencer = synced_sequencer()
+    heartbeat(sequencer, 11)
+    (request,) = sequencer.requests()
+    reply(sequencer, request, 10, through=10, last=10, store="other")
+    assert ready(sequencer) == []
+    (request,) = sequencer.requests()
     assert request.after == -1
-    answer(follower, request, *range(11), through=10, last=10, store="other")
-    assert ready(follower) == list(range(11))
-    assert follower.missing == 0
+    reply(sequencer, request, *range(11), through=10, last=10, store="other")
+    assert ready(sequencer) == list(range(11))
+    assert sequencer.lost == 0
 
 
-def test_what_the_old_store_was_asked_is_forgotten(clock):
-    follower = joined(clock=clock)
-    beat(follower, 11)
-    (old,) = follower.requests()
-    beat(follower, 11, store="other")
-    (new,) = follower.requests()
+def test_sequencer_drops_requests_to_the_old_store(clock):
+    sequencer = synced_sequencer(clock=clock)
+    heartbeat(sequencer, 11)
+    (old,) = sequencer.requests()
+    heartbeat(sequencer, 11, store="other")
+    (new,) = sequencer.requests()
     assert (new.after, new.id != old.id) == (-1, True)
-    answer(follower, old, 10, 11, through=11, last=11)
-    assert ready(follower) == [], "too late"
+    reply(sequencer, old, 10, 11, through=11, last=11)
+    assert ready(sequencer) == [], "too late"
     clock.now = 3.0
-    assert list(follower.requests()) == [new]
+    assert list(sequencer.requests()) == [new]
 
 
-def test_what_is_ready_says_of_which_store_its_place_is():
-    follower = joined()
-    publish(follower, 10)
-    beat(follower, 0, store="other")
-    (request,) = follower.requests()
-    answer(follower, request, 0, through=0, last=0, store="other")
-    assert [(entry.store, entry.places) for entry in follower.ready] == [("s", {"gate": 10}), ("other", {"gate": 0})]
+def test_delivery_names_the_store_of_its_positions():
+    sequencer = synced_sequencer()
+    publish(sequencer, 10)
+    heartbeat(sequencer, 0, store="other")
+    (request,) = sequencer.requests()
+    reply(sequencer, request, 0, through=0, last=0, store="other")
+    assert [(entry.store, entry.positions) for entry in sequencer.ready] == [
+        ("s", {"gate": 10}),
+        ("other", {"gate": 0}),
+    ]
 
 
-def test_a_publisher_that_lost_its_last_events_counts_them_anew():
-    follower = joined()
+def test_sequencer_follows_a_publisher_that_lost_its_last_events():
+    sequencer = synced_sequencer()
     for _ in range(3):
-        beat(follower, 5)
-    publish(follower, 6)
-    assert ready(follower) == [6]
+        heartbeat(sequencer, 5)
+    publish(sequencer, 6)
+    assert ready(sequencer) == [6]
 
 
-def test_one_who_does_not_listen_asks_for_nothing_more():
-    follower = joined("start", {"gate": 5000})
-    (request,) = follower.requests()
-    answer(follower, request, *range(2500), through=2499, last=5000)
-    assert list(follower.requests()) == []
-    assert len(ready(follower)) == 2500
-    assert len(list(follower.requests())) == 1
+def test_sequencer_requests_nothing_while_many_events_are_ready():
+    sequencer = synced_sequencer("start", {"gate": 5000})
+    (request,) = sequencer.requests()
+    reply(sequencer, request, *range(2500), through=2499, last=5000)
+    assert list(sequencer.requests()) == []
+    assert len(ready(sequencer)) == 2500
+    assert len(list(sequencer.requests())) == 1
 
 
-def test_a_kind_that_is_not_known_yet_makes_no_gap():
-    follower = joined()
-    follower.take_event(b'{"schema":1,"seq":10,"kind":"translated","stream":"gate"}')
-    publish(follower, 11)
-    told = [(entry.places, entry.event is None) for entry in follower.ready]
-    assert told == [({"gate": 10}, True), ({"gate": 11}, False)]
+def test_sequencer_skips_unknown_kinds_without_a_gap():
+    sequencer = synced_sequencer()
+    sequencer.handle_event(b'{"schema":1,"seq":10,"kind":"translated","stream":"gate"}')
+    publish(sequencer, 11)
+    found = [(entry.positions, entry.event is None) for entry in sequencer.ready]
+    assert found == [({"gate": 10}, True), ({"gate": 11}, False)]

@@ -19,9 +19,9 @@ def signs(tmp_path: Path) -> Path:
     box = font.getbbox("PLATFORM 12")
     entries = []
     for name in ("right.png", "wrong.png"):
-        picture = Image.new("RGB", (640, 360), (40, 60, 90))
-        ImageDraw.Draw(picture).text((120, 150), "PLATFORM 12", (250, 250, 240), font)
-        picture.save(tmp_path / name)
+        image = Image.new("RGB", (640, 360), (40, 60, 90))
+        ImageDraw.Draw(image).text((120, 150), "PLATFORM 12", (250, 250, 240), font)
+        image.save(tmp_path / name)
         top = 150 + box[1] if name == "right.png" else 20
         entries.append({"image": name, "quads": [rectangle(120, top, box[2], box[3] - box[1]).tolist()]})
     path = tmp_path / "truth.json"

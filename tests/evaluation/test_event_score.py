@@ -141,6 +141,6 @@ def test_metrics_equal_those_of_the_reference_program(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps(document))
     (tmp_path / "events.jsonl").write_bytes(b"".join(event.to_json() + b"\n" for event in events))
     command = [sys.executable, str(REFERENCE), str(tmp_path / "truth.json"), str(tmp_path / "events.jsonl"), "--json"]
-    wanted = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    assert score(parse_truth(document), events).metrics() == wanted
-    assert 0 < wanted["f1"] < 1
+    expected = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert score(parse_truth(document), events).metrics() == expected
+    assert 0 < expected["f1"] < 1

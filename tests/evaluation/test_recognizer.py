@@ -18,10 +18,10 @@ OWN = Settings.load(overrides=["models=builtin"])
 
 def render_word(text: str) -> bytes:
     font = ImageFont.load_default(40)
-    picture = Image.new("L", (int(font.getlength(text)) + 16, 56), 30)
-    ImageDraw.Draw(picture).text((8, 4), text, 230, font)
+    image = Image.new("L", (int(font.getlength(text)) + 16, 56), 30)
+    ImageDraw.Draw(image).text((8, 4), text, 230, font)
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 

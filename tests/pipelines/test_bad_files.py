@@ -24,15 +24,15 @@ def bad(clip, tmp_path) -> dict[str, Path]:
         "There is no file": folder / "missing.mp4",
         "is empty": folder / "empty.mp4",
         "is not a video": folder / "garbage.mp4",
-        "holds no pictures": folder / "head.mp4",
-        "holds only sound": folder / "sound.m4a",
+        "contains no video": folder / "head.mp4",
+        "contains only audio": folder / "sound.m4a",
         "is a directory": folder / "folder.mp4",
         "is a playlist": folder / "list.m3u8",
     }
     files["is empty"].touch()
     files["is not a video"].write_bytes(np.random.default_rng(0).bytes(20_000))
-    truncate(clip.path, files["holds no pictures"], 0.001)
-    write_audio_only(files["holds only sound"])
+    truncate(clip.path, files["contains no video"], 0.001)
+    write_audio_only(files["contains only audio"])
     files["is a directory"].mkdir()
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:4.0,\nfile://{clip.path}\n#EXT-X-ENDLIST\n"
     files["is a playlist"].write_text(playlist)
@@ -87,7 +87,7 @@ def test_file_without_read_permission_does_not_stop_the_others(read, bad, clip, 
         pytest.skip("root can read every file, and setpriv is not installed to change that")
     code, out, stderr = read(secret, bad["is empty"], "--in-process", before=before)
     assert (code, out) == (1, "")
-    assert "may not be read by this user" in sentence_about(secret, stderr)
+    assert "cannot be read by this user" in sentence_about(secret, stderr)
     assert "is empty" in sentence_about(bad["is empty"], stderr)
     assert "Traceback" not in stderr
 

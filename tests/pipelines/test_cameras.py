@@ -195,7 +195,7 @@ def test_failing_cameras_do_not_affect_others(camera, signs, run_cameras):
     before = run.workers()
     run.config.write_text(run.config.read_text().replace(PASSWORD, WRONG))
     run.wait_until(lambda: run.events("gate", "source.down"))
-    assert "refuses the user or the password" in run.events("gate", "source.down")[-1]["reason"]
+    assert "rejects the user name or password" in run.events("gate", "source.down")[-1]["reason"]
     run.wait_for_text("yard")
     changed = [name for name, process in run.workers().items() if process != before.get(name)]
     assert changed == ["decode/gate"], "the other workers are unaffected"

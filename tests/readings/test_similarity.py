@@ -1,6 +1,6 @@
 import pytest
 
-from stream_ocr.readings.similarity import may_be_one
+from stream_ocr.readings.similarity import may_match
 
 
 def sure(text: str) -> tuple[str, list[float]]:
@@ -23,20 +23,20 @@ def unsure(text: str, *places: int) -> tuple[str, list[float]]:
         ("", "Gate"),
     ],
 )
-def test_what_is_sure_on_both_sides_is_another_text(a: str, b: str) -> None:
-    assert not may_be_one(sure(a), sure(b))
-    assert not may_be_one(sure(b), sure(a))
+def test_may_match_rejects_differences_that_are_sure_in_both(a: str, b: str) -> None:
+    assert not may_match(sure(a), sure(b))
+    assert not may_match(sure(b), sure(a))
 
 
-def test_an_unsure_letter_may_be_a_misreading() -> None:
-    assert may_be_one(sure("Nobody knows when"), unsure("Nobody konows when", 8))
-    assert may_be_one(unsure("Good moming", 7), sure("Good morning"))
+def test_may_match_accepts_an_unsure_letter() -> None:
+    assert may_match(sure("Nobody knows when"), unsure("Nobody konows when", 8))
+    assert may_match(unsure("Good moming", 7), sure("Good morning"))
 
 
-def test_an_unsure_digit_is_a_digit_still() -> None:
-    assert not may_be_one(sure("Room 1207 on the left"), unsure("Room 1208 on the left", 8))
+def test_may_match_rejects_another_digit_even_if_unsure() -> None:
+    assert not may_match(sure("Room 1207 on the left"), unsure("Room 1208 on the left", 8))
 
 
-def test_spaces_and_lookalikes_make_no_other_text() -> None:
-    assert may_be_one(sure("LS15 EBC"), sure("LSI5EBC"))
-    assert may_be_one(sure("ROOM 101"), sure("R0OM IOl"))
+def test_may_match_ignores_spaces_and_confusable_characters() -> None:
+    assert may_match(sure("LS15 EBC"), sure("LSI5EBC"))
+    assert may_match(sure("ROOM 101"), sure("R0OM IOl"))

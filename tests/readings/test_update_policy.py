@@ -1,52 +1,52 @@
-"""What a reading adds."""
+"""The update policy: nothing, updated or changed."""
 
 import pytest
 from msgspec import structs
 
 from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Reading
-from stream_ocr.readings.update_policy import verdict
+from stream_ocr.readings.update_policy import classify_update
 
 QUAD = to_flat(rectangle(20, 300, 200, 30))
 
 
-def reading(text: str, confidence: float = 0.95, *, view: int = 0, start_s: float = 0.0) -> Reading:
-    return Reading(1, QUAD, view, start_s, QUAD, None, text, confidence, (confidence,) * len(text), 1)
+def reading(text: str, confidence: float = 0.95, *, revision: int = 0, start_s: float = 0.0) -> Reading:
+    return Reading(1, QUAD, revision, start_s, QUAD, None, text, confidence, (confidence,) * len(text), 1)
 
 
 @pytest.mark.parametrize(
-    ("said", "new", "adds"),
+    ("reported", "new", "update"),
     [
         (reading("GATE 4"), reading("GATE 4"), "nothing"),
         (reading("GATE4"), reading("GATE 4", 0.8), "updated"),
         (reading("GATE 4"), reading("GATE4", 0.99), "nothing"),
-        (reading("GAIE 4"), reading("GATE 4"), "updated"),  # weighed against the looks before
-        (reading("BUS STOP", 0.98), reading("EUS STOPI", 0.82, view=1), "nothing"),  # a worse box
-        (reading("BUS ST", 0.9), reading("BUS STOP", 0.85, view=1), "updated"),
-        (reading("BUS STOP", 0.9), reading("BUS", 0.99, view=1), "nothing"),
-        (reading("SCHOOL"), reading("SCHOOL I7", 0.7, view=1, start_s=0.5), "nothing"),  # a window beside it
-        (reading("SCHOOL"), reading("1 SCHOOL", 0.7, view=1), "nothing"),
-        (reading("SCHOOL"), reading("SCHOO", 0.6, view=1, start_s=1.0), "nothing"),
-        (reading("12:01"), reading("12:02", view=1, start_s=1.0), "changed"),
-        (reading("12:01"), reading("12:02", 0.6, view=1, start_s=1.0), "nothing"),
-        (reading("THE PEA"), reading("THE PEACH OPEN", view=1, start_s=0.5), "updated"),
-        (reading("THE PEA"), reading("THE PEACH OPEN", view=1, start_s=2.0), "changed"),
-        (reading("Good mcrning", 0.6), reading("Good morning", view=1, start_s=2.0), "updated"),
+        (reading("GAIE 4"), reading("GATE 4"), "updated"),  # weighed against the readings before
+        (reading("BUS STOP", 0.98), reading("EUS STOPI", 0.82, revision=1), "nothing"),  # a worse box
+        (reading("BUS ST", 0.9), reading("BUS STOP", 0.85, revision=1), "updated"),
+        (reading("BUS STOP", 0.9), reading("BUS", 0.99, revision=1), "nothing"),
+        (reading("SCHOOL"), reading("SCHOOL I7", 0.7, revision=1, start_s=0.5), "nothing"),  # a window beside it
+        (reading("SCHOOL"), reading("1 SCHOOL", 0.7, revision=1), "nothing"),
+        (reading("SCHOOL"), reading("SCHOO", 0.6, revision=1, start_s=1.0), "nothing"),
+        (reading("12:01"), reading("12:02", revision=1, start_s=1.0), "changed"),
+        (reading("12:01"), reading("12:02", 0.6, revision=1, start_s=1.0), "nothing"),
+        (reading("THE PEA"), reading("THE PEACH OPEN", revision=1, start_s=0.5), "updated"),
+        (reading("THE PEA"), reading("THE PEACH OPEN", revision=1, start_s=2.0), "changed"),
+        (reading("Good mcrning", 0.6), reading("Good morning", revision=1, start_s=2.0), "updated"),
     ],
 )
-def test_what_a_reading_adds(said: Reading, new: Reading, adds: str) -> None:
-    assert verdict(said, new) == adds
+def test_classify_update(reported: Reading, new: Reading, update: str) -> None:
+    assert classify_update(reported, new) == update
 
 
-def test_a_letter_counts_and_not_the_mean() -> None:
+def test_classify_update_compares_the_lowest_character_confidence() -> None:
     sure = (0.99,) * 8
-    said = structs.replace(reading("OPEN FILF", view=0), char_confidences=(*sure, 0.8))
-    new = structs.replace(reading("OPEN FILE", view=1, start_s=1.0), char_confidences=(*sure, 0.99))
-    assert verdict(said, new) == "updated"
+    reported = structs.replace(reading("OPEN FILF", revision=0), char_confidences=(*sure, 0.8))
+    new = structs.replace(reading("OPEN FILE", revision=1, start_s=1.0), char_confidences=(*sure, 0.99))
+    assert classify_update(reported, new) == "updated"
 
 
-def test_what_is_added_counts_and_not_its_weakest_letter() -> None:
-    said, grown = reading("The way", 0.99), "The way to the sea"
+def test_classify_update_averages_the_confidence_of_added_characters() -> None:
+    reported, grown = reading("The way", 0.99), "The way to the sea"
     sure = (*(0.99,) * 12, 0.55, *(0.99,) * 5)
-    new = structs.replace(reading(grown, view=1, start_s=0.5), char_confidences=sure)
-    assert verdict(said, new) == "updated"
+    new = structs.replace(reading(grown, revision=1, start_s=0.5), char_confidences=sure)
+    assert classify_update(reported, new) == "updated"

@@ -1,13 +1,13 @@
-"""What is believed of a reading."""
+"""Filters for unsure words and for strings that are no text."""
 
 import pytest
 
 from stream_ocr.models.recognition.ctc import Decoded, mean_confidence
-from stream_ocr.readings.word_filter import believed, is_writing
+from stream_ocr.readings.word_filter import drop_unsure_ends, is_text
 
 
 def reading(*words: tuple[str, float]) -> Decoded:
-    """Words with the confidence of their characters; a space is as sure as the word after it."""
+    """Return a reading of words with the confidence of their characters; a space has that of the word after it."""
     text = " ".join(word for word, _ in words)
     characters = [sure for n, (word, sure) in enumerate(words) for sure in [sure] * (len(word) + (n > 0))]
     return Decoded(text, mean_confidence(characters), tuple(characters))
@@ -25,19 +25,19 @@ def reading(*words: tuple[str, float]) -> Decoded:
         ([("GATE", 0.9)], "GATE"),
     ],
 )
-def test_unsure_words_at_the_ends_are_dropped(words: list[tuple[str, float]], left: str) -> None:
-    kept = believed(reading(*words))
+def test_drop_unsure_ends(words: list[tuple[str, float]], left: str) -> None:
+    kept = drop_unsure_ends(reading(*words))
     assert kept.text == left
     assert len(kept.char_confidences) == len(left)
     assert kept.confidence == pytest.approx(mean_confidence(kept.char_confidences))
 
 
-def test_nothing_stays_nothing() -> None:
-    assert believed(Decoded("", 0.0, ())) == Decoded("", 0.0, ())
+def test_drop_unsure_ends_keeps_an_empty_reading() -> None:
+    assert drop_unsure_ends(Decoded("", 0.0, ())) == Decoded("", 0.0, ())
 
 
 @pytest.mark.parametrize(
-    ("text", "is_one"), [("12:01", True), ("...", False), ("y……", False), ("", False), ("A-1", True)]
+    ("text", "expected"), [("12:01", True), ("...", False), ("y……", False), ("", False), ("A-1", True)]
 )
-def test_letters_and_digits_make_a_text(text: str, is_one: object) -> None:
-    assert is_writing(text) is is_one
+def test_is_text_needs_letters_or_digits(text: str, expected: object) -> None:
+    assert is_text(text) is expected

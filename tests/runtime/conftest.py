@@ -9,13 +9,13 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toy stages are found, here and by workers."""
+    """Let this process and workers import the toy stages."""
     monkeypatch.syspath_prepend(HERE)
 
 
 @pytest.fixture
-def nothing_stays() -> Iterator[None]:
-    """No process and no descriptor."""
+def no_leftovers() -> Iterator[None]:
+    """Check that no process and no file descriptor is left."""
     before = {path.name for path in Path("/proc/self/fd").iterdir()}
     yield
     assert psutil.Process().children(recursive=True) == []

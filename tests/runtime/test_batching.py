@@ -24,21 +24,21 @@ def grouped(messages: Iterable[Message | None], count: int, max_items: int) -> l
     return [next(groups) for _ in range(count)]
 
 
-def test_a_batch_is_full_at_max_items() -> None:
+def test_batches_are_complete_at_max_items() -> None:
     frames = [frame(seq) for seq in range(5)]
     assert grouped(frames, 2, 2) == [frames[:2], frames[2:4]]
 
 
-def test_a_batch_goes_on_when_nothing_more_comes_in_time() -> None:
+def test_batches_are_complete_after_max_wait() -> None:
     assert grouped([None, frame(0), frame(1), None, frame(2), None], 2, 8) == [[frame(0), frame(1)], [frame(2)]]
 
 
-def test_the_end_of_a_stream_ends_a_batch() -> None:
+def test_batches_end_with_the_end_of_a_stream() -> None:
     messages = [frame(0), closed("a"), frame(1), closed("b"), closed("c")]
     assert grouped(messages, 3, 8) == [[frame(0), closed("a")], [frame(1), closed("b")], [closed("c")]]
 
 
-def test_the_wait_counts_from_the_first_item() -> None:
+def test_max_wait_counts_from_the_first_message() -> None:
     seq = 0
 
     def trickle(timeout_s: float) -> Message | None:

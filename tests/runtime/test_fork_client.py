@@ -52,7 +52,7 @@ class Forker:
         return fork, ours
 
 
-def test_a_worker_that_is_told_nothing_leaves_quietly(fork: Forker) -> None:
+def test_worker_without_a_spec_exits_quietly(fork: Forker) -> None:
     worker, stdin = fork()
     assert worker.poll() is None
     os.close(stdin)
@@ -61,7 +61,7 @@ def test_a_worker_that_is_told_nothing_leaves_quietly(fork: Forker) -> None:
     assert not psutil.pid_exists(worker.pid)
 
 
-def test_workers_are_forks_of_one_process_and_lead_groups_of_their_own(fork: Forker) -> None:
+def test_workers_are_forks_of_one_process_in_groups_of_their_own(fork: Forker) -> None:
     workers = [fork() for _ in range(3)]
     processes = [psutil.Process(worker.pid) for worker, _ in workers]
     assert len({process.ppid() for process in processes}) == 1
@@ -72,7 +72,7 @@ def test_workers_are_forks_of_one_process_and_lead_groups_of_their_own(fork: For
     assert [worker.wait(5) for worker, _ in workers] == [0, 0, 0]
 
 
-def test_how_a_worker_was_killed_is_known(fork: Forker) -> None:
+def test_fork_reports_the_signal_that_killed_it(fork: Forker) -> None:
     for end, code in ((Fork.terminate, -signal.SIGTERM), (Fork.kill, -signal.SIGKILL)):
         worker, stdin = fork()
         with pytest.raises(subprocess.TimeoutExpired):
@@ -83,7 +83,7 @@ def test_how_a_worker_was_killed_is_known(fork: Forker) -> None:
         os.close(stdin)
 
 
-def test_a_worker_that_fails_before_it_can_say_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_worker_that_fails_early_prints_its_error(capfd: pytest.CaptureFixture[str]) -> None:
     with closing(ForkServer()) as server, ExitStack() as stack:  # whose standard error is that of the test
         worker, stdin = Forker(server, stack)()
         os.write(stdin, b"no JSON\n")
@@ -92,7 +92,7 @@ def test_a_worker_that_fails_before_it_can_say_so(capfd: pytest.CaptureFixture[s
     assert "DecodeError" in capfd.readouterr().err
 
 
-def test_a_server_that_was_killed_takes_its_workers_along_and_is_replaced(fork: Forker) -> None:
+def test_killed_fork_server_takes_its_workers_along_and_is_replaced(fork: Forker) -> None:
     worker, stdin = fork()
     server = psutil.Process(worker.pid).ppid()
     os.kill(server, signal.SIGKILL)
@@ -105,7 +105,7 @@ def test_a_server_that_was_killed_takes_its_workers_along_and_is_replaced(fork: 
     assert other.wait(5) == 0
 
 
-def test_a_server_that_hangs_is_replaced(fork: Forker) -> None:
+def test_hung_fork_server_is_replaced(fork: Forker) -> None:
     worker, stdin = fork()
     os.kill(psutil.Process(worker.pid).ppid(), signal.SIGSTOP)
     fork.server.timeout_s = 0.2
@@ -119,7 +119,7 @@ def test_a_server_that_hangs_is_replaced(fork: Forker) -> None:
     assert third.wait(5) == 0
 
 
-def test_a_server_whose_program_died_meanwhile_leaves_quietly() -> None:
+def test_fork_server_without_its_program_exits_quietly() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         command = [sys.executable, "-m", "stream_ocr.runtime.fork_server", str(theirs.fileno()), str(os.getppid())]
@@ -127,7 +127,7 @@ def test_a_server_whose_program_died_meanwhile_leaves_quietly() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
-def test_a_worker_gets_what_it_is_given_and_nothing_else(fork: Forker, tmp_path: Path) -> None:
+def test_worker_inherits_only_the_given_descriptors(fork: Forker, tmp_path: Path) -> None:
     given = [os.open(tmp_path / f"{n}", os.O_CREAT) for n in range(MAX_FDS + 50)]
     other, other_stdin = fork()
     worker, stdin = fork(given)
@@ -148,7 +148,7 @@ def test_a_worker_gets_what_it_is_given_and_nothing_else(fork: Forker, tmp_path:
     assert again.wait(5) == 0
 
 
-def test_the_server_ends_with_the_program() -> None:
+def test_fork_server_ends_with_the_program() -> None:
     program = (
         "import os, signal\n"
         "from stream_ocr.runtime.fork_client import ForkServer\n"

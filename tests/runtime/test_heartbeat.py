@@ -5,7 +5,7 @@ from pathlib import Path
 from stream_ocr.runtime.heartbeat import Heartbeat
 
 
-def test_a_beat_is_seen_through_another_mapping() -> None:
+def test_heartbeat_is_shared_between_mappings() -> None:
     written = Heartbeat.create()
     read = Heartbeat(os.dup(written.fd))
     assert (read.last_ns, read.progress, read.pid, read.state) == (0, 0, 0, "starting")
@@ -20,7 +20,7 @@ def test_a_beat_is_seen_through_another_mapping() -> None:
     read.close()
 
 
-def test_close_leaves_no_descriptor() -> None:
+def test_heartbeat_close_leaves_no_descriptor() -> None:
     before = set(Path("/proc/self/fd").iterdir())
     heart = Heartbeat.create()
     heart.beat()

@@ -1,4 +1,4 @@
-"""Workers are killed and stopped while others work: they are replaced, and nothing is lost for good or given twice."""
+"""Workers are killed and stopped while others work: they are restarted, and nothing is lost for good or duplicated."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.topology import RingSize, Topology
 from stream_ocr.stages.base import EPOCHS_PER_INCARNATION
 
-pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
+pytestmark = pytest.mark.usefixtures("toys", "no_leftovers")
 CAMERA = {"frames": 10**9, "pause_s": 0.01}
 LONG_S = 60.0  # on a busy machine
 
@@ -37,30 +37,30 @@ def five(sources: Mapping[str, Mapping[str, object]], log: Path, **more: Mapping
 
 
 class Run:
-    """A run that is watched: what it has published, by stream."""
+    """A run and the messages that it has published."""
 
     def __init__(self, supervisor: LiveSupervisor) -> None:
         self.supervisor = supervisor
         self.messages: list[Message | Watermark] = []
         self._incoming = supervisor.messages()
 
-    def until(self, truth: Callable[[], object], within_s: float = LONG_S) -> None:
-        """Let it run until something has come true."""
+    def run_until(self, condition: Callable[[], object], within_s: float = LONG_S) -> None:
+        """Run until a condition holds."""
         deadline = time.monotonic() + within_s
-        while not truth():
+        while not condition():
             assert time.monotonic() < deadline, self.supervisor.restarts
             self.messages.append(next(self._incoming))
 
     def frames(self, stream: str) -> int:
         return sum(isinstance(message, Published) and message.stream == stream for message in self.messages)
 
-    def more(self, stream: str, count: int = 30) -> None:
-        """Let it run until so many more frames of a stream have been published."""
+    def publish_more(self, stream: str, count: int = 30) -> None:
+        """Run until ``count`` more frames of a stream have been published."""
         until = self.frames(stream) + count
-        self.until(lambda: self.frames(stream) >= until)
+        self.run_until(lambda: self.frames(stream) >= until)
 
     def stop(self) -> None:
-        """Drain it."""
+        """Stop the run and collect the remaining messages."""
         self.supervisor.stop()
         self.messages += self._incoming
 
@@ -69,38 +69,38 @@ class Run:
 
 
 def seqs(log: Path, stream: str) -> list[tuple[int, int]]:
-    """(epoch, seq) of the frames of a stream that were published."""
+    """Return (epoch, seq) of the published frames of a stream."""
     rows = (line.split() for line in log.read_text().splitlines())
     return [(int(row[1]), int(row[2])) for row in rows if row[0] == stream and row[1].isdigit()]
 
 
 def assert_in_order(log: Path) -> None:
-    """Nothing has come twice or out of order."""
+    """Check that no frame was published twice or out of order."""
     for stream in "ab":
-        told = seqs(log, stream)
-        assert told
-        assert told == sorted(set(told))
+        published = seqs(log, stream)
+        assert published
+        assert published == sorted(set(published))
 
 
-def hit(run: Run, name: str, how: signal.Signals) -> None:
-    """Send a signal to a worker; returns once both streams flow again and nobody else was touched."""
+def signal_worker(run: Run, name: str, number: signal.Signals) -> None:
+    """Send a signal to a worker; wait until both streams flow again, and check that no other worker was restarted."""
     supervisor, before = run.supervisor, run.supervisor.pids
     count = supervisor.restarts[name]
-    os.kill(before[name], how)
-    run.until(lambda: supervisor.restarts[name] == count + 1)
-    run.until(lambda: name in supervisor.pids)
-    run.more("a", 60)
-    run.more("b")
+    os.kill(before[name], number)
+    run.run_until(lambda: supervisor.restarts[name] == count + 1)
+    run.run_until(lambda: name in supervisor.pids)
+    run.publish_more("a", 60)
+    run.publish_more("b")
     assert {other for other, pid in supervisor.pids.items() if pid != before[other]} == {name}
 
 
-def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_killed_workers_and_leaves_others_alone(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         for name in ("decode/a", "detect", "track", "recognize", "publish"):
-            hit(run, name, signal.SIGKILL)
+            signal_worker(run, name, signal.SIGKILL)
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
     assert_in_order(log)
@@ -109,109 +109,109 @@ def test_workers_that_die_are_replaced_and_the_rest_goes_on(tmp_path: Path) -> N
     assert {epoch for epoch, _ in seqs(log, "a")} == {0, EPOCHS_PER_INCARNATION}
 
 
-def test_all_workers_that_die_at_once_with_their_fork_server_are_replaced(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_all_workers_after_the_fork_server_died(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         before = supervisor.pids
         os.kill(psutil.Process(before["detect"]).ppid(), signal.SIGKILL)
-        run.until(lambda: set(supervisor.restarts.values()) == {1})
-        run.until(lambda: supervisor.pids.keys() == before.keys())
-        run.more("a")
-        run.more("b")
+        run.run_until(lambda: set(supervisor.restarts.values()) == {1})
+        run.run_until(lambda: supervisor.pids.keys() == before.keys())
+        run.publish_more("a")
+        run.publish_more("b")
         assert not set(before.values()) & set(supervisor.pids.values())
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
     assert_in_order(log)
 
 
-def test_workers_that_hang_are_replaced(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_hung_workers(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, log), {}, hang_s=1.5) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         for name in ("decode/a", "track"):
-            hit(run, name, signal.SIGSTOP)
+            signal_worker(run, name, signal.SIGSTOP)
         run.stop()
     assert_in_order(log)
     assert "a down The decode/a worker gave no sign of life for 1.5 s and was killed." in log.read_text().splitlines()
 
 
-def test_slots_that_were_lost_come_back(tmp_path: Path) -> None:
-    """Again and again, with all slots on their way: a ring would soon be empty otherwise."""
+def test_live_supervisor_reclaims_lost_slots(tmp_path: Path) -> None:
+    """Kill workers repeatedly while all slots are in use: without reclaiming the ring would soon be full."""
     log = tmp_path / "log"
     topology = five({"a": {"frames": 10**9}}, log, track={"pause_s": 0.01})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         for name in ("detect", "track", "detect"):
             os.kill(supervisor.pids[name], signal.SIGKILL)
             count = sum(supervisor.restarts.values())
-            run.until(lambda count=count: sum(supervisor.restarts.values()) > count)
-            run.more("a")
-        run.more("a", 100)
+            run.run_until(lambda count=count: sum(supervisor.restarts.values()) > count)
+            run.publish_more("a")
+        run.publish_more("a", 100)
         run.stop()
     assert supervisor.counters.slots_reclaimed["frames/a"] > 0
-    told = seqs(log, "a")
-    assert told == sorted(set(told))
+    published = seqs(log, "a")
+    assert published == sorted(set(published))
 
 
-def test_a_frame_that_kills_its_worker_is_set_aside_after_the_second_time(tmp_path: Path) -> None:
+def test_live_supervisor_quarantines_a_frame_that_kills_its_worker_twice(tmp_path: Path) -> None:
     log = tmp_path / "log"
     faults = {"kill": [30], "stream": "b"}
     topology = five({"a": CAMERA, "b": {**CAMERA, "frames": 100}}, log, detect={"faults": faults})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.until(lambda: ("b", "end") in run.closings())
-        run.more("a", 100)
+        run.run_until(lambda: ("b", "end") in run.closings())
+        run.publish_more("a", 100)
         assert supervisor.restarts["detect"] <= 2
         assert supervisor.counters.quarantined == {"detect": 1}
         run.stop()
-    told = {seq for _, seq in seqs(log, "b")}
-    assert set(range(31)) <= told, "a frame that was set aside goes on without its detections"
-    assert len(told) > 80, "what the dead worker had received beyond its batch is lost, and no more"
+    published = {seq for _, seq in seqs(log, "b")}
+    assert set(range(31)) <= published, "a quarantined frame goes on without its detections"
+    assert len(published) > 80, "only messages that the dead worker had received beyond its batch are lost"
 
 
-def test_an_innocent_batch_is_tried_again(tmp_path: Path) -> None:
+def test_live_supervisor_retries_an_innocent_batch(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.until(lambda: run.frames("a") >= 60)
+        run.run_until(lambda: run.frames("a") >= 60)
         assert (supervisor.restarts["detect"], supervisor.counters.quarantined) == (1, {})
         run.stop()
     assert (0, 30) in seqs(log, "a")
 
 
-def test_scarce_memory_halves_the_batch(tmp_path: Path) -> None:
+def test_worker_halves_its_batch_when_memory_is_scarce(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": {"frames": 300}, "b": {"frames": 300}}, log, detect={"faults": {"max_batch": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.until(lambda: len(run.closings()) == 2)
+        run.run_until(lambda: len(run.closings()) == 2)
         assert supervisor.restarts["detect"] == 0
     for stream in "ab":
         assert seqs(log, stream) == [(0, seq) for seq in range(300)]
 
 
-def test_another_error_of_the_device_replaces_the_worker(tmp_path: Path) -> None:
+def test_live_supervisor_restarts_a_worker_after_a_device_error(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": CAMERA}, log, detect={"faults": {"fail": [10], "incarnations": 1}})
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.until(lambda: run.frames("a") >= 40)
+        run.run_until(lambda: run.frames("a") >= 40)
         assert supervisor.restarts["detect"] == 1
         run.stop()
     assert (0, 10) in seqs(log, "a")
 
 
-def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
+def test_stop_works_while_a_source_is_dead(tmp_path: Path) -> None:
     with LiveSupervisor(five({"a": CAMERA, "b": CAMERA}, tmp_path / "log"), {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         os.kill(supervisor.pids["decode/a"], signal.SIGKILL)
-        run.until(lambda: supervisor.restarts["decode/a"] == 1)
+        run.run_until(lambda: supervisor.restarts["decode/a"] == 1)
         start = time.monotonic()
         run.stop()
         assert time.monotonic() - start < 10
@@ -219,41 +219,41 @@ def test_a_stop_is_also_heard_while_a_source_is_dead(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_a_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_stop_while_sources_start_is_no_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
     with LiveSupervisor(topology, {}) as supervisor:
-        Run(supervisor).stop()  # they have been started, and cannot have begun
+        Run(supervisor).stop()  # they have been started, but are not ready yet
         assert supervisor.restarts["decode/a"] == supervisor.restarts["decode/b"] == 0
     assert "killed by signal" not in "".join(capfd.readouterr())
     assert " down " not in (tmp_path / "log").read_text()
 
 
-def test_a_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
-    """One sends whenever a slot is free, the other now and then; what follows is too slow for the first."""
+def test_busy_camera_does_not_starve_another(tmp_path: Path) -> None:
+    """One camera sends whenever a slot is free, the other at 20 fps; later stages are too slow for the first."""
     topology = five(
         {"a": {"frames": 10**9}, "b": {"frames": 10**9, "pause_s": 0.05}}, tmp_path / "log", track={"pause_s": 0.01}
     )
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         before = run.frames("a"), run.frames("b")
-        run.more("b", 40)
+        run.publish_more("b", 40)
         of_a, of_b = run.frames("a") - before[0], run.frames("b") - before[1]
-        assert of_b < of_a < 20 * of_b, "it is five times as many where both get what they want"
+        assert of_b < of_a < 20 * of_b, "without contention it is five times as many"
         run.stop()
 
 
 SLOTS = RingSize(6, 50_000_000)
 
 
-def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Path) -> None:
+def test_set_source_replaces_the_only_source(tmp_path: Path) -> None:
     topology = five({"a": CAMERA}, tmp_path / "log")
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         supervisor.set_source(topology.processes[0], SLOTS, {})
-        run.until(lambda: run.closings())
-        run.more("a")
+        run.run_until(lambda: run.closings())
+        run.publish_more("a")
         run.stop()
     assert run.closings() == [("a", "interrupted")] * 2
     assert {epoch for epoch, _ in seqs(tmp_path / "log", "a")} == {0, EPOCHS_PER_INCARNATION}
@@ -261,38 +261,38 @@ def test_a_source_that_is_put_in_the_place_of_the_only_one_goes_on(tmp_path: Pat
 
 @contextmanager
 def two_cameras(log: Path) -> Iterator[tuple[Run, Callable[[], None]]]:
-    """A run in which a has been read for a while, and what replaces the source of a."""
+    """Yield a run in which stream a is being read, and a function that replaces its source."""
     topology = five({"a": CAMERA, "b": CAMERA}, log)
     with LiveSupervisor(topology, {}) as supervisor:
         run = Run(supervisor)
-        run.more("a")
+        run.publish_more("a")
         yield run, lambda: supervisor.set_source(topology.processes[0], SLOTS, {})
 
 
-def test_a_stop_while_a_source_gives_way_to_another(tmp_path: Path) -> None:
+def test_stop_while_a_source_is_replaced(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         replace()
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
-def test_a_source_that_is_changed_and_then_removed_at_once(tmp_path: Path) -> None:
+def test_drop_source_right_after_set_source(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         replace()
         run.supervisor.drop_source("decode/a", {})
-        run.until(lambda: "frames/a" not in run.supervisor.rings)
-        run.more("b")
+        run.run_until(lambda: "frames/a" not in run.supervisor.rings)
+        run.publish_more("b")
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
 
 
-def test_a_source_that_dies_while_it_gives_way_is_closed_for(tmp_path: Path) -> None:
+def test_live_supervisor_closes_the_stream_of_a_source_that_dies_while_it_is_replaced(tmp_path: Path) -> None:
     with two_cameras(tmp_path / "log") as (run, replace):
         pid = run.supervisor.pids["decode/a"]
         os.kill(pid, signal.SIGSTOP)
         replace()
         os.kill(pid, signal.SIGKILL)
-        run.until(lambda: ("a", "interrupted") in run.closings())
-        run.more("a")
+        run.run_until(lambda: ("a", "interrupted") in run.closings())
+        run.publish_more("a")
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted")] * 2 + [("b", "interrupted")]

@@ -27,7 +27,7 @@ def put(ring: Ring, content: bytes) -> SlotRef:
     return ring.commit(claim[0])
 
 
-def test_pixels_pass_from_one_mapping_to_another(ring: Ring) -> None:
+def test_ring_shares_pixels_between_mappings(ring: Ring) -> None:
     other = Ring.attach(os.dup(ring.fd))
     ref = put(ring, b"luma")
     assert bytes(other.view(ref)[:4]) == b"luma"
@@ -38,21 +38,21 @@ def test_pixels_pass_from_one_mapping_to_another(ring: Ring) -> None:
     other.close()
 
 
-def test_some_may_be_left_alone(ring: Ring) -> None:
+def test_claim_among_the_first_slots_only(ring: Ring) -> None:
     first = ring.claim(timeout_s=0, among=1)
     assert first is not None
     assert ring.claim(timeout_s=0, among=1) is None
     assert ring.claim(timeout_s=0) is not None
 
 
-def test_slots_lie_apart_and_on_pages(ring: Ring) -> None:
+def test_slots_are_disjoint_and_page_aligned(ring: Ring) -> None:
     refs = [put(ring, bytes([n]) * 5000) for n in range(3)]
     assert [set(ring.view(ref)) for ref in refs] == [{0}, {1}, {2}]
     base = np.frombuffer(ring.view(refs[0]), np.uint8).ctypes.data
     assert base % mmap.PAGESIZE == 0
 
 
-def test_a_full_ring_gives_none_when_the_time_is_over(ring: Ring) -> None:
+def test_claim_returns_none_after_its_timeout(ring: Ring) -> None:
     refs = [put(ring, b"") for _ in range(3)]
     start = time.monotonic()
     assert ring.claim(timeout_s=0.05) is None
@@ -63,7 +63,7 @@ def test_a_full_ring_gives_none_when_the_time_is_over(ring: Ring) -> None:
     assert claim[0] == refs[1].slot
 
 
-def test_a_claim_waits_for_a_slot_and_says_that_it_waits(ring: Ring) -> None:
+def test_claim_waits_for_a_slot_and_calls_on_wait(ring: Ring) -> None:
     waits: list[float] = []
     writer = Ring.attach(os.dup(ring.fd), on_wait=lambda: waits.append(time.monotonic()))
     refs = [put(writer, b"") for _ in range(3)]
@@ -75,19 +75,19 @@ def test_a_claim_waits_for_a_slot_and_says_that_it_waits(ring: Ring) -> None:
     writer.close()
 
 
-def test_a_claimed_slot_is_not_given_twice(ring: Ring) -> None:
+def test_claim_never_returns_a_claimed_slot(ring: Ring) -> None:
     claims = [ring.claim(timeout_s=0) for _ in range(4)]
     assert [claim and claim[0] for claim in claims] == [0, 1, 2, None]
 
 
-def test_a_writer_that_died_with_a_claim_leaves_the_ring_sound(ring: Ring) -> None:
+def test_claims_of_a_dead_writer_are_free_again(ring: Ring) -> None:
     dead = Ring.attach(os.dup(ring.fd))
     dead.claim()
     dead.close()
     assert [put(ring, b"").slot for _ in range(3)] == [0, 1, 2]
 
 
-def test_a_slot_that_was_given_back_cannot_be_looked_at(ring: Ring) -> None:
+def test_view_rejects_a_released_slot(ring: Ring) -> None:
     ref = put(ring, b"first")
     ring.release(ref)
     with pytest.raises(SlotError, match="no longer holds generation 1"):
@@ -97,7 +97,7 @@ def test_a_slot_that_was_given_back_cannot_be_looked_at(ring: Ring) -> None:
         ring.view(ref)
 
 
-def test_giving_back_twice_is_found_and_a_stale_reference_does_no_harm(ring: Ring) -> None:
+def test_release_rejects_a_second_release_and_ignores_stale_references(ring: Ring) -> None:
     stale = put(ring, b"first")
     ring.release(stale)
     with pytest.raises(SlotError, match="released twice"):
@@ -108,17 +108,17 @@ def test_giving_back_twice_is_found_and_a_stale_reference_does_no_harm(ring: Rin
 
 
 @pytest.mark.parametrize("slot", [-1, 3])
-def test_a_slot_that_is_not_there(ring: Ring, slot: int) -> None:
+def test_view_rejects_a_slot_out_of_range(ring: Ring, slot: int) -> None:
     with pytest.raises(SlotError, match="no slot"):
         ring.view(SlotRef(slot, 1))
 
 
-def test_a_commit_needs_a_claim(ring: Ring) -> None:
+def test_commit_rejects_an_unclaimed_slot(ring: Ring) -> None:
     with pytest.raises(SlotError, match="without a claim"):
         ring.commit(0)
 
 
-def test_only_touched_pages_count() -> None:
+def test_ring_uses_memory_only_for_touched_pages() -> None:
     ring = Ring.create(slots=12, slot_bytes=50_000_000)
     for _ in range(100):
         ring.release(put(ring, b"x" * 1_000_000))
@@ -127,20 +127,20 @@ def test_only_touched_pages_count() -> None:
     ring.close()
 
 
-def test_nobody_can_resize_it(ring: Ring) -> None:
+def test_ring_is_sealed_against_resizing(ring: Ring) -> None:
     for size in (0, 2 * os.fstat(ring.fd).st_size):
         with pytest.raises(PermissionError):
             os.ftruncate(ring.fd, size)
 
 
-def test_a_descriptor_of_something_else_is_refused() -> None:
+def test_attach_rejects_other_memory() -> None:
     fd = shared_memory("else", 8192)
     with pytest.raises(SlotError, match="no ring"):
         Ring.attach(fd)
     os.close(fd)
 
 
-def test_an_anonymous_ring_serves_one_process() -> None:
+def test_anonymous_ring_serves_one_process() -> None:
     ring = Ring.anonymous(slots=2, slot_bytes=10)
     ref = put(ring, b"abc")
     assert bytes(ring.view(ref)[:3]) == b"abc"
@@ -149,7 +149,7 @@ def test_an_anonymous_ring_serves_one_process() -> None:
     ring.close()
 
 
-def test_close_leaves_no_descriptor_also_while_a_slot_is_looked_at() -> None:
+def test_ring_close_leaves_no_descriptor_even_with_a_view() -> None:
     before = set(Path("/proc/self/fd").iterdir())
     ring = Ring.create(slots=2, slot_bytes=10)
     pixels = np.frombuffer(ring.view(put(ring, b"abc")), np.uint8)
@@ -159,7 +159,7 @@ def test_close_leaves_no_descriptor_also_while_a_slot_is_looked_at() -> None:
     assert set(Path("/proc/self/fd").iterdir()) <= before
 
 
-def test_generations_count_the_fillings_of_the_whole_ring_also_for_a_successor(ring: Ring) -> None:
+def test_generations_count_all_commits_across_successors(ring: Ring) -> None:
     refs = [put(ring, b"") for _ in range(2)]
     ring.release(refs[0])
     successor = Ring.attach(os.dup(ring.fd))
@@ -168,7 +168,7 @@ def test_generations_count_the_fillings_of_the_whole_ring_also_for_a_successor(r
     successor.close()
 
 
-def test_settling_gives_back_what_is_still_out_and_nothing_else(ring: Ring) -> None:
+def test_reclaim_releases_unreleased_slots_of_its_range_only(ring: Ring) -> None:
     refs = [put(ring, bytes([n])) for n in range(3)]
     ring.release(refs[0])
     assert ring.reclaim(1, 2) == 1
@@ -181,7 +181,7 @@ def test_settling_gives_back_what_is_still_out_and_nothing_else(ring: Ring) -> N
     assert bytes(ring.view(newer)[:3]) == b"new"
 
 
-def test_an_onlooker_sees_the_latest_that_has_a_note(ring: Ring) -> None:
+def test_peek_returns_the_latest_slot_with_a_note(ring: Ring) -> None:
     assert ring.peek(lambda note, data: (note, bytes(data))) is None
     for note, content in ((7, b"old"), (9, b"new")):
         claim = ring.claim(timeout_s=0)
@@ -197,7 +197,7 @@ def test_an_onlooker_sees_the_latest_that_has_a_note(ring: Ring) -> None:
     other.close()
 
 
-def test_what_an_onlooker_sees_is_whole() -> None:
+def test_peek_never_returns_a_torn_copy() -> None:
     ring = Ring.create(slots=2, slot_bytes=200_000)
     done = threading.Event()
 

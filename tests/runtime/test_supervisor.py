@@ -18,9 +18,9 @@ from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Process, Topology
 
-pytestmark = pytest.mark.usefixtures("toys", "nothing_stays")
+pytestmark = pytest.mark.usefixtures("toys", "no_leftovers")
 HERE = Path(__file__).parent
-FOR_EVER = {"frames": 10**9, "pause_s": 0.001}
+ENDLESS = {"frames": 10**9, "pause_s": 0.001}
 
 
 def table(sources: Mapping[str, Mapping[str, object]], slots: int = 12, **stages: Mapping[str, object]) -> Topology:
@@ -30,9 +30,9 @@ def table(sources: Mapping[str, Mapping[str, object]], slots: int = 12, **stages
     return topology
 
 
-def troubled(kind: str) -> Topology:
+def failing(kind: str) -> Topology:
     return table(
-        {"a": {**FOR_EVER, "slot_each": 10**9}}, detect={"toy": "failing", "kind": kind}, publish={"toy": "publish"}
+        {"a": {**ENDLESS, "slot_each": 10**9}}, detect={"toy": "failing", "kind": kind}, publish={"toy": "publish"}
     )
 
 
@@ -46,7 +46,7 @@ def five(sources: Mapping[str, Mapping[str, object]], log: Path | None = None) -
     )
 
 
-def rest(supervisor: Supervisor) -> list[Message | Watermark]:
+def all_messages(supervisor: Supervisor) -> list[Message | Watermark]:
     return list(supervisor.messages())
 
 
@@ -58,7 +58,7 @@ def closings(messages: list[Message | Watermark]) -> dict[str, StreamClosed]:
     return {message.stream: message for message in messages if isinstance(message, StreamClosed)}
 
 
-def gone(pids: Mapping[str, int], within_s: float) -> bool:
+def have_ended(pids: Mapping[str, int], within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids.values()):
         if time.monotonic() > deadline:
@@ -68,7 +68,7 @@ def gone(pids: Mapping[str, int], within_s: float) -> bool:
 
 
 def open_files(pid: int) -> list[str]:
-    """What a process has open beside its standard streams."""
+    """Return what a process has open beside its standard streams."""
     files = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
@@ -76,7 +76,7 @@ def open_files(pid: int) -> list[str]:
     return files
 
 
-def test_two_streams_through_five_stages_arrive_whole_and_in_order(
+def test_supervisor_runs_two_streams_through_five_stages_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "zmq.py").write_text("raise RuntimeError('imported from the folder of the user')")
@@ -89,12 +89,12 @@ def test_two_streams_through_five_stages_arrive_whole_and_in_order(
         assert titles == {name: f"stream-ocr: {name}" for name in pids}
         assert supervisor.notes["detect"] == {"device": "toy"}
         for pid in pids.values():
-            os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+            os.kill(pid, signal.SIGINT)  # Ctrl-C reaches the whole process group
             files = open_files(pid)
-            known = ("/memfd:", "/dev/null", str(log))  # the log that the toy writes, and nothing of the supervisor's
+            known = ("/memfd:", "/dev/null", str(log))  # its own log, and no file of the supervisor
             assert not [file for file in files if file.startswith("/") and not file.startswith(known)]
-        messages = rest(supervisor)
-        assert gone(pids, 0)
+        messages = all_messages(supervisor)
+        assert have_ended(pids, 0)
     assert published(messages, "a") == list(range(1, 4501))
     assert published(messages, "b") == list(range(1, 501))
     closed = closings(messages)
@@ -107,28 +107,28 @@ def test_two_streams_through_five_stages_arrive_whole_and_in_order(
     assert lines[-1] == "closed"
 
 
-def test_a_file_is_read_while_a_stage_still_loads(tmp_path: Path) -> None:
+def test_sources_start_while_a_stage_still_loads(tmp_path: Path) -> None:
     sign = str(tmp_path / "a frame has come")
     topology = table(
         {"a": {"frames": 40}}, track={"toy": "track", "sign": sign}, publish={"toy": "publish", "sign": sign}
     )
     with Supervisor(topology, {}, start_s=20) as supervisor:
-        assert len(published(rest(supervisor))) == 40
+        assert len(published(all_messages(supervisor))) == 40
 
 
-def test_slots_hold_back_a_source_that_is_faster_than_what_follows() -> None:
+def test_slots_throttle_a_source_that_is_faster_than_later_stages() -> None:
     topology = table(
         {"a": {"frames": 30}}, slots=3, track={"toy": "track", "pause_s": 0.02}, publish={"toy": "publish"}
     )
     with Supervisor(topology, {}) as supervisor:
-        closed = closings(rest(supervisor))["a"]
-    # All frames but those that found a free slot waited for another to be given back.
+        closed = closings(all_messages(supervisor))["a"]
+    # All frames but those that found a free slot waited for a release.
     assert closed.counts["took_ms"] >= 20 * (30 - 3 - 1)
 
 
 @pytest.mark.parametrize("name", ["decode/a", "detect", "track", "recognize", "publish"])
-def test_the_death_of_a_worker_ends_the_run_with_its_name(name: str, tmp_path: Path) -> None:
-    with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
+def test_supervisor_ends_the_run_when_a_worker_is_killed(name: str, tmp_path: Path) -> None:
+    with Supervisor(five({"a": ENDLESS}, tmp_path / "log"), {}) as supervisor:
         messages = supervisor.messages()
         assert len(list(islice(messages, 5))) == 5
         pids = supervisor.pids
@@ -137,17 +137,17 @@ def test_the_death_of_a_worker_ends_the_run_with_its_name(name: str, tmp_path: P
         with pytest.raises(WorkerError) as caught:
             list(messages)
         assert str(caught.value) == f"The {name} worker was killed by signal 9; what was read so far is kept."
-        assert gone(pids, 0)
+        assert have_ended(pids, 0)
         assert time.monotonic() - start < 2.5
     if name != "publish":
         assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
+def test_workers_die_with_the_supervisor(tmp_path: Path) -> None:
     script = (
         "from toy_stages import table\n"
         "from stream_ocr.runtime.supervisor import Supervisor\n"
-        f"topology = table({{'a': {FOR_EVER}}}, track={{'toy': 'track'}}, publish={{'toy': 'publish'}})\n"
+        f"topology = table({{'a': {ENDLESS}}}, track={{'toy': 'track'}}, publish={{'toy': 'publish'}})\n"
         "with Supervisor(topology, {}) as supervisor:\n"
         "    for number, _ in enumerate(supervisor.messages()):\n"
         "        if number == 5: print(*supervisor.pids.values(), flush=True)\n"
@@ -159,10 +159,10 @@ def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         pids = {number: int(number) for number in process.stdout.readline().split()}
-        os.kill(pids[next(iter(pids))], signal.SIGSTOP)  # also one that cannot react
+        os.kill(pids[next(iter(pids))], signal.SIGSTOP)  # also a worker that cannot react
         process.kill()
         assert len(pids) == 3
-        assert gone(pids, 2.0)
+        assert have_ended(pids, 2.0)
     assert [path.name for path in tmp_path.rglob("*")] == ["temp"]
     assert "stream-ocr-" not in "".join(path.name for path in Path("/dev/shm").glob("*"))
 
@@ -175,32 +175,32 @@ def test_the_death_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
         ("leave", "The detect worker ended with exit code 3; what was read so far is kept."),
     ],
 )
-def test_a_stage_that_fails_says_why(kind: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(WorkerError) as caught, Supervisor(troubled(kind), {}) as supervisor:
-        rest(supervisor)
+def test_supervisor_reports_why_a_stage_failed(kind: str, sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(WorkerError) as caught, Supervisor(failing(kind), {}) as supervisor:
+        all_messages(supervisor)
     assert str(caught.value) == sentence
     assert capfd.readouterr().err == ""
 
 
-def test_where_a_bug_sits_is_told_to_those_who_ask(
+def test_debug_prints_the_traceback_of_a_failed_stage(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAM_OCR_DEBUG", "1")
-    with pytest.raises(WorkerError), Supervisor(troubled("bug"), {}) as supervisor:
-        rest(supervisor)
+    with pytest.raises(WorkerError), Supervisor(failing("bug"), {}) as supervisor:
+        all_messages(supervisor)
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
-def test_a_stage_that_cannot_start_says_why() -> None:
-    with pytest.raises(WorkerError) as caught, Supervisor(troubled("no weights"), {}):
+def test_supervisor_reports_why_a_stage_cannot_start() -> None:
+    with pytest.raises(WorkerError) as caught, Supervisor(failing("no weights"), {}):
         pass
     assert str(caught.value) == (
         "The run could not start: the detect worker failed: Weights 'toy' are missing; run make weights."
     )
 
 
-def test_a_start_that_takes_too_long_is_given_up() -> None:
-    topology = table({"a": FOR_EVER}, publish={"toy": "publish"})
+def test_supervisor_gives_up_a_start_that_takes_too_long() -> None:
+    topology = table({"a": ENDLESS}, publish={"toy": "publish"})
     with (
         pytest.raises(WorkerError, match="Not ready after 0 s: decode/a, publish"),
         Supervisor(topology, {}, start_s=0),
@@ -208,24 +208,24 @@ def test_a_start_that_takes_too_long_is_given_up() -> None:
         pass
 
 
-def test_a_stage_that_hangs_is_found() -> None:
+def test_supervisor_finds_a_hung_stage() -> None:
     sentence = r"The detect worker gave no sign of life for 1\.5 s and was killed"
-    with pytest.raises(WorkerError, match=sentence), Supervisor(troubled("hang"), {}, hang_s=1.5) as supervisor:
-        rest(supervisor)
+    with pytest.raises(WorkerError, match=sentence), Supervisor(failing("hang"), {}, hang_s=1.5) as supervisor:
+        all_messages(supervisor)
 
 
-def test_a_run_that_stands_still_is_found() -> None:
-    topology = table({"a": FOR_EVER}, track={"toy": "track", "pause_s": None}, publish={"toy": "publish"})
+def test_supervisor_finds_a_stalled_run() -> None:
+    topology = table({"a": ENDLESS}, track={"toy": "track", "pause_s": None}, publish={"toy": "publish"})
     sentence = "No worker made progress for 1 s"
     with pytest.raises(WorkerError, match=sentence), Supervisor(topology, {}, stall_s=1.0) as supervisor:
-        rest(supervisor)
+        all_messages(supervisor)
 
 
-def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
-    with Supervisor(five({"a": FOR_EVER}, tmp_path / "log"), {}) as supervisor:
+def test_stop_keeps_everything_that_was_read(tmp_path: Path) -> None:
+    with Supervisor(five({"a": ENDLESS}, tmp_path / "log"), {}) as supervisor:
         messages = list(islice(supervisor.messages(), 20))
         supervisor.stop()
-        messages += rest(supervisor)
+        messages += all_messages(supervisor)
     closed = closings(messages)["a"]
     assert closed.reason == "interrupted"
     assert messages[-1] == closed
@@ -233,28 +233,28 @@ def test_a_graceful_stop_keeps_all_that_was_read(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().splitlines()[-1] == "closed"
 
 
-def test_a_stop_is_bounded() -> None:
-    with Supervisor(troubled("hang"), {}, drain_s=0.5) as supervisor:
+def test_stop_is_bounded_by_drain_s() -> None:
+    with Supervisor(failing("hang"), {}, drain_s=0.5) as supervisor:
         list(islice(supervisor.messages(), 20))
-        while supervisor.progress["decode/a"] <= 20:  # the frame at which detect hangs is still to be sent
+        while supervisor.progress["decode/a"] <= 20:  # until the frame is sent at which detect hangs
             time.sleep(0.01)
         supervisor.stop()
         start = time.monotonic()
         with pytest.raises(WorkerError, match=r"did not finish within 0\.5 s"):
-            rest(supervisor)
+            all_messages(supervisor)
         assert time.monotonic() - start < 3
 
 
-def test_leaving_early_ends_all_workers_and_closes_what_they_hold(tmp_path: Path) -> None:
-    topology = table({"a": FOR_EVER}, track={"toy": "track"}, publish={"toy": "publish", "log": str(tmp_path / "log")})
+def test_exit_ends_all_workers_and_closes_their_stages(tmp_path: Path) -> None:
+    topology = table({"a": ENDLESS}, track={"toy": "track"}, publish={"toy": "publish", "log": str(tmp_path / "log")})
     with Supervisor(topology, {}) as supervisor:
         next(supervisor.messages())
         pids = supervisor.pids
-    assert gone(pids, 0)
+    assert have_ended(pids, 0)
     assert (tmp_path / "log").read_text().endswith("closed\n")
 
 
-def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
+def test_unreadable_source_ends_its_own_stream_only() -> None:
     topology = table(
         {
             "a": {"source": "broken_source", "at_once": True},
@@ -265,7 +265,7 @@ def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
         publish={"toy": "publish"},
     )
     with Supervisor(topology, {}) as supervisor:
-        messages = rest(supervisor)
+        messages = all_messages(supervisor)
     assert {stream: closed.reason for stream, closed in closings(messages).items()} == {
         "a": "clip.mp4 holds no video.",
         "b": "clip.mp4 breaks off.",
@@ -275,7 +275,7 @@ def test_a_source_that_cannot_be_read_ends_its_own_stream_only() -> None:
     assert len(published(messages, "c")) == 100
 
 
-def test_a_stage_that_is_not_there() -> None:
+def test_supervisor_reports_a_missing_factory() -> None:
     process = Process(name="decode/a", factory="toy_stages:nothing", input=None, output="published", stream="a")
     topology = Topology((process,), {}, ("a",))
     sentence = "decode/a worker failed: AttributeError"

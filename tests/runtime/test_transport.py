@@ -47,7 +47,7 @@ def note(number: int, stream: str = "a") -> StreamClosed:
     return StreamClosed(stream, "end", 0.0, float(number), {})
 
 
-def test_messages_arrive_in_order_also_those_sent_before_anyone_listened(wire: Wire) -> None:
+def test_inbox_receives_in_order_including_messages_sent_before_it_was_bound(wire: Wire) -> None:
     outbox = wire.outbox()
     for number in range(300):
         outbox.send(note(number))
@@ -58,7 +58,7 @@ def test_messages_arrive_in_order_also_those_sent_before_anyone_listened(wire: W
     assert inbox.receive(0) is None
 
 
-def test_each_sender_keeps_its_order(wire: Wire) -> None:
+def test_inbox_keeps_the_order_of_each_sender(wire: Wire) -> None:
     inbox = wire.inbox()
     outboxes = {stream: wire.outbox() for stream in "abc"}
     for number in range(100):
@@ -69,7 +69,7 @@ def test_each_sender_keeps_its_order(wire: Wire) -> None:
         assert [message.end_s for message in got if message.stream == stream] == list(range(100))
 
 
-def test_strangers_get_nothing_through(wire: Wire) -> None:
+def test_inbox_rejects_senders_without_its_key(wire: Wire) -> None:
     inbox = wire.inbox()
     wire.stranger().send(encode(note(1)))
     wire.outbox(Keys.new().public).send(note(2))
@@ -79,19 +79,19 @@ def test_strangers_get_nothing_through(wire: Wire) -> None:
     assert inbox.receive(0.2) is None
 
 
-def test_an_inbox_cannot_be_taken_over(wire: Wire) -> None:
+def test_inbox_address_cannot_be_taken_over(wire: Wire) -> None:
     wire.inbox()
     with pytest.raises(zmq.ZMQError, match="in use"):
         wire.inbox()
 
 
-def test_nothing_has_a_name_on_disk(wire: Wire) -> None:
+def test_inbox_has_no_name_in_the_file_system(wire: Wire) -> None:
     wire.inbox()
     name = wire.address.removeprefix("ipc://")
     assert [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines() if name in line] == [name]
 
 
-def test_a_sender_waits_while_the_receiver_is_far_behind(wire: Wire) -> None:
+def test_outbox_waits_at_the_high_water_mark(wire: Wire) -> None:
     def on_wait() -> None:
         raise TimeoutError
 
@@ -104,7 +104,7 @@ def test_a_sender_waits_while_the_receiver_is_far_behind(wire: Wire) -> None:
     assert THRESHOLDS.high_water_mark <= sent < 3 * THRESHOLDS.high_water_mark
 
 
-def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire) -> None:
+def test_receive_returns_after_its_timeout_and_calls_on_wait(wire: Wire) -> None:
     waits: list[float] = []
     inbox = wire.inbox(lambda: waits.append(time.monotonic()))
     start = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_receiver_waits_no_longer_than_asked_and_says_that_it_waits(wire: Wire
     assert len(waits) >= 2
 
 
-def test_what_is_no_message_is_refused(wire: Wire) -> None:
+def test_receive_rejects_malformed_messages(wire: Wire) -> None:
     inbox = wire.inbox()
     outbox = wire.outbox()
     outbox.socket.send(msgspec.msgpack.encode(["no", 1]))
@@ -121,6 +121,6 @@ def test_what_is_no_message_is_refused(wire: Wire) -> None:
         inbox.receive(5)
 
 
-def test_a_message_that_is_too_large_is_refused_by_its_sender(wire: Wire) -> None:
+def test_send_rejects_messages_that_are_too_large(wire: Wire) -> None:
     with pytest.raises(WorkerError, match="more than the"):
         wire.outbox().send(note(1, stream="a" * MAX_MESSAGE_BYTES))

@@ -86,7 +86,7 @@ def test_metrics_can_be_collected_while_cameras_are_updated() -> None:
         for _ in range(300):
             for camera in list(run.cameras.values()):
                 assert camera.fps >= 0
-            camera_table.table(run.cameras)
+            camera_table.render_table(run.cameras)
             metrics.text()
     finally:
         stop.set()

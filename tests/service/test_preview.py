@@ -105,12 +105,12 @@ def test_latest_jpeg_is_none_for_silent_and_unknown_cameras(run: Run) -> None:
 
 
 def test_status_lists_cameras_and_stages(run: Run) -> None:
-    place: FlatQuad = (1, 2, 3, 2, 3, 4, 1, 4)
+    quad: FlatQuad = (1, 2, 3, 2, 3, 4, 1, 4)
     run.show(GREEN)
-    run.cameras["gate"].update(Published("gate", 10, 0.4, (), (), 1, ((4, place),)))
+    run.cameras["gate"].update(Published("gate", 10, 0.4, (), (), 1, ((4, quad),)))
     state = json.loads(json.dumps(Preview(run).status()))
-    assert state["cameras"]["gate"]["places"] == [[4, [*place]]]
-    assert state["cameras"]["gate"]["picture"] > state["cameras"]["dark"]["picture"] == 0
+    assert state["cameras"]["gate"]["positions"] == [[4, [*quad]]]
+    assert state["cameras"]["gate"]["frame_number"] > state["cameras"]["dark"]["frame_number"] == 0
     assert state["cameras"]["dark"]["state"] == "starting"
     assert state["stages"] == {"detect": {"up": True, "restarts": 1, "batch": None}}
 
@@ -121,7 +121,7 @@ def test_status_lists_cameras_and_stages(run: Run) -> None:
 def test_status_tells_how_far_the_frame_is_ahead_of_the_positions(run: Run, frame_s, positions_s, lead_s) -> None:
     run.show(GREEN, time_s=frame_s)
     run.cameras["gate"].update(Published("gate", 10, positions_s, (), (), 1))
-    assert Preview(run).status()["cameras"]["gate"]["ahead_s"] == pytest.approx(lead_s)
+    assert Preview(run).status()["cameras"]["gate"]["lead_s"] == pytest.approx(lead_s)
 
 
 def ask(port: int, path: str, host: str) -> tuple[int, str, bytes]:

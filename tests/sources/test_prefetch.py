@@ -1,3 +1,5 @@
+"""Prefetcher: items from a background thread."""
+
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -7,17 +9,17 @@ import pytest
 from stream_ocr.sources.prefetch import Prefetcher
 
 
-def test_everything_comes_once_and_in_order() -> None:
-    ahead = Prefetcher(iter(range(100)), 3)
-    assert list(ahead) == list(range(100))
-    assert list(ahead) == []
-    ahead.close()
+def test_prefetcher_yields_all_items_once_in_order() -> None:
+    prefetcher = Prefetcher(iter(range(100)), 3)
+    assert list(prefetcher) == list(range(100))
+    assert list(prefetcher) == []
+    prefetcher.close()
     empty = Prefetcher(iter(()), 3)
     assert list(empty) == []
     empty.close()
 
 
-def test_it_is_so_many_ahead_and_no_more() -> None:
+def test_prefetcher_fetches_count_items_ahead() -> None:
     fetched: list[int] = []
     fourth = threading.Event()
 
@@ -28,28 +30,28 @@ def test_it_is_so_many_ahead_and_no_more() -> None:
                 fourth.set()
             yield number
 
-    ahead = Prefetcher(numbers(), 3)
-    assert next(iter(ahead)) == 0
-    assert fourth.wait(5), "the next ones are under way while one is in use"
-    ahead.close()
+    prefetcher = Prefetcher(numbers(), 3)
+    assert next(iter(prefetcher)) == 0
+    assert fourth.wait(5), "the next items are fetched while one is in use"
+    prefetcher.close()
     assert fetched == [0, 1, 2, 3]
 
 
-def test_what_goes_wrong_is_raised_behind_what_was_right() -> None:
+def test_prefetcher_raises_an_error_after_the_items_before_it() -> None:
     def numbers() -> Iterator[int]:
         yield 1
         yield 2
         raise ValueError("no more")
 
-    ahead = Prefetcher(numbers(), 3)
-    seen: list[int] = []
+    prefetcher = Prefetcher(numbers(), 3)
+    received: list[int] = []
     with pytest.raises(ValueError, match="no more"):
-        seen.extend(ahead)
-    ahead.close()
-    assert seen == [1, 2]
+        received.extend(prefetcher)
+    prefetcher.close()
+    assert received == [1, 2]
 
 
-def test_nothing_is_under_way_when_it_is_closed() -> None:
+def test_close_waits_for_the_fetch_in_progress() -> None:
     busy, enough = threading.Event(), threading.Event()
 
     def numbers() -> Iterator[int]:
@@ -58,10 +60,10 @@ def test_nothing_is_under_way_when_it_is_closed() -> None:
         assert enough.wait(5)
         yield 1
 
-    ahead = Prefetcher(numbers(), 2)
+    prefetcher = Prefetcher(numbers(), 2)
     assert busy.wait(5)
     threading.Timer(0.05, enough.set).start()
-    ahead.close()
-    assert enough.is_set(), "it has waited for what it cannot interrupt"
-    assert list(ahead) == []
+    prefetcher.close()
+    assert enough.is_set(), "close() has waited for the fetch that it cannot interrupt"
+    assert list(prefetcher) == []
     assert not any("ThreadPool" in thread.name for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""Which frames of a file are worth how much."""
+"""Decode stage for files: which frames get how much work."""
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -26,7 +26,7 @@ def never() -> bool:
 
 
 def after(times: int) -> Callable[[], bool]:
-    """Says stop from the given question on."""
+    """Return a stop function that returns True from the given call on."""
     asked = iter(range(times))
     return lambda: next(asked, None) is None
 
@@ -34,17 +34,17 @@ def after(times: int) -> Callable[[], bool]:
 def decode(
     path: Path, settings: Sequence[str] = (), stop: Callable[[], bool] = never
 ) -> tuple[list[FrameRef], StreamClosed]:
-    """All messages of a file, whose slots are given back at once."""
+    """Return all messages of a file, releasing its slots at once."""
     slots = Ring.anonymous(2, 1 << 20)
     with DecodeStage(path, "clip", Settings.load(overrides=settings), slots) as stage:
-        *refs, closed = list(given_back(stage, slots, stop))
+        *refs, closed = list(releasing(stage, slots, stop))
     assert isinstance(closed, StreamClosed)
     assert slots.in_use == 0
     assert closed.counts["frames"] == len(refs)
     return [ref for ref in refs if isinstance(ref, FrameRef)], closed
 
 
-def given_back(stage: DecodeStage, slots: Ring, stop: Callable[[], bool]) -> Iterator[FrameRef | StreamClosed]:
+def releasing(stage: DecodeStage, slots: Ring, stop: Callable[[], bool]) -> Iterator[FrameRef | StreamClosed]:
     for message in stage.run(stop):
         assert isinstance(message, FrameRef | StreamClosed)
         if isinstance(message, FrameRef) and message.slot is not None:
@@ -52,7 +52,7 @@ def given_back(stage: DecodeStage, slots: Ring, stop: Callable[[], bool]) -> Ite
         yield message
 
 
-def looks(refs: Sequence[FrameRef]) -> list[str]:
+def actions(refs: Sequence[FrameRef]) -> list[str]:
     return [ref.action for ref in refs]
 
 
@@ -61,7 +61,7 @@ def detections(refs: Sequence[FrameRef]) -> list[float]:
 
 
 def write(path: Path, pictures: Sequence[np.ndarray]) -> Path:
-    """A file that shows exactly these luma planes, 25 a second."""
+    """Write a file of exactly these luma planes, at 25 fps."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.height, stream.width = pictures[0].shape
@@ -77,20 +77,20 @@ def write(path: Path, pictures: Sequence[np.ndarray]) -> Path:
 
 
 def texture(seed: int) -> np.ndarray:
-    """A picture of tiles that has nothing in common with that of another seed."""
+    """Return a picture of tiles that has nothing in common with that of another seed."""
     tiles = np.random.default_rng(seed).integers(16, 236, (SIZE[1] // 20, SIZE[0] // 20), np.uint8)
     return np.kron(tiles, np.ones((20, 20), np.uint8))
 
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds in which something always moves."""
+    """A clip of two seconds in which something always moves."""
     path = tmp_path_factory.mktemp("decode") / "busy.ts"
     render(Scene((), 2.0, SIZE), path, gop=10)
     return path
 
 
-def test_every_frame_is_told_in_order(busy: Path) -> None:
+def test_decode_stage_yields_every_frame_in_order(busy: Path) -> None:
     refs, closed = decode(busy)
     assert [ref.stamp.seq for ref in refs] == list(range(50))
     assert [ref.stamp.time_s for ref in refs] == pytest.approx([n / 25 for n in range(50)])
@@ -101,31 +101,31 @@ def test_every_frame_is_told_in_order(busy: Path) -> None:
 
 
 @pytest.mark.parametrize("per_s", [2.5, 5.0, 25.0])
-def test_the_cadence_is_a_setting(busy: Path, per_s: float) -> None:
+def test_decode_stage_runs_the_detector_at_the_rate_of_the_settings(busy: Path, per_s: float) -> None:
     refs, _ = decode(busy, [f"detection.{bound}_fps={per_s}" for bound in ("idle", "max")])
     assert detections(refs) == pytest.approx([n / per_s for n in range(round(2 * per_s))], abs=0.04)
-    assert set(looks(refs)) == {"detect", "detect_coarse"} if per_s == 25 else {"detect", "detect_coarse", "track"}
+    assert set(actions(refs)) == {"detect", "detect_coarse"} if per_s == 25 else {"detect", "detect_coarse", "track"}
     assert refs[0].cut
     assert not any(ref.cut for ref in refs[1:])
 
 
-def test_the_cadence_follows_media_time_whatever_the_frame_rate(tmp_path: Path) -> None:
+def test_decode_stage_follows_media_time_at_variable_frame_rate(tmp_path: Path) -> None:
     times = tuple(np.cumsum([0, *[0.02] * 20, *[0.15] * 8, *[0.4] * 4]).tolist())
     render(Scene((), times[-1] + 0.4, SIZE, frame_times=times), tmp_path / "vfr.mkv")
     seen = detections(decode(tmp_path / "vfr.mkv", ["detection.idle_fps=5"])[0])
     assert min(b - a for a, b in pairwise(seen)) >= 0.2 - 1e-6
-    assert seen[-4:] == pytest.approx(times[-4:]), "where frames are rarer than looks, every one is looked at"
+    assert seen[-4:] == pytest.approx(times[-4:]), "where frames are rarer than detector runs, every one is processed"
 
 
-def test_a_still_picture_costs_one_slot_and_one_detection(tmp_path: Path) -> None:
+def test_decode_stage_uses_one_slot_and_one_detection_for_a_still_picture(tmp_path: Path) -> None:
     render(Scene((Text("GATE 4", 0, 9, (80, 80)),), 3.0, SIZE, background="static"), tmp_path / "still.mp4")
     refs, closed = decode(tmp_path / "still.mp4")
-    assert looks(refs) == ["detect", *["skip"] * 74]
+    assert actions(refs) == ["detect", *["skip"] * 74]
     assert [ref.slot is None for ref in refs] == [ref.action == "skip" for ref in refs]
     assert closed.counts["frames"] == 75
 
 
-def test_a_text_that_appears_is_seen_at_its_frame_and_looked_at_soon(tmp_path: Path) -> None:
+def test_decode_stage_passes_on_the_frame_of_a_new_text_and_detects_it_when_due(tmp_path: Path) -> None:
     text = Text("GATE 4", 1.04, 9, (80, 80))
     render(Scene((text,), 2.0, SIZE, background="static"), tmp_path / "clip.mp4", gop=10)
     refs, _ = decode(tmp_path / "clip.mp4", ["detection.max_fps=0.9"])
@@ -133,14 +133,14 @@ def test_a_text_that_appears_is_seen_at_its_frame_and_looked_at_soon(tmp_path: P
     assert detections(refs) == pytest.approx([0.0, 1.12]), "not before it is due"
 
 
-def test_a_cut_is_told_and_looked_at_at_once(tmp_path: Path) -> None:
+def test_decode_stage_marks_a_cut_and_detects_at_once(tmp_path: Path) -> None:
     one, other = texture(1), texture(2)
     refs, _ = decode(write(tmp_path / "cut.mkv", [one] * 8 + [other] * 8))
     assert [n for n, ref in enumerate(refs) if ref.cut] == [0, 8]
-    assert looks(refs) == ["detect", *["skip"] * 7, "detect", *["skip"] * 7]
+    assert actions(refs) == ["detect", *["skip"] * 7, "detect", *["skip"] * 7]
 
 
-def test_slots_hold_the_pixels_of_their_frames(tmp_path: Path) -> None:
+def test_decode_stage_writes_the_pixels_of_each_frame_into_its_slot(tmp_path: Path) -> None:
     pictures = [texture(seed) for seed in range(4)]
     write(tmp_path / "clip.mkv", pictures)
     slots = Ring.anonymous(4, 1 << 20)
@@ -152,7 +152,7 @@ def test_slots_hold_the_pixels_of_their_frames(tmp_path: Path) -> None:
         slots.release(ref.slot)
 
 
-def test_another_size_is_told_with_its_frame_and_looked_at_at_once(busy: Path, tmp_path: Path) -> None:
+def test_decode_stage_handles_a_change_of_the_frame_size(busy: Path, tmp_path: Path) -> None:
     render(Scene((), 1.0, (480, 270), seed=1), tmp_path / "larger.ts")
     refs, closed = decode(corrupt.concatenate(tmp_path / "joined.ts", busy, tmp_path / "larger.ts"))
     assert [ref.size for ref in refs] == [SIZE] * 50 + [(480, 270)] * 25
@@ -161,7 +161,7 @@ def test_another_size_is_told_with_its_frame_and_looked_at_at_once(busy: Path, t
     assert closed.end_s == pytest.approx(3.0)
 
 
-def test_damaged_frames_are_told_and_looked_at_by_nobody(tmp_path: Path) -> None:
+def test_decode_stage_marks_and_skips_damaged_frames(tmp_path: Path) -> None:
     render(Scene((), 2.0, SIZE, background="noise"), tmp_path / "good.mkv", gop=10)
     refs, closed = decode(corrupt.damage(tmp_path / "good.mkv", tmp_path / "bad.mkv", 12, first=0.44, last=0.5))
     damaged = [ref for ref in refs if ref.damaged]
@@ -172,7 +172,7 @@ def test_damaged_frames_are_told_and_looked_at_by_nobody(tmp_path: Path) -> None
     assert [ref.stamp.seq for ref in refs] == list(range(len(refs)))
 
 
-def test_a_file_that_breaks_off_says_so_at_its_end(tmp_path: Path) -> None:
+def test_decode_stage_reports_a_truncated_file_at_its_end(tmp_path: Path) -> None:
     render(Scene((), 2.0, SIZE, background="noise"), tmp_path / "whole.mp4")
     refs, closed = decode(corrupt.truncate(tmp_path / "whole.mp4", tmp_path / "part.mp4", 0.6))
     assert 20 <= len(refs) < 45
@@ -181,14 +181,14 @@ def test_a_file_that_breaks_off_says_so_at_its_end(tmp_path: Path) -> None:
     assert closed.end_s == refs[-1].stamp.end_s
 
 
-def test_a_stop_ends_the_stream_in_good_order(busy: Path) -> None:
+def test_decode_stage_closes_the_stream_after_a_stop(busy: Path) -> None:
     refs, closed = decode(busy, stop=after(20))
     assert 0 < len(refs) <= 20
     assert closed.reason == "interrupted"
     assert closed.end_s == refs[-1].stamp.end_s
 
 
-def test_a_stop_is_heard_while_all_slots_are_taken(busy: Path) -> None:
+def test_decode_stage_stops_while_it_waits_for_a_slot(busy: Path) -> None:
     slots = Ring.anonymous(2, 1 << 20)
     with DecodeStage(busy, "clip", Settings.load(), slots) as stage:
         messages = list(stage.run(after(8)))
@@ -197,23 +197,23 @@ def test_a_stop_is_heard_while_all_slots_are_taken(busy: Path) -> None:
     assert messages[-1].reason == "interrupted"
 
 
-def test_a_stop_at_once(busy: Path) -> None:
+def test_decode_stage_closes_the_stream_after_a_stop_before_the_first_frame(busy: Path) -> None:
     refs, closed = decode(busy, stop=lambda: True)
     assert (refs, closed.reason, closed.end_s) == ([], "interrupted", closed.start_s)
 
 
-def test_a_stage_says_how_long_its_file_is(busy: Path) -> None:
+def test_decode_stage_knows_the_duration_of_its_file(busy: Path) -> None:
     with DecodeStage(busy, "clip", Settings.load(), Ring.anonymous(1, 1 << 20)) as stage:
         assert stage.duration_s == pytest.approx(2.0, abs=0.05)
 
 
-def test_a_file_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
+def test_decode_stage_rejects_a_missing_file_when_entered(tmp_path: Path) -> None:
     stage = DecodeStage(tmp_path / "missing.mp4", "clip", Settings.load(), Ring.anonymous(1, 1 << 20))
     with pytest.raises(SourceError, match="There is no file"):
         stage.__enter__()
 
 
-def test_pictures_above_the_limit_are_refused(busy: Path) -> None:
+def test_decode_stage_rejects_frames_above_the_limit(busy: Path) -> None:
     settings = Settings.load(overrides=["decode.max_pixels=1000"])
     with pytest.raises(SourceError, match=r"decode\.max_pixels"):
         DecodeStage(busy, "clip", settings, Ring.anonymous(1, 1 << 20)).__enter__()

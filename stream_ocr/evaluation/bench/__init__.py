@@ -1,4 +1,4 @@
-"""Benchmarks: what reading a video costs and how right it is, next to others, each as a process of its own."""
+"""Benchmarks: cost and accuracy of reading videos, next to other programs, each in its own process."""
 
 from stream_ocr.evaluation.bench.suite import ClipOptions, contestants, run
 from stream_ocr.evaluation.bench.table import show

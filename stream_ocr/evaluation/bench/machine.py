@@ -1,4 +1,4 @@
-"""What figures were measured on."""
+"""Description of the machine on which results were measured."""
 
 import platform
 from pathlib import Path
@@ -10,7 +10,7 @@ from stream_ocr.models.devices import usable_cores
 
 
 def machine_info() -> dict[str, Any]:
-    """The machine, and how busy it is with other things: ask before the measurement, and for ``load_average`` after it."""
+    """Return the machine and its load before a measurement; call ``load_average`` after it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -20,10 +20,10 @@ def machine_info() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "load_at_the_start": load_average(),
+        "load_at_start": load_average(),
     }
 
 
 def load_average() -> float:
-    """Programs that want to run, on average of the last minute."""
+    """Return the load average of the last minute: processes that run or wait for a core."""
     return round(psutil.getloadavg()[0], 2)

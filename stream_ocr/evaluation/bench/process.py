@@ -1,4 +1,4 @@
-"""What a command costs: time, processor seconds and memory of its whole tree of processes."""
+"""Measure the cost of a command: time, CPU seconds and memory of its process tree."""
 
 import os
 import subprocess
@@ -13,56 +13,58 @@ import msgspec
 import psutil
 
 from stream_ocr.errors import WorkerError
-
-_EVERY_S = 0.25
+from stream_ocr.evaluation.thresholds import THRESHOLDS
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a command and all processes that it started."""
+    """Cost of a command and all processes that it started.
+
+    peak_mb: peak of the sum of their proportional set sizes, so that shared memory counts once; in 10⁶ bytes.
+    """
 
     wall_s: float
     cpu_s: float
-    peak_mb: float  # of the sum of their proportional set sizes: memory that they share counts once
+    peak_mb: float
 
 
 def measure(program: str, arguments: Sequence[str | Path]) -> tuple[Cost, dict[str, float]]:
-    """Run ``python -m program arguments`` to its end; what it cost, and the JSON object that it printed.
+    """Run ``python -m program arguments``; return its cost and the JSON object that it printed.
 
-    Raises WorkerError with its last words when it fails.
+    Raise WorkerError with the last line of its standard error when it fails.
     """
     command = [sys.executable, "-m", program, *map(str, arguments)]
-    begun = time.monotonic()
+    started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        over, peak = threading.Event(), [0]
-        watcher = threading.Thread(target=_watch, args=(process.pid, peak, over))
-        watcher.start()
-        said: list[str] = []
-        listener = threading.Thread(target=lambda: said.append(process.stderr.read() if process.stderr else ""))
-        listener.start()
+        finished, peak = threading.Event(), [0]
+        sampler = threading.Thread(target=_sample_memory, args=(process.pid, peak, finished))
+        sampler.start()
+        errors: list[str] = []
+        reader = threading.Thread(target=lambda: errors.append(process.stderr.read() if process.stderr else ""))
+        reader.start()
         out = process.stdout.read() if process.stdout else ""
         _, status, used = os.wait4(process.pid, 0)
-        wall_s = time.monotonic() - begun
+        wall_s = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        over.set()
-        watcher.join()
-        listener.join()
+        finished.set()
+        sampler.join()
+        reader.join()
     if process.returncode:
-        last = next((line for line in reversed("".join(said).splitlines()) if line.strip()), "it said nothing")
+        last = next((line for line in reversed("".join(errors).splitlines()) if line.strip()), "no error message")
         raise WorkerError(f"{program} ended with code {process.returncode}: {last}")
     cost = Cost(round(wall_s, 3), round(used.ru_utime + used.ru_stime, 3), round(peak[0] / 1e6, 1))
     return cost, msgspec.json.decode(out, type=dict[str, float])
 
 
-def _watch(pid: int, peak: list[int], over: threading.Event) -> None:
-    """Keep the highest memory of a tree of processes until it is over."""
-    while not over.wait(_EVERY_S):
+def _sample_memory(pid: int, peak: list[int], finished: threading.Event) -> None:
+    """Record the peak memory of a process tree in ``peak[0]``, in bytes, until ``finished`` is set."""
+    while not finished.wait(THRESHOLDS.memory_interval_s):
         try:
             root = psutil.Process(pid)
-            family = [root, *root.children(recursive=True)]
+            tree = [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return
-        peak[0] = max(peak[0], sum(_memory(process) for process in family))
+        peak[0] = max(peak[0], sum(_memory(process) for process in tree))
 
 
 def _memory(process: psutil.Process) -> int:

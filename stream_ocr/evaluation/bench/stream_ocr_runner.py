@@ -1,4 +1,4 @@
-"""A contestant: this package, a process per stage.
+"""Contestant ``ours``: this package, with a process per stage.
 
 python -m stream_ocr.evaluation.bench.stream_ocr_runner FILE EVENTS [NAME=VALUE …]
 """
@@ -14,14 +14,14 @@ from stream_ocr.config.settings import Settings
 
 
 def main(file: str, events: str, overrides: Sequence[str]) -> None:
-    """Read a file; events go to a log, the summary to standard output."""
+    """Read a file, write its events to a log and the summary to standard output as JSON."""
     with Pipeline([file], Settings.load(overrides=overrides)) as pipeline, Path(events).open("wb") as log:
         for event in pipeline.events():
             log.write(event.to_json() + b"\n")
         summary = pipeline.summary()
     ratios = {"detection_ratio": summary.detection_ratio, "reading_ratio": summary.reading_ratio}
-    known = {name: value for name, value in asdict(summary).items() if name != "wall_s"}
-    sys.stdout.write(json.dumps({**known, **ratios, "running_s": summary.wall_s}))
+    counts = {name: value for name, value in asdict(summary).items() if name != "wall_s"}
+    sys.stdout.write(json.dumps({**counts, **ratios, "running_s": summary.wall_s}))
 
 
 if __name__ == "__main__":

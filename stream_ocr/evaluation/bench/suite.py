@@ -1,4 +1,4 @@
-"""All contestants on all clips, in one run: what it costs them, and how right they are."""
+"""Run all contestants on all clips and report cost, speed and accuracy."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +13,7 @@ from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.event_score import Truth, median_and_p95, read_truth, score
+from stream_ocr.evaluation.thresholds import THRESHOLDS
 from stream_ocr.events import read_jsonl
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic import clips
@@ -20,8 +21,7 @@ from stream_ocr.synthetic.encode import Codec
 from stream_ocr.synthetic.scene import render, truth
 
 CONTESTANTS = ("ours", "decoding", "rapidocr", "everything")
-"""``everything`` is ours with the gates open: the detector looks or glances at all frames that
-differ, all texts that are at rest are read in them."""
+"""``everything`` is ours with the gates open: every frame that differs is detected, every stable text is read in it."""
 
 OPEN_GATES = (
     "gating.change_threshold=0.001",
@@ -32,15 +32,15 @@ OPEN_GATES = (
     "recognition.reread=always",
     "recognition.max_readings_per_s=1000",
 )
+"""Settings of ``everything``."""
 
-_LEAST_SIDE, _LEAST_S = 128, 2.0
 _SUFFIX = {"libx264": ".mp4", "libx265": ".mp4", "libvpx-vp9": ".webm", "libvpx": ".webm", "mpeg4": ".avi"}
 _PACKAGES = ("stream-ocr", "av", "mnn", "onnxruntime", "rapidocr", "torch")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video file, and the truth about it where there is one."""
+    """A video file and its truth, if there is one."""
 
     name: str
     path: Path
@@ -49,7 +49,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How the clips that are made here shall be."""
+    """Properties of generated clips. folder: of clips and logs. size: (width, height) in pixels."""
 
     folder: Path
     size: tuple[int, int] = (1280, 720)
@@ -58,98 +58,111 @@ class ClipOptions:
 
     @classmethod
     def parse(cls, folder: Path, size: str, duration_s: float, codec: str) -> Self:
-        """From what a user typed. Raises SettingsError."""
+        """Return the options that a user typed, such as a size of 1280x720. Raise SettingsError."""
         width, x, height = size.partition("x")
-        if not (x and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _LEAST_SIDE):
-            raise SettingsError(f"The size {size!r} is not of the form 1280x720, with sides from {_LEAST_SIDE} pixels.")
+        if not (
+            x
+            and width.isdecimal()
+            and height.isdecimal()
+            and min(int(width), int(height)) >= THRESHOLDS.min_clip_side_px
+        ):
+            raise SettingsError(
+                f"The size {size!r} is not of the form 1280x720, with sides from {THRESHOLDS.min_clip_side_px} pixels."
+            )
         if codec not in _SUFFIX:
-            raise SettingsError(f"The codec {codec!r} is none of {', '.join(_SUFFIX)}.")
-        if duration_s < _LEAST_S:
-            raise SettingsError(f"Clips of {duration_s:g} s are too short to measure; take {_LEAST_S:g} s or more.")
+            raise SettingsError(f"The codec {codec!r} is not one of {', '.join(_SUFFIX)}.")
+        if duration_s < THRESHOLDS.min_clip_s:
+            raise SettingsError(
+                f"Clips of {duration_s:g} s are too short to measure; take {THRESHOLDS.min_clip_s:g} s or more."
+            )
         return cls(folder, (int(width) // 2 * 2, int(height) // 2 * 2), duration_s, codec)  # type: ignore[arg-type]
 
 
 def contestants(against: str) -> list[str]:
-    """Ours, and those that a user named with commas between. Raises SettingsError."""
+    """Return ``ours`` and the contestants of a comma-separated list. Raise SettingsError for unknown names."""
     others = [name.strip() for name in against.split(",") if name.strip() and name.strip() != "none"]
     for name in others:
         if name not in CONTESTANTS:
-            raise SettingsError(f"{name!r} cannot be compared with; there are {', '.join(CONTESTANTS[1:])}, and none.")
+            raise SettingsError(f"{name!r} is not a contestant; there are {', '.join(CONTESTANTS[1:])} and none.")
     return ["ours", *(name for name in others if name != "ours")]
 
 
-def find_clips(names: Sequence[str], make: ClipOptions, tell: Callable[[str], None] = lambda _: None) -> Iterator[Clip]:
-    """Files, with the truth in the .json beside them; or names of ``clips.CLIPS``, made unless they are there.
+def find_clips(
+    names: Sequence[str], options: ClipOptions, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Clip]:
+    """Yield the clips of these names: files, with their truth in a .json beside them, or names of ``clips.CLIPS``.
 
-    Raises SourceError when a name is neither.
+    The latter are generated unless they exist. Raise SourceError for a name that is neither.
     """
     for name in names:
         path = Path(name)
         if name in clips.CLIPS:
-            path = _made(name, make, tell)
+            path = _generate(name, options, progress)
         elif not path.is_file():
-            raise SourceError(f"{name!r} is no file and none of the clips that can be made: {', '.join(clips.CLIPS)}.")
-        beside = path.with_suffix(".json")
-        yield Clip(name if name in clips.CLIPS else path.stem, path, read_truth(beside) if beside.is_file() else None)
+            raise SourceError(f"{name!r} is neither a file nor one of the generated clips: {', '.join(clips.CLIPS)}.")
+        truth_path = path.with_suffix(".json")
+        clip_truth = read_truth(truth_path) if truth_path.is_file() else None
+        yield Clip(name if name in clips.CLIPS else path.stem, path, clip_truth)
 
 
 def run(
     names: Sequence[str],
     contestants: Sequence[str],
-    make: ClipOptions,
+    options: ClipOptions,
     overrides: Sequence[str] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """The results, ready for JSON. names: of clips and files; all clips when there are none. tell: hears of each step.
+    """Run the contestants and return the results for JSON.
 
-    Clips and logs of events are put into the folder of ``make``.
+    names: clips and files; all clips if empty. progress: called with a line for each step. Clips and event logs are
+    written into the folder of ``options``.
     """
     settings = Settings.load(overrides=overrides)
-    make.folder.mkdir(parents=True, exist_ok=True)
-    found = list(find_clips(names or tuple(clips.CLIPS), make, tell))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    chosen = list(find_clips(names or tuple(clips.CLIPS), options, progress))
     rows = []
-    before = {**machine_info(), "packages": {name: _version(name) for name in _PACKAGES}}
-    for clip in found:
+    machine = {**machine_info(), "packages": {name: _version(name) for name in _PACKAGES}}
+    for clip in chosen:
         row = describe(clip)
         for contestant in contestants:
-            tell(f"{clip.name}: {contestant}")
-            row["runs"][contestant] = _run(clip, contestant, make.folder, settings, overrides, row["duration_s"])
-        row["compared"] = _compared(row["runs"])
+            progress(f"{clip.name}: {contestant}")
+            row["runs"][contestant] = _run(clip, contestant, options.folder, settings, overrides, row["duration_s"])
+        row["compared"] = _ratios(row["runs"])
         rows.append(row)
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": before,
-        "load_at_the_end": load_average(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "load_at_end": load_average(),
         "models": settings.models,
         "settings": list(overrides),
         "clips": rows,
-        "together": {contestant: _together(rows, contestant) for contestant in contestants},
+        "total": {contestant: _total(rows, contestant) for contestant in contestants},
     }
 
 
 def describe(clip: Clip) -> dict[str, Any]:
-    """What sort of video it is."""
+    """Return name, size in pixels and duration in seconds of a clip. Raise SourceError if its duration is unknown."""
     with open_file(clip.path, stream=clip.name) as source:
         duration_s, size = source.duration_s, source.size
     if not duration_s:
-        raise SourceError(f"{clip.path} does not say how long it is, so that no speed could be told; remux it.")
+        raise SourceError(f"{clip.path} has no duration, so its speed cannot be computed; remux it.")
     return {"clip": clip.name, "size": list(size), "duration_s": round(duration_s, 3), "runs": {}}
 
 
 def _run(
     clip: Clip, contestant: str, folder: Path, settings: Settings, overrides: Sequence[str], duration_s: float
 ) -> dict[str, Any]:
-    """Cost, speed and score of one contestant on one clip."""
+    """Run one contestant on one clip; return its cost, speed and score."""
     log = folder / f"{clip.name}.{contestant}.jsonl"
     if contestant == "decoding":
-        cost, told = measure("stream_ocr.evaluation.bench.decode_only", [clip.path, str(settings.decode.threads)])
+        cost, counts = measure("stream_ocr.evaluation.bench.decode_only", [clip.path, str(settings.decode.threads)])
     elif contestant == "rapidocr":
-        cost, told = measure("stream_ocr.evaluation.bench.rapidocr", [clip.path, log])
+        cost, counts = measure("stream_ocr.evaluation.bench.rapidocr", [clip.path, log])
     else:
-        given = [*overrides, *OPEN_GATES] if contestant == "everything" else overrides
-        cost, told = measure("stream_ocr.evaluation.bench.stream_ocr_runner", [clip.path, log, *given])
-    speeds = {"speed": round(duration_s / cost.wall_s, 3), "running_speed": round(duration_s / told["running_s"], 3)}
-    row: dict[str, Any] = {**asdict(cost), **speeds, **{name: round(value, 5) for name, value in told.items()}}
+        settings_given = [*overrides, *OPEN_GATES] if contestant == "everything" else overrides
+        cost, counts = measure("stream_ocr.evaluation.bench.stream_ocr_runner", [clip.path, log, *settings_given])
+    speeds = {"speed": round(duration_s / cost.wall_s, 3), "running_speed": round(duration_s / counts["running_s"], 3)}
+    row: dict[str, Any] = {**asdict(cost), **speeds, **{name: round(value, 5) for name, value in counts.items()}}
     if contestant == "decoding":
         return row
     events = list(read_jsonl(log))
@@ -158,14 +171,14 @@ def _run(
     if clip.truth is not None:
         scored = score(clip.truth, events)
         row["score"] = scored.metrics()
-        row["errors_ms"] = {"start": _plain(scored.start_errors_ms), "end": _plain(scored.end_errors_ms)}
+        row["errors_ms"] = {"start": _rounded(scored.start_errors_ms), "end": _rounded(scored.end_errors_ms)}
         row["missed"] = [word.word for word in scored.missed]
         row["extra"] = [word.word for word in scored.extra]
     return row
 
 
-def _compared(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Ours against the others: how many times as fast, whole processes and without their start."""
+def _ratios(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Return how many times as fast as each other contestant ours is, with and without the start of the processes."""
     return {
         f"{kind}_to_{other}": round(runs["ours"][kind] / runs[other][kind], 4)
         for other in runs
@@ -174,8 +187,8 @@ def _compared(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _together(rows: Sequence[dict[str, Any]], contestant: str) -> dict[str, Any]:
-    """Over all clips: speeds of all seconds together, means of the scores, the errors of all words together."""
+def _total(rows: Sequence[dict[str, Any]], contestant: str) -> dict[str, Any]:
+    """Return the results over all clips: speed over their total duration, mean scores, errors of all words."""
     runs = [row["runs"][contestant] for row in rows]
     seconds = sum(row["duration_s"] for row in rows)
     result: dict[str, Any] = {
@@ -191,14 +204,15 @@ def _together(rows: Sequence[dict[str, Any]], contestant: str) -> dict[str, Any]
     return result
 
 
-def _made(name: str, make: ClipOptions, tell: Callable[[str], None]) -> Path:
-    width, height = make.size
-    stem = f"{name}-{width}x{height}-{make.duration_s:g}s-{make.codec}"
-    path = make.folder / f"{stem}{_SUFFIX[make.codec]}"
+def _generate(name: str, options: ClipOptions, progress: Callable[[str], None]) -> Path:
+    """Render a clip and its truth unless they exist; return the path of the video."""
+    width, height = options.size
+    stem = f"{name}-{width}x{height}-{options.duration_s:g}s-{options.codec}"
+    path = options.folder / f"{stem}{_SUFFIX[options.codec]}"
     if not path.with_suffix(".json").exists():
-        tell(f"{name}: making {path}")
-        scene = clips.build_clip(name, make.size, make.duration_s)
-        render(scene, path, codec=make.codec)
+        progress(f"{name}: rendering {path}")
+        scene = clips.build_clip(name, options.size, options.duration_s)
+        render(scene, path, codec=options.codec)
         path.with_suffix(".json").write_text(json.dumps(truth(scene, path.name)), encoding="utf-8")
     return path
 
@@ -210,5 +224,5 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def _plain(errors: Iterable[float]) -> list[float]:
+def _rounded(errors: Iterable[float]) -> list[float]:
     return [round(error, 1) for error in errors]

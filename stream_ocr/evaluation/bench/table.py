@@ -1,4 +1,4 @@
-"""Results as a table for people."""
+"""Print benchmark results as a table."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 200  # where there is no terminal to measure
+_DEFAULT_WIDTH = 200  # columns, if standard output is not a terminal
 _COLUMNS = (
     "clip", "contestant", "wall s", "CPU s", "peak MB", "× real time", "running ×", "detected", "read",
     "texts", "F1", "CER", "dup.", "start ms", "end ms",
@@ -15,25 +15,25 @@ _COLUMNS = (
 
 
 def show(results: Mapping[str, Any]) -> None:
-    """Print one row for each clip and contestant, and the means last."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    """Print a row for each clip and contestant, then the totals."""
+    console = Console(width=None if sys.stdout.isatty() else _DEFAULT_WIDTH, highlight=False)
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for row in results["clips"]:
         for contestant, run in row["runs"].items():
             table.add_row(row["clip"], contestant, *_cells(run, run.get("score", {})))
-    for contestant, run in results["together"].items():
-        table.add_row("together", contestant, *_cells(run, run))
+    for contestant, run in results["total"].items():
+        table.add_row("total", contestant, *_cells(run, run))
     console.print(table)
     for line in comparisons(results):
         console.print(line)
 
 
 def comparisons(results: Mapping[str, Any]) -> Iterator[str]:
-    """How ours compares with the others, in sentences."""
-    together = results["together"]
-    for other in together:
-        if other != "ours" and "ours" in together:
-            whole, running = (together["ours"][kind] / together[other][kind] for kind in ("speed", "running_speed"))
+    """Yield a sentence for each other contestant: how many times as fast ours is."""
+    total = results["total"]
+    for other in total:
+        if other != "ours" and "ours" in total:
+            whole, running = (total["ours"][kind] / total[other][kind] for kind in ("speed", "running_speed"))
             yield f"ours is {whole:.2f} × as fast as {other} ({running:.2f} × without the start of the processes)"
 
 

@@ -58,7 +58,7 @@ class CRNN(nn.Module):
         return logits_TBC
 
 
-class Probabilities(nn.Module):
+class InferenceCRNN(nn.Module):
     """A ``CRNN`` for inference: maps ``x_B1HW`` to ``p_BTC`` in fp32, whose rows sum to one."""
 
     def __init__(self, net: CRNN) -> None:

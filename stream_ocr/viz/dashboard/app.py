@@ -1,4 +1,4 @@
-"""The page as a web application: its files, events as they come, search, the video. It only ever answers GET."""
+"""The dashboard as an ASGI application: static files, an event stream, search, the video. It only answers GET."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,18 +16,16 @@ from starlette.staticfiles import StaticFiles
 from stream_ocr.viz.dashboard.auth import AuthMiddleware
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
-from stream_ocr.viz.dashboard.images import Pictures
-from stream_ocr.viz.dashboard.search import Found
-
-_BEAT_S = 5.0
-_LONGEST_QUERY = 200
+from stream_ocr.viz.dashboard.images import ImageEndpoints
+from stream_ocr.viz.dashboard.search import SearchResult
+from stream_ocr.viz.thresholds import DASHBOARD
 
 
-def create(page: PageContext, *, token: str | None = None) -> Starlette:
-    """The application. token: as of ``AuthMiddleware``."""
+def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
+    """Return the application. token: see ``AuthMiddleware``."""
     root = files("stream_ocr.viz")
     static = Path(str(root.joinpath("dashboard", "static")))
-    pictures = Pictures(page)
+    images = ImageEndpoints(page)
 
     async def index(_request: Request) -> Response:
         return FileResponse(static / "index.html")
@@ -36,17 +34,16 @@ def create(page: PageContext, *, token: str | None = None) -> Starlette:
         return FileResponse(Path(str(root.joinpath("theme.css"))))
 
     async def about(_request: Request) -> Response:
-        given = {"video": page.video is not None, "cameras": page.show is not None}
-        return JSONResponse({"title": page.title, "stream": page.stream, **given})
+        available = {"video": page.video is not None, "cameras": page.preview is not None}
+        return JSONResponse({"title": page.title, "stream": page.stream, **available})
 
     async def events(request: Request) -> Response:
-        place = EventPosition.parse(request.headers.get("last-event-id") or request.query_params.get("after", ""))
-        return StreamingResponse(_told(page.history, place), media_type="text/event-stream")
+        position = EventPosition.parse(request.headers.get("last-event-id") or request.query_params.get("after", ""))
+        return StreamingResponse(_event_stream(page.buffer, position), media_type="text/event-stream")
 
     def search(request: Request) -> Response:
-        wanted = request.query_params.get("q", "")[:_LONGEST_QUERY].strip()
-        found = page.search(wanted) if wanted else ()
-        return JSONResponse([_result(each) for each in found])
+        query = request.query_params.get("q", "")[: DASHBOARD.max_query_chars].strip()
+        return JSONResponse([_to_json(result) for result in (page.search(query) if query else ())])
 
     async def video(_request: Request) -> Response:
         return FileResponse(page.video) if page.video else PlainTextResponse("There is no video.\n", 404)
@@ -57,9 +54,9 @@ def create(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/api/about", about),
             Route("/api/events", events),
             Route("/api/search", search),
-            Route("/api/thumbnail", pictures.thumbnail),
-            Route("/api/evidence", pictures.evidence),
-            Route("/api/shown/{what}", pictures.shown),
+            Route("/api/thumbnail", images.thumbnail),
+            Route("/api/crop", images.crop),
+            Route("/api/preview/{name}", images.preview),
             Route("/video", video),
             Route("/static/theme.css", theme),
             Mount("/static", StaticFiles(directory=static)),
@@ -68,26 +65,29 @@ def create(page: PageContext, *, token: str | None = None) -> Starlette:
     )
 
 
-async def _told(history: EventBuffer, place: EventPosition) -> AsyncIterator[bytes]:
-    """Server-sent events: ``restart`` when the viewer must forget, ``events`` as a JSON array, ``beat`` in between."""
-    with history.listening() as news:
+async def _event_stream(buffer: EventBuffer, position: EventPosition) -> AsyncIterator[bytes]:
+    """Yield server-sent events (WHATWG HTML, section 9.2).
+
+    ``restart``: the viewer must discard its events. ``events``: a JSON array. ``heartbeat``: sent during silence.
+    """
+    with buffer.subscribe() as changed:
         yield b"retry: 500\n\n"
-        while not history.closed:
-            news.clear()
-            place, lines, restart = history.after(place)
+        while not buffer.closed:
+            changed.clear()
+            position, lines, restart = buffer.read_after(position)
             if restart:
-                yield f"id: {place.epoch}-{place.next - len(lines)}\nevent: restart\ndata: {{}}\n\n".encode()
+                yield f"id: {position.epoch}-{position.next - len(lines)}\nevent: restart\ndata: {{}}\n\n".encode()
             if lines:
-                yield b"id: %s\nevent: events\ndata: [%s]\n\n" % (str(place).encode(), b",".join(lines))
+                yield b"id: %s\nevent: events\ndata: [%s]\n\n" % (str(position).encode(), b",".join(lines))
                 continue
             try:
-                await asyncio.wait_for(news.wait(), _BEAT_S)
+                await asyncio.wait_for(changed.wait(), DASHBOARD.heartbeat_s)
             except TimeoutError:
-                yield b"event: beat\ndata: {}\n\n"
+                yield b"event: heartbeat\ndata: {}\n\n"
 
 
-def _result(found: Found) -> dict[str, Any]:
-    span = found.span
+def _to_json(result: SearchResult) -> dict[str, Any]:
+    span = result.span
     return {
         "stream": span.stream,
         "track": span.track,
@@ -95,6 +95,6 @@ def _result(found: Found) -> dict[str, Any]:
         "confidence": span.confidence,
         "start": span.start,
         "end": span.end,
-        "start_utc": found.utc and found.utc.isoformat(),
-        "evidence": found.evidence,
+        "start_utc": result.utc and result.utc.isoformat(),
+        "crop_seq": result.crop_seq,
     }

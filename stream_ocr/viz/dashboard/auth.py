@@ -1,4 +1,4 @@
-"""What stands before the page: who may see it, and what it may do in the browser."""
+"""Access control and security headers of the dashboard."""
 
 import ipaddress
 import re
@@ -24,10 +24,10 @@ _PORT = re.compile(r":\d+$")
 
 
 class AuthMiddleware:
-    """ASGI middleware.
+    """ASGI middleware that checks a token and adds security headers.
 
-    token: what a viewer has to show once, as ``?token=``, and then as a cookie; None lets everybody in who asks for
-    a loopback name, which keeps out pages of others that point a name of theirs at this machine.
+    token: a viewer sends it once as ``?token=`` and then as a cookie. None: accept requests for a loopback host name
+    only, which prevents DNS rebinding.
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
@@ -38,7 +38,7 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -46,35 +46,35 @@ class AuthMiddleware:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        answer = self._refusal(scope)
-        await (answer or self._app)(scope, receive, guarded)
+        response = self._denial(scope)
+        await (response or self._app)(scope, receive, send_with_headers)
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """What to say instead of the page; None for those who may see it."""
+    def _denial(self, scope: Scope) -> Response | None:
+        """Return the response for a viewer without access, or None for one with access."""
         headers = Headers(scope=scope)
         if self._token is None:
             host = _PORT.sub("", headers.get("host", "")).removeprefix("[").removesuffix("]")
-            return None if is_loopback(host) else PlainTextResponse("Ask for localhost.\n", 421)
-        if _same(_cookie(headers), self._token):
+            return None if is_loopback(host) else PlainTextResponse("Use localhost as the host name.\n", 421)
+        if _matches(_cookie(headers), self._token):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        if not _same(query.pop("token", [""])[0], self._token):
-            return PlainTextResponse("Open the address that was printed at the start: it ends in a token.\n", 401)
+        if not _matches(query.pop("token", [""])[0], self._token):
+            return PlainTextResponse("Open the URL that was printed at the start; it ends in a token.\n", 401)
         rest = f"?{urlencode(query, doseq=True)}" if query else ""
-        answer = RedirectResponse(f"{scope['path']}{rest}", 303)
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
-        return answer
+        response = RedirectResponse(f"{scope['path']}{rest}", 303)
+        response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
+        return response
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is that of this machine for itself."""
+    """Return whether a host name or address is a loopback one."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _same(given: str, token: str) -> bool:
+def _matches(given: str, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
 
 

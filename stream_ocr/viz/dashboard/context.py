@@ -1,28 +1,55 @@
-"""What the page shows, and where it comes from."""
+"""What the dashboard shows: events, search, a video, and the status of a run."""
 
+import http.client
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlencode
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.search import Search
+from stream_ocr.viz.thresholds import DASHBOARD
 
-Show = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
-"""``/live`` and ``/picture`` of a run, as of ``operation.onlook.Onlook.show``."""
+PreviewHandler = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
+"""Return content type and body for a path (``/live``, ``/picture``) and its query, or None: see ``service.preview``."""
 
 
 @dataclass(frozen=True)
 class PageContext:
-    """What the page shows. stream: the one that the video shows; search: finds texts, the latest first.
+    """The content of a dashboard.
 
-    show: how cameras do and their latest pictures, where a run can be asked.
+    video, stream: the video to play and the stream whose texts it shows (None: the only one).
+    preview: status and latest images of cameras, where a run provides them.
     """
 
     title: str
-    history: EventBuffer
+    buffer: EventBuffer
     settings: Settings
     search: Search
     video: Path | None = None
     stream: str | None = None
-    show: Show | None = None
+    preview: PreviewHandler | None = None
+
+
+class RemoteStatus:
+    """Status and camera images of a run in another process, from its HTTP address ``service.listen``."""
+
+    def __init__(self, listen: str) -> None:
+        """listen: HOST:PORT."""
+        self._listen = listen
+
+    def fetch(self, path: str, query: Mapping[str, str]) -> tuple[str, bytes] | None:
+        """Return content type and body as a ``PreviewHandler``; None if nothing answers."""
+        host, _, port = self._listen.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=DASHBOARD.remote_timeout_s)
+        try:
+            connection.request("GET", f"{path}?{urlencode(query)}")
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        return (response.headers.get_content_type(), body) if response.status == HTTPStatus.OK else None

@@ -1,4 +1,4 @@
-"""The latest events, numbered as they came, for any number of viewers."""
+"""A bounded buffer of events for any number of viewers."""
 
 import asyncio
 import secrets
@@ -10,14 +10,14 @@ from itertools import islice
 from threading import Lock
 
 from stream_ocr.events import Event
+from stream_ocr.viz.thresholds import DASHBOARD
 
-MOST = 50_000
-BATCH = 250
+_MAX_DIGITS = 15  # of a position that is accepted from a viewer
 
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """How far a viewer has come. epoch: names one numbering; another one begins anew."""
+    """How far a viewer has read. ``epoch`` identifies one numbering; a restart begins another."""
 
     epoch: str
     next: int
@@ -27,63 +27,63 @@ class EventPosition:
 
     @classmethod
     def parse(cls, text: str) -> "EventPosition":
-        """What ``str`` made; anything else is the very beginning."""
+        """Parse the result of ``str``; return the start of the buffer for anything else."""
         epoch, _, number = text.rpartition("-")
-        return cls(epoch, int(number)) if number.isdecimal() and len(number) < 16 else cls("", 0)
+        return cls(epoch, int(number)) if number.isdecimal() and len(number) <= _MAX_DIGITS else cls("", 0)
 
 
 class EventBuffer:
-    """Takes events in any thread; tells viewers in their event loops. The oldest are forgotten."""
+    """Keeps the latest events and notifies viewers in their event loops. Thread-safe."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, max_events: int = DASHBOARD.max_events) -> None:
         self._lock = Lock()
-        self._events: deque[Event] = deque(maxlen=most)
-        self._lines: deque[bytes] = deque(maxlen=most)
+        self._events: deque[Event] = deque(maxlen=max_events)
+        self._lines: deque[bytes] = deque(maxlen=max_events)
         self._epoch = secrets.token_hex(4)
         self._next = 0
         self.closed = False
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def add(self, events: Iterable[Event]) -> None:
-        """Take events, in order."""
+        """Append events in order; drop the oldest beyond the limit."""
         with self._lock:
             for event in events:
                 self._events.append(event)
                 self._lines.append(event.to_json())
                 self._next += 1
-            self._tell()
+            self._notify()
 
     def restart(self) -> None:
-        """Forget everything: what comes now is another run."""
+        """Remove all events: another run begins."""
         with self._lock:
             self._events.clear()
             self._lines.clear()
             self._epoch, self._next = secrets.token_hex(4), 0
-            self._tell()
+            self._notify()
 
     def close(self) -> None:
-        """Let the viewers go."""
+        """End the streams of all viewers."""
         with self._lock:
             self.closed = True
-            self._tell()
+            self._notify()
 
     def events(self) -> list[Event]:
-        """All that is remembered, in order."""
+        """Return all buffered events in order."""
         with self._lock:
             return list(self._events)
 
-    def after(self, place: EventPosition) -> tuple[EventPosition, list[bytes], bool]:
-        """(place behind them, the JSON of the next events, whether the viewer must forget what it has)."""
+    def read_after(self, position: EventPosition) -> tuple[EventPosition, list[bytes], bool]:
+        """Return the position after the next events, their JSON, and whether the viewer must discard its events."""
         with self._lock:
             first = self._next - len(self._lines)
-            known = place.epoch == self._epoch and first <= place.next <= self._next
-            begin = place.next if known else first
-            lines = list(islice(self._lines, begin - first, begin - first + BATCH))
+            known = position.epoch == self._epoch and first <= position.next <= self._next
+            begin = position.next if known else first
+            lines = list(islice(self._lines, begin - first, begin - first + DASHBOARD.batch_events))
             return EventPosition(self._epoch, begin + len(lines)), lines, not known
 
     @contextmanager
-    def listening(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there is news; to be used in an event loop."""
+    def subscribe(self) -> Iterator[asyncio.Event]:
+        """Provide an asyncio.Event that is set on every change. Use it in the event loop that entered this context."""
         listener = asyncio.get_running_loop(), asyncio.Event()
         with self._lock:
             self._listeners.add(listener)
@@ -93,6 +93,6 @@ class EventBuffer:
             with self._lock:
                 self._listeners.remove(listener)
 
-    def _tell(self) -> None:
-        for loop, news in self._listeners:
-            loop.call_soon_threadsafe(news.set)
+    def _notify(self) -> None:
+        for loop, changed in self._listeners:
+            loop.call_soon_threadsafe(changed.set)

@@ -1,4 +1,4 @@
-"""The pictures of the page: out of the video, out of the store, of cameras as they are now."""
+"""Image endpoints of the dashboard: thumbnails of a video, stored crops, camera previews."""
 
 from functools import lru_cache
 from threading import Lock
@@ -10,58 +10,60 @@ from stream_ocr.errors import SourceError
 from stream_ocr.events.spans import build_spans
 from stream_ocr.viz import thumbnails
 from stream_ocr.viz.dashboard.context import PageContext
-from stream_ocr.viz.dashboard.search import crop_in
+from stream_ocr.viz.dashboard.search import read_crop
+from stream_ocr.viz.thresholds import DASHBOARD
 
-_MOST_DIGITS = 15
+_MAX_DIGITS = 15  # of a sequence number in a query
+_ROUNDING_S = 1e-6  # resolution of event times
 
 
-class Pictures:
-    """Answers of the application. Small pictures out of the video are made one at a time, the latest kept."""
+class ImageEndpoints:
+    """Handles image requests. Thumbnails are made one at a time; the latest are cached."""
 
     def __init__(self, page: PageContext) -> None:
         self._page = page
         self._lock = Lock()
-        self._made = lru_cache(maxsize=512)(self._make)
+        self._cached = lru_cache(maxsize=DASHBOARD.max_cached_thumbnails)(self._thumbnail)
 
     def thumbnail(self, request: Request) -> Response:
-        """Of a text, out of the video."""
+        """Return a thumbnail of a text, taken from the video."""
         try:
             key = request.query_params["stream"], int(request.query_params["track"])
             start = float(request.query_params["start"])
         except (KeyError, ValueError):
-            return PlainTextResponse("Name stream, track and start.\n", 400)
+            return PlainTextResponse("The query needs stream, track and start.\n", 400)
         if self._page.video is None:
-            return _none()
+            return _not_found()
         with self._lock:
-            data = self._made(*key, start)
+            data = self._cached(*key, start)
         if data is None:
-            return _none()
+            return _not_found()
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
-    def evidence(self, request: Request) -> Response:
-        """Of a text, as it was kept when it was read."""
+    def crop(self, request: Request) -> Response:
+        """Return the stored crop that a text was read from."""
         store, seq = self._page.settings.store.path, request.query_params.get("seq", "")
-        if store is None or not seq.isdecimal() or len(seq) > _MOST_DIGITS:
-            return _none()
-        data = crop_in(store, request.query_params.get("stream", ""), int(seq))
-        return Response(data, media_type="image/webp") if data else _none()
+        if store is None or not seq.isdecimal() or len(seq) > _MAX_DIGITS:
+            return _not_found()
+        data = read_crop(store, request.query_params.get("stream", ""), int(seq))
+        return Response(data, media_type="image/webp") if data else _not_found()
 
-    def shown(self, request: Request) -> Response:
-        """Of a run that is looked at."""
-        show, what = self._page.show, request.path_params["what"]
-        answer = show(f"/{what}", request.query_params) if show else None
-        return Response(answer[1], media_type=answer[0]) if answer else _none()
+    def preview(self, request: Request) -> Response:
+        """Return the status or a camera image of a run."""
+        preview, name = self._page.preview, request.path_params["name"]
+        found = preview(f"/{name}", request.query_params) if preview else None
+        return Response(found[1], media_type=found[0]) if found else _not_found()
 
-    def _make(self, stream: str, track: int, start: float) -> bytes | None:
+    def _thumbnail(self, stream: str, track: int, start: float) -> bytes | None:
         assert self._page.video is not None
-        for span in build_spans(self._page.history.events()):
-            if (span.stream, span.track) == (stream, track) and abs(span.start - start) < 1e-6:
+        for span in build_spans(self._page.buffer.events()):
+            if (span.stream, span.track) == (stream, track) and abs(span.start - start) < _ROUNDING_S:
                 try:
-                    return thumbnails.of_span(self._page.video, span, self._page.settings.decode)
+                    return thumbnails.span_thumbnail(self._page.video, span, self._page.settings.decode)
                 except SourceError:
                     return None
         return None
 
 
-def _none() -> Response:
-    return PlainTextResponse("There is no picture.\n", 404)
+def _not_found() -> Response:
+    return PlainTextResponse("There is no such image.\n", 404)

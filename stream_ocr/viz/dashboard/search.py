@@ -1,4 +1,4 @@
-"""Search: among the events that the page remembers, or in a store, which has them all."""
+"""Search for texts in the event buffer or in a store."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,77 +10,75 @@ from stream_ocr.events import Event, TextEvent, parse
 from stream_ocr.events.spans import Span, build_spans
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
-
-MOST = 100
-_PAGES = 3  # of a stream that are looked through for the end of a text
+from stream_ocr.viz.thresholds import DASHBOARD
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A text. utc: of its start, where that is known.
+class SearchResult:
+    """A text that was found.
 
-    evidence: ``seq`` of the event with the picture that it was read from, where that is kept.
+    utc: start of the text, if known. crop_seq: ``seq`` of the event whose crop is stored, if any.
     """
 
     span: Span
     utc: datetime | None = None
-    evidence: int | None = None
+    crop_seq: int | None = None
 
 
-Search = Callable[[str], Sequence[Found]]
+Search = Callable[[str], Sequence[SearchResult]]
 
 
-def in_history(history: EventBuffer) -> Search:
-    """Search whatever the case; the latest first."""
+def search_buffer(buffer: EventBuffer) -> Search:
+    """Return a case-insensitive search of the buffer, latest texts first."""
 
-    def search(wanted: str) -> Sequence[Found]:
-        folded = wanted.casefold()
-        found = (Found(span) for span in reversed(build_spans(history.events())) if folded in span.text.casefold())
-        return list(islice(found, MOST))
+    def search(query: str) -> Sequence[SearchResult]:
+        folded = query.casefold()
+        spans = (span for span in reversed(build_spans(buffer.events())) if folded in span.text.casefold())
+        return [SearchResult(span) for span in islice(spans, DASHBOARD.max_results)]
 
     return search
 
 
-def in_store(path: Path) -> Search:
-    """As ``in_history``, in a store that may be written meanwhile. Raises StoreError where there is none."""
+def search_store(path: Path) -> Search:
+    """Return a search of a store, as ``search_buffer``; it may be written meanwhile. Raises StoreError."""
     StoreReader(path).close()
 
-    def search(wanted: str) -> Sequence[Found]:
+    def search(query: str) -> Sequence[SearchResult]:
         with StoreReader(path) as reader:
             events: dict[tuple[str, int, float], list[TextEvent]] = {}
-            for event in reader.search(Query(wanted, limit=MOST)):
+            for event in reader.search(Query(query, limit=DASHBOARD.max_results)):
                 events.setdefault((event.stream, event.track, event.start), []).append(event)
             return [
-                Found(_span(reader, latest), latest.start_utc, _evidence(reader, [latest, *rest]))
+                SearchResult(_span(reader, latest), latest.start_utc, _crop_seq(reader, [latest, *rest]))
                 for latest, *rest in events.values()
             ]
 
     return search
 
 
-def crop_in(path: Path, stream: str, seq: int) -> bytes | None:
-    """The picture (WebP) that an event's text was read from, where a store has it. Raises StoreError."""
+def read_crop(path: Path, stream: str, seq: int) -> bytes | None:
+    """Return the crop (WebP) that an event's text was read from, if a store has it. Raises StoreError."""
     with StoreReader(path) as reader:
         return reader.crop(stream, seq)
 
 
-def _evidence(reader: StoreReader, events: Sequence[TextEvent]) -> int | None:
+def _crop_seq(reader: StoreReader, events: Sequence[TextEvent]) -> int | None:
     return next((event.seq for event in events if reader.has_crop(event.stream, event.seq)), None)
 
 
 def _span(reader: StoreReader, event: TextEvent) -> Span:
-    """The whole of a text: its events until it ends, as far as that can be found soon."""
-    told: list[Event] = [event]
+    """Build the span of a text from its events up to its end, as far as a few pages contain it."""
+    events: list[Event] = [event]
     after = event.seq
-    for _ in range(_PAGES):
+    for _ in range(DASHBOARD.max_search_pages):
         page = reader.replay(event.stream, after)
         for line in page.events:
             later = parse(line)
             if isinstance(later, TextEvent) and later.track == event.track:
-                told.append(later)
+                events.append(later)
                 if later.kind in ("changed", "ended"):
-                    return build_spans(told)[0]
+                    return build_spans(events)[0]
         if page.through >= page.last:
             break
         after = page.through
-    return build_spans(told)[0]
+    return build_spans(events)[0]

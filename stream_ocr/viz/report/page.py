@@ -1,7 +1,7 @@
-"""A report: one HTML file that says what was read, to be looked at without a network and without this program.
+"""Reports: one self-contained HTML file with the timeline, texts and statistics of events.
 
-Nothing in it can run but its own few lines of script: the content security policy names their hash, and every text
-that was read is escaped by the template engine.
+Only its own script can run: the content security policy contains the script's hash, and the template engine escapes
+every text that was read.
 """
 
 import base64
@@ -23,13 +23,12 @@ from stream_ocr.events.spans import Span, build_spans, events_of_video
 from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.viz import thumbnails
 from stream_ocr.viz.report import statistics
-
-MOST_PICTURES = 500
+from stream_ocr.viz.thresholds import REPORT
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report as HTML; a notebook shows it in a frame of its own."""
+    """A report as HTML. A notebook shows it in an iframe."""
 
     html: str
 
@@ -37,21 +36,21 @@ class Report:
     def of(
         cls, events: Iterable[Event], *, video: Path | str | None = None, settings: Settings | None = None
     ) -> "Report":
-        """A report about events, with pictures of the texts when the video is given.
+        """Create a report of events, with thumbnails of the texts if the video is given.
 
-        Raises SourceError when the video cannot be read, or the events are of other videos.
+        Raises SourceError when the video cannot be read or the events belong to other videos.
         """
-        told = list(events)
+        events = list(events)
         path = None if video is None else Path(video)
         if path is not None:
-            told = events_of_video(told, path)
-        found = build_spans(told)
+            events = events_of_video(events, path)
+        spans = build_spans(events)
         decode = (settings or Settings()).decode
-        pictured = dict(thumbnails.span_thumbnails(path, _longest(found), decode)) if path else {}
-        return cls(_page(told, found, pictured, path))
+        images = dict(thumbnails.span_thumbnails(path, _longest(spans), decode)) if path else {}
+        return cls(_render(events, spans, images, path))
 
     def write(self, target: Path) -> None:
-        """Write it to a file. Raises SinkError."""
+        """Write the report to a file. Raises SinkError."""
         check_output_path(target)
         try:
             target.write_text(self.html, encoding="utf-8")
@@ -62,74 +61,74 @@ class Report:
         return f'<iframe sandbox="allow-scripts" width="100%" height="700" srcdoc="{html.escape(self.html)}"></iframe>'
 
 
-def _longest(found: Sequence[Span]) -> list[Span]:
-    """Those that are worth a picture where there are too many."""
-    return sorted(found, key=lambda span: span.start - span.end)[:MOST_PICTURES]
+def _longest(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans that get a thumbnail."""
+    return sorted(spans, key=lambda span: span.start - span.end)[: REPORT.max_thumbnails]
 
 
-def _page(told: Sequence[Event], found: Sequence[Span], pictured: dict[Span, bytes], video: Path | None) -> str:
-    style = _own("theme.css") + _own("report/report.css")
-    script = _own("report/report.js")
-    names = sorted({event.stream for event in told})
+def _render(events: Sequence[Event], spans: Sequence[Span], images: dict[Span, bytes], video: Path | None) -> str:
+    style = _resource("theme.css") + _resource("report/report.css")
+    script = _resource("report/report.js")
+    names = sorted({event.stream for event in events})
     title = video.name if video else ", ".join(names) or "Nothing"
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_visible
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_replace_control_chars
     )
-    return environment.from_string(_own("report/report.html.j2")).render(
+    return environment.from_string(_resource("report/report.html.j2")).render(
         policy=(
             "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
             f"style-src {_hash(style)}; script-src {_hash(script)}"
         ),
         style=Markup(style),
         script=Markup(script),
-        title=title if len(title) < 200 else f"{len(names)} sources",
-        summary=_summary(found, names),
-        figures=statistics.summary_metrics(found),
-        streams=list(statistics.timelines(found)),
-        doubt=statistics.DOUBT,
-        pictures=bool(pictured),
-        unpictured=_unpictured(found, pictured),
-        texts=[_text(number, span, pictured.get(span)) for number, span in enumerate(found)],
+        title=title if len(title) < REPORT.max_title_chars else f"{len(names)} sources",
+        summary=_summary(spans, names),
+        metrics=statistics.summary_metrics(spans),
+        streams=list(statistics.timelines(spans)),
+        low_confidence=REPORT.low_confidence,
+        thumbnails=bool(images),
+        thumbnail_note=_thumbnail_note(spans, images),
+        texts=[_text(number, span, images.get(span)) for number, span in enumerate(spans)],
         charts=[
-            _chart("Time on screen", statistics.duration_histogram(found)),
-            _chart("Confidence", statistics.confidence_histogram(found)),
+            _chart("Time on screen", statistics.duration_histogram(spans)),
+            _chart("Confidence", statistics.confidence_histogram(spans)),
         ],
-        troubles=[
+        source_events=[
             {
                 "time": "" if event.start is None else format_timestamp(event.start),
                 "stream": event.stream,
-                "what": " · ".join(filter(None, [event.kind, event.reason])),
+                "description": " · ".join(filter(None, [event.kind, event.reason])),
             }
-            for event in statistics.source_events(told)
+            for event in statistics.source_events(events)
         ],
     )
 
 
-def _summary(found: Sequence[Span], names: Sequence[str]) -> str:
-    if not found:
+def _summary(spans: Sequence[Span], names: Sequence[str]) -> str:
+    if not spans:
         return "No text was read."
     sources = "" if len(names) < 2 else f" in {len(names)} sources"
-    begin, end = min(span.start for span in found), max(span.end for span in found)
+    begin, end = min(span.start for span in spans), max(span.end for span in spans)
     return (
-        f"{_counted(len(found), 'text')}{sources}, from {face(begin)} to {face(end)}. "
-        "Each bar is one text from its first frame to its last."
+        f"{_counted(len(spans), 'text')}{sources}, from {format_timestamp(begin)} to {format_timestamp(end)}. "
+        "Each bar is one text, from its first frame to its last."
     )
 
 
-def _unpictured(found: Sequence[Span], pictured: dict[Span, bytes]) -> str:
-    return f"Pictures are of the {len(pictured)} texts that stay longest." if 0 < len(pictured) < len(found) else ""
+def _thumbnail_note(spans: Sequence[Span], images: dict[Span, bytes]) -> str:
+    return f"The {len(images)} texts shown longest have a thumbnail." if 0 < len(images) < len(spans) else ""
 
 
-def _text(number: int, span: Span, picture: bytes | None) -> dict[str, object]:
+def _text(number: int, span: Span, image: bytes | None) -> dict[str, object]:
     return {
         "number": number,
         "start": format_timestamp(span.start),
-        "length": f"{span.end - span.start:.2f} s",
+        "duration": f"{span.end - span.start:.2f} s",
         "text": span.text,
         "stream": span.stream,
         "confidence": f"{span.confidence:.2f}",
-        "doubtful": span.confidence < statistics.DOUBT,
-        "picture": base64.b64encode(picture).decode() if picture else "",
+        "unsure": span.confidence < REPORT.low_confidence,
+        "thumbnail": base64.b64encode(image).decode() if image else "",
     }
 
 
@@ -143,14 +142,14 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _visible(value: object) -> object:
-    """Control characters as the sign for what cannot be shown: HTML has no place for them."""
+def _replace_control_chars(value: object) -> object:
+    """Replace control characters, which HTML does not allow, by U+FFFD."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "".join("\ufffd" if (ord(c) < 32 and c not in "\t\n") or 0x7F <= ord(c) < 0xA0 else c for c in value)
 
 
-def _own(name: str) -> str:
+def _resource(name: str) -> str:
     return files("stream_ocr.viz").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -1,13 +1,13 @@
-// Shows only the texts that hold what is typed. The report is whole without this.
+// Filters the table of texts. The report is complete without this script.
 const field = document.getElementById("find");
 const rows = [...document.querySelectorAll("tbody tr[id]")].map((row) => [row, row.textContent.toLowerCase()]);
-const said = document.getElementById("found");
+const counter = document.getElementById("found");
 field.addEventListener("input", () => {
-  const wanted = field.value.trim().toLowerCase();
-  let shown = 0;
+  const query = field.value.trim().toLowerCase();
+  let matches = 0;
   for (const [row, text] of rows) {
-    row.hidden = !text.includes(wanted);
-    shown += !row.hidden;
+    row.hidden = !text.includes(query);
+    matches += !row.hidden;
   }
-  said.textContent = wanted ? `${shown} of ${rows.length}` : "";
+  counter.textContent = query ? `${matches} of ${rows.length}` : "";
 });

@@ -1,4 +1,4 @@
-"""What a report says, as plain values: rows of the timeline, texts, statistics."""
+"""The content of a report as plain values: timelines, histograms, summary metrics."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,17 +8,16 @@ from statistics import fmean, median
 from stream_ocr.core.timestamps import format_timestamp
 from stream_ocr.events import Event, SourceEvent
 from stream_ocr.events.spans import Span
+from stream_ocr.viz.thresholds import REPORT
 
-DOUBT = 0.8  # confidence below which a text is marked
-_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
-_LENGTHS_S = ((0, 1), (1, 3), (3, 10), (10, 60), (60, float("inf")))
-_CONFIDENCES = ((0.0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01))
-_LEAST_WIDTH = 0.15  # per cent
+_TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+_DURATION_BINS_S = ((0, 1), (1, 3), (3, 10), (10, 60), (60, float("inf")))
+_CONFIDENCE_BINS = ((0.0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of the summary."""
+    """One value of the summary."""
 
     name: str
     value: str
@@ -27,7 +26,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Tick:
-    """A time on the axis; x in per cent."""
+    """A tick of the time axis; x in percent."""
 
     x: float
     name: str
@@ -35,19 +34,19 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """A span on the timeline; x and width in per cent."""
+    """A span on the timeline; x and width in percent. ``style`` is a CSS class."""
 
     number: int
     x: float
     width: float
-    look: str
+    style: str
     start: str
     text: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """A track on the timeline, named by the text it showed longest."""
+    """A track on the timeline, labels after the text that it showed longest."""
 
     name: str
     bars: list[Bar]
@@ -63,58 +62,61 @@ class StreamTimeline:
 
 
 def summary_metrics(spans: Sequence[Span]) -> list[Metric]:
-    """The numbers at the top."""
+    """Return the metrics at the top of a report."""
     if not spans:
         return []
     tracks = {(span.stream, span.track) for span in spans}
     begin, end = min(span.start for span in spans), max(span.end for span in spans)
-    duration_histogram = [span.end - span.start for span in spans]
+    durations = [span.end - span.start for span in spans]
     return [
         Metric("texts", f"{len(spans):,}"),
         Metric("tracks", f"{len(tracks):,}"),
-        Metric("from first to last", format_timestamp(end - begin)),
-        Metric("median time on screen", f"{median(lengths):.2f}", "s"),
+        Metric("duration", format_timestamp(end - begin)),
+        Metric("median time on screen", f"{median(durations):.2f}", "s"),
         Metric("characters", f"{sum(len(span.text) for span in spans):,}"),
         Metric("mean confidence", f"{fmean(span.confidence for span in spans):.3f}"),
     ]
 
 
 def timelines(spans: Sequence[Span]) -> Iterator[StreamTimeline]:
-    """The timeline of each stream; spans are numbered by their place in the sequence."""
+    """Yield the timeline of each stream. Spans are numbered by their index in the sequence."""
     by_stream: dict[str, list[tuple[int, Span]]] = defaultdict(list)
     for number, span in enumerate(spans):
         by_stream[span.stream].append((number, span))
     for name, members in sorted(by_stream.items()):
         begin, end = min(span.start for _, span in members), max(span.end for _, span in members)
-        begin = min(begin, 0.0) if begin < 0.2 * end else begin
+        begin = min(begin, 0.0) if begin < REPORT.max_leading_gap * end else begin
         length = max(end - begin, 1e-6)
         yield StreamTimeline(name, list(_ticks(begin, length)), list(_rows(members, begin, length)))
 
 
 def duration_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
-    """How many texts stay for how long."""
-    named = {(0, 1): "under 1 s", (60, float("inf")): "over 1 min"}
+    """Count texts by their time on screen."""
+    labels = {(0, 1): "under 1 s", (60, float("inf")): "over 1 min"}
     return [
-        (named.get(pair, f"{pair[0]}–{pair[1]} s"), sum(pair[0] <= s.end - s.start < pair[1] for s in spans))
-        for pair in _LENGTHS_S
+        (
+            labels.get(interval, f"{interval[0]}–{interval[1]} s"),
+            sum(interval[0] <= s.end - s.start < interval[1] for s in spans),
+        )
+        for interval in _DURATION_BINS_S
     ]
 
 
 def confidence_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
-    """How many texts were read how surely."""
+    """Count texts by their confidence."""
     return [
         (f"{low:g}–{min(high, 1):g}" if low else f"under {high:g}", sum(low <= s.confidence < high for s in spans))
-        for low, high in _CONFIDENCES
+        for low, high in _CONFIDENCE_BINS
     ]
 
 
 def source_events(events: Iterable[Event]) -> Iterator[SourceEvent]:
-    """What sources said of themselves."""
+    """Yield the events of sources."""
     return (event for event in events if isinstance(event, SourceEvent))
 
 
 def _ticks(begin: float, length: float) -> Iterator[Tick]:
-    step = next((step for step in _STEPS_S if length / step <= 8), _STEPS_S[-1])
+    step = next((step for step in _TICK_STEPS_S if length / step <= REPORT.max_ticks), _TICK_STEPS_S[-1])
     number = -(-begin // step)
     while number * step <= begin + length * 0.97:
         time_s = number * step
@@ -129,17 +131,17 @@ def _rows(members: Sequence[tuple[int, Span]], begin: float, length: float) -> I
     for track in tracks.values():
         longest = max((span for _, span in track), key=lambda span: span.end - span.start)
         yield Row(
-            longest.text[:80],
+            longest.text[: REPORT.max_row_chars],
             [
                 Bar(
                     number,
                     _percent(span.start - begin, length),
-                    max(_percent(span.end - span.start, length), _LEAST_WIDTH),
-                    "doubt" if span.confidence < DOUBT else "second" if place % 2 else "",
+                    max(_percent(span.end - span.start, length), REPORT.min_bar_width),
+                    "unsure" if span.confidence < REPORT.low_confidence else "alternate" if index % 2 else "",
                     format_timestamp(span.start),
-                    span.text[:200],
+                    span.text[: REPORT.max_bar_chars],
                 )
-                for place, (number, span) in enumerate(track)
+                for index, (number, span) in enumerate(track)
             ],
         )
 

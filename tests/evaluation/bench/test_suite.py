@@ -1,5 +1,3 @@
-"""A benchmark runs its contestants for real and says what they cost."""
-
 import json
 from pathlib import Path
 
@@ -16,10 +14,10 @@ OWN = ("models=builtin", "device=cpu", "threads=1")
 
 
 @pytest.mark.slow
-def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
-    make = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
+def test_run_generates_reads_and_decodes_a_clip(tmp_path: Path) -> None:
+    options = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
     steps: list[str] = []
-    results = bench.run(["slides"], bench.contestants("decoding"), make, OWN, steps.append)
+    results = bench.run(["slides"], bench.contestants("decoding"), options, OWN, steps.append)
     (row,) = json.loads(json.dumps(results))["clips"]
     assert (row["clip"], row["size"], row["duration_s"]) == ("slides", [320, 180], 2.0)
     ours, decoding = row["runs"]["ours"], row["runs"]["decoding"]
@@ -31,16 +29,16 @@ def test_a_clip_is_made_read_and_decoded(tmp_path: Path) -> None:
     assert row["compared"]["speed_to_decoding"] == pytest.approx(ours["speed"] / decoding["speed"], rel=0.01)
     assert 0 < ours["detection_ratio"] < 0.5
     assert ours["score"]["true_words"] > 10
-    assert results["together"]["ours"]["f1"] == ours["score"]["f1"]
+    assert results["total"]["ours"]["f1"] == ours["score"]["f1"]
     assert results["models"] == "builtin"
     assert {file.suffix for file in tmp_path.iterdir()} == {".mp4", ".json", ".jsonl"}
     assert [step.split(":")[0] for step in steps] == ["slides"] * 3
 
 
-def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
-    make = bench.ClipOptions(tmp_path)
+def test_run_and_parse_reject_invalid_arguments(tmp_path: Path) -> None:
+    options = bench.ClipOptions(tmp_path)
     with pytest.raises(SourceError, match="slidez"):
-        bench.run(["slidez"], ["ours"], make)
+        bench.run(["slidez"], ["ours"], options)
     with pytest.raises(SettingsError, match="tesseract"):
         bench.contestants("decoding,tesseract")
     for size, seconds, codec in (("720p", 9.0, "libx264"), ("64x64", 9.0, "libx264"), ("640x360", 0.1, "libx264")):
@@ -50,14 +48,14 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
         bench.ClipOptions.parse(tmp_path, "640x360", 9.0, "divx")
 
 
-def test_a_contestant_that_fails_says_why(tmp_path: Path) -> None:
+def test_measure_raises_worker_error_with_the_last_line(tmp_path: Path) -> None:
     with pytest.raises(
         WorkerError, match=r"stream_ocr\.evaluation\.bench\.decode_only ended with code 1: .*missing\.mp4"
     ):
         measure("stream_ocr.evaluation.bench.decode_only", [tmp_path / "missing.mp4", "1"])
 
 
-def test_samples_are_joined_by_place_and_likeness() -> None:
+def test_join_matches_samples_by_place_and_similarity() -> None:
     here, there = rectangle(10, 10, 100, 20), rectangle(14, 10, 100, 20)
     far = rectangle(300, 10, 100, 20)
     samples: list[tuple[float, list[tuple[np.ndarray, str, float]]]] = [

@@ -23,18 +23,18 @@ def test_mnn_engine_accepts_changing_sizes_and_batches(engine: MnnEngine) -> Non
     for shape in [(1, 3, 96, 160), (1, 3, 32, 32), (3, 3, 64, 96), (1, 3, 96, 160), (1, 3, 288, 480)]:
         x = rng.normal(0, 1, shape).astype(np.float32)
         with torch.inference_mode():
-            wanted = net(torch.from_numpy(x)).numpy()
-        np.testing.assert_allclose(engine.run(x), wanted, atol=0.01)
+            expected = net(torch.from_numpy(x)).numpy()
+        np.testing.assert_allclose(engine.run(x), expected, atol=0.01)
 
 
 def test_mnn_engine_results_do_not_depend_on_earlier_calls(engine: MnnEngine) -> None:
     other = MnnEngine(weights.verified_path(presets.DETECTOR, "mnn"), engine.backend)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 96, 160)).astype(np.float32)
     first = engine.run(x)
-    wanted = first.copy()
+    expected = first.copy()
     engine.run(x[:, :, :64])
     engine.run(x + 1)
-    np.testing.assert_array_equal(first, wanted)
+    np.testing.assert_array_equal(first, expected)
     np.testing.assert_array_equal(engine.run(x), first)
     np.testing.assert_array_equal(other.run(x), first)
 

@@ -179,9 +179,9 @@ def rendered_words() -> Iterator[tuple[str, np.ndarray]]:
     def render(text: str) -> np.ndarray:
         font = ImageFont.load_default(size=40)
         left, top, right, bottom = font.getbbox(text)
-        picture = Image.new("L", (int(right - left) + 24, int(bottom - top) + 16), 20)
-        ImageDraw.Draw(picture).text((12 - left, 8 - top), text, fill=230, font=font)
-        return np.asarray(picture)
+        image = Image.new("L", (int(right - left) + 24, int(bottom - top) + 16), 20)
+        ImageDraw.Draw(image).text((12 - left, 8 - top), text, fill=230, font=font)
+        return np.asarray(image)
 
     return ((text, render(text)) for text in ("Station", "12:34", "640x360"))
 

@@ -33,13 +33,13 @@ def test_fold_batch_norms_keeps_the_output() -> None:
 def test_torch_engine_restores_the_threads_of_the_process(dtype, tolerance) -> None:
     x = np.random.default_rng(0).standard_normal((2, 3, 16, 24), dtype=np.float32)
     with torch.no_grad():
-        wanted = small_net().eval()(torch.from_numpy(x)).numpy()
+        expected = small_net().eval()(torch.from_numpy(x)).numpy()
     before = torch.get_num_threads()
     engine = TorchEngine(small_net(), pick_device("cpu", dtype=dtype, threads=before + 1))
     y = engine.run(x)
     assert torch.get_num_threads() == before
     assert y.dtype == np.float32
-    np.testing.assert_allclose(y, wanted, atol=tolerance)
+    np.testing.assert_allclose(y, expected, atol=tolerance)
 
 
 def test_torch_engine_raises_memory_error_and_recovers() -> None:

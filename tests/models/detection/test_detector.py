@@ -142,8 +142,8 @@ def test_detector_runs_dbnet_end_to_end() -> None:
     assert engine.run(np.zeros((1, 3, 384, 640), dtype=np.float32)).shape == (1, 192, 320)
     untrained = detector(box_thresh=0.0, bin_thresh=0.1)
     untrained.engine, untrained.normalisation = engine, Normalisation("rgb", (MEAN,) * 3, (SCALE,) * 3)
-    picture = frame((640, 360), [(100, 100, 300, 140)])
-    first, second = untrained.detect([picture, picture])
+    image = frame((640, 360), [(100, 100, 300, 140)])
+    first, second = untrained.detect([image, image])
     assert first == second
     for left, top, right, bottom in boxes_of(first):
         assert 0 <= left < right <= 640
@@ -168,17 +168,17 @@ def test_detect_polygons_drops_specks() -> None:
 
 def test_detect_coarse_runs_at_half_the_size() -> None:
     own = detector()
-    shown = frame((640, 360), [(100, 100, 300, 140)])
-    (coarse,), (full,) = boxes_of(own.detect_coarse([shown])[0]), boxes_of(own.detect([shown])[0])
+    sample = frame((640, 360), [(100, 100, 300, 140)])
+    (coarse,), (full,) = boxes_of(own.detect_coarse([sample])[0]), boxes_of(own.detect([sample])[0])
     assert coarse == pytest.approx(full, abs=8)
     assert own.engine.shapes == [(1, 3, 192, 320), (1, 3, 384, 640)]
 
 
 def test_detect_fine_runs_at_twice_the_size_and_returns_small_text_only() -> None:
     own = detector(long_side=320)
-    shown = frame((1280, 720), [(100, 100, 300, 140), (100, 300, 500, 420)])
-    assert len(own.detect([shown])[0]) == 2
-    (small,) = boxes_of(own.detect_fine([shown])[0])
+    sample = frame((1280, 720), [(100, 100, 300, 140), (100, 300, 500, 420)])
+    assert len(own.detect([sample])[0]) == 2
+    (small,) = boxes_of(own.detect_fine([sample])[0])
     assert small == pytest.approx((100, 100, 300, 140), abs=8)
     assert own.engine.shapes == [(1, 3, 192, 320), (1, 3, 384, 640)]
 

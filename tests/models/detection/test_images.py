@@ -16,10 +16,10 @@ OWN = Settings.load(overrides=["models=builtin"])
 
 @pytest.fixture
 def sign(tmp_path: Path) -> Path:
-    picture = Image.new("RGB", (641, 359), (40, 60, 90))
-    ImageDraw.Draw(picture).text((120, 150), "PLATFORM 12", (250, 250, 240), ImageFont.load_default(56))
+    image = Image.new("RGB", (641, 359), (40, 60, 90))
+    ImageDraw.Draw(image).text((120, 150), "PLATFORM 12", (250, 250, 240), ImageFont.load_default(56))
     path = tmp_path / "sign.png"
-    picture.save(path)
+    image.save(path)
     return path
 
 
@@ -58,7 +58,7 @@ def test_draw_detections_keeps_the_size_of_the_image(sign: Path, tmp_path: Path)
 
 def test_detect_images_raises_source_error_for_a_file_that_is_not_an_image(tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.png"
-    rubbish.write_bytes(b"not a picture")
+    rubbish.write_bytes(b"not an image")
     with pytest.raises(SourceError, match="not an image"):
         list(images.detect_images([rubbish], OWN))
     with pytest.raises(SourceError, match="cannot be read"):

@@ -85,12 +85,12 @@ def test_beam_search_can_beat_the_best_path() -> None:
 def test_log_likelihoods_sum_over_all_paths(seed: int) -> None:
     p_TC = noise(5, seed)
     texts = all_texts(p_TC)
-    wanted = ["", "a", "ab", "aa", "bb", "abc", "cab", "abcab"]
-    codes = np.zeros((len(wanted), 6), int)
-    for row, text in zip(codes, wanted, strict=True):
+    expected = ["", "a", "ab", "aa", "bb", "abc", "cab", "abcab"]
+    codes = np.zeros((len(expected), 6), int)
+    for row, text in zip(codes, expected, strict=True):
         row[: len(text)] = CHARSET.encode(text)
-    found = np.exp(log_likelihoods(p_TC, codes, np.array([len(text) for text in wanted])))
-    assert found == pytest.approx([texts[text] for text in wanted], rel=1e-6)
+    found = np.exp(log_likelihoods(p_TC, codes, np.array([len(text) for text in expected])))
+    assert found == pytest.approx([texts[text] for text in expected], rel=1e-6)
 
 
 def test_log_likelihoods_of_long_lines_do_not_underflow() -> None:

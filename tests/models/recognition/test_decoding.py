@@ -22,8 +22,8 @@ def scores(text: str, others: dict[int, tuple[str, float]] | None = None, charse
     return p_TC / p_TC.sum(axis=1, keepdims=True)
 
 
-def read(p_TC: np.ndarray, **wanted: object) -> Decoded:
-    section = Settings.model_validate({"recognition": wanted}).recognition
+def read(p_TC: np.ndarray, **constraints: object) -> Decoded:
+    section = Settings.model_validate({"recognition": constraints}).recognition
     return make_decoder(section, DEFAULT, beam=section.beam)(p_TC)
 
 
@@ -33,7 +33,7 @@ def test_make_decoder_decodes_the_best_path_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "pattern", "text"),
+    ("raw", "pattern", "text"),
     [
         ("LSI5 EBC", r"[A-Z]{2}\d{2} [A-Z]{3}", "LS15 EBC"),
         ("I2:O5", r"\d\d:\d\d", "12:05"),
@@ -41,9 +41,9 @@ def test_make_decoder_decodes_the_best_path_by_default() -> None:
         ("GATE 4", r"(?i)gate \w+", "GATE 4"),
     ],
 )
-def test_make_decoder_with_a_pattern_reads_only_matching_text(seen: str, pattern: str, text: str) -> None:
-    lookalikes = {i: ({"I": "1", "O": "0"}[c], 0.05) for i, c in enumerate(seen) if c in "IO" and text[i] != c}
-    assert read(scores(seen, lookalikes), pattern=pattern).text == text
+def test_make_decoder_with_a_pattern_reads_only_matching_text(raw: str, pattern: str, text: str) -> None:
+    lookalikes = {i: ({"I": "1", "O": "0"}[c], 0.05) for i, c in enumerate(raw) if c in "IO" and text[i] != c}
+    assert read(scores(raw, lookalikes), pattern=pattern).text == text
 
 
 def test_make_decoder_with_a_pattern_rejects_text_that_cannot_match() -> None:
@@ -56,9 +56,9 @@ def test_make_decoder_with_a_pattern_rejects_text_that_cannot_match() -> None:
 def test_make_decoder_reads_the_lexicon_from_a_file(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("gate\n\nplatform\n")
-    seen = scores("GATF 4", {3: ("E", 0.1)})
-    assert read(seen, lexicon=words).text == "GATE 4"
-    assert read(seen, lexicon=words, lexicon_distance=0).text == "GATF 4"
+    raw = scores("GATF 4", {3: ("E", 0.1)})
+    assert read(raw, lexicon=words).text == "GATE 4"
+    assert read(raw, lexicon=words, lexicon_distance=0).text == "GATF 4"
 
 
 def test_constraints_raise_settings_errors(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_source_decoders_uses_the_constraints_of_each_source(tmp_path: Path) -> 
         "hall": {"path": "/dev/video2"},
     }
     own = source_decoders(Settings.model_validate({"sources": sources}), DEFAULT)
-    seen = scores("GATF 4", {3: ("E", 0.1)})
-    assert {name: decode(seen).text for name, decode in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
+    raw = scores("GATF 4", {3: ("E", 0.1)})
+    assert {name: decode(raw).text for name, decode in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
 
 
 @pytest.mark.parametrize("choice", ["builtin", "ppocr"])
@@ -91,12 +91,12 @@ def test_load_recognizer_decodes_as_the_settings_say(choice: str, tmp_path: Path
         pytest.importorskip("rapidocr", reason="pip install 'stream-ocr[ppocr]'")
     words = tmp_path / "words.txt"
     words.write_text("gate\n")
-    for wanted, text in (
+    for constraints, text in (
         ("lexicon_distance=1", "GATF"),
         (f"lexicon={words}", "GATE"),
         ("pattern='[A-E]*T[A-E]*'", "BATE"),
         ("beam=4", "GATF"),
     ):
-        overrides = [f"models={choice}", f"recognition.{wanted}", "device=cpu"]
+        overrides = [f"models={choice}", f"recognition.{constraints}", "device=cpu"]
         recognizer = zoo.load_recognizer(Settings.load(overrides=overrides))
         assert recognizer.decode(scores("GATF", {0: ("B", 0.1), 3: ("E", 0.1)}, recognizer.charset)).text == text

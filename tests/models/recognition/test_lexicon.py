@@ -26,7 +26,7 @@ def read(text: str, hint: str = "", distance: int = 2) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seen", "hint", "text"),
+    ("raw", "hint", "text"),
     [
         ("platfarm", "platform", "platform"),
         ("PLATF0RM", "PLATFORM", "PLATFORM"),
@@ -45,8 +45,8 @@ def read(text: str, hint: str = "", distance: int = 2) -> str:
         ("Staton", "Staton", "Staton"),  # a name: nothing speaks for another letter
     ],
 )
-def test_lexicon_corrects_words_and_keeps_the_rest(seen: str, hint: str, text: str) -> None:
-    assert read(seen, hint) == text
+def test_lexicon_corrects_words_and_keeps_the_rest(raw: str, hint: str, text: str) -> None:
+    assert read(raw, hint) == text
 
 
 def test_lexicon_corrects_nothing_beyond_the_distance() -> None:

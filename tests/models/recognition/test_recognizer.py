@@ -101,7 +101,7 @@ def own(dtype: str = "fp32", max_batch: int = 16) -> Recognizer:
     torch.manual_seed(0)
     net = crnn.CRNN(len(DEFAULT))
     torch.nn.init.normal_(net.classify.weight, std=2.0)
-    engine = TorchEngine(crnn.Probabilities(net), pick_device("cpu", dtype=dtype, threads=1))
+    engine = TorchEngine(crnn.InferenceCRNN(net), pick_device("cpu", dtype=dtype, threads=1))
     return Recognizer(engine, STRETCHED, DEFAULT, max_batch=max_batch)
 
 

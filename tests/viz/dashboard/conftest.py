@@ -1,4 +1,4 @@
-"""A real Chromium, the program as a user starts it, and event logs that grow."""
+"""Fixtures: a real Chromium, ``stream-ocr dashboard`` as a process, growing event logs."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from stream_ocr.config.loading import PREFIX
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.viz.dashboard import server as serving
-from stream_ocr.viz.dashboard.context import PageContext, Preview
+from stream_ocr.viz.dashboard.context import PageContext, PreviewHandler
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import FeedThread
 from stream_ocr.viz.dashboard.search import search_buffer, search_store
@@ -28,8 +28,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def leaves_nothing_behind() -> Iterator[None]:
-    """Here a browser and its processes live as long as a module, and not as long as a test."""
+def check_leaks() -> Iterator[None]:
+    """Check for leftover processes once per module, as the browser lives as long as a module."""
     yield
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     left = psutil.wait_procs([child for child in left if "multiprocessing" not in " ".join(child.cmdline())], 5)[1]
@@ -37,8 +37,8 @@ def leaves_nothing_behind() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def chromium(leaves_nothing_behind: None) -> Iterator[Any]:
-    """A browser. It reaches nothing but this machine."""
+def chromium(check_leaks: None) -> Iterator[Any]:
+    """Start a browser. It can reach this machine only."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"needs Chromium at {CHROMIUM}: apt-get install chromium")
@@ -52,31 +52,31 @@ def chromium(leaves_nothing_behind: None) -> Iterator[Any]:
 
 
 @dataclass
-class Opened:
-    """A page with what it asked for and what went wrong in it."""
+class OpenPage:
+    """A page with its requests and errors."""
 
     page: Any
     requests: list[str]
     errors: list[str]
 
     def until(self, expression: str, within_s: float = 20) -> None:
-        """Wait until something is so in the page. (Playwright's own way needs eval, which its policy forbids.)"""
+        """Wait until a JavaScript expression is true. (Playwright's own wait needs eval, which the CSP forbids.)"""
         end = time.monotonic() + within_s
         while not self.page.evaluate(f"() => {{ try {{ return {expression} }} catch {{ return false }} }}"):
-            assert time.monotonic() < end, f"it did not come about: {expression}"
+            assert time.monotonic() < end, f"timed out: {expression}"
             self.page.wait_for_timeout(20)
 
 
 @pytest.fixture
-def browse(chromium: Any) -> Iterator[Callable[..., Opened]]:
-    """Opens an address. Errors in the page fail the test, and so does whatever is asked of another machine."""
-    opened: list[tuple[Any, Opened]] = []
+def browse(chromium: Any) -> Iterator[Callable[..., OpenPage]]:
+    """Return a function that opens a URL. Errors in the page and requests to other hosts fail the test."""
+    opened: list[tuple[Any, OpenPage]] = []
 
-    def browse(address: str, **options: Any) -> Opened:
+    def browse(address: str, **options: Any) -> OpenPage:
         context = chromium.new_context(viewport=options.pop("viewport", {"width": 1440, "height": 900}), **options)
         context.set_default_timeout(20_000)
         page = context.new_page()
-        made = Opened(page, [], [])
+        made = OpenPage(page, [], [])
         page.on("request", lambda request: made.requests.append(request.url))
         page.on("pageerror", lambda error: made.errors.append(str(error)))
         page.on("dialog", lambda dialog: made.errors.append(f"dialog {dialog.message}"))
@@ -94,7 +94,7 @@ def browse(chromium: Any) -> Iterator[Callable[..., Opened]]:
 
 @pytest.fixture
 def axe() -> Callable[[Any], list[tuple[str, list[str]]]]:
-    """What axe-core finds serious in a page: (rule, elements). The page has to let scripts in."""
+    """Return a function that lists serious axe-core violations: (rule, elements). The page must allow scripts."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="needs axe: pip install axe-playwright-python"
     )
@@ -124,7 +124,7 @@ class Program:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Starts ``stream-ocr dashboard ARGUMENTS``, at any free port unless told otherwise."""
+    """Return a function that starts ``stream-ocr dashboard ARGUMENTS``, at any free port by default."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     started: list[Program] = []
 
@@ -156,7 +156,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Serves the page of a source, with its video and a token if any, out of this process: its address."""
+    """Return a function that serves a dashboard from this process and returns its URL."""
     with ExitStack() as stack:
 
         def serve(
@@ -165,15 +165,20 @@ def serve() -> Iterator[Callable[..., str]]:
             *,
             token: str | None = None,
             store: Path | None = None,
-            show: Preview | None = None,
+            preview: PreviewHandler | None = None,
         ) -> str:
-            history, feed = EventBuffer(), serving.open_feed(str(source))
+            buffer, feed = EventBuffer(), serving.open_feed(str(source))
             settings = Settings.load(None, [f"store.path={store}"] if store else [])
             page = PageContext(
-                feed.name, history, settings, search_store(store) if store else search_buffer(history), video, show=show
+                feed.name,
+                buffer,
+                settings,
+                search_store(store) if store else search_buffer(buffer),
+                video,
+                preview=preview,
             )
             listener = stack.enter_context(serving.open_listener(DashboardSettings(port=0)))
-            stack.enter_context(FeedThread(feed, history))
+            stack.enter_context(FeedThread(feed, buffer))
             server = serving.create_server(page, token)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
@@ -185,7 +190,7 @@ def serve() -> Iterator[Callable[..., str]]:
 
 
 class Log:
-    """A .jsonl file that events are added to."""
+    """A .jsonl file that events are appended to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -193,19 +198,19 @@ class Log:
         path.touch()
 
     def add(self, *events: Event) -> None:
-        """Append events, each at once."""
+        """Append events."""
         with self.path.open("ab", buffering=0) as file:
             file.write(b"".join(event.to_json() + b"\n" for event in events))
 
-    def text(self, kind: str, text: str, start: float, **facts: Any) -> TextEvent:
-        """An event, numbered in its stream."""
-        stream = facts.pop("stream", "gate")
+    def text(self, kind: str, text: str, start: float, **fields: Any) -> TextEvent:
+        """Create an event with the next ``seq`` of its stream."""
+        stream = fields.pop("stream", "gate")
         seq = self._seq[stream] = self._seq.get(stream, -1) + 1
-        x, y, width, height = facts.pop("box", (100, 60, 300, 40))
-        place = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
-        given = {"track": 1, "confidence": 0.9, "size": (640, 360), "utc_source": "file", "polygon": place}
+        x, y, width, height = fields.pop("box", (100, 60, 300, 40))
+        polygon = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
+        defaults = {"track": 1, "confidence": 0.9, "size": (640, 360), "utc_source": "file", "polygon": polygon}
         return TextEvent(
-            id=f"{stream}-{seq}", seq=seq, kind=kind, stream=stream, text=text, start=start, **given | facts
+            id=f"{stream}-{seq}", seq=seq, kind=kind, stream=stream, text=text, start=start, **defaults | fields
         )  # type: ignore[arg-type]
 
 
@@ -216,7 +221,7 @@ def log(tmp_path: Path) -> Log:
 
 @pytest.fixture
 def journal(tmp_path: Path, endpoint: str) -> Iterator[DurableJournal]:
-    """A store with a publisher, as a run has it."""
+    """Open a store with a publisher, as a run does."""
     with open_journal(
         Settings.load(None, [f"store.path={tmp_path}/events.db", f"socket.events={endpoint}"])
     ) as journal:

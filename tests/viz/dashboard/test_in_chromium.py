@@ -169,7 +169,7 @@ def test_search_finds_and_seeks(watch):
     page.locator("#results button").click()
     opened.until(f"Math.abs(streamOcr.screen.time - {SCENE.start_s + 0.8}) < 0.05")
     page.locator("#query").fill("nowhere to be found")
-    opened.until("document.querySelector('#found').textContent.startsWith('Nothing')")
+    opened.until("document.querySelector('#found').textContent.startsWith('No text')")
 
 
 def test_keyboard_shortcuts(watch):
@@ -203,7 +203,7 @@ def rows(page) -> list[str]:
 
 def test_events_appear_within_a_second_of_being_published(browse, serve, journal, endpoint):
     def publish(text: str, track: int) -> None:
-        list(journal.commit([published_event(journal.number("gate"), text, track=track, start=float(track))]))
+        list(journal.commit([published_event(journal.next_seq("gate"), text, track=track, start=float(track))]))
 
     publish("FIRST", 1)
     opened = browse(serve(endpoint))
@@ -344,15 +344,15 @@ def many_events(log):
 
 
 def sixteen_cameras():
-    """What a run of the many_events's cameras would show: each second another picture of each, and its texts elsewhere."""
+    """Return a preview handler for the cameras of ``many_events``: images and positions change every second."""
     noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
     picture = encode_jpeg(cv2.resize(noise, (640, 360)))
     counted = {"frames": 9000, "detector_frames": 900, "boxes": 9000, "crops_read": 90}
 
     def camera(now):
-        places = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
-        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "ahead_s": 0.0}
-        return state | counted | {"picture": now + 1, "places": places, "places_s": float(now)}
+        positions = [(track, (20 + now % 9, 20, 220, 20, 220, 44, 20, 44)) for track in range(157)]
+        state = {"state": "up", "reason": None, "fps": 25.0, "age_s": 0.1, "dropped": 0, "lead_s": 0.0}
+        return state | counted | {"frame_number": now + 1, "positions": positions, "positions_s": float(now)}
 
     def preview(path, _query):
         if path == "/picture":

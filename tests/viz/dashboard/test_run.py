@@ -39,8 +39,8 @@ def run(tmp_path: Path, endpoint: str) -> Iterator[Run]:
     render(SCENE, tmp_path / "platform.mp4")
     listen, config = endpoint.removeprefix("tcp://"), tmp_path / "live.yaml"
     config.write_text(
-        f"models: builtin\nsources:\n  platform: {{path: {tmp_path}/platform.mp4}}\nstore: {{path: {tmp_path}/events.db}}\n"
-        f"service: {{listen: '{listen}'}}\ndashboard: {{port: 0}}\n"
+        f"models: builtin\nsources:\n  platform: {{path: {tmp_path}/platform.mp4}}\n"
+        f"store: {{path: {tmp_path}/events.db}}\nservice: {{listen: '{listen}'}}\ndashboard: {{port: 0}}\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "stream_ocr.cli", "run", str(config), "--plain", "--dashboard"],

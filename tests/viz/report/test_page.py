@@ -23,9 +23,9 @@ HOSTILE = [
 ]
 
 
-def told(seq, kind, text, start, *, end=None, track=1, stream="clip.mp4", box=(100, 60, 300, 40), confidence=0.9):
+def text_event(seq, kind, text, start, *, end=None, track=1, stream="clip.mp4", box=(100, 60, 300, 40), confidence=0.9):
     x, y, width, height = box
-    place = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
+    polygon = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
     return TextEvent(
         id=f"{stream}{seq}",
         seq=seq,
@@ -36,20 +36,20 @@ def told(seq, kind, text, start, *, end=None, track=1, stream="clip.mp4", box=(1
         confidence=confidence,
         start=start,
         end=end,
-        polygon=place,
+        polygon=polygon,
         size=(640, 360),
     )
 
 
-def shown(text, start, end, *, track=1, **facts):
+def shown_text(text, start, end, *, track=1, **fields):
     return [
-        told(2 * track, "appeared", text, start, track=track, **facts),
-        told(2 * track + 1, "ended", text, start, end=end, track=track, **facts),
+        text_event(2 * track, "appeared", text, start, track=track, **fields),
+        text_event(2 * track + 1, "ended", text, start, end=end, track=track, **fields),
     ]
 
 
 class Parts(HTMLParser):
-    """The tags of a page with their attributes, and its text by the tag that holds it."""
+    """Parses a page into tags with attributes, and texts with the tag that contains them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class Parts(HTMLParser):
         self.text.append((self.tags[-1][0] if self.tags else "", data))
 
 
-def test_every_text_is_in_the_table_and_on_the_timeline():
-    events = [*shown("GATE 4", 1.0, 3.5), *shown("LAST CALL", 2.0, 4.0, track=2)]
+def test_report_lists_every_text_in_table_and_timeline():
+    events = [*shown_text("GATE 4", 1.0, 3.5), *shown_text("LAST CALL", 2.0, 4.0, track=2)]
     page = stream_ocr.Report.of(events).html
     parts = Parts(page)
     assert {attributes["id"] for tag, attributes in parts.tags if tag == "tr" and "id" in attributes} == {
@@ -79,8 +79,10 @@ def test_every_text_is_in_the_table_and_on_the_timeline():
     assert "2.50 s" in page
 
 
-def test_hostile_text_is_shown_as_text():
-    events = [event for n, text in enumerate(HOSTILE) for event in shown(text, n, n + 1, track=n, stream=HOSTILE[1])]
+def test_report_escapes_hostile_text():
+    events = [
+        event for n, text in enumerate(HOSTILE) for event in shown_text(text, n, n + 1, track=n, stream=HOSTILE[1])
+    ]
     page = stream_ocr.Report.of(events).html
     parts = Parts(page)
     assert [tag for tag, _ in parts.tags].count("script") == 1
@@ -94,8 +96,8 @@ def test_hostile_text_is_shown_as_text():
     assert all('dir="auto"' in cell for cell in re.findall(r'<td><span class="read"[^>]*>', page))
 
 
-def test_the_page_may_do_nothing_but_run_its_own_script():
-    page = stream_ocr.Report.of(shown("GATE 4", 1.0, 3.5)).html
+def test_report_policy_allows_only_its_own_script():
+    page = stream_ocr.Report.of(shown_text("GATE 4", 1.0, 3.5)).html
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].replace("&#39;", "'")
     assert "default-src 'none'" in policy
     for tag in ("script", "style"):
@@ -106,12 +108,12 @@ def test_the_page_may_do_nothing_but_run_its_own_script():
     assert " style=" not in page
 
 
-def test_pictures_show_the_text(tmp_path):
+def test_report_thumbnails_show_the_text(tmp_path):
     clip = tmp_path / "clip.mp4"
     text = Text("GATE 4", 0.4, 1.6, (100, 60), height=40, colour=(255, 255, 255), outline=None)
     render(Scene((text,), 2.0, size=(640, 360), background="black"), clip)
     x, y, width, height = text.box(1.0)
-    events = shown("GATE 4", 0.4, 1.6, box=(x, y, width, height))
+    events = shown_text("GATE 4", 0.4, 1.6, box=(x, y, width, height))
     (data,) = re.findall(r"data:image/jpeg;base64,([^\"]*)", stream_ocr.Report.of(events, video=clip).html)
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture.shape[1] / picture.shape[0] == pytest.approx((width + 0.3 * height) / (1.3 * height), rel=0.1)
@@ -120,15 +122,15 @@ def test_pictures_show_the_text(tmp_path):
     assert np.array(picture.shape) - ink.max(axis=0) == pytest.approx(0.115 * picture.shape[0], abs=4)
 
 
-def test_events_of_other_videos_are_refused(tmp_path):
+def test_report_rejects_events_of_other_videos(tmp_path):
     clip = tmp_path / "clip.mp4"
     render(Scene((), 0.2, size=(64, 64)), clip)
-    events = [*shown("A", 0.0, 0.1, stream="a.mp4"), *shown("B", 0.0, 0.1, stream="b.mp4")]
-    with pytest.raises(SourceError, match=r"of a\.mp4, b\.mp4"):
+    events = [*shown_text("A", 0.0, 0.1, stream="a.mp4"), *shown_text("B", 0.0, 0.1, stream="b.mp4")]
+    with pytest.raises(SourceError, match=r"a\.mp4, b\.mp4"):
         stream_ocr.Report.of(events, video=clip)
 
 
-def test_what_sources_say_is_told():
+def test_report_lists_source_events():
     event = SourceEvent(id="", seq=0, kind="source.gap", stream="gate", start=61.5, reason="<b>no answer</b>")
     page = stream_ocr.Report.of([event]).html
     assert "source.gap · &lt;b&gt;no answer&lt;/b&gt;" in page
@@ -136,13 +138,13 @@ def test_what_sources_say_is_told():
     assert "No text was read." in page
 
 
-def test_a_thousand_tracks_have_a_thousand_rows():
-    events = [event for n in range(1000) for event in shown(f"text {n}", n / 10, n / 10 + 1, track=n)]
+def test_report_has_a_row_per_track():
+    events = [event for n in range(1000) for event in shown_text(f"text {n}", n / 10, n / 10 + 1, track=n)]
     assert stream_ocr.Report.of(events).html.count('<a href="#text') == 1000
 
 
-def test_it_can_be_written_and_shown_in_a_notebook(tmp_path):
-    made = stream_ocr.Report.of(shown("GATE 4", 1.0, 3.5))
+def test_report_is_written_and_displayed_in_a_notebook(tmp_path):
+    made = stream_ocr.Report.of(shown_text("GATE 4", 1.0, 3.5))
     made.write(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == made.html
     assert Parts(made._repr_html_()).tags[0][1]["srcdoc"] == made.html
@@ -150,9 +152,9 @@ def test_it_can_be_written_and_shown_in_a_notebook(tmp_path):
         made.write(tmp_path / "none" / "report.html")
 
 
-def test_the_command(tmp_path, monkeypatch):
+def test_report_command(tmp_path, monkeypatch):
     log = tmp_path / "events.jsonl"
-    log.write_bytes(b"".join(event.to_json() + b"\n" for event in shown("GATE 4", 1.0, 3.5)))
+    log.write_bytes(b"".join(event.to_json() + b"\n" for event in shown_text("GATE 4", 1.0, 3.5)))
     monkeypatch.setattr(sys, "argv", ["stream-ocr", "report", str(log), "-o", str(tmp_path / "report.html")])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -1,29 +1,29 @@
-// Outlines over a picture, one for each text on screen. Coordinates are those of the source frame.
+// Draws an outline for each text on screen over an image. Coordinates are source pixels.
 
 import { oneLine } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const FRESH_S = 1.5;
+const HIGHLIGHT_S = 1.5; // new and changed texts keep their colour for this long
 
 export class Boxes {
-  constructor(svg, { choose = null } = {}) {
+  constructor(svg, { onSelect = null } = {}) {
     this.svg = svg;
-    this.written = false; // whether the texts themselves are drawn where they stand, for want of a picture
+    this.textOnly = false; // draw the texts themselves where there is no image
     this.drawn = new Map();
-    if (choose) svg.addEventListener("click", (event) => event.target.closest("g") && choose(event.target.closest("g").span));
+    if (onSelect) svg.addEventListener("click", (event) => event.target.closest("g") && onSelect(event.target.closest("g").span));
   }
 
-  /** Draws spans; place(span): its four corners; age(span): seconds since it became what it is. */
-  show(spans, place, size, age) {
+  /** Draw spans. polygonOf(span) returns four corners, age(span) the seconds since it appeared or changed. */
+  show(spans, polygonOf, size, age) {
     if (size && this.size !== String(size)) {
       this.size = String(size);
       this.svg.setAttribute("viewBox", `0 0 ${size[0]} ${size[1]}`);
     }
     const pixel = size[1] / (this.svg.clientHeight || size[1]);
-    const height = Math.max(size[1] / 40, 11 * pixel); // of the labels: they stay legible on a phone
-    const wanted = new Set(spans);
+    const height = Math.max(size[1] / 40, 11 * pixel); // height of labels; legible on a phone
+    const current = new Set(spans);
     for (const [span, group] of this.drawn) {
-      if (wanted.has(span)) continue;
+      if (current.has(span)) continue;
       group.remove();
       this.drawn.delete(span);
     }
@@ -33,9 +33,9 @@ export class Boxes {
         group = this.#group(span);
         this.drawn.set(span, group);
       }
-      const look = span.overlay ? "overlay" : age(span) < FRESH_S ? span.kind : "steady";
-      if (group.look !== look) group.setAttribute("class", (group.look = look));
-      this.#place(group, place(span), span, height);
+      const state = span.overlay ? "overlay" : age(span) < HIGHLIGHT_S ? span.kind : "steady";
+      if (group.state !== state) group.setAttribute("class", (group.state = state));
+      this.#layout(group, polygonOf(span), span, height);
     }
   }
 
@@ -51,18 +51,18 @@ export class Boxes {
     return this.svg.appendChild(group);
   }
 
-  #place(group, polygon, span, height) {
+  #layout(group, polygon, span, height) {
     const [outline, label] = group.children;
     const points = polygon.map((point) => point.join()).join(" ");
-    const said = oneLine(span.text, 80);
-    if (group.points === points && group.said === said && group.height === height && group.written === this.written) return;
-    Object.assign(group, { points, height, written: this.written });
+    const text = oneLine(span.text, 80);
+    if (group.points === points && group.text === text && group.height === height && group.textOnly === this.textOnly) return;
+    Object.assign(group, { points, height, textOnly: this.textOnly });
     outline.setAttribute("points", points);
-    if (group.said !== said) label.textContent = group.said = said;
+    if (group.text !== text) label.textContent = group.text = text;
     const xs = polygon.map(([x]) => x);
     const ys = polygon.map(([, y]) => y);
     const [left, top, right, bottom] = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-    if (this.written) {
+    if (this.textOnly) {
       label.style.display = "";
       label.setAttribute("x", left);
       label.setAttribute("y", bottom - (bottom - top) * 0.22);
@@ -70,7 +70,7 @@ export class Boxes {
       label.setAttribute("textLength", Math.max(right - left, 4));
       label.setAttribute("lengthAdjust", "spacingAndGlyphs");
     } else {
-      label.style.display = bottom - top < 1.5 * height ? "none" : ""; // it would hide what is beside it
+      label.style.display = bottom - top < 1.5 * height ? "none" : ""; // it would hide other texts
       const above = top > 1.6 * height;
       label.setAttribute("x", Math.max(left, 2));
       label.removeAttribute("textLength");

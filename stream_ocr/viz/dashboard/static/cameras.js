@@ -1,30 +1,30 @@
-// A tile a camera: its latest picture where there is one, the texts where they stand, and how old all that is.
+// One tile per camera: its latest image if there is one, the texts on screen, and its status.
 
 import { Boxes } from "./boxes.js";
-import { element, oneLine, read } from "./format.js";
-import { placeAt } from "./model.js";
+import { element, isolated, oneLine } from "./format.js";
+import { polygonAt } from "./model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const QUIET_S = 60;
+const IDLE_S = 60;
 const GAP_PX = 12;
-const UNDER_PX = 42; // the line below a picture
-const LEAST_PX = 160;
+const CAPTION_PX = 42; // height of the caption below an image
+const MIN_TILE_PX = 160;
 
 export class Cameras {
-  constructor(root, model, { onPick, choose }) {
+  constructor(root, model, { onSelect, onSelectSpan }) {
     this.root = root;
     this.model = model;
-    this.onPick = onPick;
-    this.choose = choose;
+    this.onSelect = onSelect;
+    this.onSelectSpan = onSelectSpan;
     this.tiles = new Map();
-    this.picked = null;
+    this.selected = null;
     this.dirty = new Set();
-    this.pictures = null; // what watches the pictures of tiles, where there are any
-    setInterval(() => this.#age(), 1000);
-    new ResizeObserver(() => this.#arrange()).observe(root);
+    this.preview = null; // updates the images of the tiles, if a run provides them
+    setInterval(() => this.#updateAges(), 1000);
+    new ResizeObserver(() => this.#layout()).observe(root);
   }
 
-  /** A stream has news. */
+  /** Redraw the tile of a stream in the next animation frame. */
   touch(name) {
     this.dirty.add(name);
     if (this.due) return;
@@ -36,14 +36,14 @@ export class Cameras {
     });
   }
 
-  /** How the cameras of the run do, by name. */
-  told(cameras) {
+  /** Set the status of the cameras of a run, by name. */
+  setStatus(cameras) {
     for (const [name, tile] of this.tiles) {
       if (!tile.live || name in cameras) continue;
-      tile.root.remove(); // it was taken out of the settings
+      tile.root.remove(); // the camera was removed from the settings
       this.tiles.delete(name);
-      this.pictures?.leave(name, tile);
-      this.#arrange();
+      this.preview?.unwatch(name, tile);
+      this.#layout();
     }
     for (const [name, camera] of Object.entries(cameras)) {
       this.#tile(name).live = camera;
@@ -51,11 +51,11 @@ export class Cameras {
     }
   }
 
-  forget() {
+  clear() {
     this.tiles.clear();
-    this.pictures?.forget();
+    this.preview?.clear();
     this.root.replaceChildren();
-    this.picked = null;
+    this.selected = null;
   }
 
   #tile(name) {
@@ -65,92 +65,92 @@ export class Cameras {
     svg.classList.add("boxes");
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-hidden", "true");
-    const picture = element("img", { alt: "" });
-    const frame = element("div", { className: "frame" }, picture, svg);
+    const image = element("img", { alt: "" });
+    const frame = element("div", { className: "frame" }, image, svg);
     const state = element("span", { className: "state" });
-    const button = element("button", { type: "button", ariaPressed: "false" }, read(oneLine(name, 60)), state);
-    button.addEventListener("click", () => this.#pick(name));
+    const button = element("button", { type: "button", ariaPressed: "false" }, isolated(oneLine(name, 60)), state);
+    button.addEventListener("click", () => this.#select(name));
     const root = element("article", { className: "tile" }, frame, button);
-    tile = { root, frame, picture, state, button, boxes: new Boxes(svg, { choose: this.choose }) };
+    tile = { root, frame, image, state, button, boxes: new Boxes(svg, { onSelect: this.onSelectSpan }) };
     this.tiles.set(name, tile);
     const after = [...this.tiles.keys()].sort().indexOf(name);
     this.root.insertBefore(root, this.root.children[after] ?? null);
-    this.pictures?.watch(name, tile);
-    this.#arrange();
+    this.preview?.watch(name, tile);
+    this.#layout();
     return tile;
   }
 
-  /** Tiles as large as they can be while all are in sight; small ones that scroll where there are too many. */
-  #arrange() {
+  /** Choose the largest tiles that all fit into view, or small ones that scroll if there are too many. */
+  #layout() {
     const width = this.root.clientWidth;
     const height = matchMedia("(min-width: 901px)").matches ? this.root.clientHeight : innerHeight * 0.6;
-    const most = Math.max(Math.floor((width + GAP_PX) / (LEAST_PX + GAP_PX)), 1);
-    let [columns, tile] = [most, 0];
-    for (let each = 1; each <= most; each++) {
+    const maxColumns = Math.max(Math.floor((width + GAP_PX) / (MIN_TILE_PX + GAP_PX)), 1);
+    let [columns, tile] = [maxColumns, 0];
+    for (let each = 1; each <= maxColumns; each++) {
       const rows = Math.ceil(this.tiles.size / each);
-      const wide = (width - (each - 1) * GAP_PX) / each;
-      const high = (height - (rows - 1) * GAP_PX) / rows - UNDER_PX;
-      const fitting = Math.floor(Math.min(wide, (high * 16) / 9));
-      if (fitting > tile) [columns, tile] = [each, fitting];
+      const maxWidth = (width - (each - 1) * GAP_PX) / each;
+      const maxHeight = (height - (rows - 1) * GAP_PX) / rows - CAPTION_PX;
+      const fitted = Math.floor(Math.min(maxWidth, (maxHeight * 16) / 9));
+      if (fitted > tile) [columns, tile] = [each, fitted];
     }
-    if (tile < LEAST_PX) [columns, tile] = [most, Math.floor((width - (most - 1) * GAP_PX) / most)];
+    if (tile < MIN_TILE_PX) [columns, tile] = [maxColumns, Math.floor((width - (maxColumns - 1) * GAP_PX) / maxColumns)];
     this.root.style.gridTemplateColumns = `repeat(${columns}, minmax(0, ${tile}px))`;
     this.root.style.setProperty("--columns", columns);
   }
 
-  #pick(name) {
-    this.picked = this.picked === name ? null : name;
+  #select(name) {
+    this.selected = this.selected === name ? null : name;
     for (const [each, tile] of this.tiles) {
-      tile.root.classList.toggle("picked", each === this.picked);
-      tile.button.ariaPressed = String(each === this.picked);
+      tile.root.classList.toggle("selected", each === this.selected);
+      tile.button.ariaPressed = String(each === this.selected);
     }
-    this.onPick(this.picked);
+    this.onSelect(this.selected);
   }
 
   #draw(name) {
     const stream = this.model.streams.get(name);
     const tile = this.#tile(name);
-    const pictured = Boolean(tile.picture.naturalWidth);
-    const size = stream?.size ?? (pictured ? [tile.picture.naturalWidth, tile.picture.naturalHeight] : null);
+    const hasImage = Boolean(tile.image.naturalWidth);
+    const size = stream?.size ?? (hasImage ? [tile.image.naturalWidth, tile.image.naturalHeight] : null);
     if (size) tile.frame.style.aspectRatio = `${size[0]} / ${size[1]}`;
     if (stream?.size) {
       const now = Date.now() / 1000;
-      tile.frame.classList.toggle("written", !pictured);
-      tile.boxes.written = !pictured;
-      const place = (span) => tile.places?.get(span.track) ?? placeAt(span, Infinity);
-      tile.boxes.show([...stream.live.values()], place, stream.size, (span) => now - span.seen);
+      tile.frame.classList.toggle("text-only", !hasImage);
+      tile.boxes.textOnly = !hasImage;
+      const polygonOf = (span) => tile.polygons?.get(span.track) ?? polygonAt(span, Infinity);
+      tile.boxes.show([...stream.live.values()], polygonOf, stream.size, (span) => now - span.receivedAt);
     }
-    this.#said(tile, stream);
+    this.#showStatus(tile, stream);
   }
 
-  #said(tile, stream) {
+  #showStatus(tile, stream) {
     const now = Date.now() / 1000;
-    const seen = stream?.latest?.seen ?? null;
-    const age = seen === null ? null : Math.max(now - seen, 0);
+    const receivedAt = stream?.latest?.receivedAt ?? null;
+    const age = receivedAt === null ? null : Math.max(now - receivedAt, 0);
     const state = tile.live?.state ?? stream?.state;
-    tile.root.dataset.state = state === "down" ? "down" : age !== null && age > QUIET_S ? "quiet" : "up";
-    let said = age === null ? "no text yet" : age < 2 ? "now" : ago(age);
-    if (state === "down") said = tile.live?.reason ?? stream?.reason ?? "down";
-    else if (tile.live) said = doing(tile.live);
-    if (tile.state.textContent !== said) tile.state.textContent = tile.state.title = said;
+    tile.root.dataset.state = state === "down" ? "down" : age !== null && age > IDLE_S ? "idle" : "up";
+    let status = age === null ? "no text yet" : age < 2 ? "now" : ago(age);
+    if (state === "down") status = tile.live?.reason ?? stream?.reason ?? "down";
+    else if (tile.live) status = describe(tile.live);
+    if (tile.state.textContent !== status) tile.state.textContent = tile.state.title = status;
   }
 
-  #age() {
+  #updateAges() {
     for (const [name, tile] of this.tiles) {
       const stream = this.model.streams.get(name);
-      this.#said(tile, stream);
+      this.#showStatus(tile, stream);
       if (stream?.live.size) this.touch(name);
     }
   }
 }
 
-/** What a camera of a run does. */
-function doing({ state, fps, age_s: age, dropped }) {
+/** Describe the status of a camera. */
+function describe({ state, fps, age_s: age, dropped }) {
   if (state !== "up") return state;
-  const said = [`${fps.toFixed(1)} fps`];
-  if (age > 3) said.push(ago(age));
-  if (dropped) said.push(`${dropped} dropped`);
-  return said.join(" · ");
+  const status = [`${fps.toFixed(1)} fps`];
+  if (age > 3) status.push(ago(age));
+  if (dropped) status.push(`${dropped} dropped`);
+  return status.join(" · ");
 }
 
 function ago(seconds) {

@@ -1,42 +1,43 @@
-// Events as the server sends them. After a break the browser asks again by itself and says how far it had come.
+// Receives server-sent events. After a break the browser reconnects and sends its position.
 
-const SILENCE_MS = 15_000; // the server says something every 5 s
+const TIMEOUT_MS = 15_000; // the server sends a heartbeat every 5 s
+const RETRY_MS = 1000;
 
 export function connect({ onEvents, onRestart, onState }) {
   let source;
-  let place = "";
-  let heard = Date.now();
+  let position = "";
+  let lastMessage = Date.now();
 
   const open = () => {
-    source = new EventSource(`api/events?after=${encodeURIComponent(place)}`);
+    source = new EventSource(`api/events?after=${encodeURIComponent(position)}`);
     source.onopen = () => {
-      heard = Date.now();
+      lastMessage = Date.now();
       onState("connected");
     };
     source.onerror = () => {
       onState("lost");
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 1000); // the browser has given up
+      if (source.readyState === EventSource.CLOSED) setTimeout(open, RETRY_MS); // the browser has given up
     };
     source.addEventListener("restart", (message) => {
-      note(message);
+      onMessage(message);
       onRestart();
     });
     source.addEventListener("events", (message) => {
-      note(message);
+      onMessage(message);
       onEvents(JSON.parse(message.data));
     });
-    source.addEventListener("beat", note);
+    source.addEventListener("heartbeat", onMessage);
   };
 
-  const note = (message) => {
-    heard = Date.now();
-    if (message.lastEventId) place = message.lastEventId;
+  const onMessage = (message) => {
+    lastMessage = Date.now();
+    if (message.lastEventId) position = message.lastEventId;
   };
 
   open();
   setInterval(() => {
-    if (Date.now() - heard > SILENCE_MS) {
-      heard = Date.now();
+    if (Date.now() - lastMessage > TIMEOUT_MS) {
+      lastMessage = Date.now();
       source.close();
       onState("lost");
       open();

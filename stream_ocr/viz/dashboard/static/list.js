@@ -1,8 +1,8 @@
-// A list of any length: only the rows in sight are in the document.
+// A virtual list: only visible rows are in the document.
 
 export class List {
-  /** make(): a row as an element; show(row, item): fills it; choose(item): it was clicked. */
-  constructor(box, { height, make, show, choose, newestFirst }) {
+  /** make() creates a row element; show(row, item) fills it; onSelect(item) is called on a click. */
+  constructor(box, { height, make, show, onSelect, newestFirst }) {
     this.box = box;
     this.body = box.firstElementChild;
     this.height = height;
@@ -17,11 +17,11 @@ export class List {
     new ResizeObserver(() => this.draw()).observe(box);
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("li");
-      if (row) choose(row.item);
+      if (row) onSelect(row.item);
     });
   }
 
-  /** Shows these; where new ones come in above, what is read stays where it is. */
+  /** Replace the items; rows in view keep their position when new ones are inserted above. */
   set(items) {
     const added = items.length - this.items.length;
     const keep = this.newestFirst && this.box.scrollTop > this.height && added > 0 && this.items[0] === items[0];
@@ -33,11 +33,11 @@ export class List {
     this.draw();
   }
 
-  /** Brings an item into sight. */
+  /** Scroll an item into view. */
   reveal(item) {
     const index = this.items.indexOf(item);
     if (index < 0) return;
-    const top = this.#place(index) * this.height;
+    const top = this.#position(index) * this.height;
     const room = this.box.clientHeight - this.height;
     if (top < this.box.scrollTop || top > this.box.scrollTop + room) this.box.scrollTop = Math.max(top - room / 2, 0);
     this.draw();
@@ -52,7 +52,7 @@ export class List {
     });
   }
 
-  #place(index) {
+  #position(index) {
     return this.newestFirst ? this.items.length - 1 - index : index;
   }
 
@@ -60,15 +60,15 @@ export class List {
     const first = Math.max(Math.floor(this.box.scrollTop / this.height) - 4, 0);
     const last = Math.min(Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.height) + 4, this.items.length);
     const wanted = new Set();
-    for (let place = first; place < last; place++) wanted.add(this.items[this.#place(place)]);
+    for (let position = first; position < last; position++) wanted.add(this.items[this.#position(position)]);
     for (const [item, row] of this.rows) {
       if (wanted.has(item)) continue;
       this.rows.delete(item);
       row.hidden = true;
       this.spare.push(row);
     }
-    for (let place = first; place < last; place++) {
-      const item = this.items[this.#place(place)];
+    for (let position = first; position < last; position++) {
+      const item = this.items[this.#position(position)];
       let row = this.rows.get(item);
       if (!row) {
         row = this.spare.pop() ?? this.body.appendChild(this.make());
@@ -76,8 +76,8 @@ export class List {
         row.item = item;
         this.rows.set(item, row);
       }
-      row.style.transform = `translateY(${place * this.height}px)`;
-      row.ariaPosInSet = String(place + 1);
+      row.style.transform = `translateY(${position * this.height}px)`;
+      row.ariaPosInSet = String(position + 1);
       row.ariaSetSize = String(this.items.length);
       this.show(row, item);
     }

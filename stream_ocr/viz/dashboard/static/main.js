@@ -1,50 +1,52 @@
-// Puts the parts together: what one part is told, the others show.
+// Connects the parts of the page.
 
 import { Cameras } from "./cameras.js";
 import { connect } from "./connection.js";
-import { clock, daytime, element, oneLine, read } from "./format.js";
+import { element, formatTime, formatTimeOfDay, isolated, oneLine } from "./format.js";
+import { showHealth } from "./health.js";
 import { List } from "./list.js";
-import { Live } from "./live.js";
 import { Model } from "./model.js";
+import { Preview } from "./preview.js";
 import { Screen } from "./screen.js";
 import { Search } from "./search.js";
 import { Timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 const KINDS = { appeared: "new", changed: "changed", updated: "updated", ended: "ended" };
-const STATES = { waiting: "connecting", connected: "connected", lost: "connection lost, trying again" };
+const STATES = { connecting: "connecting", connected: "connected", lost: "connection lost, reconnecting" };
 
 const about = await (await fetch("api/about")).json();
 const model = new Model();
-const shown = { kinds: new Set([...Object.keys(KINDS), "source"]), text: "", stream: "", current: null };
-let chosen = null;
+const filter = { kinds: new Set([...Object.keys(KINDS), "source"]), text: "", stream: "" };
+let selected = null;
+let current = null; // the latest event at the position of the video
 
 document.title = `${oneLine(about.title, 80)} · stream_ocr`;
 $("title").textContent = oneLine(about.title, 80);
 
-// When an event happened, on the axis: an end at the end.
-const moment = (event) => (event.kind === "ended" ? event.at + event.end - event.start : event.at);
-const when = (event) => (model.live ? daytime(moment(event), 1) : clock(moment(event)));
+// The time of an event on the axis; the end of the text for "ended".
+const axisTime = (event) => (event.kind === "ended" ? event.at + event.end - event.start : event.at);
+const formatEventTime = (event) => (model.live ? formatTimeOfDay(axisTime(event), 1) : formatTime(axisTime(event)));
 
 // The video, or the cameras.
-const screen = about.video ? new Screen($("screen"), model, { onTime, choose }) : null;
-const cameras = about.video ? null : new Cameras($("cameras"), model, { onPick: (name) => filterStream(name ?? ""), choose });
+const screen = about.video ? new Screen($("screen"), model, { onTime, onSelect: select }) : null;
+const cameras = about.video ? null : new Cameras($("cameras"), model, { onSelect: (name) => filterStream(name ?? ""), onSelectSpan: select });
 if (screen) screen.open(about.stream);
 else $("cameras").hidden = false;
 if (cameras && about.cameras) {
-  cameras.pictures = new Live({
-    onState(state) {
-      if (state) cameras.told(state.cameras);
-      showHealth(state);
+  cameras.preview = new Preview({
+    onState(status) {
+      if (status) cameras.setStatus(status.cameras);
+      showHealth($("health"), status);
     },
-    onPicture: (name) => cameras.touch(name),
+    onImage: (name) => cameras.touch(name),
   });
 }
 $("pause").hidden = Boolean(screen);
 document.body.dataset.mode = screen ? "video" : "cameras";
 
 // The timeline.
-const timeline = new Timeline($("timeline"), model, { onJump: jump, onPoint: point, onFollow: (on) => ($("follow").ariaPressed = String(on)) });
+const timeline = new Timeline($("timeline"), model, { onSeek: seek, onHover: showHovered, onFollow: (on) => ($("follow").ariaPressed = String(on)) });
 $("zoom-in").onclick = () => timeline.zoom(0.5);
 $("zoom-out").onclick = () => timeline.zoom(2);
 $("fit").onclick = () => timeline.all();
@@ -52,26 +54,26 @@ $("follow").onclick = () => timeline.fit();
 setInterval(() => model.live && !document.hidden && timeline.window === null && timeline.draw(), 500);
 
 // The list.
-const list = new List($("list"), { height: 56, make: makeRow, show: showRow, choose: (event) => choose(spanOf(event)), newestFirst: !about.video });
+const list = new List($("list"), { height: 56, make: makeRow, show: showRow, onSelect: (event) => select(spanOf(event)), newestFirst: !about.video });
 $("filter").addEventListener("input", () => {
-  shown.text = $("filter").value.trim().toLowerCase();
+  filter.text = $("filter").value.trim().toLowerCase();
   refilter();
 });
-$("of-stream").addEventListener("change", () => filterStream($("of-stream").value));
+$("stream").addEventListener("change", () => filterStream($("stream").value));
 for (const box of document.querySelectorAll(".filters input[type=checkbox]")) {
   box.addEventListener("change", () => {
-    shown.kinds[box.checked ? "add" : "delete"](box.value);
+    filter.kinds[box.checked ? "add" : "delete"](box.value);
     refilter();
   });
 }
 $("pause").onclick = () => {
   pausedAt = pausedAt === null ? model.events.length : null;
-  refilterNew();
+  filterNew();
   showPause();
 };
 
 // Search.
-const search = new Search({ query: $("query"), said: $("found"), results: $("results"), pictures: about.video, choose: chooseFound, when: whenFound });
+const search = new Search({ query: $("query"), status: $("found"), results: $("results"), hasVideo: about.video, onSelect: selectResult, formatTimes: formatResultTimes });
 for (const tab of [$("tab-events"), $("tab-search")]) tab.onclick = () => openTab(tab);
 $("tab-events").parentElement.addEventListener("keydown", (event) => {
   if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
@@ -80,8 +82,8 @@ $("tab-events").parentElement.addEventListener("keydown", (event) => {
   other.focus();
 });
 
-// Events as they come.
-let fresh = false;
+// Events from the server.
+let updateDue = false;
 connect({
   onEvents(events) {
     model.add(events);
@@ -89,13 +91,13 @@ connect({
     update();
   },
   onRestart() {
-    model.forget();
+    model.clear();
     filtered = [];
-    unfiltered = 0;
-    pausedAt = null; // what was held still is gone
-    chosen = null;
-    cameras?.forget();
-    choose(null);
+    nextToFilter = 0;
+    pausedAt = null;
+    selected = null;
+    cameras?.clear();
+    select(null);
     timeline.fit();
     update();
   },
@@ -106,46 +108,46 @@ connect({
 });
 
 function update() {
-  if (fresh) return;
-  fresh = true;
+  if (updateDue) return;
+  updateDue = true;
   requestAnimationFrame(() => {
-    fresh = false;
+    updateDue = false;
     showStreams();
-    refilterNew();
+    filterNew();
     showPause();
     timeline.draw();
     screen?.draw();
     $("follow").hidden = !model.live;
-    document.querySelector(".key .overlay").hidden = !model.overlays;
-    $("sources").hidden = !model.troubles;
+    document.querySelector(".key .overlay").hidden = !model.hasOverlays;
+    $("sources").hidden = !model.hasSourceEvents;
   });
 }
 
-// Filtering: what is new is filtered alone, all of it only when the filter changes. What comes during a pause waits.
+// Filtering: only new events are filtered, all of them only when the filter changes. A pause holds new events back.
 let filtered = [];
-let unfiltered = 0;
-let pausedAt = null; // how many events there were when it was paused
+let nextToFilter = 0;
+let pausedAt = null; // number of events at the start of the pause
 
 function passes(event) {
   const kind = event.kind.startsWith("source.") ? "source" : event.kind;
-  if (!shown.kinds.has(kind) || (shown.stream && event.stream !== shown.stream)) return false;
+  if (!filter.kinds.has(kind) || (filter.stream && event.stream !== filter.stream)) return false;
   if (about.stream && event.stream !== about.stream) return false;
-  return !shown.text || (event.text ?? event.reason ?? "").toLowerCase().includes(shown.text);
+  return !filter.text || (event.text ?? event.reason ?? "").toLowerCase().includes(filter.text);
 }
 
-function refilterNew() {
-  for (const until = pausedAt ?? model.events.length; unfiltered < until; unfiltered++) {
-    if (passes(model.events[unfiltered])) filtered.push(model.events[unfiltered]);
+function filterNew() {
+  for (const until = pausedAt ?? model.events.length; nextToFilter < until; nextToFilter++) {
+    if (passes(model.events[nextToFilter])) filtered.push(model.events[nextToFilter]);
   }
-  if (screen) filtered.sort((a, b) => moment(a) - moment(b) || a.seq - b.seq);
+  if (screen) filtered.sort((a, b) => axisTime(a) - axisTime(b) || a.seq - b.seq);
   list.set(filtered.slice());
   $("count").textContent = filtered.length.toLocaleString("en");
 }
 
 function refilter() {
   filtered = [];
-  unfiltered = 0;
-  refilterNew();
+  nextToFilter = 0;
+  filterNew();
   showPause();
 }
 
@@ -153,170 +155,143 @@ function showPause() {
   const paused = pausedAt !== null;
   const waiting = paused ? model.events.slice(pausedAt).filter(passes).length : 0;
   $("pause").ariaPressed = String(paused);
-  $("pause").textContent = paused ? (waiting ? `Go on (${waiting} new)` : "Go on") : "Pause";
-}
-
-/** How the run does, at a glance. */
-function showHealth(state) {
-  $("health").hidden = !state;
-  if (!state) return;
-  const all = Object.values(state.cameras);
-  const stages = Object.values(state.stages);
-  const sum = (what) => all.reduce((total, camera) => total + camera[what], 0);
-  const share = (part, whole) => (sum(whole) ? `${((100 * sum(part)) / sum(whole)).toFixed(1)} %` : "–");
-  const up = all.filter((camera) => camera.state === "up").length;
-  const detect = state.stages.detect?.batch;
-  const restarts = stages.reduce((total, stage) => total + stage.restarts, 0);
-  const facts = [
-    ["cameras", `${up} of ${all.length} up`, up < all.length],
-    ["pictures", `${sum("fps").toFixed(0)} /s`],
-    ["dropped", sum("dropped").toLocaleString("en"), sum("dropped") > 0],
-    ["detected", share("detector_frames", "frames"), false, "Pictures that the detector saw, of all"],
-    ["read", share("crops_read", "boxes"), false, "Crops that were read, of all text boxes seen"],
-    ["batch", detect ? detect.toFixed(1) : "–", false, "Pictures that the detector takes at once"],
-    ["restarts", `${restarts}`, restarts > 0 || stages.some((stage) => !stage.up)],
-  ];
-  $("health").replaceChildren(
-    ...facts.map(([name, value, bad, title = ""]) =>
-      element("div", { title, className: bad ? "bad" : "" }, element("dt", { textContent: name }), element("dd", { textContent: value })),
-    ),
-  );
+  $("pause").textContent = paused ? (waiting ? `Resume (${waiting} new)` : "Resume") : "Pause";
 }
 
 function showStreams() {
   const names = [...model.streams.keys()].sort();
-  const known = [...$("of-stream").options].map((option) => option.value).slice(1);
+  const known = [...$("stream").options].map((option) => option.value).slice(1);
   if (String(names) === String(known)) return;
-  $("of-stream").replaceChildren(
+  $("stream").replaceChildren(
     element("option", { value: "", textContent: "all sources" }),
     ...names.map((name) => element("option", { value: name, textContent: oneLine(name, 60) })),
   );
-  $("of-stream").value = shown.stream;
-  $("of-stream").hidden = names.length < 2 || Boolean(about.video);
+  $("stream").value = filter.stream;
+  $("stream").hidden = names.length < 2 || Boolean(about.video);
 }
 
 function filterStream(name) {
-  shown.stream = name;
-  $("of-stream").value = name;
+  filter.stream = name;
+  $("stream").value = name;
   refilter();
 }
 
 function makeRow() {
-  const parts = { time: element("time"), kind: element("span", { className: "kind" }), text: read("") };
-  parts.facts = element("small", { className: "facts" });
-  const button = element("button", { type: "button" }, parts.kind, parts.text, parts.time, parts.facts);
+  const parts = { time: element("time"), kind: element("span", { className: "kind" }), text: isolated("") };
+  parts.details = element("small", { className: "details" });
+  const button = element("button", { type: "button" }, parts.kind, parts.text, parts.time, parts.details);
   return Object.assign(element("li", {}, button), { parts });
 }
 
 function showRow(row, event) {
-  row.classList.toggle("current", event === shown.current);
-  if (row.shown === event) return;
-  row.shown = event;
-  const { time, kind, text, facts } = row.parts;
+  row.classList.toggle("current", event === current);
+  if (row.event === event) return;
+  row.event = event;
+  const { time, kind, text, details } = row.parts;
   const source = event.kind.startsWith("source.");
-  time.textContent = when(event);
+  time.textContent = formatEventTime(event);
   kind.textContent = KINDS[event.kind] ?? event.kind.slice("source.".length);
   row.dataset.kind = source ? event.kind : event.kind === "appeared" ? "new" : event.kind;
   text.textContent = oneLine(source ? (event.reason ?? event.stream) : event.text);
-  const said = [];
-  if (model.streams.size > 1) said.push(oneLine(event.stream, 30));
-  if (event.kind === "changed") said.push(`was ${oneLine(event.previous ?? "", 60)}`);
-  facts.replaceChildren(...said.flatMap((part) => [read(part), " "]));
+  const notes = [];
+  if (model.streams.size > 1) notes.push(oneLine(event.stream, 30));
+  if (event.kind === "changed") notes.push(`was ${oneLine(event.previous ?? "", 60)}`);
+  details.replaceChildren(...notes.flatMap((part) => [isolated(part), " "]));
 }
 
-// Choosing: the same text everywhere.
+// Selection: the same text in all parts.
 function spanOf(event) {
   const spans = model.streams.get(event.stream)?.spans ?? [];
   return spans.findLast((span) => span.track === event.track && span.start <= event.start + 1e-6) ?? null;
 }
 
-function choose(span) {
-  chosen = span;
-  timeline.choose(span);
+function select(span) {
+  selected = span;
+  timeline.select(span);
   showDetail(span);
   if (span && screen) screen.seek(span.start);
 }
 
-function chooseFound(found) {
-  const spans = model.streams.get(found.stream)?.spans ?? [];
-  const span = spans.find((each) => each.track === found.track && Math.abs(each.start - found.start) < 1e-6);
-  if (span) choose(span);
+function selectResult(result) {
+  const spans = model.streams.get(result.stream)?.spans ?? [];
+  const span = spans.find((each) => each.track === result.track && Math.abs(each.start - result.start) < 1e-6);
+  if (span) select(span);
   else {
-    showDetail({ ...found, from: fromFound(found) });
-    screen?.seek(found.start);
+    showDetail({ ...result, from: resultAxisTime(result) });
+    screen?.seek(result.start);
   }
 }
 
-/** Where what was found begins on the axis. */
-function fromFound(found) {
-  if (found.start_utc) return Date.parse(found.start_utc) / 1000;
-  return found.start + (model.streams.get(found.stream)?.shift ?? 0);
+/** Return the start of a search result on the axis. */
+function resultAxisTime(result) {
+  if (result.start_utc) return Date.parse(result.start_utc) / 1000;
+  return result.start + (model.streams.get(result.stream)?.shift ?? 0);
 }
 
-function whenFound(found) {
-  if (!model.live) return `${clock(found.start)} – ${clock(found.end)}`;
-  const from = fromFound(found);
+function formatResultTimes(result) {
+  if (!model.live) return `${formatTime(result.start)} – ${formatTime(result.end)}`;
+  const from = resultAxisTime(result);
   const date = new Date(from * 1000);
-  const said = `${daytime(from)}${found.end > found.start ? ` – ${daytime(from + found.end - found.start)}` : ""}`;
-  return date.toDateString() === new Date().toDateString() ? said : `${date.toLocaleDateString()} ${said}`;
+  const times = `${formatTimeOfDay(from)}${result.end > result.start ? ` – ${formatTimeOfDay(from + result.end - result.start)}` : ""}`;
+  return date.toDateString() === new Date().toDateString() ? times : `${date.toLocaleDateString()} ${times}`;
 }
 
-function jump(span, time) {
-  if (span) return choose(span);
-  timeline.point(time);
+function seek(span, time) {
+  if (span) return select(span);
+  timeline.setCursor(time);
   screen?.seek(time);
 }
 
-function point(span) {
-  $("pointed").textContent = span ? `${spoken(span)}  ${oneLine(span.text, 100)}` : "";
+function showHovered(span) {
+  $("hovered").textContent = span ? `${formatSpanTimes(span)}  ${oneLine(span.text, 100)}` : "";
 }
 
-function spoken(span) {
-  const named = (time) => (model.live ? daytime(time, 1) : clock(time));
+function formatSpanTimes(span) {
+  const format = (time) => (model.live ? formatTimeOfDay(time, 1) : formatTime(time));
   const shift = (span.from ?? span.start) - span.start;
-  return `${named(span.from ?? span.start)} – ${span.end === null ? "now" : named(span.end + shift)}`;
+  return `${format(span.from ?? span.start)} – ${span.end === null ? "now" : format(span.end + shift)}`;
 }
 
 function showDetail(span) {
   $("detail").hidden = !span;
   if (!span) return;
-  const facts = [
-    ["time", spoken(span)],
+  const details = [
+    ["time", formatSpanTimes(span)],
     ["confidence", span.confidence.toFixed(2)],
     ["track", `${span.track}`],
     ...(model.streams.size > 1 ? [["source", oneLine(span.stream, 60)]] : []),
     ...(span.previous ? [["before", oneLine(span.previous)]] : []),
   ];
   const close = element("button", { type: "button", ariaLabel: "Close", textContent: "×" });
-  close.onclick = () => choose(null);
+  close.onclick = () => select(null);
   $("detail").replaceChildren(
     close,
-    read(span.text, "p"),
-    element("dl", {}, ...facts.map(([name, value]) => element("div", {}, element("dt", { textContent: name }), read(value, "dd")))),
+    isolated(span.text, "p"),
+    element("dl", {}, ...details.map(([name, value]) => element("div", {}, element("dt", { textContent: name }), isolated(value, "dd")))),
   );
 }
 
 function onTime(seconds) {
-  timeline.point(seconds);
-  const before = shown.current;
+  timeline.setCursor(seconds);
+  const before = current;
   let low = 0;
   let high = filtered.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (moment(filtered[middle]) <= seconds + 1e-6) low = middle + 1;
+    if (axisTime(filtered[middle]) <= seconds + 1e-6) low = middle + 1;
     else high = middle;
   }
-  shown.current = filtered[low - 1] ?? null;
-  if (shown.current !== before) {
-    if (!screen.video.paused && shown.current) list.reveal(shown.current);
+  current = filtered[low - 1] ?? null;
+  if (current !== before) {
+    if (!screen.video.paused && current) list.reveal(current);
     list.draw();
   }
 }
 
 function neighbour(step) {
   const spans = (screen ? model.streams.get(about.stream)?.spans : null) ?? model.spans;
-  const index = chosen ? spans.indexOf(chosen) + step : step > 0 ? 0 : spans.length - 1;
-  if (spans[index]) choose(spans[index]);
+  const index = selected ? spans.indexOf(selected) + step : step > 0 ? 0 : spans.length - 1;
+  if (spans[index]) select(spans[index]);
 }
 
 function openTab(tab) {
@@ -329,11 +304,11 @@ function openTab(tab) {
   if (tab === $("tab-search")) $("query").focus();
 }
 
-// Dark and light: as the system has it, until the reader says otherwise.
+// Dark mode follows the system until it is switched on the page.
 function theme(name) {
   document.documentElement.dataset.theme = name;
   localStorage.setItem("theme", name);
-  timeline.recolour();
+  timeline.updateColours();
 }
 if (localStorage.getItem("theme")) theme(localStorage.getItem("theme"));
 $("theme").onclick = () => {
@@ -353,17 +328,17 @@ const keys = {
   0: () => timeline.all(),
   d: () => $("theme").click(),
   "?": () => $("keys").showModal(),
-  Escape: () => choose(null),
+  Escape: () => select(null),
   " ": () => screen?.toggle(),
 };
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || $("keys").open) return;
   if (event.target.closest("input, select, textarea") || (event.key === " " && event.target.closest("button, video"))) return;
-  const does = keys[event.key];
-  if (!does) return;
-  does();
+  const action = keys[event.key];
+  if (!action) return;
+  action();
   event.preventDefault();
 });
 
-// What tests and curious people look at; nothing else uses it.
+// For tests and debugging; nothing else uses it.
 globalThis.streamOcr = { model, timeline, screen, cameras };

@@ -1,14 +1,14 @@
-// What is known: streams, their tracks, and spans (one text in one place, from its first frame to its last).
-// Times of spans: `start` and `end` in media seconds; `from` and `to` on the axis, which is UTC for live streams.
+// State built from events: streams, tracks and spans (one text of a track, from its first frame to its last).
+// `start` and `end` of spans are media seconds; `from` and `to` are times on the axis, which is UTC for live streams.
 
-const LIVE_S = 120;
+const LIVE_S = 120; // without events for this long, "now" is the time of the last event
 
 export class Model {
   constructor() {
-    this.forget();
+    this.clear();
   }
 
-  forget() {
+  clear() {
     this.events = [];
     this.spans = [];
     this.streams = new Map();
@@ -17,26 +17,26 @@ export class Model {
     this.last = -Infinity;
   }
 
-  /** Takes events, in order. */
+  /** Add events in order. */
   add(events) {
     for (const event of events) this.#add(event);
   }
 
-  /** The spans of a stream that are on screen at a media time. */
+  /** Return the spans of a stream that are on screen at a media time. */
   at(name, seconds) {
     const stream = this.streams.get(name);
     if (!stream) return [];
     return stream.spans.filter((span) => span.start <= seconds + 1e-6 && (span.end ?? Infinity) > seconds + 1e-6);
   }
 
-  /** The latest time on the axis: that of the last event, or the time of day while events are of today's cameras. */
+  /** The latest time on the axis: the current time for live streams, or else the time of the last event. */
   get now() {
     const now = Date.now() / 1000;
     return this.live && now > this.last && now - this.last < LIVE_S ? now : this.last;
   }
 
-  /** The end of a span on the axis; of one that is still on screen, the latest that is known. */
-  to(span) {
+  /** Return the end of a span on the axis; the latest time if it is still on screen. */
+  endOf(span) {
     return span.to ?? Math.max(span.from, this.now);
   }
 
@@ -44,26 +44,26 @@ export class Model {
     const stream = this.#stream(event.stream);
     event.at = this.#axis(event, stream);
     const now = Date.now() / 1000;
-    event.seen = Math.min(now, Date.parse(event.emitted_utc ?? "") / 1000 || now);
+    event.receivedAt = Math.min(now, Date.parse(event.emitted_utc ?? "") / 1000 || now);
     this.events.push(event);
     if (event.kind.startsWith("source.")) {
       stream.state = event.kind.slice("source.".length);
       stream.reason = event.reason;
-      this.troubles = true;
+      this.hasSourceEvents = true;
       return;
     }
-    if (event.overlay) this.overlays = true;
+    if (event.overlay) this.hasOverlays = true;
     stream.size = event.size;
     stream.latest = event;
-    const before = stream.live.get(event.track);
-    if (event.kind === "updated" && before) {
-      Object.assign(before, { text: event.text, confidence: event.confidence, final: event.polygon, seen: event.seen });
-    } else if (event.kind === "ended" && before) {
-      before.text = event.text;
-      before.confidence = event.confidence;
-      this.#end(stream, before, event.end, event.polygon);
+    const previous = stream.live.get(event.track);
+    if (event.kind === "updated" && previous) {
+      Object.assign(previous, { text: event.text, confidence: event.confidence, final: event.polygon, receivedAt: event.receivedAt });
+    } else if (event.kind === "ended" && previous) {
+      previous.text = event.text;
+      previous.confidence = event.confidence;
+      this.#end(stream, previous, event.end, event.polygon);
     } else {
-      if (before) this.#end(stream, before, event.start, carried(before.final, event.polygon));
+      if (previous) this.#end(stream, previous, event.start, finalPolygon(previous.final, event.polygon));
       const span = this.#span(event, stream, event.kind === "changed" ? "changed" : "new");
       if (event.kind === "ended") this.#end(stream, span, event.end, event.polygon);
       else stream.live.set(event.track, span);
@@ -112,7 +112,7 @@ export class Model {
       initial: event.polygon,
       final: event.polygon,
       size: event.size,
-      seen: event.seen,
+      receivedAt: event.receivedAt,
     };
     this.spans.push(span);
     stream.spans.push(span);
@@ -127,19 +127,19 @@ export class Model {
   }
 }
 
-/** Where a text has come to when another takes its place: of its own size, aligned as that one is (see spans.py). */
-function carried(polygon, successor) {
-  const move = [0, 1].map((axis) => {
+/** Return the last polygon of a text that another replaces: its own size, aligned with the successor (see spans.py). */
+function finalPolygon(polygon, successor) {
+  const offset = [0, 1].map((axis) => {
     const [old, other] = [polygon, successor].map((each) => each.map((corner) => corner[axis]));
     const low = Math.min(...other) - Math.min(...old);
     const high = Math.max(...other) - Math.max(...old);
     return [low, (low + high) / 2, high].reduce((a, b) => (Math.abs(b) < Math.abs(a) ? b : a));
   });
-  return polygon.map(([x, y]) => [x + move[0], y + move[1]]);
+  return polygon.map(([x, y]) => [x + offset[0], y + offset[1]]);
 }
 
-/** Where a span is at a media time, on the straight way from its first to its last place. */
-export function placeAt(span, seconds) {
+/** Return the polygon of a span at a media time, interpolated between its first and its last. */
+export function polygonAt(span, seconds) {
   const share = span.end > span.start ? Math.min(Math.max((seconds - span.start) / (span.end - span.start), 0), 1) : 1;
   return span.initial.map(([x, y], i) => [x + share * (span.final[i][0] - x), y + share * (span.final[i][1] - y)]);
 }

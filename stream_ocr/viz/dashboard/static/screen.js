@@ -1,27 +1,27 @@
-// The video with its boxes, in step frame by frame.
+// The video player with boxes that are synchronous with the displayed frame.
 
 import { Boxes } from "./boxes.js";
-import { clock } from "./format.js";
-import { placeAt } from "./model.js";
+import { formatTime } from "./format.js";
+import { polygonAt } from "./model.js";
 
 export class Screen {
-  constructor(root, model, { onTime, choose }) {
+  constructor(root, model, { onTime, onSelect }) {
     this.root = root;
     this.model = model;
     this.onTime = onTime;
     this.video = root.querySelector("video");
-    this.boxes = new Boxes(root.querySelector("svg"), { choose });
+    this.boxes = new Boxes(root.querySelector("svg"), { onSelect });
     this.time = 0;
     this.stream = null;
-    this.wanted = null;
-    for (const name of ["durationchange", "seeked", "progress"]) this.video.addEventListener(name, () => this.#further());
+    this.target = null;
+    for (const name of ["durationchange", "seeked", "progress"]) this.video.addEventListener(name, () => this.#continueSeek());
     this.video.addEventListener("loadedmetadata", () => {
       root.style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
     });
     this.video.addEventListener("error", () => (root.querySelector("#unplayable").hidden = false));
-    for (const name of ["seeked", "timeupdate"]) this.video.addEventListener(name, () => this.#at(this.video.currentTime));
-    if (this.video.requestVideoFrameCallback) this.#each();
-    this.#control((id) => document.getElementById(id));
+    for (const name of ["seeked", "timeupdate"]) this.video.addEventListener(name, () => this.#onTimeUpdate(this.video.currentTime));
+    if (this.video.requestVideoFrameCallback) this.#watchFrames();
+    this.#bindControls((id) => document.getElementById(id));
   }
 
   open(stream) {
@@ -30,18 +30,18 @@ export class Screen {
     this.video.src = "video";
   }
 
-  /** Shows the frame at a media time. */
+  /** Show the frame at a media time. */
   seek(seconds) {
-    this.wanted = seconds + 0.001; // so that rounding does not show the frame before
-    this.video.currentTime = this.wanted;
+    this.target = seconds + 0.001; // rounding must not show the previous frame
+    this.video.currentTime = this.target;
   }
 
-  /** Browsers find out how long a video is that does not begin at 0 only as they read it, and stop short till then. */
-  #further() {
-    if (this.wanted === null || !this.video.paused) return;
-    if (this.wanted - this.video.currentTime > 0.02) {
-      if (this.video.duration > this.video.currentTime + 0.001) this.video.currentTime = this.wanted;
-    } else this.wanted = null;
+  /** Seek further: browsers learn the duration of a video that does not start at 0 while they load it, and stop short. */
+  #continueSeek() {
+    if (this.target === null || !this.video.paused) return;
+    if (this.target - this.video.currentTime > 0.02) {
+      if (this.video.duration > this.video.currentTime + 0.001) this.video.currentTime = this.target;
+    } else this.target = null;
   }
 
   toggle() {
@@ -49,8 +49,8 @@ export class Screen {
     else this.video.pause();
   }
 
-  /** The buttons under the video. */
-  #control(byId) {
+  /** Connect the buttons below the video. */
+  #bindControls(byId) {
     const { video } = this;
     const [play, sound, full] = ["play", "sound", "full"].map(byId);
     byId("transport").hidden = false;
@@ -59,10 +59,10 @@ export class Screen {
     for (const name of ["play", "pause"]) {
       video.addEventListener(name, () => {
         play.ariaPressed = String(!video.paused);
-        play.ariaLabel = video.paused ? "Play" : "Stop";
+        play.ariaLabel = video.paused ? "Play" : "Pause";
       });
     }
-    video.addEventListener("durationchange", () => (byId("length").textContent = `/ ${clock(video.duration)}`));
+    video.addEventListener("durationchange", () => (byId("length").textContent = `/ ${formatTime(video.duration)}`));
     video.addEventListener("playing", () => (sound.hidden = !(video.webkitAudioDecodedByteCount || video.mozHasAudio)));
     sound.onclick = () => {
       video.muted = !video.muted;
@@ -76,25 +76,25 @@ export class Screen {
     const name = this.stream ?? this.model.streams.keys().next().value;
     const stream = this.model.streams.get(name);
     if (!stream?.size) return this.boxes.clear();
-    const place = (span) => placeAt(span, this.time);
-    this.boxes.show(this.model.at(name, this.time), place, stream.size, (span) => this.time - span.start);
+    const polygonOf = (span) => polygonAt(span, this.time);
+    this.boxes.show(this.model.at(name, this.time), polygonOf, stream.size, (span) => this.time - span.start);
   }
 
-  #each() {
+  #watchFrames() {
     this.video.requestVideoFrameCallback((_now, frame) => {
       this.exact = true;
-      this.#set(frame.mediaTime);
-      this.#each();
+      this.#setTime(frame.mediaTime);
+      this.#watchFrames();
     });
   }
 
-  #at(seconds) {
-    if (!this.exact || Math.abs(seconds - this.time) > 0.5) this.#set(seconds);
+  #onTimeUpdate(seconds) {
+    if (!this.exact || Math.abs(seconds - this.time) > 0.5) this.#setTime(seconds);
   }
 
-  #set(seconds) {
+  #setTime(seconds) {
     this.time = seconds;
-    document.getElementById("now").textContent = clock(seconds);
+    document.getElementById("now").textContent = formatTime(seconds);
     this.draw();
     this.onTime(seconds);
   }

@@ -1,60 +1,60 @@
-// Search over everything that was kept, by the server.
+// Search on the server, in the store or the buffered events.
 
-import { element, oneLine, read } from "./format.js";
+import { element, isolated, oneLine } from "./format.js";
 
-const WAIT_MS = 200;
+const DEBOUNCE_MS = 200;
 
 export class Search {
-  /** pictures: whether there is a video to take them from; when(found): its times in words. */
-  constructor({ query, said, results, pictures, choose, when }) {
-    Object.assign(this, { query, said, results, pictures, choose, when });
-    this.asked = 0;
+  /** hasVideo: thumbnails are available; formatTimes(result) formats the times of a result. */
+  constructor({ query, status, results, hasVideo, onSelect, formatTimes }) {
+    Object.assign(this, { query, status, results, hasVideo, onSelect, formatTimes });
+    this.lastRequest = 0;
     query.addEventListener("input", () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.ask(), WAIT_MS);
+      this.timer = setTimeout(() => this.search(), DEBOUNCE_MS);
     });
   }
 
-  async ask() {
-    const wanted = this.query.value.trim();
-    const number = ++this.asked;
-    if (!wanted) return this.#show([], "");
+  async search() {
+    const text = this.query.value.trim();
+    const number = ++this.lastRequest;
+    if (!text) return this.#show([], "");
     let found;
     try {
-      const answer = await fetch(`api/search?q=${encodeURIComponent(wanted)}`);
-      if (!answer.ok) throw new Error(String(answer.status));
-      found = await answer.json();
+      const response = await fetch(`api/search?q=${encodeURIComponent(text)}`);
+      if (!response.ok) throw new Error(String(response.status));
+      found = await response.json();
     } catch {
-      if (number === this.asked) this.#show([], "The search could not be answered; try again.");
+      if (number === this.lastRequest) this.#show([], "The search failed; try again.");
       return;
     }
-    if (number !== this.asked) return; // another question was asked meanwhile
+    if (number !== this.lastRequest) return; // a later request was sent meanwhile
     const many = found.length === 1 ? "1 text" : `${found.length === 100 ? "the latest 100" : found.length} texts`;
-    this.#show(found, found.length ? many : "Nothing has that in it.");
+    this.#show(found, found.length ? many : "No text contains that.");
   }
 
-  #show(found, said) {
-    this.said.textContent = said;
+  #show(found, status) {
+    this.status.textContent = status;
     this.results.replaceChildren(...found.map((span) => this.#row(span)));
   }
 
-  /** What it looked like: out of the video, or as it was kept when it was read. */
-  #picture({ stream, track, start, evidence }) {
-    if (this.pictures) return `api/thumbnail?${new URLSearchParams({ stream, track, start })}`;
-    return evidence === null ? null : `api/evidence?${new URLSearchParams({ stream, seq: evidence })}`;
+  /** Return the URL of an image of a text: from the video, or the stored crop. */
+  #imageUrl({ stream, track, start, crop_seq: seq }) {
+    if (this.hasVideo) return `api/thumbnail?${new URLSearchParams({ stream, track, start })}`;
+    return seq === null ? null : `api/crop?${new URLSearchParams({ stream, seq })}`;
   }
 
   #row(span) {
     const button = element("button", { type: "button" });
-    const source = this.#picture(span);
+    const source = this.#imageUrl(span);
     if (source) {
-      const picture = element("img", { alt: "", loading: "lazy", src: source });
-      picture.addEventListener("error", () => picture.remove());
-      button.append(picture);
+      const image = element("img", { alt: "", loading: "lazy", src: source });
+      image.addEventListener("error", () => image.remove());
+      button.append(image);
     }
-    const facts = element("small", {}, element("time", { textContent: this.when(span) }), read(` ${oneLine(span.stream, 60)}`));
-    button.append(read(oneLine(span.text)), facts);
-    button.addEventListener("click", () => this.choose(span));
+    const details = element("small", {}, element("time", { textContent: this.formatTimes(span) }), isolated(` ${oneLine(span.stream, 60)}`));
+    button.append(isolated(oneLine(span.text)), details);
+    button.addEventListener("click", () => this.onSelect(span));
     return element("li", {}, button);
   }
 }

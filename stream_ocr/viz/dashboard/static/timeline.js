@@ -1,38 +1,39 @@
-// One row a track, bars from the first frame of a text to its last. Only tracks with a text in the time shown have a row.
+// One row per track with a text in the visible range; one bar per text, from its first frame to its last.
 
-import { clock, daytime, oneLine } from "./format.js";
+import { formatTime, formatTimeOfDay, oneLine, truncate } from "./format.js";
 
-const ROW = 24;
-const AXIS = 26;
-const LEAST_PX = 2;
-const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
-const LIVE_S = 120;
+const ROW_PX = 24;
+const AXIS_PX = 26;
+const MIN_BAR_PX = 2;
+const TICK_STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400];
+const LIVE_S = 120; // visible range of live streams
+const LOW_CONFIDENCE = 0.8; // as in reports
 
 export class Timeline {
-  constructor(root, model, { onJump, onPoint, onFollow }) {
-    Object.assign(this, { root, model, onJump, onPoint, onFollow });
+  constructor(root, model, { onSeek, onHover, onFollow }) {
+    Object.assign(this, { root, model, onSeek, onHover, onFollow });
     this.canvas = root.querySelector("canvas");
     this.space = root.querySelector(".space");
-    this.window = null; // [from, to] once it was zoomed; null: all, or the latest where live
+    this.window = null; // [from, to] after zooming; null: everything, or the latest LIVE_S of live streams
     this.cursor = null;
-    this.chosen = null;
+    this.selected = null;
     this.rows = [];
     this.#listen();
     new ResizeObserver(() => this.draw()).observe(root);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
-    this.recolour();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.updateColours());
+    this.updateColours();
   }
 
-  recolour() {
+  updateColours() {
     const style = getComputedStyle(document.documentElement);
-    const named = (name) => style.getPropertyValue(`--${name}`).trim();
-    const names = ["ink", "soft", "line", "steady", "steady-2", "doubt", "accent", "panel", "overlay", "new"];
-    this.colours = Object.fromEntries(names.map((name) => [name, named(name)]));
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const names = ["ink", "soft", "line", "steady", "steady-2", "unsure", "accent", "panel", "overlay", "new"];
+    this.colours = Object.fromEntries(names.map((name) => [name, colour(name)]));
     this.font = getComputedStyle(document.body).fontFamily;
     this.draw();
   }
 
-  /** The time shown, [from, to]. */
+  /** The visible range, [from, to]. */
   get range() {
     if (this.window) return this.window;
     const { first, last } = this.model;
@@ -66,15 +67,15 @@ export class Timeline {
     this.fit(this.model.live ? this.#bounds() : null);
   }
 
-  choose(span) {
-    this.chosen = span;
+  select(span) {
+    this.selected = span;
     const row = span && this.rows.findIndex((each) => each.spans.includes(span));
     if (span) {
       const [from, to] = this.range;
       if (span.from < from || span.from > to) this.#set(span.from - (to - from) / 3, to - from);
       if (row >= 0) {
-        const top = row * ROW;
-        if (top < this.root.scrollTop || top > this.root.scrollTop + this.root.clientHeight - AXIS - ROW) {
+        const top = row * ROW_PX;
+        if (top < this.root.scrollTop || top > this.root.scrollTop + this.root.clientHeight - AXIS_PX - ROW_PX) {
           this.root.scrollTop = top - this.root.clientHeight / 3;
         }
       }
@@ -82,7 +83,7 @@ export class Timeline {
     this.draw();
   }
 
-  point(time) {
+  setCursor(time) {
     this.cursor = time;
     if (this.window && (time < this.window[0] || time > this.window[1])) {
       const length = this.window[1] - this.window[0];
@@ -100,18 +101,18 @@ export class Timeline {
     });
   }
 
-  /** The middle of a bar, in pixels of the page; for tests and for those who point. */
-  placeOf(span) {
+  /** Return the centre of a bar in page pixels; used by tests. */
+  positionOf(span) {
     const row = this.rows.findIndex((each) => each.spans.includes(span));
     if (row < 0) return null;
     const box = this.canvas.getBoundingClientRect();
-    const x = (this.#x(span.from) + this.#x(this.model.to(span))) / 2;
-    return [box.left + x, box.top + AXIS + row * ROW - this.root.scrollTop + ROW / 2];
+    const x = (this.#x(span.from) + this.#x(this.model.endOf(span))) / 2;
+    return [box.left + x, box.top + AXIS_PX + row * ROW_PX - this.root.scrollTop + ROW_PX / 2];
   }
 
   get #gutter() {
-    const several = this.model.streams.size > 1;
-    return this.root.clientWidth < 560 ? (several ? 128 : 84) : several ? 232 : 168;
+    const multipleStreams = this.model.streams.size > 1;
+    return this.root.clientWidth < 560 ? (multipleStreams ? 128 : 84) : multipleStreams ? 232 : 168;
   }
 
   #bounds() {
@@ -137,10 +138,10 @@ export class Timeline {
     return from + ((x - this.#gutter) / (this.root.clientWidth - this.#gutter - 12)) * (to - from);
   }
 
-  #arrange([from, to]) {
+  #buildRows([from, to]) {
     const tracks = new Map();
     for (const span of this.model.spans) {
-      if (span.from > to || this.model.to(span) < from) continue;
+      if (span.from > to || this.model.endOf(span) < from) continue;
       const key = `${span.track} ${span.stream}`;
       const row = tracks.get(key);
       if (row) row.spans.push(span);
@@ -152,10 +153,10 @@ export class Timeline {
 
   #draw() {
     const range = this.range;
-    this.#arrange(range);
+    this.#buildRows(range);
     const width = this.root.clientWidth;
     const height = this.root.clientHeight;
-    this.space.style.height = `${AXIS + this.rows.length * ROW + 8}px`;
+    this.space.style.height = `${AXIS_PX + this.rows.length * ROW_PX + 8}px`;
     const ratio = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
@@ -163,158 +164,158 @@ export class Timeline {
       this.canvas.style.width = `${width}px`;
       this.canvas.style.height = `${height}px`;
     }
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const context = this.canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
     const ticks = this.#ticks(width, range);
-    this.#drawGrid(pen, height, ticks);
-    this.#drawRows(pen, width, height);
-    this.#drawAxis(pen, width, ticks);
-    if (this.cursor !== null && !this.model.live) this.#drawCursor(pen, height);
+    this.#drawGrid(context, height, ticks);
+    this.#drawRows(context, width, height);
+    this.#drawAxis(context, width, ticks);
+    if (this.cursor !== null && !this.model.live) this.#drawCursor(context, height);
   }
 
-  #drawRows(pen, width, height) {
-    const first = Math.max(Math.floor(this.root.scrollTop / ROW), 0);
-    const last = Math.min(Math.ceil((this.root.scrollTop + height) / ROW), this.rows.length);
-    const several = this.model.streams.size > 1;
+  #drawRows(context, width, height) {
+    const first = Math.max(Math.floor(this.root.scrollTop / ROW_PX), 0);
+    const last = Math.min(Math.ceil((this.root.scrollTop + height) / ROW_PX), this.rows.length);
+    const multipleStreams = this.model.streams.size > 1;
     for (let index = first; index < last; index++) {
       const row = this.rows[index];
-      const top = AXIS + index * ROW - this.root.scrollTop;
-      pen.strokeStyle = this.colours.line;
-      pen.beginPath();
-      pen.moveTo(0, top + ROW - 0.5);
-      pen.lineTo(width, top + ROW - 0.5);
-      pen.stroke();
-      pen.save();
-      pen.beginPath();
-      pen.rect(this.#gutter, top, width - this.#gutter, ROW);
-      pen.clip();
-      row.spans.forEach((span, place) => this.#drawBar(pen, span, place, top));
-      pen.restore();
-      pen.save();
-      pen.beginPath();
-      pen.rect(0, top, this.#gutter - 8, ROW);
-      pen.clip();
-      pen.font = `12.5px ${this.font}`;
-      pen.textBaseline = "middle";
-      const newGroup = several && (index === first || this.rows[index - 1].stream !== row.stream);
+      const top = AXIS_PX + index * ROW_PX - this.root.scrollTop;
+      context.strokeStyle = this.colours.line;
+      context.beginPath();
+      context.moveTo(0, top + ROW_PX - 0.5);
+      context.lineTo(width, top + ROW_PX - 0.5);
+      context.stroke();
+      context.save();
+      context.beginPath();
+      context.rect(this.#gutter, top, width - this.#gutter, ROW_PX);
+      context.clip();
+      row.spans.forEach((span, n) => this.#drawBar(context, span, n, top));
+      context.restore();
+      context.save();
+      context.beginPath();
+      context.rect(0, top, this.#gutter - 8, ROW_PX);
+      context.clip();
+      context.font = `12.5px ${this.font}`;
+      context.textBaseline = "middle";
+      const newGroup = multipleStreams && (index === first || this.rows[index - 1].stream !== row.stream);
       let left = 12;
-      if (several) {
-        pen.fillStyle = this.colours.soft;
-        if (newGroup) pen.fillText(fitting(pen, oneLine(row.stream, 60), this.#gutter * 0.4), left, top + ROW / 2);
+      if (multipleStreams) {
+        context.fillStyle = this.colours.soft;
+        if (newGroup) context.fillText(truncate(context, oneLine(row.stream, 60), this.#gutter * 0.4), left, top + ROW_PX / 2);
         left += this.#gutter * 0.42;
       }
-      pen.fillStyle = this.colours.ink;
-      pen.fillText(fitting(pen, oneLine(this.#named(row).text, 60), this.#gutter - 12 - left), left, top + ROW / 2);
-      pen.restore();
+      context.fillStyle = this.colours.ink;
+      context.fillText(truncate(context, oneLine(this.#labelSpan(row).text, 60), this.#gutter - 12 - left), left, top + ROW_PX / 2);
+      context.restore();
     }
   }
 
-  #drawBar(pen, span, place, top) {
+  #drawBar(context, span, index, top) {
     const left = this.#x(span.from);
-    const width = Math.max(this.#x(this.model.to(span)) - left, LEAST_PX);
-    const ours = span.overlay ? "overlay" : span.confidence < 0.8 ? "doubt" : place % 2 ? "steady-2" : "steady";
-    pen.fillStyle = this.colours[ours];
-    pen.beginPath();
-    pen.roundRect(left, top + 5, Math.max(width - 0.75, LEAST_PX), ROW - 11, Math.min(2.5, width / 2));
-    pen.fill();
-    if (span === this.chosen) {
-      pen.strokeStyle = this.colours.ink;
-      pen.lineWidth = 2;
-      pen.stroke();
-      pen.lineWidth = 1;
+    const width = Math.max(this.#x(this.model.endOf(span)) - left, MIN_BAR_PX);
+    const colour = span.overlay ? "overlay" : span.confidence < LOW_CONFIDENCE ? "unsure" : index % 2 ? "steady-2" : "steady";
+    context.fillStyle = this.colours[colour];
+    context.beginPath();
+    context.roundRect(left, top + 5, Math.max(width - 0.75, MIN_BAR_PX), ROW_PX - 11, Math.min(2.5, width / 2));
+    context.fill();
+    if (span === this.selected) {
+      context.strokeStyle = this.colours.ink;
+      context.lineWidth = 2;
+      context.stroke();
+      context.lineWidth = 1;
     }
   }
 
-  /** What names a row: the text at the cursor, or else its latest where live and its first where not. */
-  #named({ spans }) {
+  /** Return the span that labels a row: the one at the cursor, or else the latest (live) or first one. */
+  #labelSpan({ spans }) {
     const here = this.cursor === null ? null : spans.findLast((span) => span.from <= this.cursor + 1e-6);
     return here ?? (this.model.live ? spans.at(-1) : spans[0]);
   }
 
   #ticks(width, [from, to]) {
-    const room = Math.max((width - this.#gutter) / 90, 1);
-    const step = STEPS.find((each) => (to - from) / each <= room) ?? STEPS.at(-1);
+    const available = Math.max((width - this.#gutter) / 90, 1);
+    const step = TICK_STEPS_S.find((each) => (to - from) / each <= available) ?? TICK_STEPS_S.at(-1);
     const digits = step < 1 ? 1 : 0;
     const ticks = [];
     for (let n = Math.ceil(from / step - 1e-9); n * step <= to; n++) {
-      ticks.push([this.#x(n * step), this.model.live ? daytime(n * step, digits) : clock(n * step, digits)]);
+      ticks.push([this.#x(n * step), this.model.live ? formatTimeOfDay(n * step, digits) : formatTime(n * step, digits)]);
     }
     return ticks;
   }
 
-  #drawGrid(pen, height, ticks) {
-    pen.strokeStyle = this.colours.line;
-    pen.beginPath();
+  #drawGrid(context, height, ticks) {
+    context.strokeStyle = this.colours.line;
+    context.beginPath();
     for (const [x] of ticks) {
-      pen.moveTo(Math.round(x) + 0.5, AXIS);
-      pen.lineTo(Math.round(x) + 0.5, height);
+      context.moveTo(Math.round(x) + 0.5, AXIS_PX);
+      context.lineTo(Math.round(x) + 0.5, height);
     }
-    pen.stroke();
+    context.stroke();
   }
 
-  #drawAxis(pen, width, ticks) {
-    pen.fillStyle = this.colours.panel;
-    pen.fillRect(0, 0, width, AXIS);
-    pen.strokeStyle = this.colours.line;
-    pen.beginPath();
-    pen.moveTo(0, AXIS - 0.5);
-    pen.lineTo(width, AXIS - 0.5);
-    pen.stroke();
-    pen.font = `12px ${this.font}`;
-    pen.fillStyle = this.colours.soft;
-    pen.textBaseline = "middle";
-    for (const [x, name] of ticks) if (x < width - 50) pen.fillText(name, x, AXIS / 2);
+  #drawAxis(context, width, ticks) {
+    context.fillStyle = this.colours.panel;
+    context.fillRect(0, 0, width, AXIS_PX);
+    context.strokeStyle = this.colours.line;
+    context.beginPath();
+    context.moveTo(0, AXIS_PX - 0.5);
+    context.lineTo(width, AXIS_PX - 0.5);
+    context.stroke();
+    context.font = `12px ${this.font}`;
+    context.fillStyle = this.colours.soft;
+    context.textBaseline = "middle";
+    for (const [x, name] of ticks) if (x < width - 50) context.fillText(name, x, AXIS_PX / 2);
   }
 
-  #drawCursor(pen, height) {
+  #drawCursor(context, height) {
     const x = this.#x(this.cursor);
     if (x < this.#gutter) return;
-    pen.strokeStyle = pen.fillStyle = this.colours.ink;
-    pen.beginPath();
-    pen.moveTo(x, 8);
-    pen.lineTo(x, height);
-    pen.stroke();
-    pen.beginPath();
-    pen.arc(x, 8, 4, 0, 7);
-    pen.fill();
+    context.strokeStyle = context.fillStyle = this.colours.ink;
+    context.beginPath();
+    context.moveTo(x, 8);
+    context.lineTo(x, height);
+    context.stroke();
+    context.beginPath();
+    context.arc(x, 8, 4, 0, 7);
+    context.fill();
   }
 
   #spanAt(x, y) {
-    const row = this.rows[Math.floor((y - AXIS + this.root.scrollTop) / ROW)];
-    if (!row || y < AXIS || x < this.#gutter) return null;
-    const near = (span) => Math.max(this.#x(span.from) - x, x - this.#x(this.model.to(span)), 0);
-    const best = row.spans.reduce((a, b) => (near(b) <= near(a) ? b : a));
-    return near(best) <= 4 ? best : null;
+    const row = this.rows[Math.floor((y - AXIS_PX + this.root.scrollTop) / ROW_PX)];
+    if (!row || y < AXIS_PX || x < this.#gutter) return null;
+    const distance = (span) => Math.max(this.#x(span.from) - x, x - this.#x(this.model.endOf(span)), 0);
+    const best = row.spans.reduce((a, b) => (distance(b) <= distance(a) ? b : a));
+    return distance(best) <= 4 ? best : null;
   }
 
   #listen() {
-    let held = null;
+    let drag = null;
     const at = (event) => {
       const box = this.canvas.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
     };
     this.canvas.addEventListener("pointerdown", (event) => {
-      held = { x: at(event)[0], range: this.range, moved: false };
+      drag = { x: at(event)[0], range: this.range, moved: false };
     });
-    addEventListener("pointerup", () => (held = null));
+    addEventListener("pointerup", () => (drag = null));
     this.canvas.addEventListener("pointermove", (event) => {
       const [x, y] = at(event);
-      if (held && event.pointerType === "mouse" && Math.abs(x - held.x) > 4) {
-        held.moved = this.dragged = true;
-        const [from, to] = held.range;
-        this.#set(from - ((x - held.x) / (this.root.clientWidth - this.#gutter)) * (to - from), to - from);
-      } else if (!held) {
-        this.onPoint(this.#spanAt(x, y));
+      if (drag && event.pointerType === "mouse" && Math.abs(x - drag.x) > 4) {
+        drag.moved = this.dragged = true;
+        const [from, to] = drag.range;
+        this.#set(from - ((x - drag.x) / (this.root.clientWidth - this.#gutter)) * (to - from), to - from);
+      } else if (!drag) {
+        this.onHover(this.#spanAt(x, y));
       }
     });
-    this.canvas.addEventListener("pointerleave", () => this.onPoint(null));
+    this.canvas.addEventListener("pointerleave", () => this.onHover(null));
     this.canvas.addEventListener("click", (event) => {
       if (this.dragged) return (this.dragged = false);
       const [x, y] = at(event);
       const span = this.#spanAt(x, y);
-      if (span) this.onJump(span, span.from);
-      else if (x > this.#gutter) this.onJump(null, this.#time(x));
+      if (span) this.onSeek(span, span.from);
+      else if (x > this.#gutter) this.onSeek(null, this.#time(x));
     });
     this.canvas.addEventListener("dblclick", (event) => this.zoom(0.5, this.#time(at(event)[0])));
     this.root.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -333,26 +334,17 @@ export class Timeline {
     this.root.addEventListener("keydown", (event) => {
       const [from, to] = this.range;
       const step = (to - from) / 10;
-      const does = {
-        ArrowLeft: () => this.onJump(null, Math.max((this.cursor ?? to) - step / 5, this.#bounds()[0])),
-        ArrowRight: () => this.onJump(null, Math.min((this.cursor ?? from) + step / 5, this.#bounds()[1])),
+      const action = {
+        ArrowLeft: () => this.onSeek(null, Math.max((this.cursor ?? to) - step / 5, this.#bounds()[0])),
+        ArrowRight: () => this.onSeek(null, Math.min((this.cursor ?? from) + step / 5, this.#bounds()[1])),
         PageUp: () => this.pan(-5 * step),
         PageDown: () => this.pan(5 * step),
-        Home: () => this.onJump(null, this.#bounds()[0]),
-        End: () => this.onJump(null, this.#bounds()[1]),
+        Home: () => this.onSeek(null, this.#bounds()[0]),
+        End: () => this.onSeek(null, this.#bounds()[1]),
       }[event.key];
-      if (!does || event.ctrlKey || event.metaKey || event.altKey) return;
-      does();
+      if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
+      action();
       event.preventDefault();
     });
   }
-}
-
-/** As much of a text as there is room for. */
-function fitting(pen, text, room) {
-  const width = pen.measureText(text).width;
-  if (width <= room) return text;
-  let shorter = text.slice(0, Math.max(Math.floor((text.length * room) / width), 1));
-  while (shorter.length > 1 && pen.measureText(`${shorter}…`).width > room) shorter = shorter.slice(0, -1);
-  return `${shorter.trimEnd()}…`;
 }

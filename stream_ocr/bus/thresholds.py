@@ -1,0 +1,49 @@
+"""Limits and intervals of the event bus. Light to import: clients use it, too."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BusThresholds:
+    """Chosen by hand unless a comment says otherwise."""
+
+    # Limits of one connection; the bus disconnects a peer that exceeds them.
+    max_subscriptions: int = 1000
+    """Subscriptions at a time."""
+    max_subscribed_bytes: int = 32 * 1024
+    """Bytes of all topics; libzmq needs about 40 bytes of memory for each."""
+    max_topic_bytes: int = 512
+    """Bytes of one topic."""
+    max_requests_per_s: int = 200
+    """Requests per second."""
+    receive_buffer_bytes: int = 8192
+    """Bytes the system accepts from a subscriber before the bus counts them and disconnects it if need be."""
+
+    # The bus process.
+    bind_s: float = 5.0
+    """For the predecessor of a bus to release its ports."""
+    bind_poll_s: float = 0.1
+    """Between two attempts to bind."""
+    linger_ms: int = 1000
+    """For queued events to leave at the end."""
+    peer_timeout_ms: int = 15_000
+    """A peer that does not answer a ping for so long is gone."""
+    max_files: int = 4096
+    """File descriptors, each connection needs one."""
+    messages_per_turn: int = 64
+    """Messages of one socket before the others get their turn."""
+    reply_backlog: int = 8
+    """Replies queued for a slow peer; further ones are dropped, and the peer asks again."""
+    max_catch_up: int = 20_000
+    """Events of a stream that the bus publishes late by itself; subscribers request older ones."""
+
+    # The publisher.
+    restart_interval_s: float = 5.0
+    """Shortest time between two starts of the bus process."""
+    exit_s: float = 5.0
+    """For the bus process to end by itself."""
+    feed_buffer_bytes: int = 4 * 2**20
+    """Events on their way to the bus process; beyond that it reads from the store."""
+
+
+THRESHOLDS = BusThresholds()

@@ -1,0 +1,229 @@
+"""Event builder: turns the readings of every frame into the events of a stream.
+
+A reading becomes an event when it is reliable: clear at once, or confirmed by a second reading, or the best there was
+when the text went. What was reported is replaced only for a reason: the pixels changed (``changed``), or the same
+pixels were read better (``updated``).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+from msgspec import structs
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import Reading, Readings, SourceChanged, Stamp
+from stream_ocr.events import Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
+from stream_ocr.events.polygon import FlatQuad
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.thresholds import REPORT
+from stream_ocr.readings.update_policy import classify_update, is_counter_tick, is_fragment_of, is_remnant
+from stream_ocr.readings.word_filter import is_single_glyph, is_text
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOURCE_KINDS: Mapping[str, SourceKind] = {"up": "source.up", "down": "source.down", "gap": "source.gap"}
+
+
+class NewEvent(NamedTuple):
+    """An event, and the crop that its text was read from: WebP, only where crops are stored."""
+
+    event: TextEvent
+    crop: bytes | None
+
+
+@dataclass(slots=True)
+class _Reported:
+    """State of one track.
+
+    latest: last reading. reported: what was reported, None before the first event. cut_since_s: since when only a
+    remnant of it is visible. fragment_s: when the text was last a fragment of another one. crop: of this revision.
+    """
+
+    latest: Reading
+    reported: Reading | None = None
+    cut_since_s: float | None = None
+    fragment_s: float = float("-inf")
+    counter_ticks: int = 0
+    overlay: bool = False
+    crop: bytes | None = None
+
+
+class EventBuilder:
+    """Builds the text events of one stream."""
+
+    def __init__(self, settings: Settings, next_seq: Callable[[], int], *, durable: bool | None = None) -> None:
+        """Create a builder.
+
+        next_seq: returns the number of the next event. durable: field of the events.
+        """
+        self._settings, self._next_seq, self._durable = settings, next_seq, durable
+        self._tracks: dict[int, _Reported] = {}
+        self._last: Stamp | None = None
+
+    @property
+    def positions(self) -> tuple[tuple[int, FlatQuad], ...]:
+        """Present quads of the texts that were reported, by track."""
+        return tuple((id_, track.latest.quad) for id_, track in self._tracks.items() if track.reported is not None)
+
+    def update(self, readings: Readings) -> Iterator[NewEvent]:
+        """Yield the events that follow from the readings of the next frame."""
+        yield from self._close_lost(readings)
+        for reading in readings.readings:
+            yield from self._on_reading(readings, reading)
+        self._last = readings.stamp
+
+    def _close_lost(self, readings: Readings) -> Iterator[NewEvent]:
+        """Close tracks missing from the state (the tracker was restarted) at the last frame that listed them."""
+        listed = {reading.track for reading in readings.readings}
+        for id_ in [id_ for id_ in self._tracks if id_ not in listed]:
+            assert self._last is not None, "an earlier frame listed the track"
+            latest = structs.replace(self._tracks[id_].latest, end_s=self._last.end_s)
+            yield from self._on_reading(readings, latest)
+
+    def _on_reading(self, readings: Readings, reading: Reading) -> Iterator[NewEvent]:
+        track = self._tracks.get(reading.track)
+        if track is None:
+            track = self._tracks[reading.track] = _Reported(reading)
+        if reading.revision != track.latest.revision and reading.start_s > track.latest.start_s:
+            # The last chance to report the revision before.
+            yield from self._report(readings, track, track.latest, reading.start_s)
+        track.crop = reading.crop or (track.crop if reading.revision == track.latest.revision else None)
+        track.latest = reading
+        if _is_reliable(reading) or reading.end_s is not None:
+            known = (reading.end_s, reading.hidden_s, readings.stamp.time_s)
+            until_s = next(time_s for time_s in known if time_s is not None)
+            yield from self._report(readings, track, reading, until_s)
+        if reading.overlay and not track.overlay and track.reported is not None:
+            track.overlay = True
+            yield NewEvent(self._emit(readings, "updated", track, track.reported.text, reading), None)
+        if reading.end_s is not None:
+            del self._tracks[reading.track]
+            if track.reported is not None:
+                end_s = reading.end_s if track.cut_since_s is None else track.cut_since_s
+                now = structs.replace(reading, end_s=end_s)
+                yield NewEvent(self._emit(readings, "ended", track, None, now), None)
+
+    def _report(self, readings: Readings, track: _Reported, reading: Reading, until_s: float) -> Iterator[NewEvent]:
+        """Yield an event if a reading, valid until ``until_s``, adds something to what was reported for its track."""
+        reported = track.reported
+        if reported is not None and _is_same(reported, reading):  # true in nearly all frames
+            return
+        if not self._is_reportable(reading) or (reported is None and self._is_fragment(readings.stamp, track, until_s)):
+            return
+        if reported is not None and is_remnant(reported, reading) and until_s - reading.start_s < REPORT.max_remnant_s:
+            track.cut_since_s = reading.start_s if track.cut_since_s is None else track.cut_since_s
+            return
+        track.cut_since_s = None
+        kind: Kind | Literal["nothing"] = "appeared" if reported is None else classify_update(reported, reading)
+        if kind == "nothing":
+            return
+        track.reported = reading
+        track.counter_ticks += reported is not None and kind == "changed" and is_counter_tick(reported, reading)
+        track.overlay |= track.counter_ticks >= REPORT.min_counter_ticks
+        if reported is not None and kind == "updated" and reported.start_s < reading.start_s:
+            track.reported = structs.replace(reading, start_s=reported.start_s, start_quad=reported.start_quad)
+        event = self._emit(readings, kind, track, reported.text if reported else None, reading)
+        yield NewEvent(event, track.crop)
+
+    def _is_fragment(self, stamp: Stamp, track: _Reported, until_s: float) -> bool:
+        """Return True if a text is, or was a moment ago, a fragment of a reported text."""
+        for other in self._tracks.values():
+            if other.reported is None or other.latest.hidden_s is not None:
+                continue
+            if is_fragment_of(track.latest, other.latest, other.reported.text):
+                track.fragment_s = stamp.time_s
+        return until_s - track.fragment_s < REPORT.max_fragment_s
+
+    def _is_reportable(self, reading: Reading) -> bool:
+        """Return True if a reading is a text, long enough and confident enough."""
+        characters = len(without_spaces(reading.text))
+        if characters < self._settings.events.min_characters or not is_text(reading.text):
+            return False
+        if is_single_glyph(reading.text):
+            confident = reading.confidence >= REPORT.min_glyph_confidence and reading.crops_read >= REPORT.min_readings
+        elif characters < REPORT.short_text:
+            confident = reading.confidence >= REPORT.min_short_confidence
+        elif reading.crops_read < REPORT.min_readings:
+            confident = reading.confidence >= REPORT.min_single_reading_confidence
+        else:
+            confident = True
+        return confident and self._reaches_min_confidence(reading)
+
+    def _reaches_min_confidence(self, reading: Reading) -> bool:
+        """Return True if the geometric mean of the calibrated confidences reaches ``events.min_confidence``."""
+        characters = self._calibrated(reading)
+        return text_confidence(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
+
+    def _calibrated(self, reading: Reading) -> tuple[float, ...]:
+        temperature = self._settings.recognition.temperature
+        return reading.char_confidences if temperature is None else calibrate(reading.char_confidences, temperature)
+
+    def _emit(
+        self, readings: Readings, kind: Kind, track: _Reported, previous: str | None, reading: Reading
+    ) -> TextEvent:
+        """Return a numbered event about what is reported for a track. reading: the present one."""
+        stamp, reported = readings.stamp, track.reported
+        assert reported is not None, "events are about reported texts"
+        end_s = reading.end_s if kind == "ended" else None
+        characters = self._calibrated(reported)
+        start_s = round(reported.start_s, 6)
+        facts = (reading.track, kind, reading.revision, reading.crops_read, start_s, reported.text, previous)
+        return TextEvent(
+            id=event_id(stamp.stream, *facts),
+            seq=self._next_seq(),
+            kind=kind,
+            stream=stamp.stream,
+            track=reading.track,
+            text=reported.text,
+            confidence=text_confidence(characters),
+            char_confidences=characters,
+            start=reported.start_s,
+            end=end_s,
+            start_utc=_utc_at(stamp, reported.start_s),
+            end_utc=None if end_s is None else _utc_at(stamp, end_s),
+            utc_source=stamp.utc_source,
+            polygon=quad_to_polygon(reading.start_quad if kind in ("appeared", "changed") else reading.quad),
+            size=readings.size,
+            previous=previous,
+            emitted_utc=datetime.now(UTC),
+            durable=self._durable,
+            overlay=track.overlay,
+        )
+
+
+def build_source_event(change: SourceChanged, seq: int, *, durable: bool | None) -> SourceEvent:
+    """Return the event for a change of a source."""
+    return SourceEvent(
+        id=event_id(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
+        seq=seq,
+        kind=_SOURCE_KINDS[change.kind],
+        stream=change.stream,
+        start=change.start_s,
+        end=change.end_s,
+        frames=change.frames,
+        reason=change.reason,
+        emitted_utc=datetime.now(UTC),
+        start_utc=None if change.utc_ns is None else _from_unix(change.utc_ns),
+        durable=durable,
+    )
+
+
+def _is_reliable(reading: Reading) -> bool:
+    return reading.crops_read > 0 and (
+        reading.confidence >= REPORT.clear_confidence or reading.crops_read >= REPORT.min_readings
+    )
+
+
+def _is_same(one: Reading, other: Reading) -> bool:
+    return (one.revision, one.crops_read, one.text) == (other.revision, other.crops_read, other.text)
+
+
+def _utc_at(stamp: Stamp, time_s: float) -> datetime | None:
+    """Return UTC of a media time by the clock of a frame that is not far away, or None without a clock."""
+    return None if stamp.utc_ns is None else _from_unix(stamp.utc_ns) + timedelta(seconds=time_s - stamp.time_s)
+
+
+def _from_unix(unix_ns: int) -> datetime:
+    return _UNIX_EPOCH + timedelta(microseconds=unix_ns // 1000)

@@ -1,0 +1,129 @@
+"""Tuning values for combining, comparing and reporting readings, one frozen dataclass per concern.
+
+Confidences are probabilities, 0 to 1, as the recogniser gives them, before calibration. Unless a field says otherwise
+its value was chosen by hand and checked on the generated scenario suite (``tests/scenarios``).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VotingThresholds:
+    """When further readings of the same text are not expected to change the result (``voting.py``)."""
+
+    certain_confidence: float = 0.97
+    """Confidence of a whole text from which one reading is enough (decision 0017)."""
+
+    certain_char_confidence: float = 0.8
+    """Confidence that each of its characters must have, too."""
+
+    agreed_confidence: float = 0.9
+    """Confidence from which agreeing readings are enough."""
+
+    min_agreeing: int = 2
+    """Number of readings that must agree."""
+
+    taller_factor: float = 1.3
+    """A text that is taller by this factor than in all readings before is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordFilterThresholds:
+    """Which words of a reading are kept, and what counts as text (``word_filter.py``)."""
+
+    sure_confidence: float = 0.85
+    """Mean confidence of a word beside which unsure words are dropped."""
+
+    unsure_confidence: float = 0.7
+    """Mean confidence below which a word at an end of the line is dropped."""
+
+    min_sure_letters: int = 2
+    """Letters and digits that the sure word must have."""
+
+    min_alphanumeric_share: float = 0.4
+    """Share of letters and digits from which a string is text; excludes rows of dots."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityThresholds:
+    """When two readings that differ may be of the same text (``similarity.py``)."""
+
+    long_text: int = 6
+    """Number of characters from which a few may be misread."""
+
+    min_agreement: float = 0.6
+    """Share of the characters of the longer reading that must agree."""
+
+    sure_confidence: float = 0.9
+    """Confidence from which characters of a long text are sure."""
+
+    sure_new_confidence: float = 0.8
+    """Confidence from which the new characters of a short text, or digits, are sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateThresholds:
+    """What a new reading adds to the reported one (``update_policy.py``; decision 0018)."""
+
+    min_improvement: float = 0.02
+    """Increase of the lowest character confidence that makes a reading better."""
+
+    min_added_confidence: float = 0.8
+    """Mean confidence that characters must have to be added to a text."""
+
+    cut_confidence: float = 0.7
+    """A shorter reading whose lowest character confidence is below this may be cut through a letter."""
+
+    min_cut_decrease: float = 0.1
+    """Decrease of the lowest character confidence that it must show as well."""
+
+    growth_s: float = 0.75
+    """Time in seconds after its start in which a text may still fade in or be written."""
+
+    min_growth: int = 2
+    """Characters by which such a text becomes longer."""
+
+    fragment_overlap: float = 0.5
+    """Share of a box within that of another text from which it may be a fragment of it."""
+
+    fragment_similarity: float = 0.7
+    """Similarity of both texts (``difflib`` ratio) from which it is a fragment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportThresholds:
+    """When a reading becomes an event (``event_builder.py``)."""
+
+    clear_confidence: float = 0.9
+    """Confidence from which a text is reported after one reading."""
+
+    min_readings: int = 2
+    """Number of readings after which any text is reported."""
+
+    min_glyph_confidence: float = 0.97
+    """Confidence that a single glyph needs: poles and windows read like letters."""
+
+    short_text: int = 4
+    """Number of characters below which a text is short."""
+
+    min_short_confidence: float = 0.8
+    """Confidence that a short text needs."""
+
+    min_single_reading_confidence: float = 0.75
+    """Confidence that a longer text needs if it was read only once."""
+
+    max_remnant_s: float = 0.5
+    """Seconds for which the rest of a text that is wiped out is no text of its own."""
+
+    max_fragment_s: float = 0.5
+    """Seconds for which a fragment of a text is no text of its own after the text has gone (decision 0018)."""
+
+    min_counter_ticks: int = 3
+    """Number of changes of digits alone after which a text counts as a display and is an overlay."""
+
+
+VOTING = VotingThresholds()
+WORD_FILTER = WordFilterThresholds()
+SIMILARITY = SimilarityThresholds()
+UPDATE = UpdateThresholds()
+REPORT = ReportThresholds()

@@ -1,0 +1,364 @@
+"""The event builder, with readings that are scripted frame by frame."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+from msgspec import structs
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import Reading, Readings, Stamp
+from stream_ocr.events import TextEvent
+from stream_ocr.readings.event_builder import EventBuilder
+
+SIZE = (640, 360)
+
+
+def reading(
+    text: str = "",
+    confidence: float = 0.95,
+    *,
+    revision: int = 0,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    crops_read: int = 1,
+    track: int = 1,
+    x: float = 20,
+    start_x: float = 20,
+) -> Reading:
+    quad, start_quad = to_flat(rectangle(x, 300, 200, 30)), to_flat(rectangle(start_x, 300, 200, 30))
+    crops_read = crops_read if text else 0
+    char_confidences = (confidence,) * len(text)
+    confidence = confidence if text else 0.0
+    return Reading(track, quad, revision, start_s, start_quad, end_s, text, confidence, char_confidences, crops_read)
+
+
+def build_events(*frames: Sequence[Reading] | Reading, settings: Sequence[str] = ()) -> list[TextEvent]:
+    """Return the events of frames, 25 per second. Each frame is given as its readings."""
+    builder = EventBuilder(Settings.load(overrides=settings), count().__next__)
+    events = []
+    for seq, frame in enumerate(frames):
+        readings = (frame,) if isinstance(frame, Reading) else tuple(frame)
+        stamp = Stamp("clip.mp4", 0, seq, seq, (1, 25), 1, 0, None, "file")
+        events += [event for event, _ in builder.update(Readings(stamp, SIZE, readings))]
+    assert [event.seq for event in events] == list(range(len(events)))
+    assert len({event.id for event in events}) == len(events)
+    return events
+
+
+def summary(events: Sequence[TextEvent]) -> list[tuple[str, str]]:
+    """Return (kind, text) of each event."""
+    return [(event.kind, event.text) for event in events]
+
+
+def test_event_builder_reports_the_start_and_the_end_of_a_text() -> None:
+    events = build_events(
+        reading(start_s=-0.2, x=25, start_x=20),
+        reading("GATE 4", start_s=-0.2, x=25, start_x=20),
+        reading("GATE 4", start_s=-0.2, x=40, start_x=20),
+        reading("GATE 4", start_s=-0.2, x=50, start_x=20, end_s=0.1),
+    )
+    appeared, ended = events
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+    assert (appeared.start, appeared.end, appeared.previous) == (-0.2, None, None)
+    assert (ended.start, ended.end, ended.previous) == (-0.2, 0.1, None)
+    assert appeared.polygon[0] == (20, 300), "where it was in its first frame"
+    assert ended.polygon[0] == (50, 300), "where it was last"
+    assert (appeared.track, appeared.stream, appeared.size, appeared.utc_source) == (1, "clip.mp4", SIZE, "file")
+    assert appeared.char_confidences == (0.95,) * 6
+
+
+def test_event_builder_reports_a_clear_text_after_one_reading() -> None:
+    assert summary(build_events(reading("GATE 4", 0.9))) == [("appeared", "GATE 4")]
+
+
+def test_event_builder_waits_for_a_second_reading_of_an_unclear_text() -> None:
+    assert build_events(reading("GATE 4", 0.85), reading("GATE 4", 0.85)) == []
+    assert summary(build_events(reading("GATE 4", 0.85), reading("GATE 4", 0.85, crops_read=2))) == [
+        ("appeared", "GATE 4")
+    ]
+
+
+def test_event_builder_reports_an_unclear_text_when_it_ends() -> None:
+    events = build_events(reading("GATE 4", 0.8), reading("GATE 4", 0.8, end_s=1.0))
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+
+
+def test_event_builder_reports_an_unclear_text_when_its_revision_ends() -> None:
+    events = build_events(
+        reading("Good morning", 0.8),
+        reading("", revision=1, start_s=1.0),
+        reading("The train is late", revision=1, start_s=1.0),
+    )
+    assert summary(events) == [("appeared", "Good morning"), ("changed", "The train is late")]
+    assert [event.start for event in events] == [0.0, 1.0]
+
+
+def test_event_builder_reports_a_better_reading_of_the_same_pixels_as_updated() -> None:
+    events = build_events(
+        reading("CATE 4", 0.9),
+        reading("GATE 4", 0.97, crops_read=2, x=90),
+        reading("GATE 4", 0.98, crops_read=3, x=95),
+        reading("GATE 4", 0.98, crops_read=3, end_s=2.0),
+    )
+    assert summary(events) == [("appeared", "CATE 4"), ("updated", "GATE 4"), ("ended", "GATE 4")]
+    assert [event.previous for event in events] == [None, "CATE 4", None]
+    assert {event.start for event in events} == {0.0}
+    assert events[1].polygon[0] == (90, 300), "where it is now"
+
+
+def test_event_builder_reports_another_text_in_other_pixels_as_changed() -> None:
+    events = build_events(
+        reading("Good morning"),
+        reading("", revision=1, start_s=1.0, x=60, start_x=55),
+        reading("The train is late", revision=1, start_s=1.0, x=62, start_x=55),
+        reading("The train is late", revision=1, start_s=1.0, end_s=2.0),
+    )
+    assert summary(events) == [
+        ("appeared", "Good morning"),
+        ("changed", "The train is late"),
+        ("ended", "The train is late"),
+    ]
+    assert [(event.start, event.end, event.previous) for event in events] == [
+        (0.0, None, None),
+        (1.0, None, "Good morning"),
+        (1.0, 2.0, None),
+    ]
+    assert events[1].polygon[0] == (55, 300), "where it was in the first frame of the new text"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("12:01", "12:02"),
+        ("12:34:56", "12:34:57"),
+        ("Chapter 1", "Chapter 11"),
+        ("Chapter 1", "Chapter 2"),
+        ("HOME 3 : 2 GUESTS", "HOME 3 : 3 GUESTS"),
+        ("PLATFORM 7", "PLATFORM 77"),
+        ("1 234.50", "1 234.05"),
+        ("LEFT", "LIFT"),
+        ("Good morning", "Good evening"),
+    ],
+)
+def test_event_builder_distinguishes_similar_texts(before: str, after: str) -> None:
+    for one, other in ((before, after), (after, before)):
+        events = build_events(reading(one), *[reading(other, revision=1, start_s=0.04)] * 15)
+        assert summary(events) == [("appeared", one), ("changed", other)]
+        assert events[1].previous == one
+        assert events[1].start == 0.04
+
+
+@pytest.mark.parametrize("rest", ["by the sea", "A day by"])
+def test_event_builder_ignores_the_remnant_of_a_text_that_is_wiped_out(rest: str) -> None:
+    whole, left = reading("A day by the sea"), reading(rest, revision=1, start_s=0.04)
+    hidden = structs.replace(left, hidden_s=0.2)
+    events = build_events(whole, *[left] * 4, *[hidden] * 20, structs.replace(left, end_s=0.2))
+    assert summary(events) == [("appeared", "A day by the sea"), ("ended", "A day by the sea")]
+    assert events[1].end == 0.04, "when it was cut"
+
+
+def test_event_builder_ends_a_text_that_was_partly_covered_when_it_ends() -> None:
+    whole, left = reading("A day by the sea"), reading("A day by", revision=1, start_s=0.04)
+    again = reading("A day by the sea", revision=2, start_s=0.2)
+    events = build_events(whole, *[left] * 4, *[again] * 20, structs.replace(again, end_s=1.0))
+    assert summary(events) == [("appeared", "A day by the sea"), ("ended", "A day by the sea")]
+    assert events[1].end == 1.0
+
+
+def test_event_builder_ignores_a_fragment_of_a_reported_text() -> None:
+    whole = reading("MUSEUM")
+    half = structs.replace(reading("IUSEUM", track=2), quad=to_flat(rectangle(20, 314, 200, 16)))
+    line = structs.replace(reading("MUSEUM", track=3), quad=to_flat(rectangle(20, 325, 200, 30)))
+    events = build_events(*[[whole, half, line]] * 5)
+    assert [(event.track, event.text) for event in events] == [(1, "MUSEUM"), (3, "MUSEUM")]
+
+
+def test_event_builder_reports_a_similar_text_in_the_place_of_a_hidden_one() -> None:
+    gone = structs.replace(reading("Chapter 1"), hidden_s=0.04)
+    events = build_events([reading("Chapter 1")], *[[gone, reading("Chapter 11", track=2, start_s=0.04)]] * 5)
+    assert summary(events) == [("appeared", "Chapter 1"), ("appeared", "Chapter 11")]
+
+
+def test_event_builder_reports_a_shorter_text_that_stays_as_changed() -> None:
+    whole, shorter = reading("PLATFORM 77"), reading("PLATFORM 7", revision=1, start_s=0.04)
+    events = build_events(whole, *[shorter] * 20, structs.replace(shorter, end_s=0.84))
+    assert summary(events) == [("appeared", "PLATFORM 77"), ("changed", "PLATFORM 7"), ("ended", "PLATFORM 7")]
+
+
+def test_event_builder_reports_an_overlay_once_it_is_detected() -> None:
+    logo = reading("NEWS 24")
+    known = structs.replace(logo, overlay=True)
+    events = build_events(*[logo] * 3, *[known] * 3, structs.replace(known, end_s=0.2))
+    assert [(event.kind, event.overlay) for event in events] == [
+        ("appeared", False),
+        ("updated", True),
+        ("ended", True),
+    ]
+
+
+def test_event_builder_marks_a_counter_as_overlay() -> None:
+    events = build_events(*(reading(f"12:00:0{n}", revision=n, start_s=n * 0.04) for n in range(6)))
+    assert [event.overlay for event in events] == [False, False, False, True, True, True]
+    others = build_events(
+        *(reading(f"GATE {letter}", revision=n, start_s=n * 0.04) for n, letter in enumerate("ABCDEF"))
+    )
+    assert not any(event.overlay for event in others)
+
+
+@pytest.mark.parametrize(
+    ("text", "misread"),
+    [
+        ("Good morning everybody", "Good mornlng everybody"),
+        ("Good morning everybody", "Good moming everybody"),
+        ("Good morning everybody", "Goodmorning everybody"),
+        ("ROOM 101", "ROOM IO1"),
+        ("GATE 4", "GATE4"),
+    ],
+)
+def test_event_builder_ignores_a_misread_letter(text: str, misread: str) -> None:
+    later = {"revision": 1, "start_s": 1.0}
+    unsure = build_events(
+        reading(text, 0.97), reading(misread, 0.88, **later), reading(misread, 0.88, end_s=2.0, **later)
+    )
+    assert summary(unsure) == [("appeared", text), ("ended", text)]
+    assert unsure[-1].start == 0.0
+    surer = build_events(
+        reading(misread, 0.88, crops_read=2), reading(text, 0.97, **later), reading(text, 0.97, end_s=2.0, **later)
+    )
+    assert summary(surer) == [("appeared", misread), ("updated", text), ("ended", text)]
+    assert {event.start for event in surer} == {0.0}, "the text has been there all the time"
+
+
+def test_event_builder_ignores_a_new_revision_with_the_same_text() -> None:
+    events = build_events(
+        reading("GATE 4"),
+        reading("", revision=1, start_s=1.0),
+        reading("GATE 4", 0.99, revision=1, start_s=1.0, end_s=2.0),
+    )
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+    assert (events[1].start, events[1].end) == (0.0, 2.0)
+
+
+def test_event_builder_reports_each_change_of_alternating_texts() -> None:
+    texts = ["OPEN", "CLOSED", "OPEN", "CLOSED"]
+    events = build_events(*(reading(text, revision=n, start_s=float(n)) for n, text in enumerate(texts)))
+    assert summary(events) == [("appeared", "OPEN"), *(("changed", text) for text in texts[1:])]
+    assert [event.previous for event in events] == [None, *texts[:-1]]
+
+
+@pytest.mark.parametrize("crops_read", [1, 3])
+def test_event_builder_ignores_readings_below_min_confidence(crops_read: int) -> None:
+    assert (
+        build_events(
+            reading("GATE 4", 0.54, crops_read=crops_read), reading("GATE 4", 0.54, crops_read=crops_read, end_s=1.0)
+        )
+        == []
+    )
+
+
+def test_event_builder_takes_min_confidence_from_the_settings() -> None:
+    frames = reading("GATE 4", 0.55, crops_read=2), reading("GATE 4", 0.55, crops_read=2, end_s=1.0)
+    assert summary(build_events(*frames, settings=["events.min_confidence=0.5"])) == [
+        ("appeared", "GATE 4"),
+        ("ended", "GATE 4"),
+    ]
+
+
+def test_event_builder_keeps_a_sure_text_despite_an_unsure_change() -> None:
+    events = build_events(
+        reading("GATE 4"),
+        reading("6ATF 1", 0.4, crops_read=3, revision=1, start_s=1.0),
+        reading("6ATF 1", 0.4, crops_read=3, revision=1, start_s=1.0, end_s=2.0),
+    )
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+
+
+def test_event_builder_ignores_a_single_unsure_reading() -> None:
+    assert build_events(reading("QYWWII", 0.7), reading("QYWWII", 0.7, end_s=1.0)) == []
+
+
+def test_event_builder_ignores_a_row_of_dots() -> None:
+    assert build_events(reading("y.........", 0.99), reading("y.........", 0.99, end_s=1.0)) == []
+
+
+def test_event_builder_corrects_one_wrong_letter() -> None:
+    def line(text: str, weakest: float) -> Reading:
+        sure = (0.99,) * 8 + (weakest,)
+        return structs.replace(reading(text, 0.97), char_confidences=sure)
+
+    events = build_events(line("OPEN FILF", 0.8), line("OPEN FILE", 0.99))
+    assert summary(events) == [("appeared", "OPEN FILF"), ("updated", "OPEN FILE")]
+
+
+def test_event_builder_reports_single_glyphs_after_two_sure_readings() -> None:
+    assert build_events(reading("I", 0.96, crops_read=3)) == []
+    assert build_events(reading("I", 0.99, crops_read=1)) == []
+    assert build_events(reading(" I ", 0.96, crops_read=3)) == []
+    assert build_events(reading("mm", 0.96, crops_read=2)) == [], "a row of windows"
+    assert summary(build_events(reading("7", 0.99, crops_read=2))) == [("appeared", "7")]
+    assert summary(build_events(reading("22", 0.96, crops_read=2))) == [("appeared", "22")]
+
+
+def test_event_builder_takes_min_characters_from_the_settings() -> None:
+    texts = [reading("A B", track=1), reading("ABC", track=2)]
+    assert summary(build_events(texts, settings=["events.min_characters=3"])) == [("appeared", "ABC")]
+
+
+def test_event_builder_reports_nothing_without_a_reading() -> None:
+    assert build_events(reading(), reading(end_s=1.0)) == []
+
+
+def test_event_builder_keeps_tracks_apart() -> None:
+    events = build_events(
+        [reading("GATE 4", track=1), reading("PLATFORM 7", track=2, start_s=0.0)],
+        [reading("GATE 4", track=1, end_s=0.04), reading("PLATFORM 7", track=2)],
+        [reading("PLATFORM 7", track=2, end_s=0.08)],
+    )
+    assert [(event.track, event.kind) for event in events] == [
+        (1, "appeared"),
+        (2, "appeared"),
+        (1, "ended"),
+        (2, "ended"),
+    ]
+
+
+def test_event_builder_gives_deterministic_ids() -> None:
+    frames = reading("CATE 4"), reading("GATE 4", crops_read=2), reading("GATE 4", crops_read=2, end_s=0.5)
+    assert [event.id for event in build_events(*frames)] == [event.id for event in build_events(*frames)]
+
+
+def test_event_builder_gives_unique_ids_to_alternating_readings() -> None:
+    frames = [reading("GATE 4" if n % 2 else "GATE A", crops_read=n + 1) for n in range(5)]
+    assert [event.kind for event in build_events(*frames)] == ["appeared", *["updated"] * 4]
+
+
+def test_event_builder_reports_a_growing_text_as_updated() -> None:
+    later = {"revision": 1, "start_s": 0.4}
+    events = build_events(reading("THE PEACH OPE"), reading("THE PEACH OPEN MOVIE", **later), reading("", **later))
+    assert summary(events)[:2] == [("appeared", "THE PEACH OPE"), ("updated", "THE PEACH OPEN MOVIE")]
+    assert events[1].start == 0.0
+
+
+def test_event_builder_reports_a_text_that_grows_late_as_changed() -> None:
+    later = {"revision": 1, "start_s": 4.0}
+    events = build_events(reading("THE PEACH"), reading("THE PEACH OPEN MOVIE", **later))
+    assert summary(events) == [("appeared", "THE PEACH"), ("changed", "THE PEACH OPEN MOVIE")]
+
+
+def test_event_builder_takes_utc_from_the_frames() -> None:
+    builder = EventBuilder(Settings.load(), count().__next__)
+    events = []
+    for seq in range(3):
+        utc_ns = 1_700_000_000_000_000_000 + seq * 40_000_000
+        stamp = Stamp("gate", 2, seq, 100 + seq, (1, 25), 1, 0, utc_ns, "rtcp")
+        end_s = 4.12 if seq == 2 else None
+        readings = Readings(stamp, SIZE, (reading("GATE 4", start_s=3.0, end_s=end_s),))
+        events += [event for event, _ in builder.update(readings)]
+    appeared, ended = events
+    assert (appeared.utc_source, ended.utc_source) == ("rtcp", "rtcp")
+    assert appeared.start_utc == ended.start_utc == datetime.fromtimestamp(1_700_000_000 - 1.0, UTC)
+    assert appeared.end_utc is None
+    assert ended.end_utc == datetime.fromtimestamp(1_700_000_000.12, UTC)

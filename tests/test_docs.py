@@ -1,0 +1,81 @@
+"""Documents of cameras, sinks and subscribing agree with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from pydantic import BaseModel
+
+from stream_ocr.cli.app import app
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import JsonlSettings, Match, MqttSettings, Rule, WebhookSettings
+from stream_ocr.config.storage import SocketSettings, StoreSettings
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+FAULTS = [*range(1, 18), 20, 21, 25, 26, 33]
+DOCUMENTED = [
+    *(("sinks.md", group) for group in (JsonlSettings, WebhookSettings, MqttSettings, Match, Rule)),
+    *(("subscribe.md", group) for group in (StoreSettings, SocketSettings)),
+]
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def example_in(text: str) -> Settings:
+    """Return the settings in the only YAML block of a document."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    return Settings.model_validate(yaml.safe_load(example))
+
+
+def test_cameras_names_existing_tests_for_every_fault() -> None:
+    text = read("cameras.md")
+    assert [int(number) for number in re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)] == FAULTS
+    named = set(re.findall(r"`(test_\w+)`", text))
+    existing = {
+        name
+        for path in ROOT.glob("tests/**/test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named - existing == set()
+
+
+def test_sinks_example_is_valid() -> None:
+    settings = example_in(read("sinks.md"))
+    assert len(settings.sinks) == 4
+    assert len(settings.rules) == 2
+
+
+def test_subscribe_example_is_valid() -> None:
+    settings = example_in(read("subscribe.md"))
+    assert settings.store.crops
+    assert settings.socket.events == "tcp://127.0.0.1:5560"
+
+
+@pytest.mark.parametrize(("name", "group"), DOCUMENTED)
+def test_document_names_every_setting(name: str, group: type[BaseModel]) -> None:
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]+`", read(name), re.DOTALL))))
+    assert set(group.model_fields) <= words
+
+
+@pytest.mark.parametrize("group", [group for _, group in DOCUMENTED])
+def test_every_setting_has_a_description(group: type[BaseModel]) -> None:
+    assert all(field.description and field.description.endswith(".") for field in group.model_fields.values())
+
+
+def test_subscribe_commands_have_their_options() -> None:
+    commands = typer.main.get_command(app).commands
+    lines = re.findall(r"^stream-ocr (\w+)([^|#\n]*)", read("subscribe.md"), re.MULTILINE)
+    assert len(lines) > 10
+    for name, rest in lines:
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<= )--?[a-z][a-z-]*", re.sub(r"'[^']*'", "", rest))) <= known, (name, rest)
+
+
+def test_subscribe_links_exist() -> None:
+    for link in re.findall(r"\]\(([^)#]+)", read("subscribe.md")):
+        assert "*" in link or (DOCS / link).exists(), link
