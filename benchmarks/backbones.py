@@ -8,6 +8,7 @@ CPU milliseconds, the least of nine calls, so that other programs on the machine
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,12 +43,12 @@ def inference_ms(backbone: Backbone) -> list[float]:
         (path,) = export.export(Path(folder), Path(folder))
         engine = MnnEngine(path, pick_device("cpu", runtime="mnn", dtype="fp32", threads=1))
         blank = [np.zeros((1, 3, height, width), np.float32) for width, height in CANVASES]
-        return [least_ms(lambda x=x: engine.run(x)) for x in blank]
+        return [least_ms(partial(engine.run, x)) for x in blank]
 
 
 def crops_per_s(backbone: Backbone) -> float:
     """Pieces a CPU second of one thread, forward and backward."""
-    net = DBNet(backbone).train().to(memory_format=torch.channels_last)
+    net = DBNet(backbone).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x_BCHW = torch.randn(BATCH, 3, CROP, CROP).contiguous(memory_format=torch.channels_last)
     return 1000 * BATCH / least_ms(lambda: sum(m.mean() for m in net.maps(x_BCHW)).backward(), 3)
 

@@ -181,7 +181,7 @@ def test_words_of_photographs_are_pasted_where_the_quad_says(tmp_path: Path) -> 
 
 
 def test_photographs_of_the_shared_data_can_be_grounds() -> None:
-    folder = Path(__file__).parents[3] / "shared/data/backgrounds"
+    folder = Path(__file__).parents[4] / "shared/data/backgrounds"
     if not folder.is_dir():
         pytest.skip("no shared data")
     rng = random.Random(0)
