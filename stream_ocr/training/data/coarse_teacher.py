@@ -7,14 +7,16 @@ Sure and long boxes count as lines (``quads``); others may be several lines or n
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.color import frame_from_bgr
+from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import from_flat, side_lengths
+from stream_ocr.core.messages import Detection
 from stream_ocr.models.detection.detector import Detector
 from stream_ocr.models.detection.images import read_image
 from stream_ocr.models.zoo import load_detector
@@ -35,7 +37,15 @@ class Thresholds:
     line_aspect: float = 2.2
 
 
-def coarse_lines(folder: Path, detector: Detector, thresholds: Thresholds) -> Iterator[dict[str, Any]]:
+class DetectsFrames(Protocol):
+    """The part of ``Detector`` that is used."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Return the detections of each frame."""
+        ...
+
+
+def coarse_lines(folder: Path, detector: DetectsFrames, thresholds: Thresholds) -> Iterator[dict[str, Any]]:
     """Yield for each picture its large lines and what may be one, as JSON."""
     for image in sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png")):
         bgr = read_image(image)
