@@ -15,7 +15,7 @@ import numpy as np
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data import degradation, discs, scripts
 from stream_ocr.training.data.backgrounds import Backgrounds
-from stream_ocr.training.data.compositing import Block, Canvas, Look, ink, paint
+from stream_ocr.training.data.compositing import Block, Canvas, Look, column, ink, paint
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.distractors import add_distractor
 from stream_ocr.training.data.perspective import view
@@ -59,6 +59,7 @@ class Scenes:
             (self._title, 9),
             (self._character, 10),
             (self._real_words, 18 if words else 0),
+            (self._column, 5 if others and others.has_columns else 0),
         )
 
     def make(self) -> Scene:
@@ -78,8 +79,6 @@ class Scenes:
                 make(canvas)
         taken = degradation.capture(canvas.picture, rng, self._numpy)
         return Scene(taken, np.array(canvas.quads, np.float32).reshape(-1, 4, 2))
-
-    # What is written
 
     def _subtitle(self, canvas: Canvas) -> None:
         rng, (width, height) = self._rng, canvas.size
@@ -197,7 +196,13 @@ class Scenes:
         plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
         self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=True)
 
-    # How it is laid out
+    def _column(self, canvas: Canvas) -> None:
+        """A line that is written from top to bottom."""
+        assert self._others is not None
+        rng, size = self._rng, self._size(9, 60)
+        block = column(*self._others.column(), size, rng.uniform(0, 0.4), int(size * rng.uniform(0.15, 0.7)) + 2)
+        plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
+        self._place(canvas, block, replace(scene_look(rng), plate=plate), smoothest=not plate)
 
     def _size(self, low: float, high: float) -> float:
         """Text height, log-uniform."""
@@ -252,8 +257,6 @@ class Scenes:
             quads.append(rectangle(x - margin, y - margin, w + 2 * margin, h + 2 * margin))
             bottom, y = y + h, y + step
         return Block(mask[: bottom + pad], np.array(quads, np.float32), max(sizes))
-
-    # Where it goes
 
     def _corner(self, canvas: Canvas, block: Block) -> tuple[float, float]:
         """A centre for an overlay: mostly near the edges of the picture."""

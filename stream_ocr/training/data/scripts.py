@@ -89,6 +89,9 @@ def _spread(paths: Sequence[Path]) -> list[Path]:
     return sorted(paths, key=lambda p: (rank[p], p))[:_MOST_FONTS]
 
 
+_IN_COLUMNS = ("zh-cn", "ja")
+
+
 class OtherScripts:
     """Draws texts and fonts of other scripts. False when there are no fonts for any."""
 
@@ -103,6 +106,16 @@ class OtherScripts:
         """Return a script and one of its fonts."""
         script = self._rng.choices(self._scripts, [s.weight for s in self._scripts])[0]
         return script, self._rng.choice(self._fonts[script.language])
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether there are fonts of a script that is also written from top to bottom."""
+        return any(script.language in _IN_COLUMNS for script in self._scripts)
+
+    def column(self) -> tuple[str, Path]:
+        """Return a text to be written from top to bottom, and its font."""
+        script = self._rng.choice([script for script in self._scripts if script.language in _IN_COLUMNS])
+        return self.text(script, self._rng.randint(4, 20)), self._rng.choice(self._fonts[script.language])
 
     def text(self, script: Script, length: int) -> str:
         """Return about as many letters as wide Latin text of that length takes."""

@@ -6,6 +6,7 @@ import pytest
 
 from stream_ocr.training.data import scripts
 from stream_ocr.training.data.backgrounds import Backgrounds
+from stream_ocr.training.data.compositing import column
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.data.scene_images import Scenes
@@ -52,3 +53,22 @@ def test_scenes_are_labelled_whatever_the_script(monkeypatch: pytest.MonkeyPatch
     made = [maker.make() for _ in range(6)]
     assert sum(len(scene.quads) for scene in made) > 6
     assert all(np.isfinite(scene.quads).all() for scene in made)
+
+
+def test_columns_are_as_tall_as_their_characters() -> None:
+    block = column("ABCD", BUILT_IN, 24.0, gap=0.2, pad=6)
+    (quad,) = block.quads
+    rows, columns = np.nonzero(block.mask > 60)
+    low, high = quad.min(axis=0), quad.max(axis=0)
+    np.testing.assert_allclose([columns.min(), rows.min()], low, atol=2.5)
+    np.testing.assert_allclose([columns.max() + 1, rows.max() + 1], high, atol=2.5)
+    assert high[1] - low[1] > 3 * (high[0] - low[0])
+
+
+def test_only_some_scripts_are_written_from_top_to_bottom() -> None:
+    assert not OtherScripts({"ru": [BUILT_IN]}, random.Random(0)).has_columns
+    others = OtherScripts({"ru": [BUILT_IN], "ja": [BUILT_IN]}, random.Random(0))
+    assert others.has_columns
+    text, font = others.column()
+    assert font == BUILT_IN
+    assert all(ord(letter) > 0x3000 for letter in text)
