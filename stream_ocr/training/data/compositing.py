@@ -100,6 +100,21 @@ def ink(text: str, font: Path, height: float, spread: float, stretch: float) -> 
     return mask if stretch == 1 else cv2.resize(mask, (max(2, int(w * stretch)), h), interpolation=cv2.INTER_LINEAR)
 
 
+def column(text: str, font: Path, size: float, gap: float, pad: int) -> Block:
+    """Lay out a text from top to bottom, one character below the other; gap: between them, in text heights."""
+    inks = [ink(character, font, size, 0.0, 1.0) for character in text]
+    width, step = max(i.shape[1] for i in inks), int(size * (1 + gap))
+    tops = [pad + n * step + (step - i.shape[0]) // 2 for n, i in enumerate(inks)]
+    mask = np.zeros((tops[-1] + inks[-1].shape[0] + step + pad, width + 2 * pad), np.uint8)
+    for top, i in zip(tops, inks, strict=True):
+        left = pad + (width - i.shape[1]) // 2
+        here = mask[max(top, 0) : top + i.shape[0], left : left + i.shape[1]]
+        np.maximum(here, i[-here.shape[0] :], out=here)
+    bottom = tops[-1] + inks[-1].shape[0]
+    line = rectangle(pad - 1, max(tops[0], 0) - 1, width + 2, bottom - max(tops[0], 0) + 2)
+    return Block(mask[: bottom + pad], line[None].astype(np.float32), size)
+
+
 def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: random.Random) -> None:
     """Blend plate, outline, shadow and ink of a block into the picture, and note its quads."""
     h, w = block.mask.shape
