@@ -212,7 +212,7 @@ def saved_net(folder: Path, name: str) -> DBNet:
     """A net of exported weights, ready to infer."""
     net = builtin.load_net(name, folder)[1]
     assert isinstance(net, DBNet)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return net.to(memory_format=torch.channels_last)
 
 
 def _parser() -> argparse.ArgumentParser:
