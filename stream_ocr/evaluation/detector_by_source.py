@@ -76,7 +76,7 @@ class SetFigures:
 
 @dataclass
 class Report:
-    """What was found in every set, and at which score the mean F is best."""
+    """Detections of every set, and the threshold at which the mean F is best."""
 
     sets: dict[str, SetFigures]
 
@@ -212,7 +212,7 @@ def saved_net(folder: Path, name: str) -> DBNet:
     """A net of exported weights, ready to infer."""
     net = builtin.load_net(name, folder)[1]
     assert isinstance(net, DBNet)
-    return net.to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -80,7 +80,7 @@ def _area(quad: np.ndarray) -> float:
 
 
 def _depth(quad: np.ndarray, towards: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """How deep the centre of each pixel in ``box`` lies inside the quad: the least distance to its four sides."""
+    """Return the distance of each pixel center in ``box`` to the nearest side of the quad, positive inside."""
     left, top, right, bottom = box
     x = np.arange(left, right, dtype=np.float32) + 0.5
     y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5

@@ -1,4 +1,4 @@
-"""How well a detector in training finds the lines of generated pictures."""
+"""Validate a detector in training on generated pictures."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ from stream_ocr.models.zoo import load_detector
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What is taken from a coarse look; chosen by eye on 24 posters and packages.
+    """Conditions for labels from a coarse pass; chosen by eye on 24 posters and packages.
 
     long_side: of the picture that the net sees, in pixels. least_share: text height as a share of the longer side.
     score: from which a box is looked at. sure_score, line_aspect: score and width / height from which it is a line.

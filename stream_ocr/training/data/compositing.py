@@ -36,7 +36,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How ink meets the ground. plate, opacity: 0 (none) to 1. outline: as a share of the text height, 0 for none."""
+    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none."""
 
     plate: float = 0.0
     outline: float = 0.0

@@ -36,7 +36,7 @@ FILM: dict[str, dict[str, tuple[float, float]]] = {
 
 @dataclass(frozen=True)
 class Lines:
-    """What is to be found in a picture, and where no answer counts."""
+    """True quads of a picture, and its "don't care" regions."""
 
     quads: list[np.ndarray]
     ignored: list[np.ndarray]
@@ -74,7 +74,7 @@ VALIDATED = ("td500_train", "icdar03_train", "tvnews", "facades", "posters", "pa
 
 
 def is_kept_aside(index: int) -> bool:
-    """Whether the picture of that index in its sorted set belongs to validation."""
+    """Return True if the picture with that index in its sorted set belongs to validation."""
     return index // RUN % EVERY == EVERY - 1
 
 

@@ -16,7 +16,7 @@ SHARE = 0.15
 """Share of the generated blocks of lines that are not Latin, where there are fonts."""
 
 _MOST_FONTS = 60
-"""Of a script, spread over the families."""
+"""Maximum number of fonts per script, spread over the families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class OtherScripts:
 
     @property
     def has_columns(self) -> bool:
-        """Whether there are fonts of a script that is also written from top to bottom."""
+        """True if there are fonts of a script that is also written from top to bottom."""
         return any(script.language in _IN_COLUMNS for script in self._scripts)
 
     def column(self) -> tuple[str, Path]:

@@ -11,7 +11,7 @@ from stream_ocr.core.geometry import rectangle
 
 @dataclass(frozen=True, slots=True)
 class LineRules:
-    """When two upright words belong to one line; chosen by eye on ICDAR 2003 (training part).
+    """Conditions under which two upright words belong to one line; chosen by eye on ICDAR 2003 (training part).
 
     gap: largest space between them. overlap: least common height. ratio: largest height of one to the other. All but
     the last in heights of the lower word.
