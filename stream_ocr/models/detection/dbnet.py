@@ -235,8 +235,9 @@ class DBNet(nn.Module):
         self.pyramid = (TopDownPyramid if top_down else FeaturePyramid)(config.channels, config.pyramid)
         width = config.channels[0] if top_down else config.pyramid
         hidden = width if top_down else None
-        # Text is rare: an initial bias towards "no text" saves the first hundred steps.
-        self.probability = MapHead(width, bias=-2.0, hidden=hidden)
+        # Text kernels are rare, about 2 % of the pixels. With -2 the ground still stood at 0.13 after 800 steps: mined
+        # negatives only reach what lies above it.
+        self.probability = MapHead(width, bias=-4.0, hidden=hidden)
         self.threshold = MapHead(width, bias=0.0, hidden=hidden)
 
     def features(self, x_BCHW: Tensor) -> Tensor:
