@@ -1,6 +1,10 @@
 """Documents of cameras, sinks and subscribing agree with the code."""
 
+import os
 import re
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,3 +83,12 @@ def test_subscribe_commands_have_their_options() -> None:
 def test_subscribe_links_exist() -> None:
     for link in re.findall(r"\]\(([^)#]+)", read("subscribe.md")):
         assert "*" in link or (DOCS / link).exists(), link
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is missing: pip install '.[docs]'")
+def test_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (tmp_path / "site" / "concepts" / "index.html").is_file()

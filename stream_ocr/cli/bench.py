@@ -30,7 +30,9 @@ def bench(
         str,
         typer.Option(help="Comma-separated baselines: decoding, rapidocr, everything (this pipeline without gating)."),
     ] = "decoding,rapidocr",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The results as JSON to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the results as JSON to this file.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--clips", help="Folder for clips and event logs.")] = Path("bench"),
     size: Annotated[str, typer.Option(help="Frame size of generated clips.")] = "1280x720",
     seconds: Annotated[float, typer.Option(help="Duration of generated clips.")] = 30.0,
@@ -57,7 +59,9 @@ def bench(
 def bench_live(
     config: Annotated[Path, typer.Argument(help="Settings file (YAML) with the cameras; see configs/live.yaml.")],
     seconds: Annotated[float, typer.Option(help="Duration of the measurement.")] = 60.0,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The results as JSON to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the results as JSON to this file.")
+    ] = None,
     set_: Set = None,
 ) -> None:
     """Measure the latency from frame to event, by the clocks of the cameras (RTCP)."""

@@ -10,7 +10,7 @@ from stream_ocr.cli.options import Config, Set, load, print_status
 from stream_ocr.errors import SettingsError
 
 Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only events of this stream; repeatable.")]
-Key = Annotated[Path | None, typer.Option(help="Our secret key, NAME.key_secret.")]
+Key = Annotated[Path | None, typer.Option(help="Secret key of this client, NAME.key_secret.")]
 ServerKey = Annotated[Path | None, typer.Option(help="The public key of the server, server.key.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")]
 
@@ -62,7 +62,7 @@ def search(
     ] = None,
     to: Annotated[str | None, typer.Option(help="End time, as for --from.")] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Tolerate one misread letter in four.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Most results; latest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of results; latest first.")] = 50,
     crops: Annotated[
         Path | None, typer.Option(help="Write the stored crops of the results to this folder; needs store.crops.")
     ] = None,
@@ -112,7 +112,7 @@ def keys(
     name: Annotated[str, typer.Argument(help='"server" for the keys of the publisher, or the name of a client.')],
     folder: Annotated[Path, typer.Option(help="Folder of the keys; socket.keys of the settings.")] = Path("keys"),
 ) -> None:
-    """Create CURVE keys for the publisher, or for a client, which is then authorised."""
+    """Create CURVE keys for the publisher, or for a client, which may connect from then on."""
     from stream_ocr.bus.curve_keys import create_keys
 
     for file in create_keys(folder, name):

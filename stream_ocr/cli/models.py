@@ -78,7 +78,9 @@ def evaluate(
 def detect(
     images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE…", readable=False)],
     json_: Annotated[Path | None, typer.Option("--json", help="Write one JSON object per image to this file.")] = None,
-    draw: Annotated[Path | None, typer.Option(help="Write images with the text lines drawn in to this folder.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Write copies of the images, with the text lines drawn, to this folder.")
+    ] = None,
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Also output polygons, which follow curved text.")
     ] = False,

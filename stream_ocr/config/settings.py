@@ -80,8 +80,9 @@ class Settings(ConfigModel):
     models: Literal["auto", "builtin", "multilingual", "ppocr"] = Field(
         "auto",
         description="builtin: the detector and recogniser that are part of the package. multilingual: the built-in "
-        "detector and the recogniser of PP-OCRv6, 50 languages. ppocr: detector and recogniser of PP-OCRv6. "
-        "auto: builtin, and PP-OCRv6 as second reader if the extra [ppocr] is installed.",
+        "detector and the recogniser of PP-OCRv6, 50 languages (Chinese, Japanese, Latin script). ppocr: "
+        "detector and recogniser of PP-OCRv6. auto: builtin, and PP-OCRv6 as second reader "
+        "if the extra [ppocr] is installed.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Device that runs the networks. auto: CUDA if a CUDA device is available, CPU otherwise."

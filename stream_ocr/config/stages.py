@@ -26,8 +26,9 @@ class GatingSettings(ConfigModel):
     change_threshold: float = Field(
         7.0,
         gt=0,
-        description="A tile of the frame counts as changed if the root mean square difference of its luma (0–255) "
-        "to the last processed frame is at least this. Lower values react to fainter changes and cost more detection.",
+        description="A tile of the frame counts as changed if the root mean square difference between its luma "
+        "(0–255) and that of the last processed frame is at least this. "
+        "Lower values react to fainter changes and cost more detection.",
     )
 
 
@@ -67,7 +68,7 @@ class DetectionSettings(ConfigModel):
         None,
         gt=0,
         lt=1,
-        description="Minimum probability of a pixel to belong to text (0–1). null: default of the model.",
+        description="A pixel counts as text if its probability is at least this (0–1). null: default of the model.",
     )
     box_thresh: float | None = Field(
         None,
@@ -104,7 +105,9 @@ class TrackingSettings(ConfigModel):
         "existing track. null: default of the model.",
     )
     min_age_s: float = Field(
-        0.2, ge=0, description="A track that has been visible for this many seconds needs no second detection."
+        0.2,
+        ge=0,
+        description="A new track that has been visible for this many seconds is confirmed without a second detection.",
     )
     max_lost_s: float = Field(
         1.0, ge=0, description="A track that has not been visible for this many seconds has ended."

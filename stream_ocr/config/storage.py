@@ -59,8 +59,8 @@ class SocketSettings(ConfigModel):
     )
     keys: Path | None = Field(
         None,
-        description="Folder with CURVE keys (see `stream-ocr keys`); only clients whose key is in it can connect. "
-        "null: no encryption.",
+        description="Folder with CURVE keys (see `stream-ocr keys`); only clients whose key is in its "
+        "subfolder clients can connect. null: no encryption.",
     )
     insecure: bool = Field(False, description="Allow connections from other machines without keys.")
     format: Literal["json", "msgpack"] = Field("json", description="Encoding of events on the socket.")

@@ -213,8 +213,7 @@ class Pace:
         behind_s = captured.arrived_s - due_s
         if behind_s < 0:
             self._wait(-behind_s)
-        elif (
-            captured.waited_s > LIVE.pace_wait * behind_s
-        ):  # the source had no data; it is later by so much from now on
+        elif captured.waited_s > LIVE.pace_wait * behind_s:
+            # The source had no data: it is later by so much from now on.
             self._start, due_s = (captured.arrived_s, pts), captured.arrived_s
         return due_s

@@ -52,7 +52,7 @@ class Stage(ABC):
 
     @property
     def counters(self) -> Mapping[str, Mapping[str, int]]:
-        """Numbers that only grow, by stream and name."""
+        """Return numbers that only grow, by stream and name."""
         return {}
 
 
@@ -81,7 +81,7 @@ class Slots(Protocol):
 
     @property
     def in_use(self) -> int:
-        """Slots that are written and not yet released."""
+        """Return the number of slots that are written and not yet released."""
         ...
 
     def claim(self, timeout_s: float | None = None, among: int | None = None) -> tuple[int, memoryview] | None:
@@ -117,7 +117,7 @@ def frame_ring(stream: str) -> str:
 
 
 class FrameRings(Mapping[str, Slots]):
-    """The rings of frames by stream, as a live view of ``rings``."""
+    """Maps streams to their rings of frames, also those that are added to ``rings`` later."""
 
     def __init__(self, rings: Mapping[str, Slots]) -> None:
         self._rings = rings

@@ -1,7 +1,7 @@
-"""What tells one training of the detector from another."""
+"""Define what tells one training of the detector from another."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,24 @@ from stream_ocr.models.detection.dbnet import Backbone
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that tells one run from another; see configs/train/detector.yaml.
+    """Hold everything that tells one run from another; see configs/train/detector.yaml.
 
-    folder: of checkpoints, pictures and sheets. weights: where the net is exported; None: weights/ of the checkout.
+    folder: checkpoints, generated pictures, curve and sheets. steps: where the run ends; it may be raised later.
+    cooldown_steps: the last so many of them bring the learning rate down to nothing. weights: where the net is
+    exported at each validation; None: weights/ of the checkout.
+
     fonts: font files; none: every Latin font of the machine. real_words: archives of word crops to paste, too.
+    real_pictures: lists of labelled pictures (see ``data.real_images``) and their weights. real_share: share of pieces
+    that come from them; all others are generated. validation: folder of lists (see ``evaluation.detector_by_source``);
+    None: generated pictures.
+
+    average: decay of the averaged weights a step.
     """
 
     name: str
     folder: Path
-    minutes: float
+    steps: int
+    cooldown_steps: int = 0
     weights: Path | None = None
     backbone: Backbone = "small"
     threads: int = 1
@@ -31,6 +40,9 @@ class Config:
     backgrounds: Path | None = None
     fonts: tuple[Path, ...] = ()
     real_words: tuple[Path, ...] = ()
+    real_pictures: dict[Path, float] = field(default_factory=dict)
+    real_share: float = 0.0
+    validation: Path | None = None
     procedural: float = 0.14
     first_pictures: int = 1500
     pictures_per_step: float = 1.5
@@ -44,7 +56,8 @@ class Config:
     warm_up_steps: int = 60
     clip: float = 5.0
     average: float = 0.998
-    checkpoint_minutes: float = 2.0
+    checkpoint_steps: int = 200
+    validation_steps: int = 2000
     validation_pictures: int = 40
     bin_thresh: float = 0.3
     box_thresh: float = 0.6
@@ -52,18 +65,20 @@ class Config:
 
 
 def load_config(path: Path) -> Config:
-    """The run that a YAML file describes. Raises SettingsError for unknown or missing names."""
+    """Return the run that a YAML file describes. Raises SettingsError for unknown or missing names."""
     values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     fields = {f.name: f for f in dataclasses.fields(Config)}
-    unknown = sorted(values.keys() - fields.keys())
-    missing = sorted(n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in values)
+    required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
+    unknown, missing = sorted(values.keys() - fields.keys()), sorted(required - values.keys())
     if unknown or missing:
         known = ", ".join(fields)
         raise SettingsError(f"{path} has unknown names {unknown} and lacks {missing}; the known ones are {known}.")
-    for name in ("folder", "weights", "words", "backgrounds"):
+    for name in ("folder", "weights", "words", "backgrounds", "validation"):
         if values.get(name) is not None:
             values[name] = Path(values[name])
     for name in ("scales", "fonts", "real_words"):
         if name in values:
             values[name] = tuple(v if name == "scales" else Path(v) for v in values[name])
+    if "real_pictures" in values:
+        values["real_pictures"] = {Path(p): float(weight) for p, weight in values["real_pictures"].items()}
     return Config(**values)

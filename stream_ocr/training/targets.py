@@ -4,8 +4,10 @@ With A the area of a quad, L its perimeter and r the shrink ratio, the kernel is
 D = A (1 - r²) / L, and the threshold map falls from 0.7 on the outline to 0.3 at a distance of D on both sides.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 LOW, HIGH = 0.3, 0.7
@@ -26,13 +28,20 @@ class Targets:
 
 
 def make_targets(
-    quads: np.ndarray, size: tuple[int, int], *, shrink: float, stride: int = 2, smallest: float = 7.0
+    quads: np.ndarray,
+    size: tuple[int, int],
+    *,
+    shrink: float,
+    stride: int = 2,
+    smallest: float = 7.0,
+    ignored: Iterable[np.ndarray] = (),
 ) -> Targets:
-    """Targets for a picture.
+    """Return the targets for a picture.
 
     quads: (N, 4, 2) convex, clockwise, in pixels of the picture, partly outside it if need be. size: (width, height)
     of the picture. shrink: the ratio r. stride: pixels of the picture per pixel of the maps. smallest: lines whose
-    area is below ``smallest`` pixels times their length are not to be learned, nor to be held against the net.
+    area is below ``smallest`` pixels times their length are not to be learned, nor to be held against the net. ignored:
+    further convex quads in which no answer counts, unless a line lies there.
     """
     width, height = size[0] // stride, size[1] // stride
     kernel, care = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
@@ -57,6 +66,9 @@ def make_targets(
         nearness = 1 - np.abs(depth) / distance
         band[here][nearness > 0] = 1
         np.maximum(threshold[here], LOW + (HIGH - LOW) * nearness, out=threshold[here])
+    for quad in ignored:
+        corners = np.round(np.asarray(quad) * (4 / stride) - 2).astype(np.int32)
+        cv2.fillConvexPoly(care, corners, 0.0, shift=2)
     care[kernel > 0] = 1
     return Targets(kernel, care, threshold, band)
 
@@ -68,7 +80,7 @@ def _area(quad: np.ndarray) -> float:
 
 
 def _depth(quad: np.ndarray, towards: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """How deep the centre of each pixel in ``box`` lies inside the quad: the least distance to its four sides."""
+    """Return the distance of each pixel center in ``box`` to the nearest side of the quad, positive inside."""
     left, top, right, bottom = box
     x = np.arange(left, right, dtype=np.float32) + 0.5
     y = np.arange(top, bottom, dtype=np.float32)[:, None] + 0.5

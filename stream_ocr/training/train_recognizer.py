@@ -174,14 +174,14 @@ def read_recipe(config: Path, minutes: float | None = None) -> Recipe:
 
 
 def dtype_of(recipe: Recipe) -> torch.dtype:
-    """What the convolutions and the LSTM are computed in."""
+    """Return the data type of convolutions and LSTM."""
     if recipe.dtype == "auto":
         return torch.bfloat16 if computes_bf16("cuda" if recipe.device.startswith("cuda") else "cpu") else torch.float32
     return torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
 
 
 def budget_part(recipe: Recipe, step: int, spent_s: float) -> float:
-    """How much of the budget is spent, 0..1."""
+    """Return the spent share of the budget, 0 to 1."""
     if recipe.steps is not None:
         return step / recipe.steps
     assert recipe.minutes is not None
@@ -272,7 +272,7 @@ def load_real(recipe: Recipe) -> tuple[list[Sample], dict[str, list[Sample]]]:
 
 
 def manifest_entry(recipe: Recipe, figures: dict[str, float], samples: int, spent_s: float) -> dict[str, Any]:
-    """What the manifest says about these weights."""
+    """Return the manifest entry of these weights."""
     data = [path.stem for path in (recipe.words, recipe.greys, recipe.backgrounds, *recipe.real_crops) if path.exists()]
     values = {key: value for key, value in asdict(recipe).items() if isinstance(value, int | float)}
     return {
@@ -294,7 +294,7 @@ def manifest_entry(recipe: Recipe, figures: dict[str, float], samples: int, spen
 
 
 def honest_temperature(net: CRNN, validation: dict[str, list[Sample]]) -> float:
-    """Of the confidences, by the real crops kept aside; 1 where there are none."""
+    """Return the temperature fitted on the real validation crops; 1 without any."""
     return best_temperature(list(read(net, DEFAULT, [sample for crops in validation.values() for sample in crops])))
 
 

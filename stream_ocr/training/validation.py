@@ -1,4 +1,4 @@
-"""How well a detector in training finds the lines of generated pictures."""
+"""Validate a detector in training on generated pictures."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, ma
 from stream_ocr.models.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
 from stream_ocr.models.detection.postprocess import find_boxes
 from stream_ocr.models.devices import computes_bf16
-from stream_ocr.training.data.scene_images import Scene
+from stream_ocr.training.data.scene import Scene
 
 SMALLEST_PX = 7.0
 """Lower lines are neither learned nor counted."""

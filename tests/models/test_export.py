@@ -11,7 +11,7 @@ import torch
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import builtin, presets, weights
-from stream_ocr.models.detection.dbnet import DBNet
+from stream_ocr.models.detection.dbnet import Backbone, DBNet
 from stream_ocr.models.export import export
 
 
@@ -82,16 +82,17 @@ def test_export_writes_the_manifest_entry_beside_each_model(folder: Path) -> Non
         assert json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) == entry
 
 
-def test_export_accepts_the_resnet18_backbone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backbone", ["resnet18", "base"])
+def test_export_accepts_the_other_backbones(tmp_path: Path, backbone: Backbone) -> None:
     torch.manual_seed(0)
-    net = DBNet("resnet18")
-    entry = {"kind": "detector", "architecture": "dbnet", "parameters": {"backbone": "resnet18"}}
-    path = weights.save("detector-resnet18", net.state_dict(), entry, tmp_path)
+    net = DBNet(backbone)
+    entry = {"kind": "detector", "architecture": "dbnet", "parameters": {"backbone": backbone}}
+    path = weights.save("detector-other", net.state_dict(), entry, tmp_path)
     assert path.stat().st_size <= 25_000_000
     (exported,) = export(tmp_path / "onnx", tmp_path)
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     x = np.random.default_rng(3).normal(0, 1, (1, 3, 64, 96)).astype(np.float32)
-    _, loaded = builtin.load_net("detector-resnet18", tmp_path)
+    _, loaded = builtin.load_net("detector-other", tmp_path)
     with torch.inference_mode():
         torch_output = loaded(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(session.run(["p"], {"x": x})[0], torch_output, atol=1e-4)

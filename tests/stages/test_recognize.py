@@ -1,4 +1,4 @@
-"""What the recognise stage makes of tracks and their crops."""
+"""Recognize stage: readings from tracks and their crops."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count

@@ -52,7 +52,10 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 
 def fold_batch_norms(net: "nn.Module") -> "nn.Module":
-    """Fold each batch norm into the convolution before it in an ``nn.Sequential``, in place; switch to eval mode."""
+    """Fold each batch norm into the convolution before it in an ``nn.Sequential``, in place; switch to eval mode.
+
+    Modules with a method ``fold_shortcut`` then fold their identity shortcut, too.
+    """
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -62,4 +65,7 @@ def fold_batch_norms(net: "nn.Module") -> "nn.Module":
             first, second = layers[i], layers[i + 1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                 layers[i], layers[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    for module in net.modules():
+        if fold_shortcut := getattr(module, "fold_shortcut", None):
+            fold_shortcut()
     return net

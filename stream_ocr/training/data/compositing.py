@@ -36,7 +36,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How ink meets the ground. plate, opacity: 0 (none) to 1. outline: as a share of the text height, 0 for none."""
+    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none."""
 
     plate: float = 0.0
     outline: float = 0.0
@@ -98,6 +98,21 @@ def ink(text: str, font: Path, height: float, spread: float, stretch: float) -> 
         return np.full((max(2, int(height)), 2), 255, np.uint8)
     mask = mask[y : y + h, x : x + w]
     return mask if stretch == 1 else cv2.resize(mask, (max(2, int(w * stretch)), h), interpolation=cv2.INTER_LINEAR)
+
+
+def column(text: str, font: Path, size: float, gap: float, pad: int) -> Block:
+    """Lay out a text from top to bottom, one character below the other; gap: between them, in text heights."""
+    inks = [ink(character, font, size, 0.0, 1.0) for character in text]
+    width, step = max(i.shape[1] for i in inks), int(size * (1 + gap))
+    tops = [pad + n * step + (step - i.shape[0]) // 2 for n, i in enumerate(inks)]
+    mask = np.zeros((tops[-1] + inks[-1].shape[0] + step + pad, width + 2 * pad), np.uint8)
+    for top, i in zip(tops, inks, strict=True):
+        left = pad + (width - i.shape[1]) // 2
+        here = mask[max(top, 0) : top + i.shape[0], left : left + i.shape[1]]
+        np.maximum(here, i[-here.shape[0] :], out=here)
+    bottom = tops[-1] + inks[-1].shape[0]
+    line = rectangle(pad - 1, max(tops[0], 0) - 1, width + 2, bottom - max(tops[0], 0) + 2)
+    return Block(mask[: bottom + pad], line[None].astype(np.float32), size)
 
 
 def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: random.Random) -> None:

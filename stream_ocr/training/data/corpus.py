@@ -1,4 +1,4 @@
-"""What is written on generated pictures: words, figures and short lines as on signs, overlays and subtitles."""
+"""Content of generated pictures: words, figures and short lines as on signs, overlays and subtitles."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What light, lens, sensor and codec do to a picture before anyone reads it."""
+"""Degrade pictures as light, lens, sensor and codec do."""
 
 import random
 from fractions import Fraction

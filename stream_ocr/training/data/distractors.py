@@ -1,4 +1,4 @@
-"""What looks like text and is not: bars, lattices, windows, bricks, foliage, shelves, arrows. Painted as negatives."""
+"""Distractors that resemble text: bars, lattices, windows, bricks, foliage, shelves, arrows. Painted as negatives."""
 
 from collections.abc import Callable
 

@@ -61,7 +61,7 @@ class FontLimits:
     min_similarity: float = 0.5
     """Mean similarity (1 - normalised edit distance) of the probe texts to what PP-OCRv6 reads of them."""
     min_distinct_letters: int = 45
-    """Of the 52 letters; fonts of capitals only have 26."""
+    """Minimum number of the 52 letters; fonts of capitals only have 26."""
 
 
 class FontEntry(NamedTuple):

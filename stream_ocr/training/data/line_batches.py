@@ -20,7 +20,7 @@ from stream_ocr.training.data.real_crops import CropLimits, RealCrop, RealCrops,
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Where the data of a training run is, and its shares. Paths are relative to the working directory."""
+    """Paths and shares of the data of a training run. Paths are relative to the working directory."""
 
     data: Path
     """Folder with ``words``, ``text`` and ``backgrounds``."""
@@ -34,7 +34,7 @@ class DataRecipe:
     """Labelled sets whose labels the teacher has completed, in the folder of the teacher."""
     real_share: float
     codec_share: float
-    """Of the generated lines."""
+    """Share among the generated lines."""
     line_share: float
     easy_samples: int
     """Distortions and lengths grow over the first samples."""

@@ -24,7 +24,7 @@ from stream_ocr.training.data.languages import normalised
 from stream_ocr.training.data.word_crops import augment
 
 FIRST_VALIDATION_CROP = {"icdar15_train": 3574, "iiit5k_train": 1600}
-"""Of the sets that are split: the crop from whose number on they are for validation (the last fifth)."""
+"""First validation crop of each split set: the last fifth is for validation."""
 
 VALIDATION_SHARE = 0.15
 """Share of the pictures that the teacher has read of which the crops are for validation."""
@@ -42,7 +42,7 @@ class CropLimits:
     confidence_exponent: float = 4.0
     """Crops are drawn in proportion to their confidence to this power."""
     max_repeats: int = 12
-    """Of one text within a set: clocks and channel names come up in every frame."""
+    """Maximum number of crops of one text within a set: clocks and channel names recur in every frame."""
     min_confidence_of_sets: dict[str, float] = field(default_factory=lambda: {"tvnews": 0.94, "facades": 0.97})
     """For sets with letters that the teacher does not know: Vietnamese, Cyrillic."""
 

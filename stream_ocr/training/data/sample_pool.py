@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream_ocr.training.data.scene_images import Scene
+from stream_ocr.training.data.scene import Scene
 
 
 class Pool:
@@ -31,9 +31,11 @@ class Pool:
         bgr = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
         self._picture(len(self)).write_bytes(data.tobytes())
+        line = json.dumps(scene.quads.round(2).tolist())
         with self._index.open("a") as index:
-            index.write(json.dumps(scene.quads.round(2).tolist()) + "\n")
-        self._quads.append(scene.quads)
+            index.write(line + "\n")
+        # As it is read again, so that a run that is resumed draws the same pieces.
+        self._quads.append(np.array(json.loads(line), np.float32).reshape(-1, 4, 2))
         self._picture(len(self) - 1 - self._capacity).unlink(missing_ok=True)
 
     def draw(self, rng: random.Random, side: int, scales: tuple[float, float]) -> Scene:
@@ -74,4 +76,5 @@ def crop(scene: Scene, rng: random.Random, side: int, scale: float) -> Scene:
     warp = np.column_stack([matrix, offset])
     margin = (rng.randint(0, 255),) * 3 if rng.random() < 0.5 else (0, 0, 0)
     picture = cv2.warpAffine(scene.picture, warp, (side, side), flags=cv2.INTER_LINEAR, borderValue=margin)
-    return Scene(picture, (scene.quads @ matrix.T + offset).astype(np.float32))
+    moved = ((quads @ matrix.T + offset).astype(np.float32) for quads in (scene.quads, scene.ignored))
+    return Scene(picture, *moved)

@@ -7,18 +7,20 @@ words of a line may be wide, columns of a table are lines of their own.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.training.data import degradation
+from stream_ocr.training.data import degradation, discs, scripts
 from stream_ocr.training.data.backgrounds import Backgrounds
-from stream_ocr.training.data.compositing import Block, Canvas, Look, ink, paint
+from stream_ocr.training.data.compositing import Block, Canvas, Look, column, ink, paint
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.distractors import add_distractor
 from stream_ocr.training.data.perspective import view
+from stream_ocr.training.data.scene import Scene
+from stream_ocr.training.data.scripts import OtherScripts
 from stream_ocr.training.data.styles import overlay_look, scene_look
 from stream_ocr.training.data.word_patches import RealWords, paste
 
@@ -26,14 +28,7 @@ SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
 """(width, height) of the pictures."""
 
 TEXT_FREE = 0.14
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """picture: (H, W, 3) uint8 RGB. quads: (N, 4, 2) float32, clockwise from the reading direction's top left."""
-
-    picture: np.ndarray
-    quads: np.ndarray
+"""Share of the pictures without any text."""
 
 
 class Scenes:
@@ -46,8 +41,10 @@ class Scenes:
         backgrounds: Backgrounds,
         rng: random.Random,
         words: RealWords | None = None,
+        others: OtherScripts | None = None,
     ) -> None:
         self._fonts, self._corpus, self._backgrounds, self._rng, self._words = fonts, corpus, backgrounds, rng, words
+        self._others = others
         self._numpy = np.random.default_rng(rng.getrandbits(64))
         self._kinds: tuple[tuple[Callable[[Canvas], None], float], ...] = (
             (self._subtitle, 10),
@@ -62,6 +59,7 @@ class Scenes:
             (self._title, 9),
             (self._character, 10),
             (self._real_words, 18 if words else 0),
+            (self._column, 5 if others and others.has_columns else 0),
         )
 
     def make(self) -> Scene:
@@ -72,6 +70,8 @@ class Scenes:
         picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
         for _ in range(rng.choices((0, 1, 2, 4), (48, 24, 18, 10))[0]):
             add_distractor(picture, self._numpy)
+        if rng.random() < discs.SHARE:
+            discs.add_discs(picture, self._numpy)
         canvas = Canvas(np.clip(picture, 0, 255))
         if rng.random() >= TEXT_FREE:
             makers, weights = zip(*self._kinds, strict=True)
@@ -79,8 +79,6 @@ class Scenes:
                 make(canvas)
         taken = degradation.capture(canvas.picture, rng, self._numpy)
         return Scene(taken, np.array(canvas.quads, np.float32).reshape(-1, 4, 2))
-
-    # What is written
 
     def _subtitle(self, canvas: Canvas) -> None:
         rng, (width, height) = self._rng, canvas.size
@@ -198,7 +196,13 @@ class Scenes:
         plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
         self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=True)
 
-    # How it is laid out
+    def _column(self, canvas: Canvas) -> None:
+        """A line that is written from top to bottom."""
+        assert self._others is not None
+        rng, size = self._rng, self._size(9, 60)
+        block = column(*self._others.column(), size, rng.uniform(0, 0.4), int(size * rng.uniform(0.15, 0.7)) + 2)
+        plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
+        self._place(canvas, block, replace(scene_look(rng), plate=plate), smoothest=not plate)
 
     def _size(self, low: float, high: float) -> float:
         """Text height, log-uniform."""
@@ -226,6 +230,9 @@ class Scenes:
         size: pixels high, of all or of each. gap: text heights between them; from 0 down ink touches ink.
         """
         rng = self._rng
+        if self._others and font is None and rng.random() < scripts.SHARE:
+            script, font = self._others.draw()
+            texts = [self._others.text(script, len(text)) for text in texts]
         font = font or rng.choice(self._fonts)
         sizes = size if isinstance(size, list) else [size] * len(texts)
         spread = rng.uniform(0.05, 0.4) if rng.random() < 0.08 else 0.0
@@ -250,8 +257,6 @@ class Scenes:
             quads.append(rectangle(x - margin, y - margin, w + 2 * margin, h + 2 * margin))
             bottom, y = y + h, y + step
         return Block(mask[: bottom + pad], np.array(quads, np.float32), max(sizes))
-
-    # Where it goes
 
     def _corner(self, canvas: Canvas, block: Block) -> tuple[float, float]:
         """A centre for an overlay: mostly near the edges of the picture."""

@@ -1,4 +1,4 @@
-"""How texts of a kind look, by chance."""
+"""Random styles of text."""
 
 import random
 

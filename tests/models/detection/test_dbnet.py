@@ -5,7 +5,7 @@ import torch
 from stream_ocr.models.detection.dbnet import STEEPNESS, Backbone, DBNet, normalise
 
 
-@pytest.mark.parametrize("backbone", ["small", "resnet18"])
+@pytest.mark.parametrize("backbone", ["small", "resnet18", "base"])
 def test_maps_have_half_the_resolution_and_b_is_the_sigmoid_of_p_minus_t(backbone: Backbone) -> None:
     net = DBNet(backbone)
     p_BHW, t_BHW, b_BHW = net.maps(torch.randn(2, 3, 64, 96))
@@ -13,7 +13,7 @@ def test_maps_have_half_the_resolution_and_b_is_the_sigmoid_of_p_minus_t(backbon
     torch.testing.assert_close(b_BHW, 1 / (1 + torch.exp(-STEEPNESS * (p_BHW - t_BHW))))
 
 
-@pytest.mark.parametrize("backbone", ["small", "resnet18"])
+@pytest.mark.parametrize("backbone", ["small", "resnet18", "base"])
 def test_fuse_does_not_change_the_output(backbone: Backbone) -> None:
     torch.manual_seed(0)
     net = DBNet(backbone)
@@ -38,7 +38,7 @@ def test_forward_equals_p_of_the_training_maps() -> None:
         torch.testing.assert_close(net(x_BCHW), net.maps(x_BCHW)[0])
 
 
-@pytest.mark.parametrize(("backbone", "max_mb"), [("small", 8.0), ("resnet18", 25.0)])
+@pytest.mark.parametrize(("backbone", "max_mb"), [("small", 8.0), ("resnet18", 25.0), ("base", 8.0)])
 def test_weights_stay_below_their_size_limit_in_fp16(backbone: Backbone, max_mb: float) -> None:
     assert sum(v.numel() * 2 for v in DBNet(backbone).state_dict().values()) / 1e6 < max_mb
 

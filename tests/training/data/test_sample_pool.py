@@ -6,7 +6,7 @@ import pytest
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data.sample_pool import Pool, crop
-from stream_ocr.training.data.scene_images import Scene
+from stream_ocr.training.data.scene import Scene
 
 
 def marked(x: int, y: int, width: int = 120, height: int = 40) -> Scene:

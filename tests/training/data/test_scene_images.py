@@ -15,7 +15,8 @@ from stream_ocr.training.data.degradation import capture, combed, encoded, motio
 from stream_ocr.training.data.distractors import SHAPES, add_distractor
 from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.data.perspective import turned, view
-from stream_ocr.training.data.scene_images import TEXT_FREE, Scene, Scenes
+from stream_ocr.training.data.scene import Scene
+from stream_ocr.training.data.scene_images import TEXT_FREE, Scenes
 from stream_ocr.training.data.word_patches import RealWords, paste
 
 

@@ -1,0 +1,248 @@
+"""Measure a detector on several sets of images by source; one mean decides.
+
+``python -m stream_ocr.evaluation.detector_by_source SETS [--weights FOLDER --name NAME | --models builtin|ppocr]``
+prints the table. SETS is a folder of lists (see ``evaluation.datasets``): ``clips.jsonl`` is averaged by clip, lists
+without any truth count false boxes, and every other list weighs the same in the mean.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.color import frame_from_bgr
+from stream_ocr.core.geometry import from_flat
+from stream_ocr.evaluation.datasets import LabelledImage, load_labelled_images
+from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, match_deteval, match_iou
+from stream_ocr.models import builtin
+from stream_ocr.models.detection.dbnet import DBNet, normalise
+from stream_ocr.models.detection.detector import Detector, fit_canvas
+from stream_ocr.models.detection.images import read_image
+from stream_ocr.models.detection.postprocess import find_boxes
+from stream_ocr.models.detection.thresholds import THRESHOLDS
+from stream_ocr.models.zoo import load_detector
+
+Found = list[tuple[np.ndarray, float]]
+Finder = Callable[[np.ndarray], Found]
+"""From a picture, (H, W, 3) uint8, blue first, to quads in its pixels, each with its score."""
+
+BOX_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+"""Values of ``box_thresh`` that are tried; one is chosen for all sets."""
+
+LONG_SIDE, UNCLIP_RATIO = 960, 1.0
+"""As ``stream-ocr detect`` looks at still pictures."""
+
+SMALLEST_PX = 6.0
+"""Truth of a smaller height, at the size that the net sees, need not be found."""
+
+BANDS_PX = (SMALLEST_PX, 10.0, 16.0, 32.0, 64.0, 1e9)
+"""Bounds of the text heights for which recall is told apart, at the size that the net sees."""
+
+CLIPS = "clips"
+
+
+@dataclass
+class SetFigures:
+    """Tallies of one set by the indices of ``BOX_THRESHOLDS``."""
+
+    pictures: int = 0
+    deteval: dict[str, list[DetectionCounts]] = field(default_factory=dict)
+    iou: dict[str, list[DetectionCounts]] = field(default_factory=dict)
+    bands: list[list[DetectionCounts]] = field(
+        default_factory=lambda: [[DetectionCounts()] * (len(BANDS_PX) - 1) for _ in BOX_THRESHOLDS]
+    )
+
+    @property
+    def has_truth(self) -> bool:
+        return any(rows[0].truth for rows in self.deteval.values())
+
+    def f(self, row: int, which: str = "deteval") -> float:
+        """Mean F of the groups (clips), or F of the only one."""
+        return float(np.mean([rows[row].f for rows in getattr(self, which).values()]))
+
+    def boxes(self, row: int) -> float:
+        """Boxes that count as found, per picture."""
+        return sum(rows[row].detections for rows in self.deteval.values()) / max(self.pictures, 1)
+
+
+@dataclass
+class Report:
+    """Detections of every set, and the threshold at which the mean F is best."""
+
+    sets: dict[str, SetFigures]
+
+    @property
+    def judged(self) -> list[SetFigures]:
+        return [figures for figures in self.sets.values() if figures.has_truth]
+
+    def mean(self, row: int) -> float:
+        """Mean of DetEval F over the sets with truth: what decides."""
+        return float(np.mean([figures.f(row) for figures in self.judged]))
+
+    @property
+    def best(self) -> int:
+        return max(range(len(BOX_THRESHOLDS)), key=self.mean)
+
+    def values(self, row: int | None = None) -> dict[str, Any]:
+        """Figures at one score, the best one unless given, for JSON."""
+        row = self.best if row is None else row
+        values: dict[str, Any] = {"box_thresh": BOX_THRESHOLDS[row], "mean_f": round(self.mean(row), 4)}
+        values["mean_f_iou"] = round(float(np.mean([s.f(row, "iou") for s in self.judged])), 4)
+        for name, figures in self.sets.items():
+            if figures.has_truth:
+                total = sum((rows[row] for rows in figures.deteval.values()), DetectionCounts())
+                values[name] = {
+                    "f": round(figures.f(row), 4),
+                    "p": round(total.precision, 4),
+                    "r": round(total.recall, 4),
+                    "f_iou": round(figures.f(row, "iou"), 4),
+                }
+            else:
+                values[name] = {"false_boxes_per_picture": round(figures.boxes(row), 3)}
+        bands = [sum((s.bands[row][b] for s in self.judged), DetectionCounts()) for b in range(len(BANDS_PX) - 1)]
+        values["recall_by_height_px"] = {
+            f"{low:g}-{high:g}" if high < 1e6 else f"{low:g}+": round(tally.recall, 4)
+            for low, high, tally in zip(BANDS_PX[:-1], BANDS_PX[1:], bands, strict=True)
+        }
+        return values
+
+    def table(self) -> str:
+        """Figures at the best score, for people."""
+        values, row = self.values(), self.best
+        lines = [f"box_thresh {values['box_thresh']}: mean F {values['mean_f']:.3f} (IoU {values['mean_f_iou']:.3f})"]
+        for name, figures in self.sets.items():
+            told = values[name]
+            lines.append(
+                f"{name:<16} {figures.pictures:4d} pictures  "
+                + (
+                    f"F {told['f']:.3f}  P {told['p']:.3f}  R {told['r']:.3f}  IoU F {told['f_iou']:.3f}"
+                    if figures.has_truth
+                    else f"{figures.boxes(row):.3f} false boxes a picture"
+                )
+            )
+        lines.append("recall by height  " + "  ".join(f"{k} {v:.3f}" for k, v in values["recall_by_height_px"].items()))
+        return "\n".join(lines)
+
+
+def validation_sets(folder: Path) -> dict[str, list[LabelledImage]]:
+    """The lists of a folder by name."""
+    return {path.stem: load_labelled_images(path) for path in sorted(folder.glob("*.jsonl"))}
+
+
+def measure(
+    find: Finder, sets: Mapping[str, Sequence[LabelledImage]], *, every: int = 1, long_side: int = LONG_SIDE
+) -> Report:
+    """Look at every picture of every set, or at each ``every``-th."""
+    report = Report({name: SetFigures() for name in sets})
+    for name, pictures in sets.items():
+        for picture in pictures[::every]:
+            group = picture.image.stem.rpartition("-")[0] if name == CLIPS else name
+            _count(report.sets[name], group, picture, find, long_side)
+    return report
+
+
+def _count(figures: SetFigures, group: str, picture: LabelledImage, find: Finder, long_side: int) -> None:
+    bgr = read_image(picture.image)
+    scale = fit_canvas((bgr.shape[1], bgr.shape[0]), long_side).image[0] / bgr.shape[1]
+    sizes = heights(picture.quads) * scale
+    cares = np.array(picture.cares, bool) & (sizes >= SMALLEST_PX)
+    found = find(bgr)
+    figures.pictures += 1
+    for tallies, match in ((figures.deteval, match_deteval), (figures.iou, match_iou)):
+        rows = tallies.setdefault(group, [DetectionCounts()] * len(BOX_THRESHOLDS))
+        for row, least in enumerate(BOX_THRESHOLDS):
+            rows[row] += match([quad for quad, score in found if score >= least], picture.quads, cares)
+    for row, least in enumerate(BOX_THRESHOLDS):
+        chosen = [quad for quad, score in found if score >= least]
+        for band, (low, high) in enumerate(pairwise(BANDS_PX)):
+            within = cares & (sizes >= low) & (sizes < high)
+            if within.any():
+                figures.bands[row][band] += match_deteval(chosen, picture.quads, within)
+
+
+def net_finder(
+    net: DBNet, *, long_side: int = LONG_SIDE, unclip_ratio: float = UNCLIP_RATIO, shrink: float = THRESHOLDS.shrink
+) -> Finder:
+    """Look with a net in evaluation mode, as ``Detector`` does, without the way through YUV."""
+
+    @torch.inference_mode()
+    def find(bgr: np.ndarray) -> Found:
+        layout = fit_canvas((bgr.shape[1], bgr.shape[0]), long_side)
+        width, height = layout.image
+        canvas = np.full((layout.canvas[1], layout.canvas[0], 3), 128, np.uint8)
+        shrinking = width < bgr.shape[1]
+        canvas[:height, :width] = cv2.resize(
+            bgr, layout.image, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        )
+        x_BCHW = normalise(np.ascontiguousarray(canvas[..., ::-1]))[None].contiguous(memory_format=torch.channels_last)
+        p_HW = net(x_BCHW)[0].numpy()[: -(-height // net.stride), : -(-width // net.stride)]
+        boxes = find_boxes(
+            p_HW,
+            bin_thresh=THRESHOLDS.bin_thresh,
+            box_thresh=BOX_THRESHOLDS[0],
+            unclip_ratio=unclip_ratio,
+            shrink=shrink,
+        )
+        grow = net.stride * np.array(layout.source) / np.array(layout.image)
+        return [(np.clip(quad * grow, 0, layout.source), score) for quad, score in boxes]
+
+    return find
+
+
+def detector_finder(detector: Detector) -> Finder:
+    """Look with a detector as it is used."""
+
+    def find(bgr: np.ndarray) -> Found:
+        (regions,) = detector.detect([frame_from_bgr(bgr)])
+        return [(from_flat(region.quad), region.score) for region in regions]
+
+    return find
+
+
+def saved_net(folder: Path, name: str) -> DBNet:
+    """A net of exported weights, ready to infer."""
+    net = builtin.load_net(name, folder)[1]
+    assert isinstance(net, DBNet)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure a detector by source.")
+    parser.add_argument("sets", type=Path)
+    parser.add_argument("--weights", type=Path, help="folder with manifest.json")
+    parser.add_argument("--name", default="detector-small")
+    parser.add_argument("--models", choices=("builtin", "ppocr"), help="instead of weights: as the program reads")
+    parser.add_argument("--long-side", type=int, default=LONG_SIDE)
+    parser.add_argument("--unclip-ratio", type=float, default=UNCLIP_RATIO)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only", nargs="*", help="names of sets")
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    options = _parser().parse_args()
+    torch.set_num_threads(1)
+    if options.models:
+        overrides = [f"models={options.models}", "threads=1", f"detection.box_thresh={BOX_THRESHOLDS[0]}"]
+        overrides += [f"detection.long_side={options.long_side}"]
+        find = detector_finder(load_detector(Settings.load(overrides=overrides)))
+    else:
+        find = net_finder(
+            saved_net(options.weights, options.name), long_side=options.long_side, unclip_ratio=options.unclip_ratio
+        )
+    sets = validation_sets(options.sets)
+    chosen = {name: pictures for name, pictures in sets.items() if not options.only or name in options.only}
+    report = measure(find, chosen, every=options.every, long_side=options.long_side)
+    sys.stdout.write(report.table() + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(report.values(), indent=1) + "\n")

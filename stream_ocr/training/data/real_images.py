@@ -1,0 +1,88 @@
+"""Pieces of labelled photographs and frames, changed a little each time, to train the detector on."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stream_ocr.evaluation.datasets import load_labelled_images
+from stream_ocr.training.data import degradation
+from stream_ocr.training.data.sample_pool import crop
+from stream_ocr.training.data.scene import NO_QUADS, Scene
+
+WORSE, FLIPPED, TURNED, INVERTED, GREY = 0.4, 0.25, 0.06, 0.04, 0.06
+"""Shares of pieces that a camera or codec spoils further, that are mirrored, lie on a side, are negatives, are grey."""
+
+HALVED_BELOW = 0.55
+
+
+class RealPictures:
+    """Draws pieces of the pictures of several sets.
+
+    sets: lists in JSON (see ``evaluation.datasets``), and how often each is drawn from relative to the others.
+    """
+
+    def __init__(self, sets: Mapping[Path, float]) -> None:
+        self._sets = [[(p.image, *_split(p.quads, p.cares)) for p in load_labelled_images(path)] for path in sets]
+        self._weights = list(sets.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sets))
+
+    def draw(self, rng: random.Random, noise: np.random.Generator, side: int, scales: tuple[float, float]) -> Scene:
+        """A square piece of a random picture, scaled within ``scales``."""
+        image, quads, ignored = rng.choice(rng.choices(self._sets, self._weights)[0])
+        scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
+        # Halving while decoding is cheaper than the warp, and does not alias.
+        halved = scale < HALVED_BELOW
+        flags = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
+        bgr = cv2.imread(str(image), flags)
+        if bgr is None:
+            raise OSError(f"{image} is not a readable picture; remove it from its list.")
+        if halved:
+            quads, ignored, scale = quads / 2, ignored / 2, scale * 2
+        piece = crop(Scene(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), quads, ignored), rng, side, scale)
+        return changed(piece, rng, noise)
+
+
+def changed(piece: Scene, rng: random.Random, noise: np.random.Generator) -> Scene:
+    """The piece in another light, from another camera, or turned; its quads stay clockwise."""
+    picture = piece.picture
+    if rng.random() < INVERTED:
+        picture = 255 - picture
+    if rng.random() < GREY:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    lit = (picture.astype(np.float32) - 128) * rng.uniform(0.7, 1.25) + 128 + rng.uniform(-30, 30)
+    lit += np.array([rng.gauss(0, 6) for _ in range(3)], np.float32)
+    picture = degradation.capture(lit, rng, noise) if rng.random() < WORSE else np.clip(lit, 0, 255).astype(np.uint8)
+    quads, ignored = piece.quads, piece.ignored
+    if rng.random() < FLIPPED:
+        picture = np.ascontiguousarray(picture[:, ::-1])
+        quads, ignored = (_mirrored(q, picture.shape[1]) for q in (quads, ignored))
+    if rng.random() < TURNED:
+        picture = np.ascontiguousarray(picture.transpose(1, 0, 2)[:, ::-1])
+        width = picture.shape[1]
+        quads, ignored = (np.stack([width - q[..., 1], q[..., 0]], axis=-1) for q in (quads, ignored))
+    return Scene(picture, quads, ignored)
+
+
+def _mirrored(quads: np.ndarray, width: int) -> np.ndarray:
+    """Mirrored left to right, clockwise again."""
+    turned = quads[:, [1, 0, 3, 2]]
+    return np.stack([width - turned[..., 0], turned[..., 1]], axis=-1)
+
+
+def _split(quads: list[np.ndarray], cares: list[bool]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 4, 2) quads that count and that do not, clockwise; polygons become their smallest rectangles."""
+    pairs = [(_quad(quad), care) for quad, care in zip(quads, cares, strict=True)]
+    counting, ignored = ([quad for quad, care in pairs if care is wanted] for wanted in (True, False))
+    return tuple(np.array(q, np.float32).reshape(-1, 4, 2) if q else NO_QUADS for q in (counting, ignored))  # type: ignore[return-value]
+
+
+def _quad(polygon: np.ndarray) -> np.ndarray:
+    corners = polygon if len(polygon) == 4 else cv2.boxPoints(cv2.minAreaRect(polygon.astype(np.float32)))
+    x, y = corners[:, 0], corners[:, 1]
+    clockwise = np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) > 0
+    return np.asarray(corners if clockwise else corners[::-1], np.float32)

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from stream_ocr.core.geometry import rectangle
+from stream_ocr.evaluation.detector_by_source import BOX_THRESHOLDS, Found, measure, net_finder, validation_sets
+from stream_ocr.models.detection.dbnet import DBNet
+
+LINE = rectangle(40, 40, 100, 30)
+
+
+def sets(folder: Path) -> Path:
+    cv2.imwrite(str(folder / "a-0.png"), np.zeros((200, 320, 3), np.uint8))
+    entry = {"image": "a-0.png", "quads": [LINE.tolist()], "ignored": []}
+    (folder / "signs.jsonl").write_text(json.dumps(entry) + "\n")
+    (folder / "film.jsonl").write_text(json.dumps(entry | {"quads": []}) + "\n")
+    return folder
+
+
+def test_one_score_is_chosen_for_all_sets_by_the_mean(tmp_path: Path) -> None:
+    def find(_: np.ndarray) -> Found:
+        return [(LINE, 0.72), (rectangle(200, 100, 60, 20), 0.42)]
+
+    report = measure(find, validation_sets(sets(tmp_path)))
+    assert BOX_THRESHOLDS[report.best] == 0.45
+    values = report.values()
+    assert values["mean_f"] == values["signs"]["f"] == 1.0
+    assert values["film"] == {"false_boxes_per_picture": 1.0}
+    assert report.values(0)["film"] == {"false_boxes_per_picture": 2.0}
+    assert values["recall_by_height_px"]["32-64"] == 1.0, "a picture of 320 pixels is seen at twice its size"
+    assert "film" in report.table()
+
+
+def test_clips_weigh_the_same_however_many_stills_they_have(tmp_path: Path) -> None:
+    rows = []
+    for name, found in (("one-0", True), ("two-0", False), ("two-1", False), ("two-2", False)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((200, 320, 3), 255 * found, np.uint8))
+        rows.append(json.dumps({"image": f"{name}.png", "quads": [LINE.tolist()]}))
+    (tmp_path / "clips.jsonl").write_text("\n".join(rows))
+
+    def find(bgr: np.ndarray) -> Found:
+        return [(LINE, 0.9)] if bgr.any() else []
+
+    assert measure(find, validation_sets(tmp_path)).values()["clips"]["f"] == 0.5
+
+
+@pytest.mark.parametrize("size", [(320, 200), (1000, 700)])
+def test_a_net_answers_in_pixels_of_the_picture(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    net = DBNet("base").eval()
+    width, height = size
+
+    def half(x_BCHW: torch.Tensor) -> torch.Tensor:
+        p_BHW = torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
+        scale = min(480 / width, 2.0)
+        p_BHW[:, : round(height * scale / 4), : round(width * scale / 4)] = 0.9
+        return p_BHW
+
+    monkeypatch.setattr(net, "forward", half)
+    ((quad, score),) = net_finder(net, long_side=480, unclip_ratio=0.0)(np.zeros((height, width, 3), np.uint8))
+    assert score == pytest.approx(0.9)
+    np.testing.assert_allclose(quad.max(axis=0), [width / 2, height / 2], rtol=0.02)
+
+
+def test_a_net_gets_red_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cv2.imwrite(str(sets(tmp_path) / "a-0.png"), np.full((200, 320, 3), (0, 0, 255), np.uint8))
+    net, seen = DBNet("base").eval(), []
+
+    def remember(x_BCHW: torch.Tensor) -> torch.Tensor:
+        seen.append(x_BCHW[0, :, 10, 10].tolist())
+        return torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
+
+    monkeypatch.setattr(net, "forward", remember)
+    measure(net_finder(net), validation_sets(tmp_path))
+    assert seen[0] == pytest.approx([127.5 / 64, -127.5 / 64, -127.5 / 64])
