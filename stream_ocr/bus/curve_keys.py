@@ -36,7 +36,7 @@ class KeyPair(NamedTuple):
 def create_keys(folder: Path, name: str) -> list[Path]:
     """Create the keys of the bus ("server") or of a client. Return the files. Raise SubscribeError if they exist."""
     if not _NAME.fullmatch(name):
-        raise SubscribeError(f"{name!r} is no name for a key; use letters, digits, dots, dashes and underscores.")
+        raise SubscribeError(f"{name!r} is not a valid key name; use letters, digits, dots, dashes and underscores.")
     from zmq.auth import create_certificates  # slow to import, and clients do not need it
 
     with _private_umask():

@@ -50,7 +50,7 @@ def _load_mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}; check the name given to --config.") from error
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; check the path of the settings file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if content is None:

@@ -214,7 +214,7 @@ def test_create_keys_makes_private_files_and_never_overwrites(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
     with pytest.raises(SubscribeError, match="exists already"):
         curve_keys.create_keys(folder, "reader")
-    with pytest.raises(SubscribeError, match="no name for a key"):
+    with pytest.raises(SubscribeError, match="not a valid key name"):
         curve_keys.create_keys(folder, "../reader")
     (folder / "reader.key_secret").chmod(0o644)
     with pytest.raises(SubscribeError, match="chmod 600"):
