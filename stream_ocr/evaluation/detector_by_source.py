@@ -45,7 +45,7 @@ SMALLEST_PX = 6.0
 """Truth of a smaller height, at the size that the net sees, need not be found."""
 
 BANDS_PX = (SMALLEST_PX, 10.0, 16.0, 32.0, 64.0, 1e9)
-"""Bounds of the text heights for which recall is told apart, at the size that the net sees."""
+"""Bounds in pixels of the text heights for which recall is reported, at the size of the network's input."""
 
 CLIPS = "clips"
 

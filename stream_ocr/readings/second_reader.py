@@ -55,7 +55,8 @@ class Readers:
     ) -> None:
         self.first = first
         self._first_margin = first_margin
-        self._load_second, self._second = load_second, None if load_second else first
+        self._load_second = load_second
+        self._second: Recognizer | None = None
         self._thresholds = thresholds or SecondReaderThresholds()
         self.configure(settings)
 

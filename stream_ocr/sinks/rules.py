@@ -40,7 +40,7 @@ class RuledSink:
 class RuleFilter:
     """Applies one rule and keeps track of the texts it has accepted.
 
-    A sink that was told of a text also gets its updates and its end, even if the text has left the region or the hours
+    A sink that received a text also receives its updates and its end, even if the text has left the region or the hours
     are over: once accepted, events of a text are accepted until it ends or another text replaces it.
     """
 

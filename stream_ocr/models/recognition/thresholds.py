@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RecognitionThresholds:
-    """Thresholds around the recogniser network; chosen by hand where nothing else is said."""
+    """Thresholds around the recogniser network; chosen by hand unless noted otherwise."""
 
     # Resizing
     area_min_scale: float = 1.4
