@@ -60,12 +60,20 @@ class FrameQueue:
                     self._bytes -= byte_count(item.decoded.frame.size)
                     if not self._is_too_old(item):
                         self._taken_s = time.monotonic()
-                        dropped, self._dropped = self._dropped, 0
-                        return replace(item, dropped_before=dropped)
+                        return replace(item, dropped_before=self._take_dropped())
                     self._dropped += 1
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0 or not self._filled.wait(left_s):
                     return None
+
+    def take_dropped(self) -> int:
+        """Return the number of dropped frames that no later frame has reported, and count from zero again."""
+        with self._filled:
+            return self._take_dropped()
+
+    def _take_dropped(self) -> int:
+        dropped, self._dropped = self._dropped, 0
+        return dropped
 
     def _is_too_old(self, item: QueuedFrame) -> bool:
         """Return whether a frame is dropped. After the first one, all go that do not bring the stage up to date."""

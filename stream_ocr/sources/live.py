@@ -92,6 +92,10 @@ class LiveSource:
         """Return the next frame or change of the source, or None if none arrives in time."""
         return self._queue.take(timeout_s)
 
+    def take_dropped(self) -> int:
+        """Return the number of frames dropped since the last frame that was taken, and forget them."""
+        return self._queue.take_dropped()
+
     def _read(self) -> None:
         failures = 0
         while not self._stop.is_set():

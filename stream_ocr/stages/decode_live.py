@@ -118,6 +118,7 @@ class LiveDecodeStage(SourceStage):
             ended = self._source.ended  # before take(): what came before the end must still be taken
             item = self._source.take(DECODE.poll_s)
             if isinstance(item, SourceChanged):
+                self._count_dropped_last()
                 yield from self._report_dropped(item.start_s)
                 yield item
             elif item is not None:
@@ -127,6 +128,7 @@ class LiveDecodeStage(SourceStage):
                 break
             else:
                 self._check_reader()
+        self._count_dropped_last()
         start_s = self._first.time_s if self._first else 0.0
         end_s = self._last.end_s if self._last else start_s
         yield from self._report_dropped(end_s)
@@ -196,6 +198,12 @@ class LiveDecodeStage(SourceStage):
             yield SourceChanged(
                 self._stream, "gap", stamp.epoch, self._last.end_s, stamp.time_s, reason="No frames arrived."
             )
+
+    def _count_dropped_last(self) -> None:
+        """Count frames that were dropped and that no frame followed."""
+        dropped = self._source.take_dropped()
+        self._frames += dropped
+        self._count_dropped(dropped)
 
     def _report_dropped(self, end_s: float) -> Iterator[SourceChanged]:
         if self._pending_gap is None:

@@ -26,6 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_ocr.evaluation.recognition_metrics import read
 from stream_ocr.models import weights
+from stream_ocr.models.devices import computes_bf16
 from stream_ocr.models.recognition.charset import EUROPEAN
 from stream_ocr.models.recognition.crnn import normalise
 from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS
@@ -63,6 +64,7 @@ class TrainingState:
             [schedule.warm_up_steps],
         )
         self.step, self.samples, self.core_s, self.validated_core_s = 0, 0, 0.0, 0.0
+        self._computes_bf16 = bool(computes_bf16("cpu"))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -95,7 +97,9 @@ class TrainingState:
         """Take one step of the optimiser and update the average; return the loss."""
         x_B1HW = normalise(images_BHW).contiguous(memory_format=torch.channels_last)
         self.net.train()
-        loss = ctc_loss(self.net(x_B1HW), [EUROPEAN.encode(text) for text in texts])
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._computes_bf16):
+            logits_TBC = self.net(x_B1HW)
+        loss = ctc_loss(logits_TBC, [EUROPEAN.encode(text) for text in texts])
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), schedule.clip)

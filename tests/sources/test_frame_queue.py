@@ -56,6 +56,13 @@ def test_queue_keeps_source_changes_in_their_place():
     assert (second.decoded.stamp.seq, second.dropped_before) == (1, 1)
 
 
+def test_queue_reports_dropped_frames_that_no_frame_follows():
+    queue = FrameQueue(1.0)
+    for _ in range(3):
+        queue.put(queued(0, 2.0))
+    assert (take_all(queue), queue.take_dropped(), queue.take_dropped()) == ([], 3, 0)
+
+
 def test_queue_bounds_its_memory():
     queue = FrameQueue(1000.0)
     for seq in range(200):  # 3 MB each
