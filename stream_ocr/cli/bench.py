@@ -82,9 +82,10 @@ def score(
 ) -> None:
     """Score an event log against the ground truth of its video, word by word."""
     from stream_ocr.evaluation import event_score
+    from stream_ocr.evaluation.truth import read_truth
     from stream_ocr.store.replay import read_events
 
-    scored = event_score.score(event_score.read_truth(truth), read_events(events))
+    scored = event_score.score(read_truth(truth), read_events(events))
     figures = scored.metrics()
     typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Unpack
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 Codec = Literal["libx264", "libx265", "libvpx-vp9", "libvpx", "mpeg4"]
 
@@ -34,6 +35,18 @@ def encode(
     path: Path | str,
     size: tuple[int, int],
     fps: Fraction | int,
+    **encoding: Unpack[Encoding],
+) -> None:
+    """Write pictures (time in seconds, (H, W, 3) uint8 RGB) to a video file; see ``encode_frames``."""
+    frames = ((time, av.VideoFrame.from_ndarray(picture, format="rgb24")) for time, picture in pictures)
+    encode_frames(frames, path, size, fps, **encoding)
+
+
+def encode_frames(
+    frames: Iterable[tuple[Fraction, av.VideoFrame]],
+    path: Path | str,
+    size: tuple[int, int],
+    fps: Fraction | int,
     *,
     codec: Codec = "libx264",
     crf: int = 20,
@@ -41,7 +54,7 @@ def encode(
     gop: int = 50,
     threads: int = 1,
 ) -> None:
-    """Write pictures (time in seconds, (H, W, 3) uint8 RGB) to a video file.
+    """Write frames with their times in seconds to a video file.
 
     The suffix (.mp4, .mkv, .ts, .webm, .avi) selects the container. Times are as exact as it allows: Matroska and WebM
     round to milliseconds, AVI stores only whole frames, and only MPEG-TS can start before 0.
@@ -58,10 +71,10 @@ def encode(
         stream.codec_context.thread_count = threads
         if codec == "libvpx":
             stream.bit_rate = 20_000_000
-        for time, picture in pictures:
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for time, frame in frames:
             frame.pts = round(time / tick)
             frame.time_base = tick
+            frame.pict_type = PictureType.NONE  # a decoded frame carries its own, which encoders would keep
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

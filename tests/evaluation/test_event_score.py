@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_ocr.errors import SourceError
-from stream_ocr.evaluation.event_score import parse_truth, read_truth, score, split_words
+from stream_ocr.evaluation.event_score import score, split_words
+from stream_ocr.evaluation.truth import parse_truth
 from stream_ocr.events import Kind, TextEvent
 from stream_ocr.synthetic.scene import demo_scene, truth
 
@@ -109,15 +109,6 @@ def test_score_follows_moving_text() -> None:
 def test_score_of_no_text_and_no_events_is_one() -> None:
     assert score(parse_truth(truth_document()), []).f1 == 1.0
     assert score(parse_truth(truth_document()), visible(1, "Brick", 1, 4)).f1 == 0.0
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"video": 1}', '{"segments": [{"text": "a"}]}'])
-def test_read_truth_raises_source_errors(tmp_path: Path, text: str) -> None:
-    (tmp_path / "truth.json").write_text(text)
-    with pytest.raises(SourceError, match=r"truth\.json is not a truth file"):
-        read_truth(tmp_path / "truth.json")
-    with pytest.raises(SourceError, match="cannot be read"):
-        read_truth(tmp_path / "missing.json")
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="no ../shared/tools/score_events.py")

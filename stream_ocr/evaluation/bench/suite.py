@@ -12,8 +12,9 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.evaluation.bench.process import measure
-from stream_ocr.evaluation.event_score import Truth, median_and_p95, read_truth, score
+from stream_ocr.evaluation.event_score import median_and_p95, score
 from stream_ocr.evaluation.thresholds import THRESHOLDS
+from stream_ocr.evaluation.truth import Truth, read_truth
 from stream_ocr.events import read_jsonl
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic import clips
