@@ -80,14 +80,13 @@ def score(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     show_misses: Annotated[bool, typer.Option("--show-misses", help="Also list missed and extra words.")] = False,
 ) -> None:
-    """Score an event log against the ground truth of its video, word by word."""
-    from stream_ocr.evaluation import event_score
+    """Score an event log against the ground truth of its video: words, tracks, characters over time."""
     from stream_ocr.evaluation.truth import read_truth
+    from stream_ocr.evaluation.video_metrics import measure_events
     from stream_ocr.store.replay import read_events
 
-    scored = event_score.score(read_truth(truth), read_events(events))
-    figures = scored.metrics()
-    typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:16} {value}" for name, value in figures.items()))
+    scored, figures = measure_events(read_truth(truth), list(read_events(events)))
+    typer.echo(json.dumps(figures) if json_ else "\n".join(f"{name:18} {value}" for name, value in figures.items()))
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():
         for word in found:
             typer.echo(f"{name}: {word.word} {word.text.start:.2f}–{word.text.end:.2f} s")

@@ -5,9 +5,8 @@ true one of the same spelling (without case and outer punctuation) if it stands 
 common time and their spans have a temporal IoU of at least 0.5. Matches with a higher IoU are taken first.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -24,15 +23,8 @@ from stream_ocr.evaluation.timed_text import (
     temporal_iou,
 )
 from stream_ocr.evaluation.truth import Truth
+from stream_ocr.evaluation.words import Word, best_readings, without_spaces, words_of
 from stream_ocr.events import Event
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, without case and outer punctuation, and the text that holds it."""
-
-    word: str
-    text: TimedText
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ class Score:
     def metrics(self) -> dict[str, Any]:
         """Return the rounded numbers for JSON, errors as [median, 95th percentile]."""
         counts = {"true_words": self.true_words, "predicted_words": self.predicted_words, "paired": self.paired}
-        ratios = {name: _rounded(getattr(self, name)) for name in ("precision", "recall", "f1", "cer", "duplicates")}
+        ratios = {name: rounded(getattr(self, name)) for name in ("precision", "recall", "f1", "cer", "duplicates")}
         errors = {"start_ms": median_and_p95(self.start_errors_ms), "end_ms": median_and_p95(self.end_errors_ms)}
         return {"video": self.video, **counts, **ratios, **errors}
 
@@ -68,9 +60,9 @@ class Score:
 def score(truth: Truth, events: Iterable[Event]) -> Score:
     """Return the score of events against the truth about their video."""
     texts = list(predicted_texts(events, truth.duration_s))
-    predicted = [Word(word, text) for text in texts for word in split_words(text.text)]
-    lines = [replace(line, text=_best_accepted(line, predicted)) for line in truth.lines]
-    true = [Word(word, line) for line in lines for word in split_words(line.text)]
+    predicted = words_of(texts)
+    lines = best_readings(truth.lines, predicted)
+    true = words_of(lines)
     pairs, candidates = _match_words(true, predicted)
     matched = set(pairs.values())
     excused_by = [*truth.ignored, *(line for line in lines if line.hard)]
@@ -94,12 +86,6 @@ def score(truth: Truth, events: Iterable[Event]) -> Score:
         missed=missed,
         extra=extra,
     )
-
-
-def split_words(text: str) -> list[str]:
-    """Return the words of a text, case-folded and without outer punctuation."""
-    stripped = (re.sub(r"^\W+|\W+$", "", word) for word in text.casefold().split())
-    return [word for word in stripped if word]
 
 
 def median_and_p95(errors: Sequence[float]) -> list[float] | None:
@@ -129,16 +115,6 @@ def _match_words(true: Sequence[Word], predicted: Sequence[Word]) -> tuple[dict[
     return pairs, coinciding
 
 
-def _best_accepted(line: TimedText, predicted: Iterable[Word]) -> str:
-    """Return the accepted reading of a line of which the largest share of words was predicted there."""
-    present = {word.word for word in predicted if coincide(word.text, line)}
-
-    def share(text: str) -> float:
-        return sum(word in present for word in split_words(text)) / max(len(split_words(text)), 1)
-
-    return max(line.accepted, key=share)
-
-
 def _character_error_rate(lines: Iterable[TimedText], predicted: Sequence[TimedText]) -> float | None:
     wrong = total = 0
     for line in lines:
@@ -146,10 +122,10 @@ def _character_error_rate(lines: Iterable[TimedText], predicted: Sequence[TimedT
         found = [text for text in predicted if overlap_s(text, line) > min_overlap_s and same_place(text, line)]
         if line.hard or not found:
             continue
-        reference = _without_spaces(line.text)
+        reference = without_spaces(line.text)
         if reference:
             hypotheses = (*_hypotheses(line, found), "")
-            wrong += min(Levenshtein.distance(reference, _without_spaces(text)) for text in hypotheses)
+            wrong += min(Levenshtein.distance(reference, without_spaces(text)) for text in hypotheses)
         total += len(reference)
     return wrong / total if total else None
 
@@ -163,13 +139,10 @@ def _hypotheses(line: TimedText, found: Sequence[TimedText]) -> tuple[str, str]:
     return "".join(text.text for text in together), best.text
 
 
-def _without_spaces(text: str) -> str:
-    return re.sub(r"\s", "", text.casefold())
-
-
 def _ratio(part: float, whole: float, empty: float) -> float:
     return part / whole if whole else empty
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return a value with four digits after the point."""
     return None if value is None else round(value, 4)

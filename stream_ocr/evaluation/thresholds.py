@@ -15,6 +15,9 @@ class EvaluationThresholds:
     together_min_overlap: float = 0.5
     """Texts are pieces of one line if they are present for more than this share of the longest piece's time."""
 
+    sampling_interval_s: float = 0.02
+    """Interval of the moments at which tracks and characters are compared: the frames of the fastest broadcasts."""
+
     # Detections against labelled quads
     min_iou: float = 0.5
     """Least IoU of a one-to-one match; ICDAR 2015."""

@@ -4,6 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from stream_ocr.evaluation.thresholds import THRESHOLDS
 from stream_ocr.events import Event
 from stream_ocr.events.spans import Span, SpanBuilder
 
@@ -37,6 +40,15 @@ class TimedText:
         x, y, width, height = (p + share * (q - p) for p, q in zip(before, after, strict=True))
         return x, y, width, height
 
+    def boxes_at(self, times: np.ndarray) -> np.ndarray:
+        """Return the boxes at (N,) media times as an array of shape (4, N)."""
+        known, *sides = np.array(self.keyframes).T
+        return np.array([np.interp(times, known, side) for side in sides])
+
+    def visible_at(self, times: np.ndarray) -> np.ndarray:
+        """Return which of (N,) media times lie within the text's time, as booleans."""
+        return (times >= self.start) & (times < self.end)
+
 
 def predicted_texts(events: Iterable[Event], duration_s: float) -> Iterator[TimedText]:
     """Yield the texts that events report; those that never end last until the end of the video."""
@@ -49,18 +61,44 @@ def predicted_texts(events: Iterable[Event], duration_s: float) -> Iterator[Time
 
 
 def same_place(predicted: TimedText, true: TimedText) -> bool:
-    """Return True if the centre of one box lies in the other, the true one grown by half its height."""
+    """Return True if two texts stand in the same place at the middle of their common time; see ``boxes_agree``."""
     time_s = overlap_centre_s(predicted, true)
-    left, top, wide, tall = predicted.box_at(time_s)
-    x, y, width, height = true.box_at(time_s)
-    in_x = x - height / 2 <= left + wide / 2 <= x + width + height / 2
-    in_y = y - height / 2 <= top + tall / 2 <= y + 1.5 * height
-    return (in_x and in_y) or (left <= x + width / 2 <= left + wide and top <= y + height / 2 <= top + tall)
+    return bool(boxes_agree(predicted.box_at(time_s), true.box_at(time_s)))
+
+
+def boxes_agree(predicted: Box | np.ndarray, true: Box | np.ndarray) -> bool | np.ndarray:
+    """Return True if the centre of one box lies in the other, the true one grown by half its height.
+
+    Boxes may be arrays of shape (4, N); the result then has shape (N,).
+    """
+    left, top, wide, tall = predicted
+    x, y, width, height = true
+    across, down = abs(left + wide / 2 - x - width / 2), abs(top + tall / 2 - y - height / 2)
+    in_true = (across <= width / 2 + height / 2) & (down <= height)
+    in_predicted = (across <= wide / 2) & (down <= tall / 2)
+    return in_true | in_predicted
 
 
 def coincide(predicted: TimedText, true: TimedText) -> bool:
     """Return True if a predicted and a true text share a place and some time."""
     return overlap_s(predicted, true) > 0 and same_place(predicted, true)
+
+
+def agreement(predicted: TimedText, others: Iterable[TimedText], times: np.ndarray) -> np.ndarray:
+    """Return at which of (N,) media times any of the other texts is visible in the same place, as booleans."""
+    agreed = np.zeros(len(times), bool)
+    for other in others:
+        both = predicted.visible_at(times) & other.visible_at(times)
+        agreed[both] |= boxes_agree(predicted.boxes_at(times[both]), other.boxes_at(times[both]))
+    return agreed
+
+
+def moments(texts: Iterable[TimedText]) -> np.ndarray:
+    """Return (N,) media times at which tracks are compared, from the first start to the last end of some texts."""
+    spans = [(text.start, text.end) for text in texts]
+    step_s = THRESHOLDS.sampling_interval_s
+    first, last = (min(start for start, _ in spans), max(end for _, end in spans)) if spans else (0.0, 0.0)
+    return np.arange(first + step_s / 2, last, step_s)
 
 
 def overlap_centre_s(a: TimedText, b: TimedText) -> float:

@@ -6,25 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from evaluation.texts import event, visible
 
-from stream_ocr.evaluation.event_score import score, split_words
+from stream_ocr.evaluation.event_score import score
 from stream_ocr.evaluation.truth import parse_truth
-from stream_ocr.events import Kind, TextEvent
+from stream_ocr.evaluation.words import split_words
+from stream_ocr.events import TextEvent
 from stream_ocr.synthetic.scene import demo_scene, truth
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "tools" / "score_events.py"
-
-
-def event(kind: Kind, track: int, text: str, start: float, end: float | None = None, x: float = 100) -> TextEvent:
-    corners = ((x, 100.0), (x + 200, 100.0), (x + 200, 130.0), (x, 130.0))
-    return TextEvent(
-        id=f"{track}{kind}{start}{text}", seq=0, kind=kind, stream="a", track=track, text=text, confidence=0.9,
-        start=start, end=end, polygon=corners, size=(640, 360),
-    )  # fmt: skip
-
-
-def visible(track: int, text: str, start: float, end: float, x: float = 100) -> list[TextEvent]:
-    return [event("appeared", track, text, start, x=x), event("ended", track, text, start, end, x=x)]
 
 
 def truth_document(*texts: tuple[str, float, float], **more: object) -> dict:

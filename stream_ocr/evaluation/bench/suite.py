@@ -12,9 +12,10 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.evaluation.bench.process import measure
-from stream_ocr.evaluation.event_score import median_and_p95, score
+from stream_ocr.evaluation.event_score import median_and_p95
 from stream_ocr.evaluation.thresholds import THRESHOLDS
 from stream_ocr.evaluation.truth import Truth, read_truth
+from stream_ocr.evaluation.video_metrics import measure_events
 from stream_ocr.events import read_jsonl
 from stream_ocr.sources.files import open_file
 from stream_ocr.synthetic import clips
@@ -170,8 +171,7 @@ def _run(
     row["texts"] = sum(event.kind in ("appeared", "changed") for event in events)
     row["texts_per_minute"] = round(row["texts"] / duration_s * 60, 2)
     if clip.truth is not None:
-        scored = score(clip.truth, events)
-        row["score"] = scored.metrics()
+        scored, row["score"] = measure_events(clip.truth, events)
         row["errors_ms"] = {"start": _rounded(scored.start_errors_ms), "end": _rounded(scored.end_errors_ms)}
         row["missed"] = [word.word for word in scored.missed]
         row["extra"] = [word.word for word in scored.extra]
