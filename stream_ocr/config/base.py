@@ -1,5 +1,6 @@
-"""Base class and shared types of all groups of settings. Imports no other module of the package."""
+"""Base class and shared types of all groups of settings. Imports no other group."""
 
+import math
 import re
 from datetime import time
 from pathlib import Path
@@ -8,7 +9,11 @@ from typing import Annotated
 import regex
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from stream_ocr.config.thresholds import THRESHOLDS
+from stream_ocr.errors import SettingsError
+
 _TIME_OF_DAY_RANGE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+_REPEAT_COUNT = re.compile(r"\{(\d+)")
 
 
 class ConfigModel(BaseModel):
@@ -62,14 +67,45 @@ class TextConstraints(ConfigModel):
         "null: no pattern.",
     )
 
+    def read_lexicon(self) -> list[str]:
+        """Return the words of the lexicon. Raises SettingsError if it cannot be read."""
+        assert self.lexicon is not None, "there is no lexicon"
+        try:
+            if self.lexicon.exists() and not self.lexicon.is_file():  # a pipe would block
+                raise OSError("it is not a file")
+            with self.lexicon.open(encoding="utf-8-sig") as file:
+                content = file.read(THRESHOLDS.max_lexicon_characters + 1)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"recognition.lexicon: {self.lexicon} cannot be read ({error}); it must list one word a line."
+            ) from error
+        if len(content) > THRESHOLDS.max_lexicon_characters:
+            raise SettingsError(
+                f"recognition.lexicon: {self.lexicon} is longer than {THRESHOLDS.max_lexicon_characters} characters; "
+                "list fewer words."
+            )
+        return [line.strip() for line in content.splitlines()]
+
     @field_validator("pattern")
     @classmethod
     def _check_pattern(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None:
-            try:
-                regex.compile(pattern)
-            except regex.error as error:
-                raise ValueError(f"it is not a valid regular expression ({error})") from None
+            _check_regex(pattern)
             if info.data.get("lexicon") is not None:
                 raise ValueError("a lexicon is set, too; only one of the two can be used")
         return pattern
+
+
+def _check_regex(pattern: str) -> None:
+    """Raise ValueError if a regular expression is malformed, or would take much time or memory to compile."""
+    if len(pattern) > THRESHOLDS.max_pattern_characters:
+        raise ValueError(f"it is longer than {THRESHOLDS.max_pattern_characters} characters")
+    counts = (min(int(count), THRESHOLDS.max_pattern_repeats) for count in _REPEAT_COUNT.findall(pattern))
+    if len(pattern) * math.prod(max(count, 1) for count in counts) > THRESHOLDS.max_pattern_repeats:
+        raise ValueError("its repetitions, such as {1000}, are too many; use + or * instead")
+    try:
+        regex.compile(pattern)
+    except RecursionError:
+        raise ValueError("its groups are nested too deeply") from None
+    except Exception as error:  # noqa: BLE001 - the package raises more than regex.error
+        raise ValueError(f"it is not a valid regular expression ({error})") from None

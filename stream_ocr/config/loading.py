@@ -5,14 +5,17 @@ The only module that reads YAML files and environment variables of settings.
 
 import difflib
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stream_ocr.config import bounded_yaml
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
+from stream_ocr.printable import printable
 
 ENV_PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
@@ -27,7 +30,10 @@ def read_values(
     """
     if path is not None:
         for name, value in _leaves(_load_mapping(path), known):
-            yield str(path), name, value
+            if len(name) <= THRESHOLDS.max_name_characters:
+                yield str(path), name, value
+            else:
+                mistakes.append(f"{_shown(name)} ({path}) is not a setting")
     texts = [
         (variable, variable.removeprefix(ENV_PREFIX).lower().replace("__", "."), text)
         for variable, text in sorted(os.environ.items())
@@ -35,20 +41,21 @@ def read_values(
     ]
     for override in overrides:
         name, equals, text = override.partition("=")
-        if equals and name.strip():
+        if equals and 0 < len(name.strip()) <= THRESHOLDS.max_name_characters:
             texts.append(("--set", name.strip(), text))
         else:
-            mistakes.append(f"--set {override!r} is not of the form name=value")
+            mistakes.append(f"--set {_shown(override)} is not of the form name=value")
     for origin, name, text in texts:
         try:
-            yield origin, name, yaml.safe_load(text)
+            yield origin, name, bounded_yaml.parse(text)
         except yaml.YAMLError:
-            mistakes.append(f"{name} ({origin}) is {text!r}, which is not valid YAML")
+            mistakes.append(f"{name} ({origin}) is {_shown(text)}, which is not valid YAML")
 
 
 def _load_mapping(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            content = bounded_yaml.parse(file.read(THRESHOLDS.max_yaml_characters + 1))
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}; check the path of the settings file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -88,22 +95,30 @@ def describe_error(detail: Any, origins: Mapping[str, str], known: Sequence[str]
     detail: an item of ``ValidationError.errors()`` of pydantic. origins: where each given name comes from.
     """
     name = ".".join(str(part) for part in detail["loc"])
-    message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}"
+    shown_name = printable(name)
+    message = printable(f"{detail['msg'][0].lower()}{detail['msg'][1:]}")
     described = False
     for given, origin in origins.items():
         if detail["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
             continue
-        value = "***" if name.startswith("sources.") else repr(detail["input"])  # may be an address with a password
+        value = "***" if name.startswith("sources.") else _shown(detail["input"])  # may be an address with a password
         described = True
         if detail["type"] == "extra_forbidden":
-            yield f"{given} ({origin}) is not a setting{_suggestion(given, known)}"
+            yield f"{printable(given)} ({origin}) is not a setting{_suggestion(given, known)}"
         elif given == name and detail["type"] == "model_type":
-            yield f"{given} ({origin}) is {value}, but it is a group of settings"
+            yield f"{shown_name} ({origin}) is {value}, but it is a group of settings"
         elif given == name:
-            yield f"{given} ({origin}) is {value}: {message}"
+            yield f"{shown_name} ({origin}) is {value}: {message}"
     if not described:  # a whole group, an item of a list, or a value that may be secret
         sentence = message.removeprefix("value error, ")
-        yield f"{name}: {sentence}" if name else sentence
+        yield f"{shown_name}: {sentence}" if name else sentence
+
+
+def _shown(value: object) -> str:
+    """Return the ``repr`` of a value, shortened."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = THRESHOLDS.max_shown_characters
+    return short.repr(value)
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
@@ -116,8 +131,10 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else "; `stream-ocr config` lists all settings"
 
 
-def format_mistakes(mistakes: Sequence[str]) -> str:
-    """Return one mistake as a sentence, several as a list."""
-    if len(mistakes) == 1:
+def format_mistakes(mistakes: Sequence[str], count: int) -> str:
+    """Return one mistake as a sentence, several as a list. count: how many there are in all."""
+    if count == 1:
         return f"{mistakes[0]}." if not mistakes[0].endswith("?") else mistakes[0]
-    return f"{len(mistakes)} mistakes in the settings:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+    shown = mistakes[: THRESHOLDS.max_shown_mistakes]
+    rest = ["…"] if count > len(shown) else []
+    return f"{count} mistakes in the settings:\n" + "\n".join(f"  {line}" for line in (*shown, *rest))

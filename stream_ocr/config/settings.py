@@ -25,6 +25,7 @@ from stream_ocr.config.stages import (
     TrackingSettings,
 )
 from stream_ocr.config.storage import SocketSettings, StoreSettings
+from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.config.urls import REVEAL, Scrubber
 from stream_ocr.errors import SettingsError
 
@@ -120,7 +121,9 @@ class Settings(ConfigModel):
     service: ServiceSettings = Field(
         ServiceSettings(), description="Operation of `stream-ocr run`; see docs/cameras.md."
     )
-    sources: dict[SourceName, SourceSettings] = Field({}, description="Cameras by name; see docs/cameras.md.")
+    sources: dict[SourceName, SourceSettings] = Field(
+        {}, max_length=THRESHOLDS.max_sources, description="Cameras by name; see docs/cameras.md."
+    )
     sinks: Sinks = Field((), description="Outputs that receive events, such as files and webhooks; see docs/sinks.md.")
     rules: Rules = Field(
         (),
@@ -145,8 +148,15 @@ class Settings(ConfigModel):
         return Scrubber.for_urls(source.address for source in self.sources.values() if source.address is not None)
 
     def for_workers(self) -> dict[str, Any]:
-        """Return these settings as JSON types, with passwords in plain text. Pass the result through pipes only."""
-        return self.model_dump(mode="json", context=REVEAL)
+        """Return these settings as JSON types, with passwords in plain text. Pass the result through pipes only.
+
+        Addresses from ``url_env`` and ``url_file`` are included, so that workers do not depend on those any more.
+        """
+        values = self.model_dump(mode="json", context=REVEAL)
+        for name, source in self.sources.items():
+            if source.address is not None:
+                values["sources"][name] |= {"url": source.address.reveal(), "url_env": None, "url_file": None}
+        return values
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> Self:
@@ -164,10 +174,13 @@ class Settings(ConfigModel):
         try:
             settings = cls.model_validate(tree)
         except ValidationError as error:
-            for detail in error.errors():
+            details = error.errors()
+            count = len(mistakes) + len(details)
+            for detail in details[: THRESHOLDS.max_shown_mistakes]:
                 mistakes += loading.describe_error(detail, origins, known)
+            raise SettingsError(loading.format_mistakes(mistakes, max(count, len(mistakes)))) from None
         if mistakes:
-            raise SettingsError(loading.format_mistakes(mistakes))
+            raise SettingsError(loading.format_mistakes(mistakes, len(mistakes)))
         return settings
 
     def without_sinks(self) -> Self:

@@ -28,7 +28,7 @@ from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.http import Response, StatusServer
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.preview import Preview
-from stream_ocr.service.reload import ConfigFile
+from stream_ocr.service.reload import ConfigFile, SourceChanges
 from stream_ocr.service.systemd import Notifier
 from stream_ocr.sinks import open_sinks
 from stream_ocr.stages.base import frame_ring
@@ -195,20 +195,19 @@ class LivePipeline:
     def _on_check(self) -> None:
         if not self._supervisor.not_ready:
             self._notifier.alive()
-        if self._config is None:
+        if self._config is None or self._stopping:
             return
-        self._reload_requested |= self._config.has_changed()
-        if self._reload_requested and not self._stopping:
-            self._reload_requested = False
-            self._reload(self._config)
-
-    def _reload(self, config: ConfigFile) -> None:
-        """Add, remove and replace sources as the file says now; a file with errors changes nothing."""
         try:
-            changes = reload.compare(self._settings, config.reload())
+            if self._reload_requested:
+                self._reload_requested = False
+                self._config.read()
+            if (settings := self._config.poll()) is not None:
+                self._apply(reload.compare(self._settings, settings))
         except (StreamOcrError, OSError) as error:
             log.error("settings are not reloaded", reason=str(error))
-            return
+
+    def _apply(self, changes: SourceChanges) -> None:
+        """Add, remove and replace sources."""
         if changes.need_restart:
             log.warning("these settings apply from the next start", settings=changes.need_restart)
         self._settings = changes.settings

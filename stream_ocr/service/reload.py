@@ -11,6 +11,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
 from stream_ocr.models import presets
 from stream_ocr.service.lock import InstanceLock
+from stream_ocr.service.settings_process import SettingsProcess
 from stream_ocr.service.thresholds import THRESHOLDS
 
 
@@ -22,6 +23,7 @@ class ConfigFile:
         self._path, self._overrides = path, overrides
         self._lock = InstanceLock(path)
         self._polled_s, self._version = time.monotonic(), _version(path)
+        self._reading: SettingsProcess | None = None
 
     def __enter__(self) -> Self:
         """Raise SettingsError if another run holds the file."""
@@ -31,9 +33,31 @@ class ConfigFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop_reading()
         self._lock.__exit__(kind, error, trace)
 
-    def has_changed(self) -> bool:
+    def read(self) -> None:
+        """Start to read the file again; ``poll`` returns the result. Raise OSError."""
+        self._stop_reading()
+        self._reading = SettingsProcess(self._path, self._overrides)
+
+    def poll(self) -> Settings | None:
+        """Return the settings once after each ``read``, and whenever the file has changed. Never waits.
+
+        Raise SettingsError if the file is wrong or held by another run, OSError if it is gone or no process can start.
+        """
+        if self._has_changed():
+            self.read()
+        settings = None if self._reading is None else self._finish_reading(self._reading)
+        if settings is None:
+            return None
+        settings = resolved(settings)
+        if not settings.sources:
+            raise SettingsError("There is nothing to watch any more.")
+        self._lock.renew()
+        return settings
+
+    def _has_changed(self) -> bool:
         """Return whether the file has changed since the last call; it is checked every ``config_poll_s``."""
         now = time.monotonic()
         if now - self._polled_s < THRESHOLDS.config_poll_s:
@@ -42,13 +66,20 @@ class ConfigFile:
         before, self._version = self._version, _version(self._path)
         return before != self._version
 
-    def reload(self) -> Settings:
-        """Read the file again. Raise SettingsError if it is wrong or held by another run, OSError if it is gone."""
-        settings = resolved(Settings.load(self._path, self._overrides))
-        if not settings.sources:
-            raise SettingsError("There is nothing to watch any more.")
-        self._lock.renew()
+    def _finish_reading(self, process: SettingsProcess) -> Settings | None:
+        try:
+            settings = process.poll()
+        except BaseException:
+            self._stop_reading()
+            raise
+        if settings is not None:
+            self._stop_reading()
         return settings
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,12 @@ class ServiceThresholds:
     """Without a check by the supervisor, /healthz fails after so long."""
     config_poll_s: float = 2.0
     """Between two checks whether the settings file has changed."""
+    settings_timeout_s: int = 30
+    """For the process that reads a changed settings file; 2 seconds of processor time are usual for 1000 cameras."""
+    settings_memory_bytes: int = 1 << 30
+    """Address space of that process; 0.3 GiB are usual."""
+    max_settings_bytes: int = 16 << 20
+    """Longest JSON of the settings that it may return."""
     recent_s: float = 5.0
     """Window over which frames per second are averaged."""
     recent_texts: int = 3

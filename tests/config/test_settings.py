@@ -97,6 +97,49 @@ def test_load_rejects_files_without_a_mapping(tmp_path, text):
         Settings.load(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("models: 2026-13-45", "models .* is '2026-13-45': input should be"),
+        ("threads: " + "9" * 6000, "more than 64 bits"),
+        ("sources: &a {b: *a}", "stands within the value"),
+        ("models: " + "[" * 3000, "nested more than 20 deep"),
+        ("recognition: {pattern: '" + "(" * 2000 + ")" * 2000 + "'}", "longer than 1000 characters"),
+        ("recognition: {pattern: '" + "(" * 400 + ")" * 400 + "'}", "nested too deeply"),
+        ("recognition: {pattern: '(a{1000}){1000}'}", "repetitions"),
+        ("recognition: {pattern: 'a{1000000000000000000000}'}", "repetitions"),
+        ("recognition: {pattern: 'a('}", "^recognition.pattern: it is not a valid regular expression"),
+        ("a" * 300 + ": 1", "is not a setting"),
+        ("a." * 90 + "b: 1", "is not a setting"),
+        ("models: [" + "x, " * 900 + "]", "input should be"),
+    ],
+)
+def test_load_rejects_hostile_files_with_a_short_sentence(tmp_path, text, reason):
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=reason) as caught:
+        Settings.load(file)
+    assert len(str(caught.value)) < 600
+
+
+def test_load_shortens_long_values_and_counts_many_mistakes(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("".join(f"name{n}: 1\n" for n in range(2000)))
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(file, ["models=" + "x" * 20_000_000])
+    report = str(caught.value)
+    assert report.startswith("2001 mistakes")
+    assert report.endswith("…")
+    assert len(report) < 4000
+
+
+def test_load_escapes_control_characters_in_names(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text('"\\e[31mmodels": 1')
+    with pytest.raises(SettingsError, match=r"^\\x1b\[31mmodels"):
+        Settings.load(file)
+
+
 def test_load_rejects_a_missing_file(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         Settings.load(tmp_path / "none.yaml")

@@ -27,8 +27,14 @@ def test_source_address_is_read_from_url_url_env_or_url_file(tmp_path, monkeypat
     assert [source.address and source.address.reveal() for source in settings.sources.values()] == [*[URL] * 3, None]
     for shown in (repr(settings), settings.to_yaml(), settings.model_dump_json()):
         assert "s3cr3t" not in shown
-    assert Settings.model_validate(settings.for_workers()) == settings
     assert settings.scrubber("s3cr3t") == "***"
+
+    monkeypatch.delenv("GATE_URL")
+    (tmp_path / "secret").unlink()
+    worker = Settings.model_validate(settings.for_workers())
+    assert [source.address for source in worker.sources.values()] == [
+        source.address for source in settings.sources.values()
+    ], "workers started later do not depend on the file and the variable"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Choice of the CTC decoder by the settings: best path, beam search, lexicon or pattern."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import regex
 
@@ -21,7 +19,7 @@ def make_decoder(constraints: TextConstraints, charset: Charset, *, beam: int = 
     beam: width of the beam; 1 decodes the best path.
     """
     if constraints.lexicon is not None:
-        lexicon = Lexicon(_read_words(constraints.lexicon), charset, distance=constraints.lexicon_distance)
+        lexicon = Lexicon(constraints.read_lexicon(), charset, distance=constraints.lexicon_distance)
         if not len(lexicon):
             raise SettingsError(
                 f"recognition.lexicon: {constraints.lexicon} has no word of the recogniser's characters."
@@ -47,14 +45,3 @@ def source_decoders(settings: Settings, charset: Charset) -> dict[str, DecodeFn]
 def _may_match(pattern: "regex.Pattern[str]", text: str, whole: bool) -> bool:  # noqa: FBT001 - called by beam_search
     """Return True if a whole text matches, or if a prefix can be extended to a match."""
     return pattern.fullmatch(text, partial=not whole) is not None
-
-
-def _read_words(path: Path) -> Iterator[str]:
-    """Return the words of a file with one word a line. Raise SettingsError when it cannot be read."""
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"recognition.lexicon: {path} cannot be read ({error}); it must list one word a line."
-        ) from error
-    return (line.strip() for line in content.splitlines())

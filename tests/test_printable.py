@@ -1,0 +1,17 @@
+import pytest
+
+from stream_ocr.printable import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Gate 12 – été, 日本\u3000語.mp4", "Gate 12 – été, 日本\u3000語.mp4"),
+        ("\x1b[31mred\x07.mp4", "\\x1b[31mred\\x07.mp4"),
+        ("invoice\u202egpj.mp4", "invoice\\u202egpj.mp4"),
+        ("caf\udce9.mp4", "caf\\xe9.mp4"),
+        ("two\nlines", "two\\nlines"),
+    ],
+)
+def test_printable_escapes_what_a_terminal_acts_on(text: str, shown: str) -> None:
+    assert printable(text) == shown
