@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     )
     from stream_ocr.events import TextEvent
     from stream_ocr.events.dataframe import to_frame
+    from stream_ocr.reader import Reader
     from stream_ocr.viz.report.page import Report
 
 __all__ = [
     "DeviceError",
     "Pipeline",
     "Progress",
+    "Reader",
     "Report",
     "Settings",
     "SettingsError",
@@ -57,6 +59,7 @@ _MODULES = {
     "read": "api",
     "Subscription": "client",
     "subscribe": "client",
+    "Reader": "reader",
     "TextEvent": "events",
     "Settings": "config.settings",
     "Report": "viz.report.page",

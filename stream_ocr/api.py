@@ -7,23 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
-from stream_ocr.bus.journal import open_journal
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.models import presets
 from stream_ocr.runtime import topology
-from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.supervisor import Supervisor
-from stream_ocr.runtime.thresholds import THRESHOLDS
-from stream_ocr.sinks import Sink, Sinks, open_sinks, sinks_from_settings
+from stream_ocr.sinks import Sink, open_sinks
 
 if TYPE_CHECKING:
     from stream_ocr.service.live_pipeline import LivePipeline
 
 
-_FRAME_SLOTS = 2  # in one process no more than one frame is in flight
 _COUNTS = ("frames", "dropped", "damaged", "corrupt", "detector_frames", "boxes", "crops_read", "second_readings")
 
 
@@ -88,27 +84,15 @@ def read(
     there are yielded first.
     """
     # Imported here: a program that runs the stages in workers starts a second faster without these modules.
-    from stream_ocr.stages.base import Stage
+    from stream_ocr.reader import frame_ring, in_process_stages
     from stream_ocr.stages.decode_file import DecodeStage
-    from stream_ocr.stages.detect import DetectStage
-    from stream_ocr.stages.inline import InlineStages
-    from stream_ocr.stages.publish import PublishStage
-    from stream_ocr.stages.recognize import RecognizeStage
-    from stream_ocr.stages.track import TrackStage
 
     path = Path(path)
     name = stream or path.name
     settings = presets.with_model_defaults(settings or Settings.load())
-    frames = {name: Ring.anonymous(slots=_FRAME_SLOTS, slot_bytes=settings.decode.max_pixels * 2)}
-    width, height = presets.crop_size(settings)
-    crops = Ring.anonymous(slots=THRESHOLDS.crop_slots, slot_bytes=width * height)
-    stages: list[Stage] = [
-        DetectStage(settings, frames),
-        TrackStage(settings, frames, crops, (width, height)),
-        RecognizeStage(settings, crops),
-        PublishStage(settings, Sinks([*sinks, *sinks_from_settings(settings)]), open_journal(settings)),
-    ]
-    with DecodeStage(path, name, settings, frames[name]) as decode, InlineStages(stages) as inline:
+    frames = {name: frame_ring(settings)}
+    stages = in_process_stages(settings, frames, sinks)
+    with DecodeStage(path, name, settings, frames[name]) as decode, stages as inline:
         for message in decode.run(stop=lambda: False):
             for output in inline.push(message):
                 if isinstance(output, Published):

@@ -11,7 +11,7 @@ EXPORTED = {
     "stream_ocr": {
         *("DeviceError", "Pipeline", "Progress", "Report", "Settings", "SettingsError", "SinkError", "SourceError"),
         *("StoreError", "StreamOcrError", "SubscribeError", "Subscription", "Summary", "TextEvent", "WeightsError"),
-        *("WorkerError", "read", "subscribe", "to_frame"),
+        *("Reader", "WorkerError", "read", "subscribe", "to_frame"),
     },
     "stream_ocr.events": {
         *("DECODE_ERRORS", "KINDS", "SCHEMA", "Event", "Kind", "Polygon", "SourceEvent", "SourceKind", "TextEvent"),

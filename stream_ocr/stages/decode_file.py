@@ -1,8 +1,4 @@
-"""Decode stage for files: decodes a file and puts the frames that need work into slots.
-
-The frame policy decides once, here, how much work each frame gets. Decisions follow media time, so the same file
-gives the same frames on any machine.
-"""
+"""Decode stage for files: decodes a file and puts the frames that need work into slots."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,13 +6,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.core.frame import byte_count, write_frame
-from stream_ocr.core.messages import FrameRef, Message, SlotRef, StreamClosed
-from stream_ocr.gating.frame_policy import SKIP, FramePolicy
-from stream_ocr.sources.decoded_frame import DecodedFrame
+from stream_ocr.core.messages import Message, StreamClosed
 from stream_ocr.sources.files import FileSource, open_file
 from stream_ocr.sources.prefetch import Prefetcher
 from stream_ocr.stages.base import Slots, SourceStage, frame_ring
+from stream_ocr.stages.frame_writer import FrameWriter
 from stream_ocr.stages.thresholds import DECODE
 
 
@@ -24,8 +18,8 @@ class DecodeStage(SourceStage):
     """Decodes one file."""
 
     def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
-        self._path, self._stream, self._settings, self._slots = path, stream, settings, slots
-        self._policy = FramePolicy(settings)
+        self._path, self._stream, self._settings = path, stream, settings
+        self._writer = FrameWriter(settings, slots)
 
     def __enter__(self) -> Self:
         """Open the file. Raise SourceError if it cannot be read."""
@@ -51,7 +45,7 @@ class DecodeStage(SourceStage):
         end_s = self._source.start_s
         reason = "end"
         for decoded in self._frames:
-            ref = self._reference(decoded, stop)
+            ref = self._writer.write(decoded, stop)
             if ref is None:
                 reason = "interrupted"
                 break
@@ -63,29 +57,6 @@ class DecodeStage(SourceStage):
             reason = self._source.failure
         counts = {"frames": frames, "dropped": 0, "damaged": damaged, "corrupt": self._source.corrupt_packets}
         yield StreamClosed(self._stream, reason, self._source.start_s, end_s, counts)
-
-    def _reference(self, decoded: DecodedFrame, stop: Callable[[], bool]) -> FrameRef | None:
-        """Return the message for a frame, its pixels in a slot if they are needed; None if stopped meanwhile."""
-        frame, decision = decoded.frame, SKIP
-        if not decoded.damaged:
-            decision = self._policy.decide(frame, decoded.stamp.time_s)
-        slot = None
-        if decision.action != "skip":
-            self._policy.commit(frame)
-            slot = self._write(decoded, stop)
-        if stop() and slot is None:
-            return None
-        action, cut, rows = decision
-        return FrameRef(decoded.stamp, frame.size, action, slot, frame.full_range, decoded.damaged, cut, rows)
-
-    def _write(self, decoded: DecodedFrame, stop: Callable[[], bool]) -> SlotRef | None:
-        limit = max(DECODE.min_queued_frames, DECODE.max_queued_bytes // byte_count(decoded.frame.size))
-        while not stop():
-            claim = self._slots.claim(DECODE.poll_s, limit)
-            if claim is not None:
-                write_frame(decoded.frame, claim[1])
-                return self._slots.commit(claim[0])
-        return None
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, stream: str, path: str) -> DecodeStage:
