@@ -43,7 +43,7 @@ VARIANTS = (
     Variant("VP9", codec="libvpx-vp9", crf=20, suffix=".webm"),
     Variant("H.265", codec="libx265", crf=20),
     Variant("padded", place=placement.pad(64)),
-    Variant("cropped", place=placement.crop(4)),
+    Variant("cropped", place=placement.crop(2)),
     Variant("letterboxed", place=placement.letterbox),
     Variant("shifted", place=placement.shift(1)),
     Variant("scaled 0.75", place=placement.scale(0.75)),
