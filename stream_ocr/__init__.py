@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     )
     from stream_ocr.events import TextEvent
     from stream_ocr.events.dataframe import to_frame
+    from stream_ocr.image_reader import ImageReader, TextLine, read_image
     from stream_ocr.reader import Reader
     from stream_ocr.viz.report.page import Report
 
 __all__ = [
     "DeviceError",
+    "ImageReader",
     "Pipeline",
     "Progress",
     "Reader",
@@ -45,9 +47,11 @@ __all__ = [
     "Subscription",
     "Summary",
     "TextEvent",
+    "TextLine",
     "WeightsError",
     "WorkerError",
     "read",
+    "read_image",
     "subscribe",
     "to_frame",
 ]
@@ -59,6 +63,9 @@ _MODULES = {
     "read": "api",
     "Subscription": "client",
     "subscribe": "client",
+    "ImageReader": "image_reader",
+    "TextLine": "image_reader",
+    "read_image": "image_reader",
     "Reader": "reader",
     "TextEvent": "events",
     "Settings": "config.settings",

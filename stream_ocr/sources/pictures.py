@@ -1,17 +1,16 @@
 """Pictures of the caller's own as frames: NumPy arrays and PyAV frames."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from stream_ocr.core.frame import Frame, chroma_size, frame_in_buffer
+from stream_ocr.core.color import frame_from_bgr
+from stream_ocr.core.frame import Frame, chroma_size
 from stream_ocr.sources.decoded_frame import FrameConverter
 
 ColorOrder = Literal["bgr", "rgb"]
 
-_TO_YUV = {"bgr": cv2.COLOR_BGR2YUV_I420, "rgb": cv2.COLOR_RGB2YUV_I420}
 _NEUTRAL_CHROMA = 128
 
 
@@ -19,9 +18,9 @@ class PictureConverter:
     """Turns pictures into 4:2:0 frames. color: order of the channels of arrays, "bgr" as in OpenCV or "rgb"."""
 
     def __init__(self, color: ColorOrder = "bgr") -> None:
-        if color not in _TO_YUV:
+        if color not in get_args(ColorOrder):
             raise ValueError(f"color is {color!r}; use 'bgr' or 'rgb'.")
-        self._code = _TO_YUV[color]
+        self._is_bgr = color == "bgr"
         self._decoded = FrameConverter()
 
     def convert(self, picture: object) -> Frame:
@@ -44,7 +43,7 @@ class PictureConverter:
         if not picture.size:
             raise TypeError(f"A frame of shape {picture.shape} has no pixels.")
         if picture.ndim == 3 and picture.shape[2] == 3:
-            return _from_colour(picture, self._code)
+            return frame_from_bgr(picture if self._is_bgr else np.ascontiguousarray(picture[..., ::-1]))
         return _from_grey(picture.reshape(picture.shape[:2]))
 
 
@@ -52,12 +51,3 @@ def _from_grey(grey_HW: np.ndarray) -> Frame:
     width, height = chroma_size((grey_HW.shape[1], grey_HW.shape[0]))
     chroma = np.full((height, width), _NEUTRAL_CHROMA, dtype=np.uint8)
     return Frame(grey_HW, chroma, chroma, full_range=True)
-
-
-def _from_colour(picture_HWC: np.ndarray, code: int) -> Frame:
-    height, width = picture_HWC.shape[:2]
-    if height % 2 or width % 2:  # OpenCV converts even sizes only
-        picture_HWC = cv2.copyMakeBorder(picture_HWC, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    planes = cv2.cvtColor(picture_HWC, code).reshape(-1)
-    frame = frame_in_buffer(planes, (picture_HWC.shape[1], picture_HWC.shape[0]))
-    return Frame(frame.y[:height, :width], frame.u, frame.v)

@@ -1,0 +1,109 @@
+"""Text in still images: lines with text, confidence and position, in reading order."""
+
+from os import PathLike
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.frame import Frame
+from stream_ocr.core.geometry import expand, from_flat, side_lengths
+from stream_ocr.events import Polygon, quad_to_polygon
+from stream_ocr.events.polygon import FlatQuad
+from stream_ocr.models import presets, zoo
+from stream_ocr.models.detection import images as image_files
+from stream_ocr.models.detection.detector import sort_reading_order
+from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.ctc import Decoded
+from stream_ocr.readings.second_reader import Crop, load_readers
+from stream_ocr.readings.word_filter import drop_unsure_ends, is_text
+from stream_ocr.sources.pictures import ColorOrder, PictureConverter
+from stream_ocr.tracking.association import line_coverage
+from stream_ocr.tracking.template_matching import rectify
+
+_MAX_COVERAGE = 0.5
+"""Share of a line of the fine pass that may lie on a line found before. Chosen by hand."""
+
+_MIN_CROP_WIDTH_PX = 8
+
+
+class TextLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of text in an image.
+
+    confidence: estimated probability that the whole text is right. polygon: four corners [x, y] in pixels, clockwise
+    from the top left of the text.
+    """
+
+    text: str
+    confidence: float
+    polygon: Polygon
+
+
+class ImageReader:
+    """Reads images one after the other with models that are loaded once.
+
+    settings: as for ``read``; what concerns time and tracks does not apply. color: order of the channels of arrays.
+    Raises WeightsError and DeviceError where the models cannot be loaded.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, color: ColorOrder = "bgr") -> None:
+        if not isinstance(settings, Settings | None):
+            raise TypeError(f"settings is a stream_ocr.Settings, not {type(settings).__name__}.")
+        self._settings = presets.with_model_defaults(settings or Settings.load())
+        self._arrays, self._files = PictureConverter(color), PictureConverter("bgr")
+        self._detector = zoo.load_detector(self._settings)
+        self._readers = load_readers(self._settings)
+        self._margin = self._settings.recognition.margin or 0.0
+        self._crop_size = presets.crop_size(self._settings)
+
+    def read(self, image: "str | PathLike[str] | np.ndarray") -> list[TextLine]:
+        """Return the lines of an image in reading order.
+
+        image: path of a PNG, JPEG, WebP or BMP file, or an array, (H, W, 3) or (H, W) uint8. Raises SourceError for a
+        file that cannot be read, and TypeError for anything else.
+        """
+        if isinstance(image, str | PathLike):
+            frame = self._files.convert(image_files.read_image(Path(image)))
+        else:
+            frame = self._arrays.convert(image)
+        quads = self._detect(frame)
+        readings, _ = self._readers.read([self._crop(frame, from_flat(quad)) for quad in quads])
+        lines = (self._line(quad, drop_unsure_ends(reading)) for quad, reading in zip(quads, readings, strict=True))
+        return [line for line in lines if line is not None]
+
+    def _detect(self, frame: Frame) -> list[FlatQuad]:
+        """Return the lines that the detector finds at its usual size, and small ones that it finds in more detail."""
+        detections = self._detector.detect([frame])[0]
+        if max(frame.size) > self._detector.long_side:
+            quads = [from_flat(detection.quad) for detection in detections]
+            detections += [
+                fine
+                for fine in self._detector.detect_fine([frame])[0]
+                if all(line_coverage(from_flat(fine.quad), quad) <= _MAX_COVERAGE for quad in quads)
+            ]
+        if not detections:
+            return []
+        quads_N42 = np.stack([from_flat(detection.quad) for detection in detections])
+        return [detections[i].quad for i in sort_reading_order(quads_N42, range(len(detections)))]
+
+    def _crop(self, frame: Frame, quad: np.ndarray) -> Crop:
+        outer = expand(quad, self._margin)
+        max_width, height = self._crop_size
+        quad_width, quad_height = side_lengths(outer)
+        width = round(height * quad_width / max(quad_height, 1e-6))
+        return Crop(rectify(frame.y, outer, min(max(width, _MIN_CROP_WIDTH_PX), max_width), height), self._margin)
+
+    def _line(self, quad: FlatQuad, reading: Decoded) -> TextLine | None:
+        """Return a line, or None for what is no text or less sure than ``events.min_confidence``."""
+        if not is_text(reading.text):
+            return None
+        confidence = text_confidence(calibrate(reading.char_confidences, self._settings.recognition.temperature or 1.0))
+        if confidence < self._settings.events.min_confidence:
+            return None
+        return TextLine(text=reading.text, confidence=round(confidence, 4), polygon=quad_to_polygon(quad))
+
+
+def read_image(image: "str | PathLike[str] | np.ndarray", settings: Settings | None = None) -> list[TextLine]:
+    """Return the lines of one image in reading order; see ``ImageReader.read``, which is faster for several."""
+    return ImageReader(settings).read(image)
