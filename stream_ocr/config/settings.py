@@ -183,6 +183,12 @@ class Settings(ConfigModel):
             raise SettingsError(loading.format_mistakes(mistakes, len(mistakes)))
         return settings
 
+    def check_lexicons(self) -> None:
+        """Raise SettingsError if a lexicon cannot be read."""
+        for constraints in (self.recognition, *self.sources.values()):
+            if constraints.lexicon is not None:
+                constraints.read_lexicon()
+
     def without_sinks(self) -> Self:
         """Return these settings without sinks and rules, for a process that does not write to the sinks itself."""
         return self.model_copy(update={"sinks": (), "rules": ()})

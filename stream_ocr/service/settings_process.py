@@ -77,9 +77,7 @@ def _main(path: str, overrides: list[str]) -> None:
     outcome = _Outcome()
     try:
         settings = Settings.load(Path(path), overrides)
-        for source in settings.sources.values():
-            if source.lexicon is not None:
-                source.read_lexicon()
+        settings.check_lexicons()
         outcome.settings = settings.for_workers()
     except StreamOcrError as error:
         outcome.mistake = str(error)

@@ -36,6 +36,8 @@ class RecognitionThresholds:
     """So many of the best classes of a step are always tried."""
     pattern_min_beam: int = 16
     """Least beam width while readings must match a pattern."""
+    pattern_timeout_s: float = 0.2
+    """Maximum processor time for matching one text, in seconds. A line of 32 letters takes 15 ms with ``[\\w ]+``."""
 
     # Lexicon
     lexicon_max_candidates: int = 256

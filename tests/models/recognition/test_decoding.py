@@ -1,7 +1,9 @@
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
@@ -53,6 +55,18 @@ def test_make_decoder_with_a_pattern_rejects_text_that_cannot_match() -> None:
     )
 
 
+def test_make_decoder_gives_up_a_text_on_which_the_pattern_takes_too_long() -> None:
+    section = Settings.model_validate({"recognition": {"pattern": r"(?:(\w|\w\w)+)+\d"}}).recognition
+    decode = make_decoder(section, DEFAULT)
+    started_s = time.process_time()
+    with capture_logs() as logs:
+        assert decode(scores("A" * 30 + "#A" * 5)) == NO_TEXT
+        assert decode(scores("A" * 30 + "#B" * 5)) == NO_TEXT
+    assert time.process_time() - started_s < 20, "it would take hours"
+    assert [line["event"] for line in logs] == ["texts are not read: this pattern takes too long"]
+    assert decode(scores("A1")).text == "A1"
+
+
 def test_make_decoder_reads_the_lexicon_from_a_file(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("gate\n\nplatform\n")
@@ -83,6 +97,19 @@ def test_source_decoders_uses_the_constraints_of_each_source(tmp_path: Path) -> 
     own = source_decoders(Settings.model_validate({"sources": sources}), DEFAULT)
     raw = scores("GATF 4", {3: ("E", 0.1)})
     assert {name: decode(raw).text for name, decode in own.items()} == {"gate": "GATE 4", "plates": "GATF"}
+
+
+def test_source_decoders_leave_out_a_lexicon_that_is_gone(tmp_path: Path) -> None:
+    sources = {
+        "gate": {"path": "/dev/video0", "lexicon": tmp_path / "gone.txt"},
+        "plates": {"path": "/dev/video1", "pattern": "[A-Z]{4}"},
+    }
+    settings = Settings.model_validate({"sources": sources})
+    with capture_logs() as logs:
+        assert source_decoders(settings, DEFAULT).keys() == {"plates"}
+    assert [line["stream"] for line in logs] == ["gate"]
+    with pytest.raises(SettingsError, match="cannot be read"):
+        settings.check_lexicons()
 
 
 @pytest.mark.parametrize("choice", ["builtin", "ppocr"])
