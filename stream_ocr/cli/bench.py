@@ -24,15 +24,25 @@ benchmarks = typer.Typer(cls=_DefaultToClips, help="Measure speed and accuracy o
 def bench(
     clips: Annotated[
         list[str] | None,
-        typer.Argument(help="Video files or names of generated clips; by default all generated clips."),
+        typer.Argument(
+            help="Video files, folders of them, or names of generated clips; by default all generated clips."
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the truth files, NAME.json for NAME.mp4: print a table of accuracy."),
     ] = None,
     against: Annotated[
-        str,
-        typer.Option(help="Comma-separated baselines: decoding, rapidocr, everything (this pipeline without gating)."),
-    ] = "decoding,rapidocr",
+        str | None,
+        typer.Option(
+            help="Comma-separated: decoding, rapidocr, everything (this pipeline without gating), models (builtin, "
+            "ppocr, multilingual), none. Default: decoding,rapidocr; with --truth none."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the results as JSON to this file.")
     ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
     folder: Annotated[Path, typer.Option("--clips", help="Folder for clips and event logs.")] = Path("bench"),
     size: Annotated[str, typer.Option(help="Frame size of generated clips.")] = "1280x720",
     seconds: Annotated[float, typer.Option(help="Duration of generated clips.")] = 30.0,
@@ -49,10 +59,15 @@ def bench(
 
     load(None, set_)
     make = benchmark.ClipOptions.parse(folder, size, seconds, codec)
-    results = benchmark.run(clips or (), benchmark.contestants(against), make, set_ or (), progress=print_status)
-    benchmark.show(results)
+    chosen = benchmark.contestants(against or ("none" if truth else "decoding,rapidocr"))
+    results = benchmark.run(clips or (), chosen, make, set_ or (), truth, progress=print_status)
+    text = json.dumps(results, indent=1)
+    if json_:
+        typer.echo(text)
+    else:
+        (benchmark.show_accuracy if truth else benchmark.show)(results)
     if output is not None:
-        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        output.write_text(text + "\n", encoding="utf-8")
 
 
 @benchmarks.command("live")

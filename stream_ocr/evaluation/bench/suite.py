@@ -1,29 +1,29 @@
 """Run all contestants on all clips and report cost, speed and accuracy."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from statistics import mean
+from typing import Any, get_args
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, SourceError
+from stream_ocr.evaluation.bench.clips import Clip, ClipOptions, find_clips
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.event_score import median_and_p95
-from stream_ocr.evaluation.thresholds import THRESHOLDS
-from stream_ocr.evaluation.truth import Truth, read_truth
 from stream_ocr.evaluation.video_metrics import measure_events
 from stream_ocr.events import read_jsonl
+from stream_ocr.models.presets import ModelsSetting
 from stream_ocr.sources.files import open_file
-from stream_ocr.synthetic import clips
-from stream_ocr.synthetic.encode import Codec
-from stream_ocr.synthetic.scene import render, truth
+from stream_ocr.synthetic.clips import CLIPS
 
-CONTESTANTS = ("ours", "decoding", "rapidocr", "everything")
-"""``everything`` is ours with the gates open: every frame that differs is detected, every stable text is read in it."""
+PRESETS = get_args(ModelsSetting)
+CONTESTANTS = ("ours", "decoding", "rapidocr", "everything", *PRESETS)
+"""``everything`` is ours with the gates open: every frame that differs is detected, every stable text is read in it.
+The names of presets are ours with those models."""
 
 OPEN_GATES = (
     "gating.change_threshold=0.001",
@@ -36,48 +36,8 @@ OPEN_GATES = (
 )
 """Settings of ``everything``."""
 
-_SUFFIX = {"libx264": ".mp4", "libx265": ".mp4", "libvpx-vp9": ".webm", "libvpx": ".webm", "mpeg4": ".avi"}
+_MEANS = ("f1", "precision", "recall", "cer", "duplicates", "mota", "idf1", "time_weighted_cer")
 _PACKAGES = ("stream-ocr", "av", "mnn", "onnxruntime", "rapidocr", "torch")
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A video file and its truth, if there is one."""
-
-    name: str
-    path: Path
-    truth: Truth | None
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """Properties of generated clips. folder: of clips and logs. size: (width, height) in pixels."""
-
-    folder: Path
-    size: tuple[int, int] = (1280, 720)
-    duration_s: float = 30.0
-    codec: Codec = "libx264"
-
-    @classmethod
-    def parse(cls, folder: Path, size: str, duration_s: float, codec: str) -> Self:
-        """Return the options that a user typed, such as a size of 1280x720. Raise SettingsError."""
-        width, x, height = size.partition("x")
-        if not (
-            x
-            and width.isdecimal()
-            and height.isdecimal()
-            and min(int(width), int(height)) >= THRESHOLDS.min_clip_side_px
-        ):
-            raise SettingsError(
-                f"The size {size!r} is not of the form 1280x720, with sides from {THRESHOLDS.min_clip_side_px} pixels."
-            )
-        if codec not in _SUFFIX:
-            raise SettingsError(f"The codec {codec!r} is not one of {', '.join(_SUFFIX)}.")
-        if duration_s < THRESHOLDS.min_clip_s:
-            raise SettingsError(
-                f"Clips of {duration_s:g} s are too short to measure; take {THRESHOLDS.min_clip_s:g} s or more."
-            )
-        return cls(folder, (int(width) // 2 * 2, int(height) // 2 * 2), duration_s, codec)  # type: ignore[arg-type]
 
 
 def contestants(against: str) -> list[str]:
@@ -89,39 +49,22 @@ def contestants(against: str) -> list[str]:
     return ["ours", *(name for name in others if name != "ours")]
 
 
-def find_clips(
-    names: Sequence[str], options: ClipOptions, progress: Callable[[str], None] = lambda _: None
-) -> Iterator[Clip]:
-    """Yield the clips of these names: files, with their truth in a .json beside them, or names of ``clips.CLIPS``.
-
-    The latter are generated unless they exist. Raise SourceError for a name that is neither.
-    """
-    for name in names:
-        path = Path(name)
-        if name in clips.CLIPS:
-            path = _generate(name, options, progress)
-        elif not path.is_file():
-            raise SourceError(f"{name!r} is neither a file nor one of the generated clips: {', '.join(clips.CLIPS)}.")
-        truth_path = path.with_suffix(".json")
-        clip_truth = read_truth(truth_path) if truth_path.is_file() else None
-        yield Clip(name if name in clips.CLIPS else path.stem, path, clip_truth)
-
-
 def run(
     names: Sequence[str],
     contestants: Sequence[str],
     options: ClipOptions,
     overrides: Sequence[str] = (),
+    truth_folder: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run the contestants and return the results for JSON.
 
-    names: clips and files; all clips if empty. progress: called with a line for each step. Clips and event logs are
-    written into the folder of ``options``.
+    names, truth_folder: see ``find_clips``; all generated clips if there are no names. progress: called with a line for
+    each step. Generated clips and event logs are written into the folder of ``options``.
     """
     settings = Settings.load(overrides=overrides)
     options.folder.mkdir(parents=True, exist_ok=True)
-    chosen = list(find_clips(names or tuple(clips.CLIPS), options, progress))
+    chosen = list(find_clips(names or tuple(CLIPS), options, truth_folder, progress))
     rows = []
     machine = {**machine_info(), "packages": {name: _version(name) for name in _PACKAGES}}
     for clip in chosen:
@@ -161,8 +104,8 @@ def _run(
     elif contestant == "rapidocr":
         cost, counts = measure("stream_ocr.evaluation.bench.rapidocr", [clip.path, log])
     else:
-        settings_given = [*overrides, *OPEN_GATES] if contestant == "everything" else overrides
-        cost, counts = measure("stream_ocr.evaluation.bench.stream_ocr_runner", [clip.path, log, *settings_given])
+        given = [*overrides, *_settings_of(contestant)]
+        cost, counts = measure("stream_ocr.evaluation.bench.stream_ocr_runner", [clip.path, log, *given])
     speeds = {"speed": round(duration_s / cost.wall_s, 3), "running_speed": round(duration_s / counts["running_s"], 3)}
     row: dict[str, Any] = {**asdict(cost), **speeds, **{name: round(value, 5) for name, value in counts.items()}}
     if contestant == "decoding":
@@ -176,6 +119,13 @@ def _run(
         row["missed"] = [word.word for word in scored.missed]
         row["extra"] = [word.word for word in scored.extra]
     return row
+
+
+def _settings_of(contestant: str) -> Sequence[str]:
+    """Return the settings by which a contestant differs from ``ours``."""
+    if contestant in PRESETS:
+        return (f"models={contestant}",)
+    return OPEN_GATES if contestant == "everything" else ()
 
 
 def _ratios(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
@@ -197,25 +147,12 @@ def _total(rows: Sequence[dict[str, Any]], contestant: str) -> dict[str, Any]:
         for name, of in (("speed", "wall_s"), ("running_speed", "running_s"))
     } | {"cpu_s": round(sum(run["cpu_s"] for run in runs), 2), "peak_mb": max(run["peak_mb"] for run in runs)}
     scored = [run for run in runs if "score" in run and run["score"]["true_words"]]
-    for name in ("f1", "cer", "duplicates"):
+    for name in _MEANS:
         values = [run["score"][name] for run in scored if run["score"][name] is not None]
-        result[name] = round(sum(values) / len(values), 4) if values else None
+        result[name] = round(mean(values), 4) if values else None
     for name in ("start", "end"):
         result[f"{name}_ms"] = median_and_p95([error for run in scored for error in run["errors_ms"][name]])
     return result
-
-
-def _generate(name: str, options: ClipOptions, progress: Callable[[str], None]) -> Path:
-    """Render a clip and its truth unless they exist; return the path of the video."""
-    width, height = options.size
-    stem = f"{name}-{width}x{height}-{options.duration_s:g}s-{options.codec}"
-    path = options.folder / f"{stem}{_SUFFIX[options.codec]}"
-    if not path.with_suffix(".json").exists():
-        progress(f"{name}: rendering {path}")
-        scene = clips.build_clip(name, options.size, options.duration_s)
-        render(scene, path, codec=options.codec)
-        path.with_suffix(".json").write_text(json.dumps(truth(scene, path.name)), encoding="utf-8")
-    return path
 
 
 def _version(package: str) -> str:

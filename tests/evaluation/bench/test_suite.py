@@ -9,6 +9,8 @@ from stream_ocr.errors import SettingsError, SourceError, WorkerError
 from stream_ocr.evaluation import bench
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.bench.rapidocr import join
+from stream_ocr.synthetic.clips import build_clip
+from stream_ocr.synthetic.scene import render, truth
 
 OWN = ("models=builtin", "device=cpu", "threads=1")
 
@@ -17,7 +19,7 @@ OWN = ("models=builtin", "device=cpu", "threads=1")
 def test_run_generates_reads_and_decodes_a_clip(tmp_path: Path) -> None:
     options = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
     steps: list[str] = []
-    results = bench.run(["slides"], bench.contestants("decoding"), options, OWN, steps.append)
+    results = bench.run(["slides"], bench.contestants("decoding"), options, OWN, progress=steps.append)
     (row,) = json.loads(json.dumps(results))["clips"]
     assert (row["clip"], row["size"], row["duration_s"]) == ("slides", [320, 180], 2.0)
     ours, decoding = row["runs"]["ours"], row["runs"]["decoding"]
@@ -35,10 +37,25 @@ def test_run_generates_reads_and_decodes_a_clip(tmp_path: Path) -> None:
     assert [step.split(":")[0] for step in steps] == ["slides"] * 3
 
 
+@pytest.mark.slow
+def test_run_takes_the_clips_and_the_truth_of_folders(tmp_path: Path) -> None:
+    scene = build_clip("slides", (320, 180), 2.0)
+    render(scene, tmp_path / "slides.mp4")
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "slides.json").write_text(json.dumps(truth(scene)))
+    options = bench.ClipOptions(tmp_path / "logs")
+    results = bench.run([str(tmp_path)], bench.contestants("builtin"), options, OWN, tmp_path / "truth")
+    (row,) = results["clips"]
+    assert row["runs"]["ours"]["score"] == row["runs"]["builtin"]["score"]
+    assert {"f1", "mota", "idf1", "time_weighted_cer"} <= row["runs"]["ours"]["score"].keys()
+    assert results["total"]["ours"]["mota"] == row["runs"]["ours"]["score"]["mota"]
+
+
 def test_run_and_parse_reject_invalid_arguments(tmp_path: Path) -> None:
     options = bench.ClipOptions(tmp_path)
     with pytest.raises(SourceError, match="slidez"):
         bench.run(["slidez"], ["ours"], options)
+    assert bench.contestants("builtin, none,ours,rapidocr") == ["ours", "builtin", "rapidocr"]
     with pytest.raises(SettingsError, match="tesseract"):
         bench.contestants("decoding,tesseract")
     for size, seconds, codec in (("720p", 9.0, "libx264"), ("64x64", 9.0, "libx264"), ("640x360", 0.1, "libx264")):
