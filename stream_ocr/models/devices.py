@@ -34,6 +34,20 @@ class BackendChoice:
         return f"{self.runtime} on {self.device}, {self.dtype}{threads} ({self.reason})"
 
 
+_PACKAGES: dict[Runtime, tuple[str, str, str]] = {
+    "torch": ("torch", "torch", "pip install 'stream-ocr[torch]'"),
+    "onnx": ("onnxruntime", "ONNX Runtime", "pip install 'stream-ocr[onnx]'"),
+    "mnn": ("MNN", "MNN", "pip install mnn"),
+}
+"""Of each runtime: the module, the name, and how to install it."""
+
+
+def not_installed(runtime: Runtime) -> str:
+    """Return that a runtime is not installed, and how to install it; empty when it is installed. Imports nothing."""
+    module, name, remedy = _PACKAGES[runtime]
+    return "" if find_spec(module) else f"{name} is not installed ({remedy})"
+
+
 def import_onnxruntime() -> Any:
     """Import ONNX Runtime with its telemetry off, which is on by default from 1.31 on."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -52,10 +66,12 @@ def pick_device(
     """Choose device, number type and threads for a network.
 
     setting auto: CUDA where ``runtime`` can use it, else the CPU. dtype auto: bf16 for torch where the device has
-    instructions for it, else fp32. Raise DeviceError when a requested device or type is not available: nothing falls
-    back silently.
+    instructions for it, else fp32. Raise DeviceError when the runtime is not installed, or a requested device or type
+    is not available: nothing falls back silently.
     """
-    missing = "" if setting == "cpu" else _cuda_unavailable(runtime)
+    if absent := not_installed(runtime):
+        raise DeviceError(f"{absent}.")
+    missing = "" if setting == "cpu" else cuda_unavailable(runtime)
     if setting == "cuda" and missing:
         raise DeviceError(f"device cuda was asked for, but {missing}; set device to auto or cpu.")
     device: Device = "cpu" if setting == "cpu" or missing else "cuda"
@@ -89,12 +105,14 @@ def _default_threads(runtime: Runtime) -> int:
     return 1 if runtime == "torch" else min(THRESHOLDS.max_threads, usable_cores())
 
 
-def _cuda_unavailable(runtime: Runtime) -> str:
+def cuda_unavailable(runtime: Runtime) -> str:
     """Return why ``runtime`` cannot use a CUDA device; empty when it can."""
     if runtime == "mnn":
         return "MNN is used on CPUs only"
     if not _cuda_devices():
         return "the driver sees no CUDA device"
+    if absent := not_installed(runtime):
+        return absent
     if runtime == "torch":
         import torch
 
@@ -125,8 +143,3 @@ def computes_bf16(device: Device) -> str:
     flags = info.read_text(errors="replace") if info.is_file() else ""
     instructions = next((flag for flag in ("amx_bf16", "avx512_bf16") if f" {flag}" in flags), None)
     return f"the CPU has {instructions}" if instructions else ""
-
-
-def mnn_unavailable() -> str:
-    """Return why MNN cannot be used; empty when it can."""
-    return "" if find_spec("MNN") else "MNN is not installed"

@@ -1,24 +1,24 @@
 """Export of the built-in networks: as ONNX for other programs, and in the formats that run fastest on a CPU here."""
 
 import json
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import builtin, weights
 from stream_ocr.models.backends import mnn
+from stream_ocr.models.backends.base import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from torch import nn
 
 OPSET = 17
 """ONNX operator set of the exported files."""
-
-_INPUT, _OUTPUT = "x", "p"
 
 
 def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
@@ -30,8 +30,8 @@ def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
     detectors, grey and 32 pixels high for recognisers. Output ``p``: probabilities (B, H/2, W/2) of text, or (B, T, C)
     of characters with the blank first. Batch, height and width are dynamic.
 
-    If ``folder`` is that of the weights, write the formats used on CPUs (``presets.pick_backend``) instead: recognisers
-    as ONNX, detectors for MNN, with their checksums in the manifest. Raise WeightsError.
+    If ``folder`` is that of the weights, write the formats used on CPUs (``presets.pick_backend``) instead: detectors
+    for MNN, recognisers for MNN and as ONNX, with their checksums in the manifest. Raise WeightsError.
     """
     if find_spec("onnx") is None:
         raise WeightsError("Exporting to ONNX needs onnx, which is not installed; pip install 'stream-ocr[export]'.")
@@ -42,20 +42,26 @@ def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
     in_place = folder.resolve() == (weights_folder or weights.weights_folder()).resolve()
     for name in sorted(weights.manifest(weights_folder)):
         entry, net = builtin.load_net(name, weights_folder)
-        recognizer = entry["kind"] == "recognizer"
-        file_format: weights.ExportFormat = "mnn" if in_place and not recognizer else "onnx"
+        with TemporaryDirectory() as temporary:
+            onnx = Path(temporary, f"{name}.onnx")
+            _write(net, onnx, recognizer=entry["kind"] == "recognizer")
+            if in_place:
+                yield from _add_to_weights(name, entry, onnx, folder)
+            else:
+                text = json.dumps(entry, indent=2, ensure_ascii=False)
+                (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+                yield Path(shutil.copyfile(onnx, folder / onnx.name))
+
+
+def _add_to_weights(name: str, entry: Mapping[str, Any], onnx: Path, folder: Path) -> Iterator[Path]:
+    formats: tuple[weights.ExportFormat, ...] = ("onnx", "mnn") if entry["kind"] == "recognizer" else ("mnn",)
+    for file_format in formats:
         path = folder / f"{name}.{file_format}"
         if file_format == "mnn":
-            with TemporaryDirectory() as temporary:
-                _write(net, onnx := Path(temporary, f"{name}.onnx"), recognizer=recognizer)
-                mnn.convert(onnx, path)
+            mnn.convert(onnx, path)
         else:
-            _write(net, path, recognizer=recognizer)
-        if in_place:
-            weights.update_entry(name, {f"{file_format}_sha256": weights.sha256(path)}, weights_folder)
-        else:
-            text = json.dumps(entry, indent=2, ensure_ascii=False)
-            path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+            shutil.copyfile(onnx, path)
+        weights.update_entry(name, {f"{file_format}_sha256": weights.sha256(path)}, folder)
         yield path
 
 
@@ -75,9 +81,9 @@ def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:
             net,
             (example,),
             str(path),
-            input_names=[_INPUT],
-            output_names=[_OUTPUT],
-            dynamic_axes={_INPUT: input_axes, _OUTPUT: output_axes},
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: input_axes, OUTPUT: output_axes},
             opset_version=OPSET,
             dynamo=False,
         )

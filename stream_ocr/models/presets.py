@@ -13,7 +13,7 @@ from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import weights
-from stream_ocr.models.devices import BackendChoice, Runtime, mnn_unavailable, pick_device, usable_cores
+from stream_ocr.models.devices import BackendChoice, Runtime, cuda_unavailable, not_installed, pick_device, usable_cores
 from stream_ocr.models.recognition.input_sizes import ASPECT, WIDTHS
 from stream_ocr.models.thresholds import THRESHOLDS
 
@@ -22,6 +22,9 @@ ModelsSetting = Literal["auto", "builtin", "multilingual", "ppocr"]
 
 DETECTOR, RECOGNIZER = "detector-small", "recognizer-small"
 """Names of the built-in networks in the manifest of the weights."""
+
+_CPU_RUNTIMES: dict[str, tuple[weights.ExportFormat, ...]] = {DETECTOR: ("mnn", "onnx"), RECOGNIZER: ("onnx", "mnn")}
+"""What runs each network on a CPU, the fastest first: MNN convolutions, ONNX Runtime recurrent layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +183,16 @@ def pick_for(settings: Settings, runtime: Runtime) -> BackendChoice:
 def pick_backend(name: str, settings: Settings) -> BackendChoice:
     """Return what a built-in network runs on. Raises DeviceError.
 
-    torch on CUDA, and where bf16 is asked for. On a CPU what is faster in fp32 (``benchmarks/networks.py``) and spares
-    the process torch, which takes longer to import than bf16 can win back: MNN for convolutions, ONNX Runtime for
-    recurrent layers, which MNN cannot compute from what is exported.
+    torch on CUDA, and where bf16 is asked for. On a CPU the fastest in fp32 (``benchmarks/networks.py``) of those that
+    are installed, without torch, which takes longer to import than bf16 can win back. See docs/decisions/0015 and 0021.
     """
-    picked = pick_for(settings, "torch")
-    if picked.device == "cpu" and settings.dtype != "bf16":
-        if weights.has_export(name, "mnn") and not mnn_unavailable():
-            return pick_for(settings, "mnn")
-        if weights.has_export(name, "onnx"):
-            return pick_for(settings, "onnx")
-    return picked
+    wants_torch = settings.device == "cuda" or settings.dtype == "bf16"
+    if wants_torch or (settings.device == "auto" and not cuda_unavailable("torch")):
+        return pick_for(settings, "torch")
+    for runtime in _CPU_RUNTIMES[name]:
+        if weights.has_export(name, runtime) and not not_installed(runtime):
+            return pick_for(settings, runtime)
+    return pick_for(settings, "torch")
 
 
 def describe(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -100,8 +100,8 @@ def _onnx_recognizer(settings: Settings, path: Path, characters: Path | None) ->
 def _recognizer(
     engine: Engine, resizer: LineResizer, charset: Charset, wanted: RecognitionSettings, prior: SpacePrior | None = None
 ) -> Recognizer:
-    # ONNX Runtime on the CPU gains little from a batch, and a reading must not depend on its company.
-    alone = engine.backend.runtime == "onnx" and engine.backend.device == "cpu"
+    # ONNX Runtime and MNN gain little from a batch on a CPU, and a reading must not depend on its company.
+    alone = engine.backend.runtime != "torch" and engine.backend.device == "cpu"
     decode = make_decoder(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
     return Recognizer(engine, resizer, charset, max_batch=max_batch, decode=decode, space_prior=prior)

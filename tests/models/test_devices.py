@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -34,3 +37,15 @@ def test_pick_device_never_replaces_missing_cuda_silently(runtime) -> None:
     with pytest.raises(DeviceError, match="cuda was asked for"):
         pick_device("cuda", runtime=runtime)
     assert "CUDA" in pick_device("auto", runtime=runtime).reason
+
+
+@pytest.mark.parametrize("overrides", ["'cuda'", "'cpu', dtype='bf16'", "'cpu'"])
+def test_pick_device_names_the_extra_of_a_runtime_that_is_not_installed(overrides: str) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from stream_ocr.errors import DeviceError\nfrom stream_ocr.models.devices import pick_device\n"
+        f"try: pick_device({overrides}, runtime='torch')\n"
+        "except DeviceError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("torch is not installed (pip install 'stream-ocr[torch]').\n")

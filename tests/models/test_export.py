@@ -77,6 +77,14 @@ def test_save_invalidates_an_earlier_export(tmp_path: Path) -> None:
     assert not weights.has_export("net", "mnn", tmp_path)
 
 
+def test_export_into_the_weights_folder_writes_the_recogniser_for_both_runtimes(tmp_path: Path) -> None:
+    entry, state = weights.load_net(presets.RECOGNIZER)
+    weights.save("net", state, entry, tmp_path)
+    assert [path.name for path in export(tmp_path, tmp_path)] == ["net.onnx", "net.mnn"]
+    for file_format in ("onnx", "mnn"):
+        assert weights.verified_path("net", file_format, tmp_path).is_file()
+
+
 def test_export_writes_the_manifest_entry_beside_each_model(folder: Path) -> None:
     for name, entry in weights.manifest().items():
         assert json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) == entry

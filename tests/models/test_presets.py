@@ -2,6 +2,7 @@ import subprocess
 import sys
 from difflib import SequenceMatcher
 from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -106,6 +107,41 @@ def test_asking_for_ppocr_where_it_is_not_installed_tells_the_remedy() -> None:
     (refused,) = done.stdout.splitlines()
     assert "rapidocr is not installed" in refused
     assert "pip install 'stream-ocr[ppocr]'" in refused
+
+
+def without_onnxruntime(program: str) -> list[str]:
+    """Run a program where ONNX Runtime is not installed; return the lines that it prints."""
+    start = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "from stream_ocr import errors\nfrom stream_ocr.config.settings import Settings\n"
+        "from stream_ocr.models import presets, zoo\n"
+    )
+    done = subprocess.run([sys.executable, "-c", start + program], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_mnn_runs_the_recogniser_where_onnx_runtime_is_not_installed(tmp_path: Path) -> None:
+    settings = Settings.load(overrides=["models=auto", "device=cpu", "threads=1"])
+    crop = cv2.putText(np.full((32, 160), 40, np.uint8), "HELLO 42", (4, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 230, 2)
+    np.save(tmp_path / "crop.npy", crop)
+    runtime, text, reason = without_onnxruntime(
+        "import numpy\nsettings = Settings.load(overrides=['models=auto', 'device=cpu', 'threads=1'])\n"
+        "print(presets.pick_backend(presets.RECOGNIZER, settings).runtime)\n"
+        f"print(zoo.load_recognizer(settings).read([numpy.load({str(tmp_path / 'crop.npy')!r})])[0].text)\n"
+        "print(presets.select_preset(settings).reason)"
+    )
+    assert runtime == "mnn"
+    assert presets.pick_backend(presets.RECOGNIZER, settings).runtime == "onnx"
+    assert text == zoo.load_recognizer(settings).read([crop])[0].text
+    assert "is not installed" in reason
+
+
+def test_an_onnx_model_of_the_user_without_onnx_runtime_tells_the_remedy() -> None:
+    (printed,) = without_onnxruntime(
+        "try: zoo.load_detector(Settings.load(overrides=['detection.onnx=own.onnx']))\n"
+        "except errors.DeviceError as error: print(error)"
+    )
+    assert printed == "ONNX Runtime is not installed (pip install 'stream-ocr[onnx]')."
 
 
 @needs_ppocr

@@ -8,6 +8,9 @@ import numpy as np
 
 from stream_ocr.models.devices import BackendChoice
 
+INPUT, OUTPUT = "x", "p"
+"""Names of the input and the output of exported networks."""
+
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "bad allocation")
 
 

@@ -1,7 +1,7 @@
 """Inference with MNN on a CPU.
 
-MNN runs convolutional networks in three quarters of the time of the other backends: it uses Winograd's minimal filters
-(arXiv 1509.09308) with AVX2 as well. See docs/decisions/0015.
+With AVX2, MNN runs convolutional networks in three quarters of the time of the other backends, since it uses Winograd's
+minimal filters (arXiv 1509.09308) there as well. See docs/decisions/0015 and 0021.
 """
 
 import ctypes
@@ -10,57 +10,49 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from stream_ocr.errors import WeightsError
-from stream_ocr.models.devices import BackendChoice, mnn_unavailable
+from stream_ocr.models.backends.base import INPUT, OUTPUT
+from stream_ocr.models.devices import BackendChoice, not_installed
 
-_OUT_OF_MEMORY = 1  # MNN::OUT_OF_MEMORY
 # The command-line tool would install a package and send usage records; the function behind it does neither.
 _CONVERT_SCRIPT = "import sys, MNN, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
 
 
 class MnnEngine:
-    """A network in MNN's format on the CPU, with one input and one output.
+    """A network in MNN's format on the CPU, with the input and the output that ``export`` names.
 
-    Raises WeightsError when the file is missing.
+    Uses MNN's module interface, since a session cannot run the loop that MNN makes of a recurrent layer. Raises
+    WeightsError when the file is missing.
     """
 
     def __init__(self, path: Path, backend: BackendChoice) -> None:
         self.backend = backend
-        with _muted_stdout():
-            import MNN
-        self._mnn = MNN
         if not path.is_file():
             raise WeightsError(f"{path} is missing; reinstall stream-ocr, or export it again.")
-        self._interpreter = MNN.Interpreter(str(path))
-        self._session = self._interpreter.createSession({"backend": "CPU", "numThread": backend.threads})
-        self._input = self._interpreter.getSessionInput(self._session)
+        with _muted_stdout():
+            import MNN
+            from MNN import expr
+
+            self._expr = expr
+            self._runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": backend.threads},))
+            self._module = MNN.nn.load_module_from_file(str(path), [INPUT], [OUTPUT], runtime_manager=self._runtime)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        if self._input.getShape() != x.shape:
-            self._interpreter.resizeTensor(self._input, x.shape)
-            self._interpreter.resizeSession(self._session)
-        self._input.copyFrom(self._tensor(np.ascontiguousarray(x)))
-        if code := self._interpreter.runSession(self._session):
-            if code == _OUT_OF_MEMORY:
-                raise MemoryError(f"MNN has not enough memory for a batch of {x.shape}.")
-            raise RuntimeError(f"MNN could not run the network on a batch of {x.shape} (code {code}).")
-        output = self._interpreter.getSessionOutput(self._session)
-        y = self._tensor(np.empty(output.getShape(), dtype=np.float32))
-        output.copyToHostTensor(y)
-        return np.array(y.getNumpyData())
-
-    def _tensor(self, array: np.ndarray) -> Any:
-        return self._mnn.Tensor(array.shape, self._mnn.Halide_Type_Float, array, self._mnn.Tensor_DimensionType_Caffe)
+        outputs = self._module.forward([self._expr.const(np.ascontiguousarray(x), x.shape, self._expr.NCHW)])
+        y = np.array(self._expr.convert(outputs[0], self._expr.NCHW).read()) if outputs else np.empty(0)
+        if not y.size:
+            # MNN reports no reason here; its own network on a valid batch fails only when memory runs out.
+            raise MemoryError(f"MNN could not run the network on a batch of {x.shape}.")
+        return y
 
 
 def convert(onnx: Path, path: Path) -> None:
     """Convert an ONNX file to MNN's format, weights as fp16. Raise WeightsError when MNN is missing or fails."""
-    if reason := mnn_unavailable():
-        raise WeightsError(f"Exporting for MNN needs MNN, and {reason}; pip install mnn.")
+    if absent := not_installed("mnn"):
+        raise WeightsError(f"Networks cannot be exported for MNN: {absent}.")
     arguments = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--fp16", "--bizCode", "stream-ocr"]
     path.unlink(missing_ok=True)  # a conversion that fails shows only in that no file is written
     command = [sys.executable, "-c", _CONVERT_SCRIPT, *arguments]

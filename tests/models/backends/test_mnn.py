@@ -27,6 +27,23 @@ def test_mnn_engine_accepts_changing_sizes_and_batches(engine: MnnEngine) -> Non
         np.testing.assert_allclose(engine.run(x), expected, atol=0.01)
 
 
+def test_mnn_engine_runs_the_recogniser_at_changing_widths() -> None:
+    engine = MnnEngine(weights.verified_path(presets.RECOGNIZER, "mnn"), pick_device("cpu", runtime="mnn", threads=1))
+    _, net = builtin.load_net(presets.RECOGNIZER)
+    rng = np.random.default_rng(3)
+    for shape in [(1, 1, 32, 96), (1, 1, 32, 640), (2, 1, 32, 32), (1, 1, 32, 96)]:
+        x = rng.normal(0, 1, shape).astype(np.float32)
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(x)).numpy()
+        np.testing.assert_allclose(engine.run(x), expected, atol=0.02)  # weights as fp16
+
+
+def test_mnn_engine_raises_memory_error_for_a_batch_it_cannot_run(engine: MnnEngine) -> None:
+    with pytest.raises(MemoryError, match="1, 2, 32, 32"):
+        engine.run(np.zeros((1, 2, 32, 32), np.float32))  # fails inside MNN as exhausted memory does
+    assert engine.run(np.zeros((1, 3, 32, 32), np.float32)).shape == (1, 16, 16)
+
+
 def test_mnn_engine_results_do_not_depend_on_earlier_calls(engine: MnnEngine) -> None:
     other = MnnEngine(weights.verified_path(presets.DETECTOR, "mnn"), engine.backend)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 96, 160)).astype(np.float32)
