@@ -88,6 +88,8 @@ def agreement(predicted: TimedText, others: Iterable[TimedText], times: np.ndarr
     """Return at which of (N,) media times any of the other texts is visible in the same place, as booleans."""
     agreed = np.zeros(len(times), bool)
     for other in others:
+        if not overlap_s(predicted, other):
+            continue
         both = predicted.visible_at(times) & other.visible_at(times)
         agreed[both] |= boxes_agree(predicted.boxes_at(times[both]), other.boxes_at(times[both]))
     return agreed
