@@ -248,10 +248,14 @@ MessagePack map does.
 |---|---|
 | {protocol.MAX_REQUEST_BYTES} bytes of a request | the connection is closed |
 | {THRESHOLDS.max_topic_bytes} bytes of a topic | the connection is closed |
-| {THRESHOLDS.max_requests_per_s} requests per second of one connection | the connection is closed |
-| {THRESHOLDS.max_subscriptions} simultaneous subscriptions of one connection | the connection is closed |
-| {THRESHOLDS.max_subscribed_bytes // 1024} KiB of subscribed topics of one connection | the connection is closed |
-| `socket.max_peers` connections | a further connection is closed |
+| {THRESHOLDS.messages_per_s} messages per second of a connection, {THRESHOLDS.message_burst} at once | it is closed |
+| {THRESHOLDS.max_subscriptions} simultaneous subscriptions of one connection | it is closed |
+| {THRESHOLDS.max_subscribed_bytes // 1024} KiB of subscribed topics of one connection | it is closed |
+| {THRESHOLDS.max_subscribed_bytes_in_all // 1024} KiB of topics of all connections | that with the most is closed |
+| `socket.max_peers` connections that have sent a message | a further connection is closed |
+| {THRESHOLDS.max_newcomers} connections that have not sent any | the oldest of them is closed |
+| {THRESHOLDS.handshake_ms // 1000} s for a handshake | the connection is closed |
+| {THRESHOLDS.max_reply_bytes_in_all // 2**20} MiB of replies of all connections | the slowest connection is closed |
 | `socket.backlog` events queued for one subscriber | later events are dropped; it has to replay them |
 | {PAGE_EVENTS} events or {PAGE_BYTES // 1024} KiB of a replay | request the next page |
 | {protocol.MAX_STREAMS} streams of a list | request the next page |

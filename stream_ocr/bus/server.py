@@ -29,6 +29,7 @@ from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.bus.connections import Connections
 from stream_ocr.bus.publisher import MAX_PACKET_BYTES, BusSpec
 from stream_ocr.bus.replies import ReplyHandler
+from stream_ocr.bus.reply_queue import ReplyQueue
 from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.events import EventHeader
@@ -74,8 +75,10 @@ class Bus:
                 )
             )
             self._requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            self._requests.copy_threshold = 0  # or libzmq would not report when small replies have left
             self._subscribers = Connections(self._events, self._spec.max_peers)
             self._requesters = Connections(self._requests, self._spec.max_peers)
+            self._queued_replies = ReplyQueue(self._requesters)
             _bind(self._events, self._spec.events)
             _bind(self._requests, self._spec.requests)
             self._last.update(self._replies.last())
@@ -123,7 +126,8 @@ class Bus:
         socket.maxmsgsize = max_bytes
         timeout_ms = THRESHOLDS.peer_timeout_ms
         socket.heartbeat_ivl, socket.heartbeat_timeout = timeout_ms // 3, timeout_ms
-        socket.handshake_ivl = timeout_ms
+        socket.handshake_ivl = THRESHOLDS.handshake_ms
+        socket.sndbuf, socket.tcp_maxrt = THRESHOLDS.send_buffer_bytes, THRESHOLDS.unread_ms
         if self._spec.keys:
             curve_keys.configure_server(socket, Path(self._spec.keys))
         return socket
@@ -192,12 +196,13 @@ class Bus:
 
     def _count_subscriptions(self) -> None:
         """Count subscriptions, which libzmq has already handled, and enforce the limits."""
-        for _ in range(THRESHOLDS.messages_per_turn):
-            try:
-                frames = self._events.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            self._subscribers.allow_subscription(frames[0])
+        received: list[zmq.Frame] = []
+        with suppress(zmq.Again):
+            for _ in range(THRESHOLDS.messages_per_turn):
+                received += self._events.recv_multipart(zmq.NOBLOCK, copy=False)[:1]
+        self._subscribers.update()
+        for frame in received:
+            self._subscribers.accept_subscription(frame)
 
     def _answer_one(self) -> None:
         """Answer one request; then events get their turn again."""
@@ -205,13 +210,18 @@ class Bus:
             envelope = self._requests.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return
+        self._requesters.update()
         *route, body = envelope
-        if len(route) > 2 or not self._requesters.allow_request(body):
+        peer = self._requesters.accept_request(body)
+        if len(route) > 2 or peer is None or not self._queued_replies.has_room(peer):
             return
         message_format = protocol.detect_format(body.bytes)
         reply = protocol.encode(self._replies.reply(body.bytes), message_format)
         with suppress(zmq.ZMQError):  # the peer does not read its replies, or is gone; it will ask again
-            self._requests.send_multipart([*(frame.bytes for frame in route), reply], zmq.NOBLOCK)
+            tracker = self._requests.send_multipart(
+                [*(frame.bytes for frame in route), reply], zmq.NOBLOCK, copy=False, track=True
+            )
+            self._queued_replies.add(peer, len(reply), tracker)
 
 
 def main() -> None:

@@ -3,9 +3,6 @@
 import json
 import random
 import socket
-import struct
-import time
-from contextlib import suppress
 
 import msgspec
 import psutil
@@ -221,102 +218,6 @@ def test_create_keys_makes_private_files_and_never_overwrites(tmp_path):
         curve_keys.load_secret(folder / "reader.key_secret")
     with pytest.raises(SubscribeError, match="only the public key"):
         curve_keys.load_secret(folder / "reader.key")
-
-
-def connect_as_subscriber(endpoint: str) -> socket.socket:
-    """Return a plain connection after the handshake of a ZeroMQ subscriber."""
-    connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
-    connection.settimeout(10)
-    connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
-    connection.recv(64, socket.MSG_WAITALL)
-    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
-    connection.sendall(b"\x04" + bytes([len(ready)]) + ready)
-    length = connection.recv(2, socket.MSG_WAITALL)[1]
-    connection.recv(length, socket.MSG_WAITALL)
-    return connection
-
-
-def is_disconnected(connection: socket.socket) -> bool:
-    try:
-        with suppress(ConnectionError):
-            while connection.recv(65536):
-                pass
-    except TimeoutError:
-        return False
-    return True
-
-
-def subscribe_to_everything(connection: socket.socket) -> None:
-    for n in range(1_000_000):
-        topic = b"\x01topic %d " % n + bytes(200)
-        connection.sendall(b"\x00" + bytes([len(topic)]) + topic)
-
-
-def test_bus_disconnects_peers_that_send_garbage_and_serves_others(journal, endpoint, commit):
-    ports = [endpoint, requests_endpoint(endpoint)]
-    noise = random.Random(4).randbytes(100_000)
-    with subscribe(endpoint, since="start") as subscription:
-        for port in ports:
-            raw = socket.create_connection(("127.0.0.1", int(port.rpartition(":")[2])))
-            with raw:
-                raw.settimeout(10)
-                with suppress(ConnectionError):
-                    raw.sendall(noise)
-                assert is_disconnected(raw)
-        with connect_as_subscriber(endpoint) as large:
-            large.sendall(b"\x02" + struct.pack(">Q", 2**30) + bytes(1000))
-            assert is_disconnected(large)
-        with connect_as_subscriber(endpoint) as no_subscription:
-            no_subscription.sendall(b"\x00\x05hello")
-            assert is_disconnected(no_subscription)
-        commit(journal, "A")
-        assert subscription.receive(20) is not None
-
-
-def test_bus_disconnects_peers_with_too_many_subscriptions(journal, endpoint, commit):
-    process = psutil.Process(journal.bus_pid)
-    with subscribe(endpoint, since="start") as subscription:
-        commit(journal, "A")
-        assert subscription.receive(20) is not None
-        before = process.memory_info().rss
-        with connect_as_subscriber(endpoint) as flood, pytest.raises(ConnectionError):
-            subscribe_to_everything(flood)
-        assert process.memory_info().rss - before < 50e6
-        commit(journal, "B")
-        assert subscription.receive(20) is not None
-
-
-def test_bus_bounds_memory_for_peers_that_never_read_replies(journal, endpoint, commit, context):
-    commit(journal, *(f"TEXT {n} " + "x" * 200 for n in range(2000)))
-    process = psutil.Process(journal.bus_pid)
-    before = process.memory_info().rss
-    with context.socket(zmq.DEALER) as greedy:
-        greedy.rcvhwm = 1
-        greedy.connect(requests_endpoint(endpoint))
-        for _ in range(100):
-            greedy.send(b'{"ask":"replay","stream":"gate","after":-1}')
-        time.sleep(1)
-        with subscribe(endpoint, since="start") as subscription:
-            assert subscription.receive(20) is not None
-        assert process.memory_info().rss - before < 50e6
-
-
-def test_bus_limits_the_number_of_peers(settings, endpoint, commit):
-    with (
-        open_journal(settings("socket.max_peers=3")) as journal,
-        subscribe(endpoint, since="start") as subscription,
-    ):
-        commit(journal, "A")
-        assert subscription.receive(20) is not None
-        crowd = [socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2]))) for _ in range(5)]
-        refused = []
-        for connection in crowd:
-            connection.settimeout(2)
-            refused.append(is_disconnected(connection))
-            connection.close()
-        assert refused.count(True) >= 3
-        commit(journal, "B")
-        assert subscription.receive(20) is not None
 
 
 def test_bus_ends_with_its_journal(journal):
