@@ -1,17 +1,24 @@
-"""Names and other texts of strangers, as they can be shown on a terminal."""
+"""Names and texts of strangers, made safe for a terminal."""
 
 import unicodedata
 
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Controls, invisible formatting such as bidi overrides, undecodable bytes, line and paragraph separators."""
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def printable(text: str) -> str:
-    """Return the text with everything escaped that a terminal would act on or could not show."""
-    return "".join(_escaped(char) if unicodedata.category(char) in _ESCAPED else char for char in text)
+def escape_unprintable(text: str) -> str:
+    """Escape control characters and those that change the text direction.
+
+    Text in front of a camera, or the name of a file, must not move the cursor or hide earlier output.
+    """
+    return "".join(char if is_printable(char) else _escaped(char) for char in text)
+
+
+def is_printable(char: str) -> bool:
+    """Return whether the character is visible on a terminal and has no other effect."""
+    return char == " " or unicodedata.category(char) not in _ESCAPED
 
 
 def _escaped(char: str) -> str:
     if "\udc80" <= char <= "\udcff":  # a byte of a file name that is not UTF-8 (PEP 383)
         return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
+    return f"\\u{{{ord(char):x}}}"

@@ -1,17 +1,17 @@
 import pytest
 
-from stream_ocr.printable import printable
+from stream_ocr.printable import escape_unprintable
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("Gate 12 – été, 日本\u3000語.mp4", "Gate 12 – été, 日本\u3000語.mp4"),
-        ("\x1b[31mred\x07.mp4", "\\x1b[31mred\\x07.mp4"),
-        ("invoice\u202egpj.mp4", "invoice\\u202egpj.mp4"),
+        ("\x1b[31mred\x07.mp4", "\\u{1b}[31mred\\u{7}.mp4"),
+        ("invoice\u202egpj.mp4", "invoice\\u{202e}gpj.mp4"),
         ("caf\udce9.mp4", "caf\\xe9.mp4"),
-        ("two\nlines", "two\\nlines"),
+        ("two\nlines", "two\\u{a}lines"),
     ],
 )
-def test_printable_escapes_what_a_terminal_acts_on(text: str, shown: str) -> None:
-    assert printable(text) == shown
+def test_escape_unprintable_escapes_what_a_terminal_acts_on(text: str, shown: str) -> None:
+    assert escape_unprintable(text) == shown

@@ -15,7 +15,7 @@ import yaml
 from stream_ocr.config import bounded_yaml
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
-from stream_ocr.printable import printable
+from stream_ocr.printable import escape_unprintable
 
 ENV_PREFIX = "STREAM_OCR_"
 NOT_SETTINGS = {"STREAM_OCR_DEBUG"}
@@ -95,8 +95,8 @@ def describe_error(detail: Any, origins: Mapping[str, str], known: Sequence[str]
     detail: an item of ``ValidationError.errors()`` of pydantic. origins: where each given name comes from.
     """
     name = ".".join(str(part) for part in detail["loc"])
-    shown_name = printable(name)
-    message = printable(f"{detail['msg'][0].lower()}{detail['msg'][1:]}")
+    shown_name = escape_unprintable(name)
+    message = escape_unprintable(f"{detail['msg'][0].lower()}{detail['msg'][1:]}")
     described = False
     for given, origin in origins.items():
         if detail["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
@@ -104,7 +104,7 @@ def describe_error(detail: Any, origins: Mapping[str, str], known: Sequence[str]
         value = "***" if name.startswith("sources.") else _shown(detail["input"])  # may be an address with a password
         described = True
         if detail["type"] == "extra_forbidden":
-            yield f"{printable(given)} ({origin}) is not a setting{_suggestion(given, known)}"
+            yield f"{escape_unprintable(given)} ({origin}) is not a setting{_suggestion(given, known)}"
         elif given == name and detail["type"] == "model_type":
             yield f"{shown_name} ({origin}) is {value}, but it is a group of settings"
         elif given == name:

@@ -132,10 +132,10 @@ class RecognitionSettings(TextConstraints):
         "always: it is read max_readings times.",
     )
     max_readings_per_s: float = Field(
-        2.0,
+        10.0,
         gt=0,
         description="Maximum average number of readings per second of one text whose content keeps changing, "
-        "such as a stopwatch.",
+        "such as a stopwatch; changes that follow each other faster are not all reported.",
     )
     second_reader: Annotated[Literal["auto", "off"], YAML_OFF] = Field(
         "auto",
@@ -171,11 +171,18 @@ class EventSettings(ConfigModel):
     """Minimum requirements for a text to be reported."""
 
     min_confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Minimum `confidence` of an event (0–1); texts below it are not reported. A long line is less "
+        "likely to be entirely right than a word.",
+    )
+    min_mean_confidence: float = Field(
         0.75,
         ge=0,
         le=1,
-        description="Minimum confidence (geometric mean of the character confidences, 0–1); texts below it are not "
-        "reported.",
+        description="Minimum geometric mean of the `char_confidences` of an event (0–1); texts below it are not "
+        "reported, however long they are.",
     )
     min_characters: int = Field(
         1, ge=1, description="Minimum number of characters; shorter texts are not reported. Spaces do not count."

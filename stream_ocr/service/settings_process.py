@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, StreamOcrError
-from stream_ocr.printable import printable
+from stream_ocr.printable import escape_unprintable
 from stream_ocr.service.thresholds import THRESHOLDS
 
 
@@ -83,7 +83,7 @@ def _main(path: str, overrides: list[str]) -> None:
         outcome.mistake = str(error)
     except MemoryError:
         limit = f"{THRESHOLDS.settings_memory_bytes >> 20} MiB"
-        outcome.mistake = f"{printable(path)} needs more than {limit} of memory to read; make it simpler."
+        outcome.mistake = f"{escape_unprintable(path)} needs more than {limit} of memory to read; make it simpler."
     sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 

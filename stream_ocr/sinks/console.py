@@ -1,10 +1,12 @@
 """Events as readable lines on a terminal."""
 
 import sys
-import unicodedata
 from typing import TextIO
 
 from stream_ocr.events import Event, TextEvent
+from stream_ocr.printable import escape_unprintable, is_printable
+
+__all__ = ["ConsoleSink", "escape_unprintable", "format_event", "format_time", "is_printable"]
 
 _COLOURS = {"appeared": "32", "updated": "33", "changed": "36", "ended": "2"}
 
@@ -47,16 +49,3 @@ def format_time(time_s: float) -> str:
     sign, total_ms = ("-" if time_s < 0 else ""), round(abs(time_s) * 1000)
     seconds, ms = divmod(total_ms, 1000)
     return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
-
-
-def escape_unprintable(text: str) -> str:
-    """Escape control characters and those that change the text direction.
-
-    Text in front of a camera must not move the cursor or hide earlier output.
-    """
-    return "".join(char if is_printable(char) else f"\\u{{{ord(char):x}}}" for char in text)
-
-
-def is_printable(char: str) -> bool:
-    """Return whether the character is visible on a terminal and has no other effect."""
-    return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

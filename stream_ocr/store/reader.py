@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from stream_ocr.errors import StoreError
-from stream_ocr.events import Event, TextEvent, parse
-from stream_ocr.store import schema
+from stream_ocr.events import Event, TextEvent
+from stream_ocr.store import damage, schema
 from stream_ocr.store.fuzzy import FuzzyMatcher
 from stream_ocr.store.thresholds import THRESHOLDS
 
@@ -66,6 +67,7 @@ class StoreReader:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=THRESHOLDS.busy_timeout_s
             )
+            self._db.text_factory = lambda text: text.decode(errors="replace")  # damaged texts must not raise
             if not schema.check(self._db, path):
                 raise StoreError(f"{path} is empty: nothing has been stored yet.")
         except sqlite3.Error as error:
@@ -115,22 +117,20 @@ class StoreReader:
 
     def replay(self, stream: str, after: int, limit: int = PAGE_EVENTS) -> Page:
         """Return the page of events that follows ``seq`` = ``after``."""
+        limit = max(1, min(limit, PAGE_EVENTS))
+        events: list[bytes] = []
+        size = 0
         with self._read_transaction():
-            last = self.last(stream)
-            rows = self._db.execute(
-                "SELECT seq, json FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?) AND seq > ? "
-                "ORDER BY seq LIMIT ?",
-                (stream, after, max(1, min(limit, PAGE_EVENTS))),
-            )
-            events: list[bytes] = []
-            size = 0
-            for seq, json in rows:
-                if events and size + len(json) > PAGE_BYTES:
+            last = through = self.last(stream)
+            for row in damage.rows_of_stream(self._db, stream, after, last):
+                if (json := row.event_json()) is None:
+                    continue
+                if len(events) == limit or (events and size + len(json) > PAGE_BYTES):
                     break
                 events.append(json)
                 size += len(json)
-                through = seq
-        return Page(events, through if events else max(after, last), last)
+                through = row.seq
+        return Page(events, max(through, after), last)
 
     def visible(self, streams: Sequence[str] | None = None) -> Iterator[Snapshot]:
         """Yield the texts on screen, stream by stream; each snapshot is consistent in itself."""
@@ -140,17 +140,21 @@ class StoreReader:
                     "SELECT json FROM visible WHERE stream = (SELECT id FROM streams WHERE name = ?) ORDER BY track",
                     (name,),
                 ).fetchall()
-                yield Snapshot(name, self.last(name), [json for (json,) in rows])
+                yield Snapshot(name, self.last(name), [json for (json,) in rows if damage.decode(json)])
 
     def events(self, streams: Sequence[str] = ()) -> Iterator[Event]:
-        """Yield all stored events in the order of their commits."""
-        last = 0
-        where, names = _stream_filter(streams)
-        while rows := self._db.execute(
-            f"SELECT id, json FROM events WHERE id > ? {where} ORDER BY id LIMIT ?", (last, *names, PAGE_EVENTS)
-        ).fetchall():
-            yield from (parse(json) for _, json in rows)
-            last = rows[-1][0]
+        """Yield all stored events in the order of their commits. A damaged event is replaced by a ``source.gap``."""
+        last = -1
+        while True:
+            rows, end = damage.rows_after(self._db, last, PAGE_EVENTS)
+            if end <= last:
+                return
+            for row in rows:
+                if not streams or row.stream in streams:
+                    event = row.event()
+                    if event is not None:
+                        yield event
+            last = end
 
     def crop(self, stream: str, seq: int) -> bytes | None:
         """Return the crop (WebP) that an event's text was read from, or None if it is not stored."""
@@ -161,8 +165,23 @@ class StoreReader:
         """Return whether an event has a crop, without reading it."""
         return self._db.execute(f"SELECT 1 {_CROP_OF}", (seq, stream)).fetchone() is not None
 
-    def search(self, query: Query) -> Iterator[TextEvent]:
-        """Yield events whose new text contains ``query.text``, ignoring case, latest first."""
+    def search(self, query: Query) -> list[TextEvent]:
+        """Return events whose new text contains ``query.text``, ignoring case, latest first. Raises StoreError."""
+        if len(query.text) > THRESHOLDS.max_search_characters:
+            raise StoreError(
+                f"The text to search for has {len(query.text)} characters; at most "
+                f"{THRESHOLDS.max_search_characters} are allowed."
+            )
+        if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in query.text):
+            return []  # SQLite takes neither, and no text contains them
+        try:
+            return self._search(query)
+        except sqlite3.DatabaseError as error:
+            if not damage.is_damage(error):
+                raise
+        return self._scan(query)
+
+    def _search(self, query: Query) -> list[TextEvent]:
         # The trigram index finds three letters and more; shorter texts need a scan of the rows.
         if query.fuzzy:
             fuzzy = FuzzyMatcher(query.text)
@@ -171,11 +190,11 @@ class StoreReader:
             fuzzy, parts = None, [query.text]
         where, values = _conditions(query)
         first, last = self._ids(query)
-        limit = -1 if fuzzy else query.limit
+        limit = -1 if fuzzy else min(query.limit, _MAX_ID)
         if all(len(part) >= _TRIGRAM for part in parts):
             match = " OR ".join('"' + part.replace('"', '""') + '"' for part in parts)
             rows = self._db.execute(
-                "SELECT events.json, events.text FROM words JOIN events ON events.id = words.rowid "
+                "SELECT events.seq, events.json, events.text FROM words JOIN events ON events.id = words.rowid "
                 f"WHERE words MATCH ? AND words.rowid BETWEEN ? AND ? {where} ORDER BY words.rowid DESC LIMIT ?",
                 (match, first, last, *values, limit),
             )
@@ -183,17 +202,31 @@ class StoreReader:
             likes = " OR ".join("text LIKE ? ESCAPE '\\'" for _ in parts)
             patterns = ["%" + re.sub(r"([%_\\])", r"\\\1", part) + "%" for part in parts]
             rows = self._db.execute(
-                f"SELECT json, text FROM events WHERE ({likes}) AND id BETWEEN ? AND ? {where} "
+                f"SELECT seq, json, text FROM events WHERE ({likes}) AND id BETWEEN ? AND ? {where} "
                 "ORDER BY id DESC LIMIT ?",
                 (*patterns, first, last, *values, limit),
             )
-        found = 0
-        for json, text in rows:
-            if fuzzy is None or fuzzy.matches(text):
-                yield TextEvent.from_json(json)
-                found += 1
-                if found == query.limit:
-                    return
+        found: list[TextEvent] = []
+        for seq, json, text in rows:
+            if fuzzy is not None and not fuzzy.matches(text):
+                continue
+            event = damage.decode(json)
+            if isinstance(event, TextEvent) and event.seq == seq:
+                found.append(event)
+                if len(found) == query.limit:
+                    break
+        return found
+
+    def _scan(self, query: Query) -> list[TextEvent]:
+        """Search without the indexes, some of which are damaged."""
+        fuzzy, folded = FuzzyMatcher(query.text), query.text.lower()
+        found = deque[TextEvent](maxlen=min(query.limit, _MAX_ID))
+        for event in self.events(query.streams):
+            if not isinstance(event, TextEvent) or event.kind == "ended" or not _is_within(query, event):
+                continue
+            if fuzzy.matches(event.text) if query.fuzzy else folded in event.text.lower():
+                found.append(event)
+        return list(reversed(found))
 
     def _ids(self, query: Query) -> tuple[int, int]:
         """Return bounds on the ids of all events of these streams and times, to narrow the search."""
@@ -244,6 +277,18 @@ def _stream_filter(streams: Sequence[str]) -> tuple[str, list[str]]:
     if not streams:
         return "", []
     return f"AND stream IN (SELECT id FROM streams WHERE name IN ({', '.join('?' * len(streams))}))", list(streams)
+
+
+def _is_within(query: Query, event: TextEvent) -> bool:
+    """Return whether an event lies in the times of a query, as ``_conditions``."""
+    if query.since_s is not None and event.start < query.since_s:
+        return False
+    if query.until_s is not None and event.start >= query.until_s:
+        return False
+    utc = event.emitted_utc
+    if query.since is not None and (utc is None or utc < query.since):
+        return False
+    return query.until is None or (utc is not None and utc < query.until)
 
 
 def _conditions(query: Query) -> tuple[str, list[object]]:

@@ -10,6 +10,9 @@ class StoreThresholds:
     busy_timeout_s: float = 5.0
     """Maximum time that SQLite waits for a lock of another connection, in seconds."""
 
+    close_timeout_ms: int = 1000
+    """Maximum time that closing waits for a query of a reader, in milliseconds."""
+
     retry_interval_s: float = 1.0
     """Minimum time between two attempts to commit after a failure, in seconds."""
 
@@ -42,6 +45,9 @@ class StoreThresholds:
 
     letters_per_error: int = 4
     """A fuzzy search allows one wrong letter for this many letters of the query."""
+
+    max_search_characters: int = 1000
+    """Longest text to search for; a fuzzy search looks up one part for each four letters."""
 
 
 THRESHOLDS = StoreThresholds()

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -105,6 +106,7 @@ class StoreWriter:
         if self._pending:
             self._attempted_s = 0.0
             self.append([])
+        self._checkpoint()
         self._disconnect()
         self.lost += len(self._pending)
         if self.lost:
@@ -190,6 +192,13 @@ class StoreWriter:
             raise
         self._db = db
         self._retention.open(db)
+
+    def _checkpoint(self) -> None:
+        """Move all events from the log to the main file, also while there are readers: it may be copied alone."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):  # the log keeps them
+                self._db.execute(f"PRAGMA busy_timeout = {THRESHOLDS.close_timeout_ms}")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _disconnect(self) -> None:
         if self._db is not None:

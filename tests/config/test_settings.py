@@ -136,7 +136,7 @@ def test_load_shortens_long_values_and_counts_many_mistakes(tmp_path):
 def test_load_escapes_control_characters_in_names(tmp_path):
     file = tmp_path / "settings.yaml"
     file.write_text('"\\e[31mmodels": 1')
-    with pytest.raises(SettingsError, match=r"^\\x1b\[31mmodels"):
+    with pytest.raises(SettingsError, match=r"^\\u\{1b\}\[31mmodels"):
         Settings.load(file)
 
 

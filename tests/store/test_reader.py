@@ -129,3 +129,18 @@ def test_events_yields_all_events_in_order(store, path):
 def test_reader_reports_missing_store(path):
     with pytest.raises(StoreError, match=r"There is no store .*--set store\.path="):
         StoreReader(path)
+
+
+@pytest.mark.parametrize("fuzzy", [False, True])
+@pytest.mark.parametrize("text", ["GATE\0", "\0", "GATE\udcff", "\ud800"])
+def test_search_for_what_no_text_contains_finds_nothing(store, path, text, fuzzy):
+    store.append([published_event(0, "GATE 4")])
+    assert found(path, text, fuzzy=fuzzy) == []
+
+
+@pytest.mark.parametrize("fuzzy", [False, True])
+def test_search_refuses_a_text_that_is_too_long(store, path, fuzzy):
+    store.append([published_event(0, "GATE 4")])
+    with pytest.raises(StoreError, match="has 1000000 characters; at most 1000 are allowed"):
+        found(path, "x" * 1_000_000, fuzzy=fuzzy)
+    assert found(path, "x" * 1000, fuzzy=fuzzy) == []

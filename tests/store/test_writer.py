@@ -65,3 +65,14 @@ def test_open_leaves_other_databases_alone(path):
     subprocess.run([sys.executable, "-c", make, path], check=True)
     with pytest.raises(StoreError, match="another program"):
         StoreWriter(path).open()
+
+
+def test_close_leaves_all_events_in_the_main_file(store, path):
+    store.append([published_event(seq) for seq in range(5)])
+    with StoreReader(path) as reader:  # a reader keeps SQLite from doing so by itself
+        assert len(list(reader.events())) == 5
+        store.close()
+        copy = path.with_name("copy.db")
+        copy.write_bytes(path.read_bytes())
+    with StoreReader(copy) as reader:
+        assert [event.seq for event in reader.events()] == list(range(5))
