@@ -16,6 +16,7 @@ from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _WORD_JOINER = "\u2060"
+_SUBRIP_MARKUP = re.compile(r"[<{]|--(?=>)|&(?=#?\w+;)")
 
 Layout = Literal["joined", "separate"]
 
@@ -136,8 +137,13 @@ def _plain(text: str) -> str:
 
 
 def _escaped(text: str, *, vtt: bool) -> str:
-    """Break up sequences that these formats would interpret, with an invisible word joiner."""
+    """Escape what players would take for markup.
+
+    WebVTT has entities. SubRip has no escapes, so an invisible word joiner breaks up tags, overrides and entities.
+    Players built on libass (mpv, FFmpeg) show no text in braces all the same.
+    """
     if vtt:
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = text.replace("-->", f"--{_WORD_JOINER}>")
+    else:
+        text = _SUBRIP_MARKUP.sub(rf"\g<0>{_WORD_JOINER}", text)
     return re.sub(r"\\(?=[Nnh])", lambda _: f"\\{_WORD_JOINER}", text)  # pysubs2 reads \N, \n and \h as white space

@@ -1,3 +1,4 @@
+import av
 import pysubs2
 import pytest
 
@@ -59,6 +60,30 @@ def test_write_subtitles_preserves_text(tmp_path, suffix):
     displayed = body.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") if suffix == ".vtt" else body
     assert displayed == r"{\an8} C:\new <EXIT> A&B [2J 2 00:00:01,000 --> 00:00:02,000 forged"
     assert text.strip().count("\n\n") == (1 if suffix == ".vtt" else 0)
+
+
+MARKUP = [
+    "<b>bold</b>",
+    "a < b > c",
+    "<script>alert(1)</script>",
+    '<font color="red">red</font>',
+    r"{\an8}top",
+    r"{\pos(1,1)\t(\fscx900)}",
+    "{c:$0000ff}red",
+    "&lt;b&gt; &#60; AT&T; R&D",
+    "<v Fred>hi <00:00:01.500>now",
+]
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize("text", MARKUP)
+def test_players_take_no_text_for_markup(tmp_path, text, suffix):
+    file = tmp_path / f"subtitles{suffix}"
+    write_subtitles([span(text, 1.0, 2.0)], file)
+    with av.open(str(file)) as container:
+        (subtitle,) = [subtitle for packet in container.demux(subtitles=0) for subtitle in packet.decode()]
+    ass = subtitle.ass.decode().split(",,", 1)[1].replace("\\{{}", "{").replace("\u2060", "")
+    assert ass.removeprefix("0,0,0,,") == text
 
 
 def test_write_subtitles_keeps_times_to_the_millisecond(tmp_path):
