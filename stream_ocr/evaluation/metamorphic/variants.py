@@ -17,8 +17,8 @@ from stream_ocr.evaluation.timed_text import TimedText
 from stream_ocr.evaluation.truth import Truth
 from stream_ocr.synthetic.encode import Codec, encode_frames
 
-_ROUNDING_S = 2e-3
-"""Truth files and WebM round times to milliseconds."""
+_ROUNDING_S = 6e-4
+"""Times in truth files may be rounded to milliseconds. Frames of 24 and 25 fps are as close as 1.7 ms."""
 
 Frames = Iterator[tuple[Fraction, av.VideoFrame]]
 """Frames with their times in seconds."""

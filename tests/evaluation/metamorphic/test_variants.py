@@ -61,7 +61,8 @@ def test_write_variant_moves_the_picture_as_its_change_says(variant: Variant, vi
 def test_time_is_that_of_the_first_frame_which_shows_the_moment() -> None:
     change = Change(placement.unchanged(SIZE), Fraction(1, 10), 0.04, Fraction(25, 2))
     assert change.time(0.1) == pytest.approx(0.1)
-    assert change.time(0.101) == pytest.approx(0.1), "truth is rounded to milliseconds"
+    assert change.time(0.1005) == pytest.approx(0.1), "truth may be rounded to milliseconds"
+    assert change.time(0.1017) == pytest.approx(0.18), "a frame of 24 fps is no frame of 25 fps"
     assert change.time(0.14) == pytest.approx(0.18)
     assert change.frame_s == pytest.approx(0.08)
     assert Change(placement.unchanged(SIZE), Fraction(0), 0.04, Fraction(50)).frame_s == pytest.approx(0.04)
