@@ -12,28 +12,35 @@ from stream_ocr.errors import StreamOcrError
 from stream_ocr.models import devices, presets, weights
 from stream_ocr.viz import drawing
 
-RUNTIMES: tuple[devices.Runtime, ...] = ("torch", "onnx")
-_PACKAGES = (
-    "torch",
-    "mnn",
-    "onnxruntime",
-    "av",
+_PACKAGES = ("av", "opencv-python-headless", "numpy", "scipy", "filterpy", "mnn", "pyzmq")
+_OPENCV_PACKAGES = (
     "opencv-python-headless",
-    "numpy",
-    "scipy",
-    "filterpy",
-    "pyzmq",
-    "rapidocr",
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
 )
+EXTRAS: Mapping[str, tuple[str, str]] = {
+    "onnx": ("onnxruntime", "runs ONNX models of your own, and the built-in recogniser faster than MNN"),
+    "ppocr": ("rapidocr", "PP-OCRv6: second reader, and models that read other scripts"),
+    "torch": ("torch", "training, CUDA, dtype bf16"),
+    "dashboard": ("uvicorn", "web dashboard"),
+    "webhook": ("httpcore", "webhook sink"),
+    "mqtt": ("paho-mqtt", "MQTT sink"),
+    "rules": ("google-re2", "patterns and watched words in rules"),
+    "parquet": ("pyarrow", "Parquet files"),
+    "notebook": ("pandas", "tables in pandas"),
+    "export": ("onnx", "export of the models as ONNX"),
+}
+"""Extras with the package that each brings and what it is for."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. ``ok`` is False for a problem that prevents reading."""
+    """One line of the report. ok: False for a problem that prevents reading, None for an extra that is missing."""
 
     topic: str
     text: str
-    ok: bool = True
+    ok: bool | None = True
 
 
 def run_checks(settings: Settings) -> Iterator[Finding]:
@@ -41,11 +48,11 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "stream-ocr", f"{_version('stream-ocr')} on Python {platform.python_version()}, {platform.platform()}"
     )
-    yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES))
+    yield Finding("packages", ", ".join(f"{name} {_version(name) or '(not installed)'}" for name in _PACKAGES))
+    yield from _extras()
+    yield from _opencv()
     yield Finding("cores", f"{devices.usable_cores()} usable of {os.cpu_count()}")
     yield _shared_memory()
-    for runtime in RUNTIMES:
-        yield _try(runtime, lambda runtime=runtime: str(presets.pick_for(settings, runtime)))  # type: ignore[misc]
     yield _try("models", lambda: f"{settings.models} ({presets.select_preset(settings).reason})")
     yield from _networks(settings)
     yield from _weights()
@@ -60,20 +67,38 @@ def _networks(settings: Settings) -> Iterator[Finding]:
         yield Finding("networks", str(error), ok=False)
 
 
+def _extras() -> Iterator[Finding]:
+    for extra, (package, purpose) in EXTRAS.items():
+        version = _version(package)
+        state = f"{package} {version}" if version else f"pip install 'stream-ocr[{extra}]'"
+        yield Finding(f"[{extra}]", f"{purpose}: {state}", ok=True if version else None)
+
+
+def _opencv() -> Iterator[Finding]:
+    builds = [name for name in _OPENCV_PACKAGES if _version(name)]
+    if len(builds) > 1:
+        yield Finding(
+            "opencv",
+            f"{' and '.join(builds)} share one folder and overwrite each other; "
+            f"pip uninstall -y {' '.join(builds)} && pip install opencv-python-headless",
+            ok=False,
+        )
+
+
 def _weights() -> Iterator[Finding]:
     try:
-        for name in sorted(weights.manifest()):
-            yield Finding("weights", f"{name}: {format_metrics(weights.load_net(name)[0])}")
+        for name, entry in sorted(weights.manifest().items()):
+            yield Finding(
+                "weights", f"{describe_weights(name, entry)}; {', '.join(weights.verify(name))}: checksums match"
+            )
     except StreamOcrError as error:
         yield Finding("weights", str(error), ok=False)
 
 
-def format_metrics(entry: Mapping[str, Any]) -> str:
-    """Return the metrics metrics of a manifest entry of weights."""
-    metrics = (entry.get("figures") or {}).items()
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in metrics
-    )
+def describe_weights(name: str, entry: Mapping[str, Any]) -> str:
+    """Return one line about a network of the manifest: name, kind and architecture."""
+    kind = {"recognizer": "recogniser"}.get(entry["kind"], entry["kind"])
+    return f"{name}: {kind}, {entry['architecture']}"
 
 
 def _shared_memory() -> Finding:
@@ -93,7 +118,8 @@ def _try(topic: str, text: Callable[[], str]) -> Finding:
 
 
 def _version(package: str) -> str:
+    """Return the version of a package; empty when it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "(not installed)"
+        return ""

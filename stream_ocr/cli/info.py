@@ -31,10 +31,7 @@ def list_weights(context: typer.Context) -> None:
 
     typer.echo(weights_folder())
     for name, entry in sorted(manifest().items()):
-        typer.echo(
-            f"{name}: {entry['kind']}, {entry['architecture']}, {entry['licence']}; "
-            f"{doctor_checks.format_metrics(entry)}"
-        )
+        typer.echo(f"{doctor_checks.describe_weights(name, entry)}; {entry['licence']}")
 
 
 def show_config(config: Config = None, set_: Set = None) -> None:
@@ -48,5 +45,6 @@ def doctor(config: Config = None, set_: Set = None) -> None:
 
     findings = list(doctor_checks.run_checks(load(config, set_)))
     for finding in findings:
-        typer.echo(f"{'ok' if finding.ok else 'NO':<3} {finding.topic:<11} {finding.text}")
-    raise typer.Exit(int(not all(finding.ok for finding in findings)))
+        mark = {True: "ok", False: "NO", None: "--"}[finding.ok]
+        typer.echo(f"{mark:<3} {finding.topic:<13} {finding.text}")
+    raise typer.Exit(int(any(finding.ok is False for finding in findings)))

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stream_ocr.errors import WeightsError
 
@@ -110,6 +110,20 @@ def verified_path(name: str, file_format: ExportFormat, folder: Path | None = No
             f"{path} is missing or does not match its checksum in {MANIFEST}; export it or fetch it again"
         )
     return path
+
+
+def verify(name: str, folder: Path | None = None) -> tuple[str, ...]:
+    """Check the checksums of a network's files; return their formats. Needs no torch. Raise WeightsError."""
+    folder = folder or weights_folder()
+    path = folder / f"{name}.safetensors"
+    if not path.is_file() or sha256(path) != manifest(folder)[name].get("sha256"):
+        raise WeightsError(
+            f"{path} is missing or does not match its checksum in {MANIFEST}; reinstall stream-ocr or fetch it again"
+        )
+    exports = tuple(file_format for file_format in get_args(ExportFormat) if has_export(name, file_format, folder))
+    for file_format in exports:
+        verified_path(name, file_format, folder)
+    return ("safetensors", *exports)
 
 
 def sha256(path: Path) -> str:

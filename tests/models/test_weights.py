@@ -73,3 +73,16 @@ def test_load_net_rejects_a_file_that_is_not_safetensors(tmp_path: Path) -> None
     (tmp_path / weights.MANIFEST).write_text(json.dumps(entries))
     with pytest.raises(WeightsError, match="not a safetensors file"):
         weights.load_net("one", tmp_path)
+
+
+def test_verify_checks_the_weights_and_their_exports(tmp_path: Path) -> None:
+    path = weights.save("one", STATE, ENTRY, tmp_path)
+    assert weights.verify("one", tmp_path) == ("safetensors",)
+    exported = tmp_path / "one.mnn"
+    exported.write_bytes(b"network")
+    weights.update_entry("one", {"mnn_sha256": weights.sha256(exported)}, tmp_path)
+    assert weights.verify("one", tmp_path) == ("safetensors", "mnn")
+    for damaged in (exported, path):
+        damaged.write_bytes(b"damaged")
+        with pytest.raises(WeightsError, match="checksum"):
+            weights.verify("one", tmp_path)
