@@ -1,9 +1,9 @@
-"""Read the validation sets of `recognizer-base` with any of our recognisers.
+"""Measure recognisers of ours on the validation sets of a recipe.
 
-``python benchmarks/recognizer_validation.py NAME[=FOLDER]... [--recipe CONFIG] [--sheets DIR]`` prints one figure per
-set and their mean (`training/recognizer_sets.py`): letters and digits in any case, subtitle lines
-exactly. One look per crop, greedy decoding, as in training. The greater part of the ICDAR 2015 and IIIT5K crops was in
-the training data of `recognizer-small`; for it, ``--unseen`` keeps only those that it has not seen.
+``python benchmarks/recognizer_validation.py NAME[=FOLDER]... [--recipe CONFIG] [--sheets DIR]`` prints the accuracy on
+each set and the mean of the sets (`training/recognizer_sets.py`): letters and digits in any case, subtitle lines
+exactly. Each crop is read once, with greedy decoding, as in training. Most of the ICDAR 2015 and IIIT5K crops were in
+the training data of the `recognizer-small` that is shipped; ``--unseen`` keeps only those that it was not trained on.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _COLUMNS, _CELL, _MOST = 5, (270, 64), 150
 
 
 def unseen(sets: dict[str, ValidationSet], words: Path) -> dict[str, ValidationSet]:
-    """Keep the crops of the split sets that the older split of `training/crops.py` keeps aside as well."""
+    """Keep the crops of the split sets that the older split (``word_crops.is_validation``) keeps aside as well."""
     kept = dict(sets)
     for name, first in FIRST_VALIDATION_CROP.items():
         images = {
@@ -64,17 +64,17 @@ def sheet(errors: list[tuple[np.ndarray, str, str]]) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Read the validation sets with recognisers of ours.")
+    parser = argparse.ArgumentParser(description="Measure recognisers of ours on the validation sets.")
     parser.add_argument("names", nargs="+", metavar="NAME[=FOLDER]")
     parser.add_argument("--recipe", type=Path, default=Path("configs/train/recognizer-base.yaml"))
     parser.add_argument("--unseen", action="store_true")
     parser.add_argument("--sheets", type=Path, help="folder for pictures of the errors")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = read_recipe(options.recipe).data
-    sets = load_sets(recipe)
+    recipe = read_recipe(options.recipe)
+    sets = load_sets(recipe.data, recipe.charset)
     if options.unseen:
-        sets = unseen(sets, recipe.data / "words")
+        sets = unseen(sets, recipe.data.data / "words")
     for given in options.names:
         name, _, folder = given.partition("=")
         entry, net = builtin.load_net(name, Path(folder) if folder else None)

@@ -31,17 +31,28 @@ class Report(Protocol):
 def train(
     model: ModelKind,
     config: Annotated[Path, typer.Argument(help="Training configuration (YAML); see configs/train.")],
-    start_from: Annotated[Path | None, typer.Option(help="Folder of weights to start from.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Folder of exported weights to start from if there is no checkpoint.")
+    ] = None,
+    anneal: Annotated[
+        int | None, typer.Option(help="Export usable weights: train a copy for this many steps, with a falling rate.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option(help="Folder of the annealed copy.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Export the current weights to this folder, to continue from elsewhere.")
+    ] = None,
 ) -> None:
-    """Train a model."""
+    """Train a model, or resume its training."""
     if model is ModelKind.detector:
-        from stream_ocr.training import detector_config, train_detector
+        from stream_ocr.training import train_detector
+        from stream_ocr.training.detector_config import load_config
 
-        train_detector.main(detector_config.load_config(config), typer.echo, start_from=start_from)
+        train_detector.run_command(load_config(config), typer.echo, start_from, anneal, into, export)
     else:
         from stream_ocr.training import train_recognizer
+        from stream_ocr.training.recognizer_recipe import read_recipe
 
-        typer.echo(train_recognizer.main(config, start_from=start_from))
+        train_recognizer.run_command(read_recipe(config), typer.echo, start_from, anneal, into, export)
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Define what tells one training of the detector from another."""
+"""The configuration of a training of the detector, read from a YAML file such as `configs/train/detector-base.yaml`."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -13,24 +13,28 @@ from stream_ocr.models.detection.dbnet import Backbone
 
 @dataclass(frozen=True)
 class Config:
-    """Hold everything that tells one run from another; see configs/train/detector.yaml.
+    """Everything that tells one training from another. Paths are relative to the working directory.
 
-    folder: checkpoints, generated pictures, curve and sheets. steps: where the run ends; it may be raised later.
-    cooldown_steps: the last so many of them bring the learning rate down to nothing. weights: where the net is
-    exported at each validation; None: weights/ of the checkout.
+    name: of the weights. folder: of checkpoint, generated pictures, curve and sheets. steps: where the run ends; it may
+    be raised later. anneal_steps: over the last so many of them the learning rate falls to zero. weights: folder into
+    which the averaged weights are exported at each validation; None: weights/ of the checkout.
 
-    fonts: font files; none: every Latin font of the machine. real_words: archives of word crops to paste, too.
-    real_pictures: lists of labelled pictures (see ``data.real_images``) and their weights. real_share: share of pieces
-    that come from them; all others are generated. validation: folder of lists (see ``evaluation.detector_by_source``);
-    None: generated pictures.
+    fonts: font files; none: every Latin font of the machine. real_words: archives of word crops that are pasted into
+    generated pictures. real_pictures: lists of labelled pictures (see ``data.real_images``) and their weights.
+    real_share: share of pieces that come from them; all others are generated. validation: folder of lists (see
+    ``evaluation.detector_by_source``); None: generated pictures.
 
-    average: decay of the averaged weights a step.
+    procedural: share of generated pictures on surfaces instead of photographs. first_pictures, pictures_per_step: how
+    many pictures are generated before the first step and then with each. pool: number of generated pictures that are
+    kept. crop: side of the pieces that are trained on, in pixels. scales: by which pictures are resized before.
+    shrink: ratio r of the kernels (see ``targets``). clip: largest norm of the gradient. average: share of the averaged
+    weights that a step keeps.
     """
 
     name: str
     folder: Path
     steps: int
-    cooldown_steps: int = 0
+    anneal_steps: int = 0
     weights: Path | None = None
     backbone: Backbone = "small"
     threads: int = 1

@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import nn
 
 from stream_ocr.evaluation.recognition_metrics import Sample, accuracy, exact, letters_and_digits
-from stream_ocr.models.recognition.charset import EUROPEAN, Charset
+from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.font_library import FontLibrary
 from stream_ocr.training.data.languages import VALIDATION_SENTENCES, sentences
@@ -41,52 +42,53 @@ class ValidationSet(NamedTuple):
     key: Callable[[str], str]
 
 
-def load_sets(recipe: DataRecipe) -> dict[str, ValidationSet]:
-    """Return every set whose data is there."""
+def load_sets(recipe: DataRecipe, charset: Charset) -> dict[str, ValidationSet]:
+    """Return the sets whose data is there, without texts that the charset does not cover."""
     words = recipe.data / "words"
     sets: dict[str, list[Sample]] = {}
     for name in ("svt_train", "icdar03_train", "icdar15_train", "iiit5k_train", "plates_us_eu_br", "chars74k"):
         if (words / f"{name}.tar").is_file():
-            crops = load_labelled(words / f"{name}.tar", EUROPEAN, validation=True)
+            crops = load_labelled(words / f"{name}.tar", charset, validation=True)
             sets[name] = _samples(crops[::_CHARS74K_EVERY] if name == "chars74k" else crops)
     if (words / "plates_argentina.tar").is_file() and "plates_us_eu_br" in sets:
-        sets["plates"] = sets.pop("plates_us_eu_br") + _samples(load_labelled(words / "plates_argentina.tar", EUROPEAN))
+        sets["plates"] = sets.pop("plates_us_eu_br") + _samples(load_labelled(words / "plates_argentina.tar", charset))
     stills: list[Sample] = []
     for name in TEACHER_STILLS:
-        if (recipe.teacher / name / "crops.tar").is_file():
-            crops = load_teacher(recipe.teacher / name, EUROPEAN, CropLimits(), part="validation")
+        if recipe.teacher and (recipe.teacher / name / "crops.tar").is_file():
+            crops = load_teacher(recipe.teacher / name, charset, CropLimits(), part="validation")
             stills += [trimmed(crop) for crop in crops]
     if stills:
         sets["teacher_stills"] = stills
-    if (recipe.teacher / "clips" / "crops.tar").is_file():
+    if recipe.teacher and (recipe.teacher / "clips" / "crops.tar").is_file():
         limits = replace(CropLimits(), max_repeats=_CLIP_REPEATS)
         sets["teacher_clips"] = [
-            trimmed(crop) for crop in load_teacher(recipe.teacher / "clips", EUROPEAN, limits, part="all")
+            trimmed(crop) for crop in load_teacher(recipe.teacher / "clips", charset, limits, part="all")
         ]
     found = {
         name: ValidationSet(samples, without_round_letters if name == "plates" else letters_and_digits)
         for name, samples in sets.items()
     }
-    if recipe.fonts.is_file():
-        found |= {name: ValidationSet(samples, exact) for name, samples in subtitles(recipe).items()}
+    if recipe.fonts and recipe.fonts.is_file():
+        lines = subtitles(recipe.data, FontLibrary.read(recipe.fonts), charset)
+        found |= {name: ValidationSet(samples, exact) for name, samples in lines.items()}
     return found
 
 
-def subtitles(recipe: DataRecipe) -> dict[str, list[Sample]]:
+def subtitles(data: Path, library: FontLibrary, charset: Charset) -> dict[str, list[Sample]]:
     """Return generated subtitle lines through H.264; sentences that the generator does not use, always the same."""
     rng = random.Random("subtitles")
-    library = FontLibrary.read(recipe.fonts)
     fonts = sorted(path for path in library.text_fonts if path.name in SUBTITLE_FONTS)
-    backgrounds = Backgrounds(recipe.data / "backgrounds", rng, procedural=0.1)
+    backgrounds = Backgrounds(data / "backgrounds", rng, procedural=0.1)
     sets: dict[str, list[Sample]] = {}
     for name, languages in SUBTITLE_LINES.items():
         texts = []
         for language in languages:
-            path = recipe.data / "text" / f"captions_{language}.txt"
+            path = data / "text" / f"captions_{language}.txt"
             kept = sentences(path)[-VALIDATION_SENTENCES:] if path.is_file() else []
             texts += [_line(text) for text in kept[: SUBTITLE_COUNT[name] // len(languages)]]
-        if fonts and texts:
-            sets[name] = render(texts, fonts, backgrounds, rng)
+        covered = [text for text in texts if charset.covers(text)]
+        if fonts and covered:
+            sets[name] = render(covered, fonts, backgrounds, rng)
     return sets
 
 

@@ -1,316 +1,220 @@
-"""Train a CRNN on made-up lines and real crops: `python -m stream_ocr.training.train_recognizer CONFIG`.
+"""Train the recogniser: ``python -m stream_ocr.training.train_recognizer CONFIG``.
 
-One loop, top to bottom. A run has a budget in minutes (or steps); learning rate, difficulty and the share of real
-crops follow the part of it that is spent. Checkpoints resume with optimiser, averages and counters; weights for use
-are exported at each checkpoint that is the best so far.
+The same line resumes a run that was stopped or killed. The learning rate is constant after a warm-up, so a run has no
+planned end. ``--anneal STEPS`` makes usable weights of its present state and leaves it alone: a copy trains so many
+steps more while its rate falls to zero. ``--export FOLDER`` writes the averaged weights as they are, for a run that is
+to go on (``--start-from FOLDER``) on a machine without its checkpoint.
 """
 
 import argparse
-import random
+import dataclasses
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from math import cos, pi
+from collections import deque
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
 
-import cv2
 import numpy as np
-import torch
-import yaml
-from torch import Tensor, nn
 
-from stream_ocr.evaluation.recognition_metrics import Sample, accuracy, exact, letters_and_digits, read
-from stream_ocr.models import weights
-from stream_ocr.models.devices import computes_bf16
-from stream_ocr.models.recognition.charset import DEFAULT
-from stream_ocr.models.recognition.crnn import CRNN, normalise
-from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT, WIDTHS
-from stream_ocr.training.data.backgrounds import Backgrounds
-from stream_ocr.training.data.corpus import Corpus
-from stream_ocr.training.data.fonts import find_fonts
-from stream_ocr.training.data.line_images import Lines
-from stream_ocr.training.data.word_crops import augment, load_crops
-from stream_ocr.training.fit_temperature import best_temperature
+from stream_ocr.training.data.line_batches import LineBatches, load_real, missing_data
+from stream_ocr.training.optimisation import LearningRate
+from stream_ocr.training.recognizer_export import export_weights, table
+from stream_ocr.training.recognizer_recipe import Recipe, read_recipe
+from stream_ocr.training.recognizer_run import Run, begin
+from stream_ocr.training.recognizer_sets import ValidationSet, figures, load_sets
+from stream_ocr.training.run_folder import (
+    CHECKPOINT,
+    CURVE,
+    Curve,
+    copy_origin,
+    export_curve,
+    exported_curve,
+    load_checkpoint,
+    locked,
+    stop_on_sigterm,
+)
+from stream_ocr.training.snapshots import ANNEALED, IN_TRAINING
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Values of `configs/train/recognizer.yaml`. Paths are relative to the working directory."""
-
-    name: str
-    output: Path
-    weights: Path
-    seed: int
-    minutes: float | None
-    steps: int | None
-    """Used instead of `minutes` where it is given."""
-    device: str
-    dtype: Literal["auto", "bfloat16", "float32"]
-    """auto: bfloat16 where the device computes in it; elsewhere it is many times slower than float32."""
-    channels: tuple[int, ...]
-    hidden: int
-    batch: int
-    peak_rate: float
-    warm_up: float
-    weight_decay: float
-    clip: float
-    average_decay: float
-    easy_samples: int
-    line_share: float
-    real_shares: dict[float, float]
-    """From which part of the budget on, which share of real crops."""
-    checkpoint_every_s: float
-    words: Path
-    greys: Path
-    backgrounds: Path
-    real_crops: tuple[Path, ...]
-    licence: str
+Report = Callable[[str], None]
+_LOG_EVERY_S = 60
+_LOSS_WINDOW = 500
+"""Steps over which the reported loss is averaged."""
 
 
-def main(config: Path, *, resume: bool = False, minutes: float | None = None, start_from: Path | None = None) -> Path:
-    """Run the recipe in `config`, from its checkpoint if `resume`; returns the exported weights.
+def train(recipe: Recipe, report: Report = print, *, start_from: Path | None = None, steps: int | None = None) -> Run:
+    """Train from the checkpoint, if there is one, until the recipe's core-hours are spent or SIGTERM arrives.
 
-    start_from: folder of exported weights of the same name to begin with, where there is no checkpoint to resume.
+    Where the recipe has ``anneal_steps``, weights are annealed and exported then. start_from: see
+    ``recognizer_run.begin``. steps: ends the run after so many steps in all. Raise SettingsError while another process
+    trains into the folder.
     """
-    recipe = read_recipe(config, minutes)
-    torch.manual_seed(recipe.seed)
-    cv2.setNumThreads(1)
-    device, charset = torch.device(recipe.device), DEFAULT
-    dtype = dtype_of(recipe)
+    with locked(recipe.output):
+        run = begin(recipe, recipe.output, start_from)
+        continued = exported_curve(recipe.name, start_from) if start_from else None
+        curve = Curve(recipe.output / CURVE, "samples", run.counters.samples, continued)
+        ended = _Trainer(run, recipe.output, curve, report).train(recipe.schedule.core_hours, steps)
+    if ended and recipe.schedule.anneal_steps:
+        anneal(recipe, recipe.schedule.anneal_steps, report=report)
+    return run
 
-    net, averaged = (CRNN(len(charset), recipe.channels, recipe.hidden).to(device) for _ in range(2))
-    for module in (net, averaged):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if start_from is not None:
-        net.load_state_dict(weights.load_net(recipe.name, start_from)[1])
-    averaged.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
-    step, samples, spent_s, best = 0, 0, 0.0, -1.0
-    checkpoint = recipe.output / "checkpoint.pt"
-    if resume and checkpoint.is_file():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(saved["net"])
-        averaged.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        step, samples, spent_s, best = saved["step"], saved["samples"], saved["spent_s"], saved["best"]
-        print(f"resumed at step {step}, {spent_s / 60:.1f} minutes spent")
 
-    real, real_validation = load_real(recipe)
-    made_up_validation = make_validation(recipe, hardness=0.7, count=384)
-    batches = Batches(recipe, real, f"{recipe.seed}-{samples}")
-    size = sum(p.numel() for p in net.parameters()) / 1e6
-    print(
-        f"{size:.2f} M parameters in {dtype} on {device}; {len(find_fonts())} fonts, {len(real)} real crops", flush=True
+def anneal(recipe: Recipe, steps: int, into: Path | None = None, report: Report = print) -> Path:
+    """Train a copy of the checkpoint for ``steps`` more while the rate falls to zero; return its exported weights.
+
+    into: folder of the copy, ``annealed-<samples>`` in the run's folder unless given. Started again after a kill with
+    the same folder, the annealing goes on.
+    """
+    samples = load_checkpoint(recipe.output / CHECKPOINT)["counters"]["samples"]
+    into = into or recipe.output / f"annealed-{samples}"
+    origin = copy_origin(recipe.output, into)
+    last_step = load_checkpoint(origin)["counters"]["step"] + steps
+    with locked(into):
+        run = begin(recipe, into, origin)
+        curve = Curve(into / CURVE, "samples", run.counters.samples)
+        trainer = _Trainer(run, into, curve, report, last_step=last_step, anneal_steps=steps)
+        trainer.train(None, last_step)
+        return export_weights(run, trainer.sets(), into, ANNEALED, report)
+
+
+def export(recipe: Recipe, folder: Path, report: Report = print) -> Path:
+    """Write the averaged weights of the checkpoint and the curve into a folder, without annealing; return the weights.
+
+    The run may be in progress.
+    """
+    run = begin(recipe, recipe.output, recipe.output / CHECKPOINT)
+    path = export_weights(run, load_sets(recipe.data, recipe.charset), folder, IN_TRAINING, report)
+    export_curve(recipe.output / CURVE, recipe.name, folder)
+    return path
+
+
+class _Trainer:
+    """The loop: batches, steps, log lines, validations and checkpoints in a folder."""
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        curve: Curve,
+        report: Report,
+        *,
+        last_step: int | None = None,
+        anneal_steps: int = 0,
+    ) -> None:
+        recipe = run.recipe
+        self._run, self._schedule, self._folder, self._curve, self._report = run, recipe.schedule, folder, curve, report
+        self._rate = LearningRate(
+            recipe.schedule.peak_rate, recipe.schedule.warm_up_steps, run.counters.begun_at, last_step, anneal_steps
+        )
+        self.sets: Callable[[], dict[str, ValidationSet]] = cache(partial(load_sets, recipe.data, recipe.charset))
+        real = load_real(recipe.data, recipe.charset)
+        crops = [crop for part in real.values() for crop in part]
+        # New samples after a resumption, not those of the beginning once more.
+        seed = f"{recipe.schedule.seed}-{run.counters.samples}"
+        self._batches = LineBatches(recipe.data, recipe.charset, crops, seed)
+        self._losses: deque[float] = deque(maxlen=_LOSS_WINDOW)
+        counters, size = run.counters, sum(p.numel() for p in run.net.parameters()) / 1e6
+        report(
+            f"{size:.2f} M parameters in {'bf16' if run.uses_bf16 else 'fp32'} on {recipe.device}; begins at step "
+            f"{counters.step}, {counters.samples} samples, {counters.core_s / 3600:.2f} core-hours"
+        )
+        report("real crops: " + (", ".join(f"{name} {len(part)}" for name, part in real.items()) or "none"))
+        if missing := missing_data(recipe.data, real):
+            report(f"not here, trained without: {', '.join(missing)}")
+
+    def train(self, core_hours: float | None, last_step: int | None) -> bool:
+        """Train until so much processor time or so many steps in all; return False if SIGTERM arrived before."""
+        run, counters, schedule = self._run, self._run.counters, self._schedule
+        counted_from_s, first_sample = counters.core_s - time.process_time(), counters.samples
+        begun_s, logged, saved = counters.core_s, time.monotonic(), time.monotonic()
+        with stop_on_sigterm() as stop:
+            while not stop.is_set() and not _is_over(run, core_hours, last_step):
+                self._losses.append(run.take_step(*self._batches.next(counters.samples), self._rate))
+                counters.core_s = counted_from_s + time.process_time()
+                now = time.monotonic()
+                if now - logged > _LOG_EVERY_S:
+                    self._log((counters.samples - first_sample) / (counters.core_s - begun_s))
+                    logged = now
+                is_due = counters.core_s - counters.validated_core_s > schedule.validate_every_core_s
+                if is_due:
+                    self._validate()
+                if is_due or now - saved > schedule.checkpoint_every_s:
+                    run.save(self._folder)
+                    saved = time.monotonic()
+            if self._losses:
+                self._log((counters.samples - first_sample) / max(1e-9, counters.core_s - begun_s))
+                if not stop.is_set():
+                    self._validate()
+                run.save(self._folder)
+            return not stop.is_set()
+
+    def _log(self, samples_per_core_s: float) -> None:
+        counters = self._run.counters
+        self._report(
+            f"step {counters.step}  samples {counters.samples}  core-hours {counters.core_s / 3600:.3f}  "
+            f"loss {np.mean(self._losses):.3f}  rate {self._rate.at(counters.step):.1e}  "
+            f"{samples_per_core_s:.1f} samples/core-s"
+        )
+
+    def _validate(self) -> None:
+        counters, sets = self._run.counters, self.sets()
+        counters.validated_core_s = counters.core_s
+        shares = figures(self._run.average.module, self._run.recipe.charset, sets)
+        row = {
+            "step": counters.step,
+            "samples": counters.samples,
+            "core_hours": round(counters.core_s / 3600, 4),
+            "loss": round(float(np.mean(self._losses)), 4),
+        }
+        row |= {name: round(share, 4) for name, share in shares.items()}
+        self._curve.add(row | {"crops": {name: len(part.samples) for name, part in sets.items()}})
+        self._report(table(shares))
+
+
+def _is_over(run: Run, core_hours: float | None, last_step: int | None) -> bool:
+    counters = run.counters
+    return (last_step is not None and counters.step >= last_step) or (
+        core_hours is not None and counters.core_s >= 3600 * core_hours
     )
 
-    losses: list[float] = []
-    before = last_checkpoint = last_line = time.monotonic()
-    while (part := budget_part(recipe, step, spent_s)) < 1:
-        rate = recipe.peak_rate * one_cycle(part, recipe.warm_up)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
 
-        images_BHW, texts = batches.next(part, samples)
-        x_B1HW = normalise(images_BHW).to(device).contiguous(memory_format=torch.channels_last)
-        net.train()
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits_TBC = net(x_B1HW)
-        loss = ctc_loss(logits_TBC, [charset.encode(text) for text in texts])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
-        optimiser.step()
-        update_average(averaged, net, min(recipe.average_decay, (1 + step) / (10 + step)))
-
-        losses = [*losses[-199:], loss.item()]
-        step, samples = step + 1, samples + len(texts)
-        now = time.monotonic()
-        spent_s, before = spent_s + now - before, now
-        is_last = budget_part(recipe, step, spent_s) >= 1
-        if is_last or now - last_line > 15:
-            left_min = (spent_s / budget_part(recipe, step, spent_s) - spent_s) / 60
-            print(f"step {step}  samples {samples}  loss {np.mean(losses):.3f}  rate {rate:.1e}  ", end="")
-            print(f"{samples / spent_s:.0f} samples/s  {left_min:.1f} min left", flush=True)
-            last_line = now
-
-        if is_last or now - last_checkpoint > recipe.checkpoint_every_s:
-            figures = {"made_up_exact": accuracy(averaged, charset, made_up_validation, exact)}
-            for source, crops in real_validation.items():
-                figures[source] = accuracy(averaged, charset, crops, letters_and_digits)
-            print(
-                f"validation after {samples} samples  ",
-                "  ".join(f"{k} {v:.1%}" for k, v in figures.items()),
-                flush=True,
-            )
-            score = sum(figures.values()) / len(figures)
-            if score >= best:
-                best = score
-                entry = manifest_entry(recipe, figures, samples, spent_s)
-                entry["calibration"] = {"temperature": honest_temperature(averaged, real_validation)}
-                weights.save(recipe.name, averaged.state_dict(), entry, recipe.weights)
-            counters = {"step": step, "samples": samples, "spent_s": spent_s, "best": best}
-            states = {"net": net.state_dict(), "average": averaged.state_dict(), "optimiser": optimiser.state_dict()}
-            save_checkpoint(checkpoint, counters | states)
-            last_checkpoint = time.monotonic()
-    return recipe.weights / f"{recipe.name}.safetensors"
+def run_command(
+    recipe: Recipe,
+    report: Report,
+    start_from: Path | None = None,
+    anneal_steps: int | None = None,
+    into: Path | None = None,
+    export_to: Path | None = None,
+) -> None:
+    """Export, anneal or train, as the command line says."""
+    if export_to:
+        report(f"exported: {export(recipe, export_to, report)}")
+    elif anneal_steps:
+        report(f"exported: {anneal(recipe, anneal_steps, into, report)}")
+    else:
+        train(recipe, report, start_from=start_from)
 
 
-def read_recipe(config: Path, minutes: float | None = None) -> Recipe:
-    """The recipe in a YAML file, its budget replaced by `minutes` if given. Raises ValueError for wrong keys."""
-    values: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))
-    names = {field.name for field in fields(Recipe)}
-    missing, unknown = sorted(names - values.keys()), sorted(values.keys() - names)
-    if missing or unknown:
-        raise ValueError(f"{config} lacks the keys {missing} and has the unknown keys {unknown}; correct them")
-    if minutes is not None:
-        values |= {"minutes": minutes, "steps": None}
-    if (values["minutes"] is None) == (values["steps"] is None):
-        raise ValueError(f"{config}: give the budget in minutes or in steps, and set the other to null")
-    for name in ("output", "weights", "words", "greys", "backgrounds"):
-        values[name] = Path(values[name])
-    values |= {"channels": tuple(values["channels"]), "real_crops": tuple(map(Path, values["real_crops"]))}
-    return Recipe(**values)
-
-
-def dtype_of(recipe: Recipe) -> torch.dtype:
-    """Return the data type of convolutions and LSTM."""
-    if recipe.dtype == "auto":
-        return torch.bfloat16 if computes_bf16("cuda" if recipe.device.startswith("cuda") else "cpu") else torch.float32
-    return torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
-
-
-def budget_part(recipe: Recipe, step: int, spent_s: float) -> float:
-    """Return the spent share of the budget, 0 to 1."""
-    if recipe.steps is not None:
-        return step / recipe.steps
-    assert recipe.minutes is not None
-    return spent_s / (60 * recipe.minutes)
-
-
-def one_cycle(part: float, warm_up: float) -> float:
-    """Share of the peak learning rate: a linear rise, then half a cosine down to 1 %."""
-    if part < warm_up:
-        return 0.02 + 0.98 * part / warm_up
-    return 0.01 + 0.99 * 0.5 * (1 + cos(pi * min(1.0, (part - warm_up) / (1 - warm_up))))
-
-
-def ctc_loss(logits_TBC: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
-    """CTC loss in fp32, averaged over characters and samples; a text too long for its picture counts nothing."""
-    steps, size, _ = logits_TBC.shape
-    lengths = torch.tensor([len(target) for target in targets])
-    joined = torch.tensor([i for target in targets for i in target], device=logits_TBC.device)
-    log_p_TBC = logits_TBC.float().log_softmax(dim=2)
-    return nn.functional.ctc_loss(log_p_TBC, joined, torch.full((size,), steps), lengths, zero_infinity=True)
-
-
-@torch.no_grad()
-def update_average(averaged: nn.Module, net: nn.Module, decay: float) -> None:
-    """Exponential moving average of parameters and batch statistics."""
-    for mean, tensor in zip(averaged.state_dict().values(), net.state_dict().values(), strict=True):
-        if tensor.is_floating_point():
-            mean.lerp_(tensor, 1 - decay)
-        else:
-            mean.copy_(tensor)
-
-
-class Batches:
-    """Batches of one width. Samples wait in their width's queue until it is full, so nothing is padded."""
-
-    def __init__(self, recipe: Recipe, real: Sequence[Sample], seed: str) -> None:
-        self._recipe, self._real = recipe, real
-        self._rng = random.Random(seed)
-        self._lines = make_lines(recipe, seed)
-        self._waiting: dict[int, list[Sample]] = {}
-
-    def next(self, part: float, samples: int) -> tuple[np.ndarray, list[str]]:
-        """`images_BHW` uint8 and texts, as hard as this part of the run wants them."""
-        ease = min(1.0, samples / max(1, self._recipe.easy_samples))
-        hardness, max_characters = 0.25 + 0.75 * ease, round(6 + 42 * ease)
-        real_share = max((share for since, share in self._recipe.real_shares.items() if part >= since), default=0.0)
-        while True:
-            if self._real and self._rng.random() < real_share:
-                sample = augment(self._rng.choice(self._real), self._rng)
-            else:
-                sample = self._lines.sample(hardness, max_characters)
-            width = sample.image.shape[1]
-            queue = self._waiting.setdefault(width, [])
-            queue.append(sample)
-            if len(queue) == self._recipe.batch:
-                del self._waiting[width]
-                return np.stack([s.image for s in queue]), [s.text for s in queue]
-
-
-def make_lines(recipe: Recipe, seed: str) -> Lines:
-    """The recipe's generator. Data that is not there is replaced by made-up words, greys and grounds."""
-    rng = random.Random(f"lines-{seed}")
-    grounds = Backgrounds(recipe.backgrounds, rng)
-    return Lines(Corpus(recipe.words, rng), grounds, find_fonts(), recipe.greys, rng, line_share=recipe.line_share)
-
-
-def make_validation(recipe: Recipe, hardness: float, count: int) -> list[Sample]:
-    """Made-up lines, the same ones in every run with the same fonts and data."""
-    for path in (recipe.words, recipe.greys, recipe.backgrounds):
-        if not path.exists():
-            print(f"{path} is not here: made-up stand-ins are used")
-    lines = make_lines(recipe, "validation")
-    return [lines.sample(hardness) for _ in range(count)]
-
-
-def load_real(recipe: Recipe) -> tuple[list[Sample], dict[str, list[Sample]]]:
-    """Real crops to train on, and by source those kept for validation."""
-    training: list[Sample] = []
-    validation: dict[str, list[Sample]] = {}
-    for archive in recipe.real_crops:
-        if not archive.is_file():
-            print(f"{archive} is not here: trained without it")
-            continue
-        crops = load_crops(archive, DEFAULT)
-        training += crops.training
-        validation[archive.stem] = crops.validation
-    return training, validation
-
-
-def manifest_entry(recipe: Recipe, figures: dict[str, float], samples: int, spent_s: float) -> dict[str, Any]:
-    """Return the manifest entry of these weights."""
-    data = [path.stem for path in (recipe.words, recipe.greys, recipe.backgrounds, *recipe.real_crops) if path.exists()]
-    values = {key: value for key, value in asdict(recipe).items() if isinstance(value, int | float)}
-    return {
-        "kind": "recognizer",
-        "architecture": "crnn",
-        "parameters": {"channels": list(recipe.channels), "hidden": recipe.hidden},
-        "charset": DEFAULT.characters,
-        "preprocessing": {
-            "height": HEIGHT,
-            "widths": list(WIDTHS),
-            "aspect": ASPECT,
-            "input": "grey, (x - mean) / (deviation + 8)",
-        },
-        "recipe": values | {"dtype": recipe.dtype, "samples": samples, "minutes_spent": round(spent_s / 60, 1)},
-        "data": ["generated lines", *data],
-        "licence": recipe.licence,
-        "figures": {name: round(value, 4) for name, value in figures.items()},
-    }
-
-
-def honest_temperature(net: CRNN, validation: dict[str, list[Sample]]) -> float:
-    """Return the temperature fitted on the real validation crops; 1 without any."""
-    return best_temperature(list(read(net, DEFAULT, [sample for crops in validation.values() for sample in crops])))
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint so that a run killed half-way leaves the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Train a text recogniser, or resume its training.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="exported weights, if there is no checkpoint")
+    parser.add_argument("--core-hours", type=float, help="processor time in all at which the run ends")
+    parser.add_argument("--anneal", type=int, metavar="STEPS", help="make usable weights of the run's present state")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="folder of the annealing")
+    parser.add_argument("--export", type=Path, metavar="FOLDER", help="export the present state without annealing")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="another folder than the recipe's")
+    options = parser.parse_args()
+    recipe = read_recipe(options.config)
+    if options.output:
+        recipe = dataclasses.replace(recipe, output=options.output)
+    if options.core_hours:
+        recipe = dataclasses.replace(
+            recipe, schedule=dataclasses.replace(recipe.schedule, core_hours=options.core_hours)
+        )
+    report = partial(print, flush=True)
+    run_command(recipe, report, options.start_from, options.anneal, options.into, options.export)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Train a text recogniser.")
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--minutes", type=float, help="another budget than the recipe's")
-    parser.add_argument("--start-from", type=Path, help="folder of exported weights to begin with")
-    options = vars(parser.parse_args())
-    print(main(options.pop("config"), **options))
+    main()

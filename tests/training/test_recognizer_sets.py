@@ -42,8 +42,8 @@ def test_subtitle_lines_are_cut_where_they_were_drawn() -> None:
 def test_training_sees_no_crop_of_a_validation_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     recipe = read_recipe(ROOT / "configs/train/recognizer-base.yaml").data
-    trained = {crop.image.tobytes() for crops in load_real(recipe).values() for crop in crops}
-    sets = load_sets(recipe)
+    trained = {crop.image.tobytes() for crops in load_real(recipe, EUROPEAN).values() for crop in crops}
+    sets = load_sets(recipe, EUROPEAN)
     for name in ("svt_train", "icdar03_train", "icdar15_train", "iiit5k_train", "plates", "chars74k"):
         assert len(sets[name].samples) > 200
         assert not any(sample.image.tobytes() in trained for sample in sets[name].samples)

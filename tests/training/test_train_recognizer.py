@@ -1,113 +1,166 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import yaml
 
-from stream_ocr.evaluation.recognition_metrics import accuracy, letters_and_digits
-from stream_ocr.models import weights
-from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.crnn import CRNN, normalise
-from stream_ocr.training.train_recognizer import ctc_loss, main, one_cycle, read_recipe, update_average
+from stream_ocr.errors import SettingsError, WeightsError
+from stream_ocr.models import builtin, weights
+from stream_ocr.training.data.fonts import BUILT_IN
+from stream_ocr.training.recognizer_recipe import Recipe, read_recipe
+from stream_ocr.training.run_folder import CHECKPOINT, CURVE, exported_curve, locked
+from stream_ocr.training.snapshots import ANNEALED, IN_TRAINING
+from stream_ocr.training.train_recognizer import anneal, export, train
 
-SHIPPED = Path(__file__).parents[2] / "configs/train/recognizer.yaml"
+SHIPPED = Path(__file__).parents[2] / "configs/train/recognizer-base.yaml"
+NAME = "recognizer-base"
+NET = {"stem": [8, 8], "stages": [[8, 1], [8, 1], [8, 1]], "columns": 8, "hidden": 8}
 
 
-def write_config(folder: Path, **changes: Any) -> Path:
+def write_config(folder: Path, **schedule: Any) -> Path:
     values = yaml.safe_load(SHIPPED.read_text())
-    values |= {
-        "output": str(folder / "run"),
-        "weights": str(folder / "weights"),
-        "minutes": None,
-        "steps": 6,
-        "dtype": "float32",
-        "channels": [8] * 7,
-        "hidden": 8,
-        "batch": 4,
-        "words": "nowhere.txt",
-        "greys": "nowhere.txt",
-        "backgrounds": "nowhere",
-        "real_crops": ["nowhere.tar"],
-    }
+    values |= {"output": str(folder / "run"), "net": NET, "dtype": "fp32"}
+    values["data"] |= {"data": str(folder), "teacher": str(folder), "fonts": str(folder / "fonts.json")}
+    values["data"] |= {"batch": 4, "min_batch": 2}
+    values["schedule"] |= {"warm_up_steps": 3, "checkpoint_every_s": 0.5, **schedule}
+    (folder / "fonts.json").write_text(json.dumps([[str(BUILT_IN), "text", "", False]]))
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(values | changes))
+    path.write_text(yaml.safe_dump(values))
     return path
 
 
-def test_a_run_without_any_data_gives_weights_that_load_and_resumes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    exported = main(write_config(tmp_path))
-    assert exported.is_file()
-    entry, state = weights.load_net("recognizer-small", tmp_path / "weights")
-    CRNN(len(Charset(entry["charset"])), **entry["parameters"]).load_state_dict(state)
-    assert entry["recipe"]["samples"] == 24
-    assert "made-up stand-ins" in capsys.readouterr().out
-
-    first = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
-    main(write_config(tmp_path, steps=8), resume=True)
-    second = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
-    assert (first["step"], second["step"]) == (6, 8)
-    assert second["samples"] == 32
-    assert second["spent_s"] > first["spent_s"]
-    assert second["optimiser"]["state"][0]["step"] == 8
-    assert "resumed at step 6" in capsys.readouterr().out
+def recipe_in(folder: Path, **schedule: Any) -> Recipe:
+    return read_recipe(write_config(folder, **schedule))
 
 
-def test_wrong_keys_and_budgets_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="sped"):
-        read_recipe(write_config(tmp_path, sped=1))
-    with pytest.raises(ValueError, match="minutes or in steps"):
-        read_recipe(write_config(tmp_path, minutes=5))
-    assert read_recipe(write_config(tmp_path), minutes=0.5).steps is None
+def quiet(_: str) -> None:
+    pass
 
 
-def test_the_shipped_recipe_is_valid() -> None:
-    assert read_recipe(SHIPPED).minutes
+def counters_of(folder: Path) -> dict[str, Any]:
+    saved: dict[str, Any] = torch.load(folder / CHECKPOINT, weights_only=True)["counters"]
+    return saved
 
 
-def test_learning_rate_rises_then_falls() -> None:
-    rates = [one_cycle(part, 0.1) for part in np.linspace(0, 1, 101)]
-    assert max(rates) == pytest.approx(1.0, abs=0.01)
-    assert int(np.argmax(rates)) == 10
-    assert rates[0] < 0.05
-    assert rates[-1] < 0.02
+def test_the_same_call_starts_a_run_and_resumes_it_with_all_its_state(tmp_path: Path) -> None:
+    recipe, lines = recipe_in(tmp_path), list[str]()
+    first = train(recipe, quiet, steps=5).counters
+    second = train(recipe, lines.append, steps=8).counters
+    assert f"begins at step 5, {first.samples} samples" in lines[0]
+    assert "not here, trained without" in lines[2]
+    assert (first.step, second.step) == (5, 8)
+    assert second.samples > first.samples
+    assert second.core_s > first.core_s
+    saved = torch.load(tmp_path / "run" / CHECKPOINT, weights_only=True)
+    assert saved["average"]["n_averaged"] == 8
+    assert saved["optimiser"]["state"][0]["step"] == 8
+    assert saved["optimiser"]["param_groups"][0]["lr"] == pytest.approx(recipe.schedule.peak_rate)
+    rows = [json.loads(line) for line in (tmp_path / "run" / CURVE).read_text().splitlines()]
+    assert [row["samples"] for row in rows] == [first.samples, second.samples]
 
 
-def test_a_text_too_long_for_its_picture_does_not_poison_the_loss() -> None:
-    logits_TBC = torch.zeros(4, 2, 5, requires_grad=True)
-    loss = ctc_loss(logits_TBC, [[1, 2], [1, 1, 1, 1]])
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert logits_TBC.grad is not None
-    assert torch.isfinite(logits_TBC.grad).all()
+def test_annealing_keeps_the_checkpoint_and_exports_weights_that_load(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+    train(recipe, quiet, steps=4)
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    path = anneal(recipe, 3, report=quiet)
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+    assert counters_of(path.parent)["step"] == 7
+    entry = weights.manifest(path.parent)[NAME]
+    assert entry["architecture"] == "residual-crnn"
+    assert (entry["training"]["state"], entry["training"]["step"]) == (ANNEALED, 7)
+    _, net = builtin.load_net(NAME, path.parent)
+    with torch.inference_mode():
+        p_BTC = net(torch.zeros(2, 1, 32, 64))
+    assert p_BTC.shape == (2, 16, len(entry["charset"]) + 1)
+    torch.testing.assert_close(p_BTC.sum(dim=2), torch.ones(2, 16))
 
 
-def test_the_average_follows_the_net() -> None:
-    net, averaged = CRNN(5, (4,) * 7, 4), CRNN(5, (4,) * 7, 4)
-    before = averaged.classify.weight.clone()
-    update_average(averaged, net, 0.75)
-    assert torch.allclose(averaged.classify.weight, 0.75 * before + 0.25 * net.classify.weight, atol=1e-6)
+def test_an_annealing_that_was_stopped_goes_on_from_the_same_state(tmp_path: Path) -> None:
+    recipe, into = recipe_in(tmp_path), tmp_path / "annealed"
+    train(recipe, quiet, steps=3)
+    anneal(recipe, 2, into, quiet)
+    train(recipe, quiet, steps=6)
+    anneal(recipe, 4, into, quiet)
+    assert counters_of(into)["step"] == 7, "it began at step 3, not at step 6"
 
 
-def test_the_loop_s_parts_learn_one_picture_by_heart() -> None:
-    torch.manual_seed(0)
-    charset = Charset("ab")
-    image = np.full((32, 48), 40, np.uint8)
-    image[8:24, 8:14] = 250
-    image[12:20, 28:40] = 220
-    net = CRNN(len(charset), (8,) * 7, 16)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2)
-    for _ in range(60):
-        loss = ctc_loss(net(normalise(image[None].repeat(2, axis=0))), [charset.encode("ab")] * 2)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss.item() < 0.5
+def test_a_recipe_with_an_end_is_annealed_there(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path, core_hours=1e-9, anneal_steps=2)
+    run = train(recipe, quiet)
+    train(recipe, quiet, steps=run.counters.step)
+    (annealed,) = (tmp_path / "run").glob("annealed-*")
+    assert counters_of(annealed)["step"] == run.counters.step + 2
+    assert NAME in weights.manifest(annealed)
 
 
-def test_comparison_of_words() -> None:
-    assert letters_and_digits("It's 5-A") == "its5a"
-    assert accuracy(CRNN(3, (4,) * 7, 4), Charset("ab"), []) == 0
+def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path: Path) -> None:
+    recipe, snapshot = recipe_in(tmp_path), tmp_path / "snapshots"
+    lost = train(recipe, quiet, steps=6)
+    export(recipe, snapshot, quiet)
+    entry = weights.manifest(snapshot)[NAME]
+    assert (entry["training"]["state"], entry["training"]["step"]) == (IN_TRAINING, 6)
+
+    elsewhere = dataclasses.replace(recipe, output=tmp_path / "elsewhere")
+    found = train(elsewhere, quiet, start_from=snapshot, steps=8)
+    assert found.counters.step == 8
+    assert found.counters.samples > lost.counters.samples
+    assert found.counters.core_s > lost.counters.core_s - 0.1  # rounded in the manifest
+    assert found.counters.begun_at == 6, "the rate warms up again, for the optimiser begins without moments"
+    assert found.average.n_averaged == 8
+    assert found.begun_from == {}, "it is the same run"
+    rows = [json.loads(line) for line in (elsewhere.output / CURVE).read_text().splitlines()]
+    assert [row["step"] for row in rows] == [6, 8]
+    again = train(elsewhere, quiet, start_from=snapshot, steps=9)
+    assert (again.counters.step, again.counters.begun_at) == (9, 6), "the checkpoint comes before exported weights"
+
+
+def test_finished_weights_begin_a_new_run_that_names_them(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+    train(recipe, quiet, steps=3)
+    finished = anneal(recipe, 2, report=quiet).parent
+    further = train(dataclasses.replace(recipe, output=tmp_path / "further"), quiet, start_from=finished, steps=2)
+    assert further.counters.step == 2
+    assert further.begun_from["sha256"] == weights.manifest(finished)[NAME]["sha256"]
+    with pytest.raises(WeightsError, match="does not fit the recipe's net"):
+        train(
+            dataclasses.replace(recipe, output=tmp_path / "other", net=NET | {"hidden": 12}),
+            quiet,
+            start_from=finished,
+        )
+
+
+def test_an_export_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="start the training first"):
+        export(recipe_in(tmp_path), tmp_path / "snapshots", quiet)
+    assert not exported_curve(NAME, tmp_path / "snapshots").exists()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+    with locked(recipe.output), pytest.raises(SettingsError, match="another process trains into"):
+        train(recipe, quiet, steps=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_continues_from_its_last_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
+    config = write_config(tmp_path)
+    command = [sys.executable, "-m", "stream_ocr.training.train_recognizer", str(config)]
+    checkpoint = tmp_path / "run" / CHECKPOINT
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 90
+        while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(process.pid, number)
+    assert process.returncode == (-number if number == signal.SIGKILL else 0)
+    step = counters_of(tmp_path / "run")["step"]
+    assert train(read_recipe(config), quiet, steps=step + 2).counters.step == step + 2

@@ -1,7 +1,7 @@
 """Batches for the recogniser: generated lines, some of them through a video codec, and real crops, by width."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from stream_ocr.evaluation.recognition_metrics import Sample
-from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.codec import CodecMosaic
 from stream_ocr.training.data.font_library import FontLibrary
+from stream_ocr.training.data.fonts import find_fonts
 from stream_ocr.training.data.languages import EuropeanCorpus
 from stream_ocr.training.data.line_images import Lines
 from stream_ocr.training.data.real_crops import CropLimits, RealCrop, RealCrops, load_labelled, load_teacher
@@ -23,41 +24,44 @@ class DataRecipe:
     """Paths and shares of the data of a training run. Paths are relative to the working directory."""
 
     data: Path
-    """Folder with ``words``, ``text`` and ``backgrounds``."""
-    teacher: Path
-    """Folder that ``training.teacher`` has written."""
-    fonts: Path
-    """List that ``training.font_library`` has written."""
-    labelled_sets: tuple[str, ...]
-    teacher_sets: tuple[str, ...]
-    relabelled_sets: tuple[str, ...]
-    """Labelled sets whose labels the teacher has completed, in the folder of the teacher."""
-    real_share: float
-    codec_share: float
-    """Share among the generated lines."""
-    line_share: float
-    easy_samples: int
-    """Distortions and lengths grow over the first samples."""
+    """Folder with ``words``, ``text`` and ``backgrounds``. What it lacks is left out or generated."""
     batch: int
+    """Samples in a batch at the width ``batch_width_px``."""
     batch_width_px: int
     """Batches of wider samples are smaller, so that their pixels stay about as many."""
     min_batch: int
+    line_share: float
+    """Share of the generated samples with several words."""
+    easy_samples: int
+    """Distortions and lengths grow over the first samples."""
+    real_share: float = 0.0
+    """Share of real crops, once distortions are at their full strength."""
+    codec_share: float = 0.0
+    """Share of the generated samples that a video codec damages, likewise."""
+    fonts: Path | None = None
+    """List that ``training.data.font_library`` has written; None: the Latin fonts of this machine, unchecked."""
+    labelled_sets: tuple[str, ...] = ()
+    teacher: Path | None = None
+    """Folder that ``training.teacher`` has written."""
+    teacher_sets: tuple[str, ...] = ()
+    relabelled_sets: tuple[str, ...] = ()
+    """Labelled sets whose labels the teacher has completed, in its folder."""
 
 
 class LineBatches:
     """Batches of one width. Samples wait in their width's queue until it is full, so nothing is padded."""
 
-    def __init__(self, recipe: DataRecipe, real: Sequence[RealCrop], seed: str) -> None:
+    def __init__(self, recipe: DataRecipe, charset: Charset, real: Sequence[RealCrop], seed: str) -> None:
         self._recipe = recipe
         self._rng = random.Random(seed)
         self._real = RealCrops(real, random.Random(f"real-{seed}"))
-        self._lines = make_generator(recipe, seed)
+        self._lines = make_generator(recipe, charset, seed)
         self._codec = CodecMosaic(random.Random(f"codec-{seed}"))
         self._queues: dict[int, list[Sample]] = {}
         self._ready: list[Sample] = []
 
     def next(self, samples: int) -> tuple[np.ndarray, list[str]]:
-        """Return `images_BHW` uint8 and texts, as hard as after so many samples."""
+        """Return ``images_BHW`` uint8 and texts; samples: number of samples seen so far, from which they get harder."""
         ease = min(1.0, samples / max(1, self._recipe.easy_samples))
         while True:
             sample = self._draw(0.25 + 0.75 * ease, round(6 + 42 * ease))
@@ -84,35 +88,42 @@ class LineBatches:
         return max(recipe.min_batch, min(recipe.batch, round(recipe.batch * recipe.batch_width_px / width)))
 
 
-def make_generator(recipe: DataRecipe, seed: str) -> Lines:
-    """Return the generator of the recipe, with texts in all languages and the fonts of the list."""
+def make_generator(recipe: DataRecipe, charset: Charset, seed: str) -> Lines:
+    """Return the generator of the recipe, with texts in all languages that the charset covers."""
     rng = random.Random(f"lines-{seed}")
     text = recipe.data / "text"
     return Lines(
         EuropeanCorpus(text / "words_mjsynth.txt", text, rng),
         Backgrounds(recipe.data / "backgrounds", rng),
-        [],
+        [] if recipe.fonts else find_fonts(),
         text / "colormap_iiit5k_gray.txt",
         rng,
         line_share=recipe.line_share,
-        charset=EUROPEAN,
-        library=FontLibrary.read(recipe.fonts),
+        charset=charset,
+        library=FontLibrary.read(recipe.fonts) if recipe.fonts else None,
     )
 
 
-def load_real(recipe: DataRecipe, limits: CropLimits | None = None) -> dict[str, list[RealCrop]]:
-    """Return the real crops of the recipe by set. Sets that are not there are left out, with a notice."""
+def load_real(recipe: DataRecipe, charset: Charset, limits: CropLimits | None = None) -> dict[str, list[RealCrop]]:
+    """Return the real crops of the recipe by set, without the sets that are missing."""
     limits = limits or CropLimits()
     crops: dict[str, list[RealCrop]] = {}
     for name in recipe.labelled_sets:
         path = recipe.data / "words" / f"{name}.tar"
         if path.is_file():
-            crops[name] = load_labelled(path, EUROPEAN)
+            crops[name] = load_labelled(path, charset)
     for name in (*recipe.teacher_sets, *recipe.relabelled_sets):
-        if (recipe.teacher / name / "crops.tar").is_file():
+        folder = recipe.teacher / name if recipe.teacher else None
+        if folder and (folder / "crops.tar").is_file():
             part: Literal["all", "training"] = "all" if name in recipe.relabelled_sets else "training"
-            crops[f"teacher_{name}"] = load_teacher(recipe.teacher / name, EUROPEAN, limits, part=part)
-    for name in (*recipe.labelled_sets, *(f"teacher_{n}" for n in (*recipe.teacher_sets, *recipe.relabelled_sets))):
-        if name not in crops:
-            print(f"{name} is not here: trained without it")
+            crops[f"teacher_{name}"] = load_teacher(folder, charset, limits, part=part)
     return crops
+
+
+def missing_data(recipe: DataRecipe, crops: Collection[str]) -> list[str]:
+    """Return what the recipe names and the machine lacks. crops: names of the sets that ``load_real`` returned."""
+    text = recipe.data / "text"
+    paths = (text / "words_mjsynth.txt", text / "colormap_iiit5k_gray.txt", recipe.data / "backgrounds")
+    teacher = (f"teacher_{name}" for name in (*recipe.teacher_sets, *recipe.relabelled_sets))
+    missing = [str(path) for path in paths if not path.exists()]
+    return missing + [name for name in (*recipe.labelled_sets, *teacher) if name not in crops]

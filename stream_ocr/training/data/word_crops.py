@@ -1,57 +1,24 @@
-"""Real word crops from a tar with `labels.tsv` (`path TAB text`), a part of them kept for validation."""
+"""Variations of real word crops, and the split by which `recognizer-small` and the detector keep some aside."""
 
 import hashlib
 import random
-import tarfile
-from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from stream_ocr.evaluation.recognition_metrics import Sample
-from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.input_sizes import HEIGHT
 from stream_ocr.models.recognition.preprocess import resize_line
 
 VALIDATION_SHARE = 0.2
-_KEPT_HEIGHT = 2 * HEIGHT
-
-
-class Crops(NamedTuple):
-    """Grey crops at most 64 pixels high with their texts. A crop's name alone decides which part it is in."""
-
-    training: list[Sample]
-    validation: list[Sample]
-
-
-def load_crops(archive: Path, charset: Charset) -> Crops:
-    """Every readable crop whose text the charset covers. Raises KeyError for a tar without `labels.tsv`."""
-    crops = Crops([], [])
-    with tarfile.open(archive) as tar:
-        members = {Path(member.name).as_posix(): member for member in tar.getmembers() if member.isfile()}
-        labels = tar.extractfile(members["labels.tsv"])
-        assert labels is not None
-        for line in labels.read().decode("utf-8").splitlines():
-            name, _, text = line.partition("\t")
-            file = tar.extractfile(members[name]) if name in members else None
-            if file is None or not text or not charset.covers(text):
-                continue
-            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_GRAYSCALE)
-            if image is None or min(image.shape) < 4:
-                continue
-            part = crops.validation if is_validation(f"{archive.stem}/{name}") else crops.training
-            part.append(Sample(_at_most(image, _KEPT_HEIGHT), text))
-    return crops
 
 
 def is_validation(name: str) -> bool:
-    """One name in five, always the same ones."""
+    """Return whether a crop is kept for validation; its name alone decides, for one in five."""
     return hashlib.sha256(name.encode()).digest()[0] < 256 * VALIDATION_SHARE
 
 
 def augment(sample: Sample, rng: random.Random) -> Sample:
-    """The crop as another camera and another detector might have given it, resized to its bucket."""
+    """Return the crop as another camera and detector might have given it, resized to a width of the net."""
     image, text = sample
     if min(image.shape) >= 12:
         image = _seen_again(image, rng)
@@ -79,7 +46,7 @@ def augment(sample: Sample, rng: random.Random) -> Sample:
 
 
 def _seen_again(image: np.ndarray, rng: random.Random) -> np.ndarray:
-    """The crop through another quad: closer or looser, each corner for itself, turned a little."""
+    """Return the crop through another quad: closer or looser, each corner for itself, turned a little."""
     height, width = image.shape
     left, right = (rng.gauss(0.01, 0.04) * height for _ in range(2))
     top, bottom = (rng.gauss(0.01, 0.04) * height for _ in range(2))
@@ -91,10 +58,3 @@ def _seen_again(image: np.ndarray, rng: random.Random) -> np.ndarray:
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(quad, target)
     return np.asarray(cv2.warpPerspective(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
-
-
-def _at_most(image: np.ndarray, height: int) -> np.ndarray:
-    if image.shape[0] <= height:
-        return image
-    width = max(1, round(image.shape[1] * height / image.shape[0]))
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

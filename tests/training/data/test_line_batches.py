@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.charset import EUROPEAN, Charset
 from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
 from stream_ocr.training.data.fonts import BUILT_IN
-from stream_ocr.training.data.line_batches import DataRecipe, LineBatches, load_real
+from stream_ocr.training.data.line_batches import DataRecipe, LineBatches, load_real, missing_data
 from stream_ocr.training.data.real_crops import RealCrop
 
 
@@ -33,7 +33,7 @@ def recipe(tmp_path: Path) -> DataRecipe:
 
 
 def test_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: DataRecipe) -> None:
-    batches = LineBatches(recipe, [], "0")
+    batches = LineBatches(recipe, EUROPEAN, [], "0")
     for _ in range(40):
         images_BHW, texts = batches.next(1000)
         count, height, width = images_BHW.shape
@@ -46,20 +46,26 @@ def test_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: Dat
 
 def test_real_crops_come_in_their_share(recipe: DataRecipe) -> None:
     crop = RealCrop(np.tile(np.arange(100, dtype=np.uint8), (30, 1)), "§real§")
-    batches = LineBatches(replace(recipe, real_share=0.5), [crop], "0")
+    batches = LineBatches(replace(recipe, real_share=0.5), EUROPEAN, [crop], "0")
     texts = [text for _ in range(60) for text in batches.next(1000)[1]]
     assert 0.3 < texts.count("§real§") / len(texts) < 0.7
 
 
 def test_a_seed_gives_the_same_batches_and_another_seed_others(recipe: DataRecipe) -> None:
-    first, again, other = (LineBatches(recipe, [], seed).next(1000) for seed in ("a", "a", "b"))
+    first, again, other = (LineBatches(recipe, EUROPEAN, [], seed).next(1000) for seed in ("a", "a", "b"))
     assert first[1] == again[1]
     assert np.array_equal(first[0], again[0])
     assert first[1] != other[1]
 
 
-def test_sets_that_are_missing_are_named(recipe: DataRecipe, capsys: pytest.CaptureFixture[str]) -> None:
-    assert load_real(recipe) == {}
-    out = capsys.readouterr().out
-    assert "nowhere is not here" in out
-    assert "teacher_elsewhere is not here" in out
+def test_only_texts_of_the_charset_are_drawn(recipe: DataRecipe) -> None:
+    digits = Charset("0123456789")
+    _, texts = LineBatches(replace(recipe, line_share=0), digits, [], "0").next(1000)
+    assert all(text.isdigit() for text in texts)
+
+
+def test_missing_data_is_named(recipe: DataRecipe, tmp_path: Path) -> None:
+    assert load_real(recipe, EUROPEAN) == {}
+    missing = missing_data(recipe, [])
+    assert missing[-2:] == ["nowhere", "teacher_elsewhere"]
+    assert str(tmp_path / "backgrounds") in missing
