@@ -1,6 +1,6 @@
-# docker build --build-arg TORCH_INDEX=… -t stream-ocr .          CPU, with torch
-# docker build --target slim -t stream-ocr:slim .                 CPU, without torch: reads, but does not train
-# docker build --target cuda -t stream-ocr:cuda .
+# docker build --build-arg TORCH_INDEX=… -t stream-ocr .          CPU, extras ppocr and torch
+# docker build --target slim -t stream-ocr:slim .                 CPU, extra ppocr: reads, but does not train
+# docker build --target cuda -t stream-ocr:cuda .                 GPU, the same extras
 # docker run --rm --network none --read-only --tmpfs /tmp -v "$PWD:/data" stream-ocr read match.mp4 -o events.jsonl
 #
 # TORCH_INDEX: PyTorch's index of CPU builds, from the installation page of PyTorch. Without it, pip installs the default

@@ -18,7 +18,7 @@ help:
 	@echo "make check      lint and test"
 	@echo "make docs       generate docs/events.md, the schemas and configs/default.yaml from the code"
 	@echo "make site       build the documentation site into site/"
-	@echo "make plain-install  install into a fresh environment without torch, read a clip there, print the size"
+	@echo "make plain-install  install without extras into a fresh environment, read a clip there, limit the size"
 	@echo "make soak       run three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
 	@echo "make latency    measure the time from a camera's frame to its event"
 	@echo "make kills      kill the event publisher fifty times: every event must arrive exactly once"

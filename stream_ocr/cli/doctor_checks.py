@@ -53,7 +53,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield from _opencv()
     yield Finding("cores", f"{devices.usable_cores()} usable of {os.cpu_count()}")
     yield _shared_memory()
-    yield _try("models", lambda: f"{settings.models} ({presets.select_preset(settings).reason})")
+    yield _try("models", lambda: f"{settings.models} ({presets.select_preset(settings).chosen})")
     yield from _networks(settings)
     yield from _weights()
     yield Finding("label font", drawing.font_name())

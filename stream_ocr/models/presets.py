@@ -87,12 +87,17 @@ INSTALL_PPOCR = "pip install 'stream-ocr[ppocr]'"
 
 @dataclass(frozen=True, slots=True)
 class ModelPreset:
-    """The models of a run. second_reader: PP-OCR reads again what the built-in recogniser is unsure of."""
+    """The models of a run.
+
+    second_reader: PP-OCR reads again what the built-in recogniser is unsure of. no_second_reader: why it does not,
+    where it would by the settings; else empty. chosen: "default" or "set".
+    """
 
     detector: DetectorPreset
     recognizer: RecognizerPreset
     second_reader: bool
-    reason: str
+    no_second_reader: str
+    chosen: str
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -118,14 +123,12 @@ def select_preset(settings: Settings) -> ModelPreset:
         raise WeightsError(f"models: {name} needs PP-OCR, but {missing}; {INSTALL_PPOCR}, or set models to builtin.")
     custom = settings.recognition.onnx is not None
     wants_second = settings.models == "auto" and settings.recognition.second_reader == "auto" and not custom
-    reason = "default" if settings.models == "auto" else "set"
-    if wants_second and missing:
-        reason += f"; no second reader, since {missing}: {INSTALL_PPOCR}"
     return ModelPreset(
         PPOCR_DETECTOR if settings.detection.onnx else detector,
         PPOCR_RECOGNIZER if custom else recognizer,
         second_reader=wants_second and not missing,
-        reason=reason,
+        no_second_reader=f"{missing} ({INSTALL_PPOCR})" if wants_second and missing else "",
+        chosen="default" if settings.models == "auto" else "set",
     )
 
 
@@ -204,9 +207,11 @@ def describe(settings: Settings) -> Iterator[tuple[str, str]]:
     ):
         ours = path is None and family == "builtin"
         picked = pick_backend(name, settings) if ours else pick_for(settings, "onnx")
-        yield part, f"{path or f'{family} ({preset.reason})'}, {picked}"
+        yield part, f"{path or f'{family} ({preset.chosen})'}, {picked}"
     if preset.second_reader:
         yield "second reader", f"ppocr, {pick_for(settings, 'onnx')}"
+    elif preset.no_second_reader:
+        yield "second reader", f"none, since {preset.no_second_reader}"
 
 
 def _missing_ppocr() -> str:

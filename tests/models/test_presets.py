@@ -128,7 +128,7 @@ def test_mnn_runs_the_recogniser_where_onnx_runtime_is_not_installed(tmp_path: P
         "import numpy\nsettings = Settings.load(overrides=['models=auto', 'device=cpu', 'threads=1'])\n"
         "print(presets.pick_backend(presets.RECOGNIZER, settings).runtime)\n"
         f"print(zoo.load_recognizer(settings).read([numpy.load({str(tmp_path / 'crop.npy')!r})])[0].text)\n"
-        "print(presets.select_preset(settings).reason)"
+        "print(presets.select_preset(settings).no_second_reader)"
     )
     assert runtime == "mnn"
     assert presets.pick_backend(presets.RECOGNIZER, settings).runtime == "onnx"
