@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from stream_ocr.cli import bench, events, info, models, read, run
+from stream_ocr.cli.help import Command, new_app
 
-app = typer.Typer(
-    help="Read text in video: what appeared, changed and ended, where and exactly when.",
+app = new_app(
+    "Read text in video: what appeared, changed and ended, where and exactly when.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -30,20 +30,23 @@ def _options(
     pass
 
 
-app.command()(read.read)
-app.command()(read.demo)
-app.command()(run.run)
-app.command()(read.export)
-app.command()(read.report)
-app.command()(events.subscribe)
-app.command()(events.search)
-app.command()(events.dashboard)
-app.command()(events.keys)
-app.command()(models.train)
-app.command("eval")(models.evaluate)
-app.command()(models.detect)
+for _name, _function in (
+    ("read", read.read),
+    ("run", run.run),
+    ("subscribe", events.subscribe),
+    ("search", events.search),
+    ("dashboard", events.dashboard),
+    ("export", read.export),
+    ("report", read.report),
+    ("demo", read.demo),
+    ("detect", models.detect),
+    ("config", info.show_config),
+    ("doctor", info.doctor),
+    ("keys", events.keys),
+    ("score", bench.score),
+    ("eval", models.evaluate),
+    ("train", models.train),
+):
+    app.command(_name, cls=Command)(_function)
 app.add_typer(bench.benchmarks, name="bench")
-app.command()(bench.score)
 app.add_typer(info.weights, name="weights")
-app.command("config")(info.show_config)
-app.command()(info.doctor)

@@ -7,20 +7,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from stream_ocr.cli.options import Set, load, print_status
+from stream_ocr.cli.help import Command, new_app
+from stream_ocr.cli.options import FILE_SETTINGS, Set, load, print_status
 
 
 class _DefaultToClips(TyperGroup):
     """Runs ``bench clips`` if no subcommand is given."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args if args[:1] in (["live"], ["clips"]) else ["clips", *args])
+        return super().parse_args(ctx, args if args[:1] in (["live"], ["clips"], ["--help"]) else ["clips", *args])
 
 
-benchmarks = typer.Typer(cls=_DefaultToClips, help="Measure speed and accuracy on clips, or latency on cameras.")
+benchmarks = new_app(
+    "Measure speed and accuracy on clips, or the latency of cameras. Without a command: clips.",
+    cls=_DefaultToClips,
+)
 
 
-@benchmarks.command("clips")
+@benchmarks.command("clips", cls=Command)
 def bench(
     clips: Annotated[
         list[str] | None,
@@ -35,8 +39,9 @@ def bench(
     against: Annotated[
         str | None,
         typer.Option(
+            metavar="NAMES",
             help="Comma-separated: decoding, rapidocr, everything (this pipeline without gating), models (builtin, "
-            "ppocr, multilingual), none. Default: decoding,rapidocr; with --truth none."
+            "ppocr, multilingual), none. Default: decoding,rapidocr; with --truth none.",
         ),
     ] = None,
     output: Annotated[
@@ -44,10 +49,11 @@ def bench(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")] = False,
     folder: Annotated[Path, typer.Option("--clips", help="Folder for clips and event logs.")] = Path("bench"),
-    size: Annotated[str, typer.Option(help="Frame size of generated clips.")] = "1280x720",
-    seconds: Annotated[float, typer.Option(help="Duration of generated clips.")] = 30.0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Frame size of generated clips.")] = "1280x720",
+    seconds: Annotated[float, typer.Option(help="Duration of generated clips in seconds.")] = 30.0,
     codec: Annotated[
-        str, typer.Option(help="Codec of generated clips: libx264, libx265, libvpx-vp9, libvpx or mpeg4.")
+        str,
+        typer.Option(metavar="NAME", help="Codec of generated clips: libx264, libx265, libvpx-vp9, libvpx or mpeg4."),
     ] = "libx264",
     set_: Set = None,
 ) -> None:
@@ -57,7 +63,7 @@ def bench(
     """
     from stream_ocr.evaluation import bench as benchmark
 
-    load(None, set_)
+    load(None, set_, FILE_SETTINGS)
     make = benchmark.ClipOptions.parse(folder, size, seconds, codec)
     chosen = benchmark.contestants(against or ("none" if truth else "decoding,rapidocr"))
     results = benchmark.run(clips or (), chosen, make, set_ or (), truth, progress=print_status)
@@ -70,10 +76,10 @@ def bench(
         output.write_text(text + "\n", encoding="utf-8")
 
 
-@benchmarks.command("live")
+@benchmarks.command("live", cls=Command)
 def bench_live(
     config: Annotated[Path, typer.Argument(help="Settings file (YAML) with the cameras; see configs/live.yaml.")],
-    seconds: Annotated[float, typer.Option(help="Duration of the measurement.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Duration of the measurement in seconds.")] = 60.0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the results as JSON to this file.")
     ] = None,
@@ -95,7 +101,7 @@ def score(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     show_misses: Annotated[bool, typer.Option("--show-misses", help="Also list missed and extra words.")] = False,
 ) -> None:
-    """Score an event log against the ground truth of its video: words, tracks, characters over time."""
+    """Score an event log against the ground truth of its video."""
     from stream_ocr.evaluation.truth import read_truth
     from stream_ocr.evaluation.video_metrics import measure_events
     from stream_ocr.store.replay import read_events

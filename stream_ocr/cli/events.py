@@ -9,19 +9,28 @@ import typer
 from stream_ocr.cli.options import Config, Set, load, print_status
 from stream_ocr.errors import SettingsError
 
-Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only events of this stream; repeatable.")]
+Streams = Annotated[
+    list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
+]
 Key = Annotated[Path | None, typer.Option(help="Secret key of this client, NAME.key_secret.")]
-ServerKey = Annotated[Path | None, typer.Option(help="The public key of the server, server.key.")]
+ServerKey = Annotated[Path | None, typer.Option(help="Public key of the server, server.key.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")]
 
 
 def subscribe(
     endpoint: Annotated[str, typer.Argument(help="Endpoint of the publisher.")] = "tcp://127.0.0.1:5560",
-    grep: Annotated[str | None, typer.Option(help="Only texts that match this regular expression somewhere.")] = None,
+    grep: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Only texts in which this regular expression matches.")
+    ] = None,
     stream: Streams = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Only events of this kind; repeatable.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Only events of this kind; repeatable.")
+    ] = None,
     since: Annotated[
-        str, typer.Option(help="Where to start: now, start, snapshot, a sequence number, or a time (ISO 8601).")
+        str,
+        typer.Option(
+            metavar="START", help="Where to start: now, start, snapshot, a sequence number, or a time (ISO 8601)."
+        ),
     ] = "now",
     cursor: Annotated[
         Path | None, typer.Option(help="File that stores the position; a later run continues there.")
@@ -29,7 +38,11 @@ def subscribe(
     json_: Json = False,
     exec_: Annotated[
         str | None,
-        typer.Option("--exec", help="Run this command for every event, with the event as JSON on its standard input."),
+        typer.Option(
+            "--exec",
+            metavar="COMMAND",
+            help="Run this command for every event, with the event as JSON on its standard input.",
+        ),
     ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after this many events.")] = None,
     key: Key = None,
@@ -58,9 +71,10 @@ def search(
     store: Annotated[Path | None, typer.Option(help="The store; by default store.path of the settings.")] = None,
     stream: Streams = None,
     from_: Annotated[
-        str | None, typer.Option("--from", help="Start time: 2026-11-21T14:00, or media time as 83.5 or 1:23.5.")
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Start time: 2026-11-21T14:00, or media time as 83.5 or 1:23.5."),
     ] = None,
-    to: Annotated[str | None, typer.Option(help="End time, as for --from.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME", help="End time, as for --from.")] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Tolerate one misread letter in four.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of results; latest first.")] = 50,
     crops: Annotated[
@@ -73,7 +87,7 @@ def search(
     """Search a store for texts, also while it is being written."""
     from stream_ocr.cli import event_output
 
-    path = store or load(config, set_).store.path
+    path = store or load(config, set_, ["store"]).store.path
     if path is None:
         raise typer.BadParameter("name the store, or set store.path", param_hint="--store")
     query = event_output.build_query(text, streams=stream or [], from_=from_, to=to, fuzzy=fuzzy, limit=limit)
@@ -92,8 +106,8 @@ def dashboard(
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Serve a dashboard that shows events in a browser: on the video, on a timeline, as a list, with search."""
-    server, settings = dashboard_module(), load(config, set_)
+    """Serve a dashboard for browsers: events on the video and on a timeline, with search."""
+    server, settings = dashboard_module(), load(config, set_, ["dashboard", "store", "service", "decode"])
     server.serve(server.open_feed(source, key, server_key), video, settings, print_status)
 
 
@@ -112,7 +126,7 @@ def keys(
     name: Annotated[str, typer.Argument(help='"server" for the keys of the publisher, or the name of a client.')],
     folder: Annotated[Path, typer.Option(help="Folder of the keys; socket.keys of the settings.")] = Path("keys"),
 ) -> None:
-    """Create CURVE keys for the publisher, or for a client, which may connect from then on."""
+    """Create CURVE keys for the publisher, or for a client that may connect."""
     from stream_ocr.bus.curve_keys import create_keys
 
     for file in create_keys(folder, name):

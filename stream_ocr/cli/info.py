@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from stream_ocr.cli.help import Command, new_app
 from stream_ocr.cli.options import Config, Set, load
 
-weights = typer.Typer(help="List or export the model weights.", add_completion=False)
+weights = new_app("List or export the model weights.")
 
 
-@weights.command("export")
+@weights.command("export", cls=Command)
 def export_weights(
     onnx: Annotated[Path, typer.Option("--onnx", help="Folder for the ONNX files, one per model.")],
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from stream_ocr.cli.options import Config, Set, load
+from stream_ocr.cli.options import MODEL_SETTINGS, Config, Set, load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,9 @@ class ModelKind(StrEnum):
     detector = "detector"
 
 
+Model = Annotated[ModelKind, typer.Argument(help="recognizer or detector.")]
+
+
 class Report(Protocol):
     """The result of an evaluation."""
 
@@ -29,7 +32,7 @@ class Report(Protocol):
 
 
 def train(
-    model: ModelKind,
+    model: Model,
     config: Annotated[Path, typer.Argument(help="Training configuration (YAML); see configs/train.")],
     start_from: Annotated[
         Path | None, typer.Option(help="Folder of exported weights to start from if there is no checkpoint.")
@@ -56,7 +59,7 @@ def train(
 
 
 def evaluate(
-    model: ModelKind,
+    model: Model,
     data: Annotated[
         Path,
         typer.Argument(help="Crops with labels.tsv (path TAB text), or images with gt_*.txt or a JSON list."),
@@ -69,7 +72,7 @@ def evaluate(
     """Evaluate a model on labelled images."""
     from stream_ocr.models.detection import images as image_files
 
-    settings = load(config, set_)
+    settings = load(config, set_, MODEL_SETTINGS)
     report: Report
     if model is ModelKind.detector:
         from stream_ocr.evaluation import detector as detector_evaluation
@@ -87,7 +90,7 @@ def evaluate(
 
 
 def detect(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE…", readable=False)],
+    images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE", readable=False)],
     json_: Annotated[Path | None, typer.Option("--json", help="Write one JSON object per image to this file.")] = None,
     draw: Annotated[
         Path | None, typer.Option(help="Write copies of the images, with the text lines drawn, to this folder.")
@@ -104,7 +107,7 @@ def detect(
     from stream_ocr.models.detection import images as image_files
 
     lines = []
-    for detections in image_files.detect_images(images, load(config, set_), polygons=polygons):
+    for detections in image_files.detect_images(images, load(config, set_, MODEL_SETTINGS), polygons=polygons):
         lines.append(msgspec.json.encode(detections) + b"\n")
         if draw is not None:
             draw.mkdir(parents=True, exist_ok=True)

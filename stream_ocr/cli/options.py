@@ -1,6 +1,7 @@
 """Options shared by several commands, and their evaluation."""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +9,40 @@ import typer
 
 from stream_ocr import logging_config
 from stream_ocr.config.settings import Settings
+from stream_ocr.errors import SettingsError
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (YAML); see `stream-ocr config`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one setting; repeatable.")]
 
 
-def load(config: Path | None, overrides: list[str] | None) -> Settings:
-    """Load the settings of a command and configure logging. Raises SettingsError."""
+MODEL_SETTINGS = ("models", "device", "dtype", "threads", "detection", "recognition")
+FILE_SETTINGS = (*MODEL_SETTINGS, "decode", "gating", "tracking", "events", "store", "socket", "sinks", "rules")
+"""Settings, or groups of them, that commands with models, and commands that read files, use."""
+
+
+def load(config: Path | None, overrides: list[str] | None, uses: Collection[str] | None = None) -> Settings:
+    """Load the settings of a command and configure logging.
+
+    uses: the settings, or groups of them, that the command uses, apart from ``logs``; None: all. A settings file may
+    serve several commands, but an override that has no effect is a mistake. Raises SettingsError.
+    """
     settings = Settings.load(config, overrides or ())
+    for override in overrides or () if uses is not None else ():
+        name = override.partition("=")[0].strip()
+        if name.partition(".")[0] not in (*(uses or ()), "logs"):
+            raise SettingsError(f"{name} (--set) has no effect on this command; leave it out.")
     logging_config.configure(settings)
+    return settings
+
+
+def load_for_files(config: Path | None, overrides: list[str] | None) -> Settings:
+    """Load the settings of a command that reads files. Raises SettingsError, also for cameras in the settings."""
+    settings = load(config, overrides, FILE_SETTINGS)
+    if settings.sources:
+        raise SettingsError(
+            f"The settings name cameras under sources ({', '.join(settings.sources)}), but this command reads files; "
+            "read cameras with `stream-ocr run`, or use a settings file without sources."
+        )
     return settings
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.options import Config, Set, load, print_status
+from stream_ocr.cli.options import Config, Set, load, load_for_files, print_status
 from stream_ocr.config.settings import Settings
 
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one process per stage.")]
@@ -15,6 +15,7 @@ Outputs = Annotated[
     typer.Option(
         "-o",
         "--output",
+        metavar="PATH",
         help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file, or - (standard output); repeatable.",
     ),
 ]
@@ -26,7 +27,7 @@ Annotate = Annotated[
 
 
 def read(
-    files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE…", readable=False)],
+    files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE", readable=False)],
     output: Outputs = None,
     srt: Srt = None,
     annotate: Annotate = None,
@@ -37,7 +38,7 @@ def read(
     """Read text from video files and emit events."""
     if annotate and len(files) > 1:
         raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
-    settings = load(config, set_)
+    settings = load_for_files(config, set_)
     outputs = [*(output or ()), *([str(srt)] if srt else ())]
     raise typer.Exit(_read(files, settings, outputs, annotate, in_process=in_process))
 
@@ -51,7 +52,7 @@ def demo(
     """Render a demo clip, read it, and write events, subtitles and an annotated video."""
     from stream_ocr.synthetic.scene import demo_scene, render, truth
 
-    settings = load(config, set_)
+    settings = load_for_files(config, set_)
     folder.mkdir(parents=True, exist_ok=True)
     video, scene = folder / "demo.mp4", demo_scene()
     print_status(f"rendering {video} ({scene.duration_s:g} s)")
@@ -70,10 +71,12 @@ def export(
     csv: Annotated[Path | None, typer.Option(help="Write a CSV table with one row per text to this file.")] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option("-o", "--output", help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file; repeatable."),
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file; repeatable."
+        ),
     ] = None,
     stream: Annotated[
-        list[str] | None, typer.Option("--stream", help="Only events of this stream; repeatable.")
+        list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
     ] = None,
     annotate: Annotate = None,
     video: Annotated[Path | None, typer.Option(help="The video to annotate.")] = None,
@@ -89,7 +92,7 @@ def export(
         raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
     if (annotate is None) != (video is None):
         raise typer.BadParameter("--annotate and --video must be given together")
-    settings = load(config, set_)
+    settings = load(config, set_, ["decode"])
     read_files.export_events(events, outputs, stream or ())
     if annotate and video:
         read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
@@ -107,7 +110,7 @@ def report(
     from stream_ocr.store.replay import read_events
     from stream_ocr.viz.report.page import Report
 
-    settings = load(config, set_)
+    settings = load(config, set_, ["decode"])
     check_output_path(output)
     Report.of(read_events(events), video=video, settings=settings).write(output)
 
@@ -120,9 +123,12 @@ def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: P
         from stream_ocr.viz.annotate import check_target
 
         check_target(files[0], annotate)
+    readable = [file for file in files if read_files.is_readable(file)]
+    if not readable:
+        return 1
     settings = settings if in_process else presets.with_shared_threads(settings)
     reader = read_files.read_in_process if in_process else read_files.read_in_workers
-    result = read_files.read_files(files, settings, outputs, reader)
+    result = read_files.read_files(readable, settings, outputs, reader)
     if annotate and result.code == 0:
         read_files.annotate_video(files[0], result.events, annotate, settings)
-    return result.code
+    return result.code or int(len(readable) < len(files))

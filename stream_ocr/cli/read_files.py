@@ -14,6 +14,7 @@ from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
+from stream_ocr.sources.file_check import check_file
 from stream_ocr.store.replay import read_events
 
 
@@ -96,10 +97,11 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
     Raises SinkError when an output cannot be opened, and WorkerError when a worker dies.
     """
     result, signals = ReadResult(), Signals()
+    sinks = open_sinks(outputs or [CONSOLE], settings)
     for part, text in presets.describe(settings):
         print_status(f"{part}: {text}")
     file_settings = settings.without_sinks()  # the sinks are open here, over all files
-    with open_sinks(outputs or [CONSOLE], settings) as sinks, signals.handled():
+    with sinks, signals.handled():
         for file, stream in zip(files, stream_names(files), strict=True):
             try:
                 with closing(read_file(file, stream, file_settings, signals)) as events:
@@ -120,6 +122,16 @@ def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str]
         print_status(sentence)
         result.failed = True
     return result
+
+
+def is_readable(file: Path) -> bool:
+    """Return False for what is certainly no video, and print why."""
+    try:
+        check_file(file)
+    except SourceError as error:
+        print_status(str(error))
+        return False
+    return True
 
 
 def stream_names(files: Sequence[Path]) -> list[str]:

@@ -16,11 +16,14 @@ def run(
     output: Outputs = None,
     set_: Set = None,
     dashboard: Annotated[
-        bool, typer.Option("--dashboard", help="Serve the dashboard as well, at the address of `dashboard.host/port`.")
+        bool, typer.Option("--dashboard", help="Also serve the dashboard, at `dashboard.host` and `dashboard.port`.")
     ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print events as lines, even on a terminal.")] = False,
 ) -> None:
-    """Read text from cameras until Ctrl-C or SIGTERM. SIGHUP or a change of the settings file reloads the cameras."""
+    """Read text from cameras until Ctrl-C or SIGTERM.
+
+    SIGHUP or a change of the settings file reloads the settings of the cameras.
+    """
     from stream_ocr.cli import camera_table
     from stream_ocr.service.live_pipeline import LivePipeline
 

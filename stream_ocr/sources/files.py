@@ -5,7 +5,6 @@ playlists, no network. Damaged packets are counted and skipped; the frames that 
 """
 
 import re
-import stat
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -24,6 +23,7 @@ from stream_ocr.core.messages import Stamp
 from stream_ocr.core.timestamps import Timeline, to_fraction
 from stream_ocr.errors import SourceError
 from stream_ocr.sources.decoded_frame import CorruptionTracker, DecodedFrame, FrameConverter, with_duration
+from stream_ocr.sources.file_check import check_file
 from stream_ocr.sources.thresholds import CORRUPTION, FILES
 
 __all__ = ["DecodedFrame", "FileSource", "open_container", "open_file"]
@@ -32,7 +32,6 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,m4v,avi,flv,ogg,asf,mxf,gif,ivf,obu,av1,h264,hevc,"
     "yuv4mpegpipe"
 )
-_PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"v=0\r\n", b"v=0\n", b"<?xml", b"<mpd", b"<smil", b"<asx")
 _TS_DISCONT = 0x200  # AVFMT_TS_DISCONT
 _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 # From PyAV 19 on, metadata that is not UTF-8 never raises and the argument is gone.
@@ -206,24 +205,7 @@ class FileSource:
 def open_container(path: Path, max_pixels: int) -> InputContainer:
     """Return the container of a local file. Raise SourceError if it is no readable video."""
     name = repr(str(path))
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise SourceError(f"{name} is a directory; pass the video files in it.")
-        if not stat.S_ISREG(mode):
-            raise SourceError(f"{name} is not a regular file; save its content to a file and pass that.")
-        with path.open("rb") as file:
-            head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    except (FileNotFoundError, NotADirectoryError):
-        raise SourceError(f"There is no file {name}; check the path.") from None
-    except PermissionError:
-        raise SourceError(f"{name} cannot be read by this user; change its permissions.") from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{name} cannot be opened ({error}); check the path.") from error
-    if not head:
-        raise SourceError(f"{name} is empty; copy it again from its origin.")
-    if head.startswith(_PLAYLISTS):
-        raise SourceError(f"{name} is a playlist, not a video; pass the video files themselves.")
+    check_file(path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMATS,

@@ -105,7 +105,7 @@ def test_read_reports_each_unreadable_file(run, tmp_path):
         *("read", tmp_path / "none.mp4", tmp_path, tmp_path / "empty.mp4"),
         *(*outputs, "--in-process", "--set", "models=builtin"),
     )
-    sentences = [line for line in err.splitlines() if not line.startswith(("detector:", "recogniser:"))]
+    sentences = err.splitlines()
     assert code == 1
     assert out == ""
     assert [("none.mp4" in line, "directory" in line, "empty" in line) for line in sentences] == [
@@ -113,16 +113,63 @@ def test_read_reports_each_unreadable_file(run, tmp_path):
         (False, True, False),
         (False, False, True),
     ]
-    assert (tmp_path / "events.jsonl").read_bytes() == b""
+    assert not (tmp_path / "events.jsonl").exists()
 
 
-def test_read_checks_outputs_before_reading(run, tmp_path):
-    code, _, err = run(
-        "read", tmp_path / "none.mp4", "-o", tmp_path / "none" / "events.jsonl", "--set", "models=builtin"
-    )
+def test_read_reads_the_other_files_after_a_missing_one(run, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    arguments = ["read", tmp_path / "none.mp4", tmp_path / "text.mp4", "--in-process", "--set", "models=builtin"]
+    code, _, err = run(*arguments)
     assert code == 1
-    assert "there is no directory" in err
-    assert "none.mp4" not in err
+    first, *models, last = err.splitlines()
+    assert "none.mp4" in first
+    assert "text.mp4" in last
+    assert models
+
+
+@pytest.mark.parametrize(("output", "problem"), [("none/events.jsonl", "there is no directory"), ("a.txt", "suffix")])
+def test_read_checks_outputs_before_reading(run, tmp_path, output, problem):
+    (tmp_path / "text.mp4").write_text("no video")
+    code, _, err = run("read", tmp_path / "text.mp4", "-o", tmp_path / output, "--set", "models=builtin")
+    assert code == 1
+    assert problem in err
+    assert "text.mp4" not in err
+
+
+def test_read_refuses_settings_with_cameras(run, tmp_path):
+    config = tmp_path / "live.yaml"
+    config.write_text("sources: {gate: {path: gate.mp4}}\n")
+    code, _, err = run("read", "video.mp4", "--config", config)
+    assert code == 1
+    assert "cameras under sources (gate)" in err
+    assert "stream-ocr run" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["read", "video.mp4"], "live.max_latency_s=1"),
+        (["search", "exit"], "models=builtin"),
+        (["export", "events.jsonl", "--srt", "a.srt"], "tracking.max_lost_s=2"),
+        (["detect", "image.png"], "tracking.max_lost_s=2"),
+    ],
+)
+def test_a_setting_without_effect_on_the_command_is_refused(run, arguments, name):
+    code, _, err = run(*arguments, "--set", name)
+    assert (code, err) == (1, f"{name.partition('=')[0]} (--set) has no effect on this command; leave it out.\n")
+
+
+@pytest.mark.parametrize("command", ["", "read", "search", "bench", "bench clips", "eval", "weights export"])
+def test_help_shows_placeholders_and_no_types(run, command):
+    code, out, _ = run(*command.split(), "--help")
+    assert code == 0
+    assert not re.search(r"<\w|list\[", out), out
+
+
+def test_help_of_bench_lists_its_commands(run):
+    _, out, _ = run("bench", "--help")
+    assert re.search(r"^  clips ", out, re.MULTILINE)
+    assert re.search(r"^  live ", out, re.MULTILINE)
 
 
 def test_read_checks_annotate_target_before_reading(run, tmp_path):
@@ -133,7 +180,8 @@ def test_read_checks_annotate_target_before_reading(run, tmp_path):
 
 
 def test_read_prints_the_models(run, tmp_path):
-    _, _, err = run("read", tmp_path / "none.mp4", "--in-process", "--set", "models=builtin", "--set", "device=cpu")
+    (tmp_path / "text.mp4").write_text("no video")
+    _, _, err = run("read", tmp_path / "text.mp4", "--in-process", "--set", "models=builtin", "--set", "device=cpu")
     assert "detector: builtin (set), " in err
     assert "recogniser: builtin (set), " in err
     assert err.count(" on cpu, ") == 2
