@@ -19,7 +19,8 @@ import numpy as np
 from stream_ocr.config.settings import Settings
 from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.messages import Detections, FrameRef, Message, Published, Stamp, StreamClosed
+from stream_ocr.core.geometry import rectangle, to_flat
+from stream_ocr.core.messages import Detections, FrameRef, Message, Published, Reading, Stamp, StreamClosed
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.runtime.shm_ring import Ring
@@ -43,6 +44,7 @@ __all__ = [
     "published_event",
     "read_scripted",
     "read_with_oracles",
+    "reading",
     "text_event",
 ]
 
@@ -231,6 +233,26 @@ def read_scripted(
     with InlineStages(stages) as inline:
         outputs = [output for message in source.run() for output in inline.push(message)]
     return [event for output in outputs if isinstance(output, Published) for event in output.events]
+
+
+def reading(
+    text: str = "",
+    confidence: float = 0.95,
+    *,
+    revision: int = 0,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    crops_read: int = 1,
+    track: int = 1,
+    x: float = 20,
+    start_x: float = 20,
+) -> Reading:
+    """Return the reading of a line of 200×30 pixels at (x, 300), which began at start_x; "" is not read yet."""
+    quad, start_quad = to_flat(rectangle(x, 300, 200, 30)), to_flat(rectangle(start_x, 300, 200, 30))
+    crops_read = crops_read if text else 0
+    char_confidences = (confidence,) * len(text)
+    confidence = confidence if text else 0.0
+    return Reading(track, quad, revision, start_s, start_quad, end_s, text, confidence, char_confidences, crops_read)
 
 
 def text_event(seq: int = 0, **fields: Any) -> TextEvent:

@@ -12,27 +12,9 @@ from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Reading, Readings, Stamp
 from stream_ocr.events import TextEvent
 from stream_ocr.readings.event_builder import EventBuilder
+from stream_ocr.testing import reading
 
 SIZE = (640, 360)
-
-
-def reading(
-    text: str = "",
-    confidence: float = 0.95,
-    *,
-    revision: int = 0,
-    start_s: float = 0.0,
-    end_s: float | None = None,
-    crops_read: int = 1,
-    track: int = 1,
-    x: float = 20,
-    start_x: float = 20,
-) -> Reading:
-    quad, start_quad = to_flat(rectangle(x, 300, 200, 30)), to_flat(rectangle(start_x, 300, 200, 30))
-    crops_read = crops_read if text else 0
-    char_confidences = (confidence,) * len(text)
-    confidence = confidence if text else 0.0
-    return Reading(track, quad, revision, start_s, start_quad, end_s, text, confidence, char_confidences, crops_read)
 
 
 def build_events(*frames: Sequence[Reading] | Reading, settings: Sequence[str] = ()) -> list[TextEvent]:
