@@ -1,4 +1,4 @@
-"""What the detector's backbones cost: MNN on one thread with random weights, and a step of training.
+"""Cost of the detector's backbones: MNN on one thread with random weights, and a step of training.
 
 python benchmarks/backbones.py [--backbones small base]
 

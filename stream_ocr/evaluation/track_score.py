@@ -42,7 +42,7 @@ class TrackScore:
 
 @dataclass(frozen=True)
 class _Samples:
-    """What is visible at N moments, as booleans.
+    """Visibility at N moments, as booleans.
 
     true: (true words, N). predicted: (predicted words, N). excused: predicted words in ignored places, (predicted
     words, N). hard: (true words,). valid: (N,), by true word i and predicted word j: when these correspond.

@@ -24,12 +24,15 @@ DETECTOR, RECOGNIZER = "detector-small", "recognizer-small"
 """Names of the built-in networks in the manifest of the weights."""
 
 _CPU_RUNTIMES: dict[str, tuple[weights.ExportFormat, ...]] = {DETECTOR: ("mnn", "onnx"), RECOGNIZER: ("onnx", "mnn")}
-"""What runs each network on a CPU, the fastest first: MNN convolutions, ONNX Runtime recurrent layers."""
+"""Runtimes of each network on a CPU, the fastest first: MNN convolutions, ONNX Runtime recurrent layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorPreset:
-    """Parameters of a family of DB detectors, measured on the real clips of the project's test data.
+    """Parameters of a family of DB detectors for video, measured on the real clips of the project's test data.
+
+    Still images have no tracker that confirms a detection; their ``box_thresh`` and ``unclip_ratio`` are those of the
+    manifest of the weights (built-in) and of ``zoo.DB_DEFAULTS`` (PP-OCR).
 
     long_side: pixels of the longer side of the network's input. box_thresh: mean probability from which a detection
     may continue a track. birth_score: the same to start one. unclip_ratio: growth of boxes, 1 undoes the shrinking of

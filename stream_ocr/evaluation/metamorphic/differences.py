@@ -1,4 +1,4 @@
-"""What differs between the texts read in a video and those read in a variant of it."""
+"""Differences between the texts read in a video and those read in a variant of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -59,7 +59,7 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Change:
-    """What a variant does to the places and times of one video. start_s: time of the first frame of the source.
+    """Effect of a variant on the places and times of one video. start_s: time of the first frame of the source.
 
     source_frame_s: mean duration of its frames.
     """

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DetectionThresholds:
-    """Thresholds around the detector network. All but the defaults of DB post-processing were chosen by hand."""
+    """Thresholds around the detector network. All but the defaults of DB post-processing were chosen by hand.
+
+    Those defaults serve measurements and tests. A ``Detector`` gets its own: for video from ``presets``, for still
+    images from the manifest of the weights.
+    """
 
     max_upscale: float = 2.0
     """Largest factor by which a small frame is enlarged; beyond it the network gains no detail."""
