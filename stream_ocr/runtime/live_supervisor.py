@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import structlog
@@ -12,7 +11,7 @@ from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
 from stream_ocr.runtime.control_messages import ResendState, SourcesChanged
 from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.restart_history import RestartHistory
-from stream_ocr.runtime.run_loop import RunLoop, RunPolicy
+from stream_ocr.runtime.run_loop import RunLoop, SupervisorBase
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.source_status import SourceStatus
 from stream_ocr.runtime.thresholds import THRESHOLDS
@@ -28,7 +27,7 @@ class _Leaving(NamedTuple):
     due_s: float  # watch clock
 
 
-class LiveSupervisor(RunPolicy):
+class LiveSupervisor(SupervisorBase):
     """One run of a topology, for cameras.
 
     A worker that dies, fails or hangs is restarted; ``messages`` ends when every stream has closed, by itself or after
@@ -74,21 +73,6 @@ class LiveSupervisor(RunPolicy):
                 self._start_source(name)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.end(THRESHOLDS.shutdown_grace_s)
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """Process id of each running worker."""
-        return self._loop.pids
-
-    @property
-    def notes(self) -> dict[str, Mapping[str, str]]:
-        """``Stage.notes`` of each worker: which models and device it uses."""
-        return self._loop.notes
-
     @property
     def restarts(self) -> dict[str, int]:
         """Number of restarts of each worker."""
@@ -114,20 +98,6 @@ class LiveSupervisor(RunPolicy):
     def rings(self) -> Mapping[str, Ring]:
         """All rings by name."""
         return dict(self._pool.rings)
-
-    def messages(self) -> Iterator[Message | Watermark]:
-        """Yield what the last stage sends, until every stream has closed.
-
-        Raise WorkerError if the end takes too long after ``stop``.
-        """
-        return self._loop.messages()
-
-    def stop(self) -> None:
-        """Let the sources close their streams; ``messages`` yields what is still on its way, then ends.
-
-        Safe in a signal handler.
-        """
-        self._loop.stop()
 
     def set_source(self, process: Process, size: RingSize, settings: Mapping[str, Any]) -> None:
         """Add a source, or replace the one of the same name. settings: all settings from now on."""

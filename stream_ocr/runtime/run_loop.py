@@ -10,7 +10,8 @@ lives as long as the run. Nothing has a name in the file system, so nothing is l
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.errors import WorkerError
@@ -203,3 +204,42 @@ class RunLoop:
         finally:  # a second Ctrl-C
             for worker in workers:
                 worker.fork.kill()
+
+
+class SupervisorBase(RunPolicy):
+    """A policy with the run that it decides about, as a context manager that ends the run."""
+
+    _loop: RunLoop
+
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Start the run. Raise WorkerError."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.end(THRESHOLDS.shutdown_grace_s)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process id of each running worker."""
+        return self._loop.pids
+
+    @property
+    def notes(self) -> dict[str, Mapping[str, str]]:
+        """``Stage.notes`` of each worker: which models and device it uses."""
+        return self._loop.notes
+
+    def messages(self) -> Iterator[Message | Watermark]:
+        """Yield what the last stage sends, until every stream has closed. May be called again after an interruption.
+
+        Raise WorkerError if ``check`` ends the run, after the messages that were sent before.
+        """
+        return self._loop.messages()
+
+    def stop(self) -> None:
+        """Let the sources close their streams; ``messages`` yields what is still on its way, then ends.
+
+        Safe in a signal handler.
+        """
+        self._loop.stop()

@@ -1,16 +1,13 @@
 """The supervisor of a run over files: the first failure of a worker ends the run."""
 
-from collections.abc import Iterator, Mapping
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any, Self
 
-from stream_ocr.core.messages import Message, Watermark
-from stream_ocr.runtime.run_loop import RunLoop, RunPolicy
-from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.runtime.run_loop import RunLoop, SupervisorBase
 from stream_ocr.runtime.topology import OUTCOME, Topology
 
 
-class Supervisor(RunPolicy):
+class Supervisor(SupervisorBase):
     """One run of a topology, for files.
 
         with Supervisor(topology, settings) as supervisor:
@@ -46,21 +43,6 @@ class Supervisor(RunPolicy):
         self._loop.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.end(THRESHOLDS.shutdown_grace_s)
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """Process id of each running worker."""
-        return self._loop.pids
-
-    @property
-    def notes(self) -> dict[str, Mapping[str, str]]:
-        """``Stage.notes`` of each worker: which models and device it uses."""
-        return self._loop.notes
-
     @property
     def durations_s(self) -> dict[str, float | None]:
         """Length of each stream that is open, None where it is unknown."""
@@ -71,20 +53,6 @@ class Supervisor(RunPolicy):
     def progress(self) -> dict[str, int]:
         """Messages received and sent by each worker."""
         return {name: worker.heartbeat.progress for name, worker in self._loop.pool.workers.items()}
-
-    def messages(self) -> Iterator[Message | Watermark]:
-        """Yield what the last stage sends, until every stream has closed. May be called again after an interruption.
-
-        Raise WorkerError if a worker dies, fails or hangs, after the messages that were sent before.
-        """
-        return self._loop.messages()
-
-    def stop(self) -> None:
-        """Let the sources close their streams; ``messages`` yields what is still on its way, then ends.
-
-        Safe in a signal handler.
-        """
-        self._loop.stop()
 
     def check(self) -> str | None:
         """Return what ends the run: the first failure, a stall, or a stop that takes too long."""
