@@ -19,7 +19,6 @@ from stream_ocr.config.storage import SocketSettings, StoreSettings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-FAULTS = [*range(1, 18), 20, 21, 25, 26, 33]
 DOCUMENTED = [
     *(("sinks.md", group) for group in (JsonlSettings, WebhookSettings, MqttSettings, Match, Rule)),
     *(("subscribe.md", group) for group in (StoreSettings, SocketSettings)),
@@ -38,7 +37,9 @@ def example_in(text: str) -> Settings:
 
 def test_cameras_names_existing_tests_for_every_fault() -> None:
     text = read("cameras.md")
-    assert [int(number) for number in re.findall(r"^\| (\d+) \|.*$", text, re.MULTILINE)] == FAULTS
+    faults = re.findall(r"^\| .* \| (.*) \|$", text.partition("| fault |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert len(faults) > 20
+    assert all("`test_" in tests for tests in faults)
     named = set(re.findall(r"`(test_\w+)`", text))
     existing = {
         name
