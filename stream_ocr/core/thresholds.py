@@ -1,7 +1,15 @@
-"""Tuning values of time stamps and of the geometry of text lines."""
+"""Tuning values of frames, of time stamps and of the geometry of text lines."""
 
 from dataclasses import dataclass
 from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class FrameThresholds:
+    """Chosen by hand."""
+
+    min_side_px: int = 16
+    """Shortest side of a frame in pixels below which nobody can read a text in it: it is not processed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +38,6 @@ class LineThresholds:
     """A quad that is closer than this to the edge of the frame, in pixels, may be clipped by it."""
 
 
+FRAMES = FrameThresholds()
 TIMESTAMPS = TimestampThresholds()
 LINES = LineThresholds()

@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stream_ocr.core.messages import Stamp
+from stream_ocr.core.thresholds import FRAMES
 from stream_ocr.core.timestamps import Timeline, to_fraction
 from stream_ocr.errors import SourceError
 from stream_ocr.sources.decoded_frame import CorruptionTracker, DecodedFrame, FrameConverter, with_duration
@@ -95,7 +96,12 @@ class FileSource:
                 f"No frame of {name} could be decoded ({context.name}, {self.corrupt_packets} damaged packets);"
                 " check that the file is complete and that FFmpeg can play it."
             )
-        self.size = first.frame.size
+        self.size = width, height = first.frame.size
+        if min(self.size) < FRAMES.min_side_px:
+            raise SourceError(
+                f"{name} has frames of {width}×{height}, in which no text can be read; they need"
+                f" {FRAMES.min_side_px} pixels in width and height."
+            )
         self._frames = chain([first], frames)
 
     def __enter__(self) -> Self:

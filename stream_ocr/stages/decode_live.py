@@ -16,6 +16,7 @@ from stream_ocr import logging_config
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import pack_header, write_frame
 from stream_ocr.core.messages import FrameRef, Message, SourceChanged, Stamp, StreamClosed
+from stream_ocr.core.thresholds import FRAMES
 from stream_ocr.errors import SettingsError, WorkerError
 from stream_ocr.gating.frame_policy import SKIP, FramePolicy
 from stream_ocr.sources.frame_queue import QueuedFrame
@@ -141,7 +142,7 @@ class LiveDecodeStage(SourceStage):
         self._damaged += damaged
         self._count_dropped(queued.dropped_before)
         decision = SKIP
-        if not damaged:
+        if not damaged and min(frame.size) >= FRAMES.min_side_px:
             decision = self._policy.decide(frame, stamp.time_s, interval_scale=self._shedder.interval_scale)
         claim = None
         if decision.action != "skip":

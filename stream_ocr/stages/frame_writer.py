@@ -5,6 +5,7 @@ from collections.abc import Callable
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import byte_count, write_frame
 from stream_ocr.core.messages import FrameRef, SlotRef
+from stream_ocr.core.thresholds import FRAMES
 from stream_ocr.gating.frame_policy import SKIP, FramePolicy
 from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.stages.base import Slots
@@ -24,7 +25,7 @@ class FrameWriter:
     def write(self, decoded: DecodedFrame, stop: Callable[[], bool] = lambda: False) -> FrameRef | None:
         """Return the message for a frame; None if ``stop()`` came true while it waited for a slot."""
         frame, decision = decoded.frame, SKIP
-        if not decoded.damaged and min(frame.size) >= DECODE.min_side_px:
+        if not decoded.damaged and min(frame.size) >= FRAMES.min_side_px:
             decision = self._policy.decide(frame, decoded.stamp.time_s)
         slot = None
         if decision.action != "skip":

@@ -19,9 +19,6 @@ class DecodeThresholds:
     max_queued_bytes: int = 96 << 20
     """Memory in bytes that waiting frames of a file may take beyond that."""
 
-    min_side_px: int = 16
-    """Shortest side of a frame in pixels below which nobody can read a text in it: it is not processed."""
-
 
 @dataclass(frozen=True, slots=True)
 class LiveThresholds:

@@ -262,3 +262,16 @@ def test_open_file_rejects_a_file_without_read_permission(plain, tmp_path):
 def test_open_file_rejects_playlists(plain, tmp_path, name, text):
     (tmp_path / name).write_text(text.format(clip=plain))
     assert "playlist" in error_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (16000, 1), (15, 640)])
+def test_open_file_refuses_frames_without_room_for_text(tmp_path, size):
+    path = tmp_path / "tiny.mov"
+    width, height = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=10, width=width, height=height, pix_fmt="rgb24")
+        for value in (0, 255, 0):
+            pixels = np.full((height, width, 3), value, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        container.mux(stream.encode())
+    assert f"has frames of {width}×{height}, in which no text can be read" in error_of(path)
