@@ -1,5 +1,6 @@
 """Reading of files: ``read`` in this process, ``Pipeline`` with a process per stage. Both emit the same events."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.models import presets
+from stream_ocr.printable import encodable
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.sinks import Sink, open_sinks
@@ -88,7 +90,7 @@ def read(
     from stream_ocr.stages.decode_file import DecodeStage
 
     path = Path(path)
-    name = stream or path.name
+    name = stream or encodable(path.name)
     settings = presets.with_model_defaults(settings or Settings.load())
     frames = {name: frame_ring(settings)}
     stages = in_process_stages(settings, frames, sinks)
@@ -124,7 +126,7 @@ class Pipeline:
         """
         self._settings = presets.with_shared_threads(presets.with_model_defaults(settings or Settings.load()))
         open_sinks(sinks, self._settings)  # report errors here rather than from a worker
-        named = files if isinstance(files, Mapping) else {Path(file).name: file for file in files}
+        named = files if isinstance(files, Mapping) else {encodable(Path(file).name): file for file in files}
         if len(named) < len(files):
             raise SourceError("Two files have the same name; give each stream a name: {name: path, …}.")
         self._files = {name: Path(file).absolute() for name, file in named.items()}
@@ -132,7 +134,8 @@ class Pipeline:
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
             topology.five_stages(
-                {name: {"path": str(path)} for name, path in self._files.items()},
+                # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
+                {name: {"path": os.fsencode(path).decode("latin-1")} for name, path in self._files.items()},
                 frame_bytes=self._settings.decode.max_pixels * 2,
                 crop_bytes=width * height,
                 detect_items=batch.max_items,

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.urls import Scrubber
+from stream_ocr.printable import escape_unprintable
 
 
 def configure(settings: Settings, **context: str) -> None:
@@ -30,7 +32,7 @@ def configure(settings: Settings, **context: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            lambda _logger, _method, line: _redact(line, scrub),
+            lambda _logger, _method, line: _redact(line, _escaping(scrub) if is_console else scrub),
             renderer,
             lambda _logger, _method, text: scrub(str(text)),
         ],
@@ -45,7 +47,12 @@ def _to_stderr(*_names: str) -> structlog.WriteLogger:
     return structlog.WriteLogger(sys.stderr)
 
 
-def _redact(value: Any, scrub: Scrubber) -> Any:
+def _escaping(scrub: Scrubber) -> Callable[[str], str]:
+    """Return a scrubber that also escapes what a terminal would act on, such as in the name of a file."""
+    return lambda text: "\n".join(map(escape_unprintable, scrub(text).split("\n")))
+
+
+def _redact(value: Any, scrub: Callable[[str], str]) -> Any:
     """Return a value without secrets. Must run before rendering, which may escape characters of a secret."""
     if isinstance(value, str):
         return scrub(value)

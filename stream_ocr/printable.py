@@ -13,6 +13,11 @@ def escape_unprintable(text: str) -> str:
     return "".join(char if is_printable(char) else _escaped(char) for char in text)
 
 
+def encodable(text: str) -> str:
+    """Return a name without the surrogates that stand for bytes that are not UTF-8; they are written as ``\\xNN``."""
+    return "".join(_escaped(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
 def is_printable(char: str) -> bool:
     """Return whether the character is visible on a terminal and has no other effect."""
     return char == " " or unicodedata.category(char) not in _ESCAPED

@@ -36,6 +36,12 @@ def test_console_style_is_readable_text(capsys):
     assert "frame dropped" in capsys.readouterr().err
 
 
+def test_console_style_escapes_what_a_terminal_acts_on(capsys):
+    logging_config.configure(Settings(logs=LogSettings(style="console")))
+    structlog.get_logger().info("source is up", stream="\x1b[31mred\u202e.mp4")
+    assert "\\u{1b}[31mred\\u{202e}.mp4" in capsys.readouterr().err
+
+
 def test_lines_below_the_level_are_omitted(capsys):
     logging_config.configure(Settings(logs=LogSettings(level="error")))
     structlog.get_logger().warning("frame dropped")

@@ -1,6 +1,6 @@
 import pytest
 
-from stream_ocr.printable import escape_unprintable
+from stream_ocr.printable import encodable, escape_unprintable
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,7 @@ from stream_ocr.printable import escape_unprintable
 )
 def test_escape_unprintable_escapes_what_a_terminal_acts_on(text: str, shown: str) -> None:
     assert escape_unprintable(text) == shown
+
+
+def test_encodable_escapes_only_what_is_not_unicode() -> None:
+    assert encodable("caf\udce9 \x1b été.mp4") == "caf\\xe9 \x1b été.mp4"

@@ -16,6 +16,7 @@ _COMMANDS_WITH_WORKERS = {"read", "demo", "run"}
 
 def main() -> None:
     """Run a command. Errors are printed as one sentence; STREAM_OCR_DEBUG=1 shows the traceback."""
+    _open_closed_streams()
     atexit.register(gc.freeze)  # the final collections of the interpreter would visit all modules, for 0.2 s
     uses_workers = sys.argv[1:2] and sys.argv[1] in _COMMANDS_WITH_WORKERS and "--in-process" not in sys.argv
     try:
@@ -23,6 +24,16 @@ def main() -> None:
             _run()
     except KeyboardInterrupt:  # before a command handles it
         sys.exit(128 + signal.SIGINT)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null for standard streams that the caller closed: the next file or socket would become one of them."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 @contextmanager
@@ -54,6 +65,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _run() -> None:
     # Imported here, not above: the workers are prepared meanwhile.
     from stream_ocr.cli.app import app
+    from stream_ocr.cli.options import print_status
     from stream_ocr.config.settings import debug_enabled
     from stream_ocr.errors import StreamOcrError
 
@@ -63,5 +75,5 @@ def _run() -> None:
         if debug_enabled():
             raise
         prefix = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
-        sys.stderr.write(f"{prefix}{error}\n")
+        print_status(f"{prefix}{error}")
         sys.exit(1)

@@ -10,6 +10,7 @@ import typer
 from stream_ocr import logging_config
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
+from stream_ocr.printable import escape_unprintable
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (YAML); see `stream-ocr config`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one setting; repeatable.")]
@@ -47,6 +48,9 @@ def load_for_files(config: Path | None, overrides: list[str] | None) -> Settings
 
 
 def print_status(line: str) -> None:
-    """Print a line for the user to standard error, so that it does not mix with piped output."""
-    sys.stderr.write(f"{line}\n")
+    """Print a line for the user to standard error, so that it does not mix with piped output.
+
+    Control characters, as in names of files, are shown escaped.
+    """
+    sys.stderr.write("\n".join(map(escape_unprintable, line.split("\n"))) + "\n")
     sys.stderr.flush()

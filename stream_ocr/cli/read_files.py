@@ -13,6 +13,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
+from stream_ocr.printable import encodable, escape_unprintable
 from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
 from stream_ocr.sources.file_check import check_file
 from stream_ocr.store.replay import read_events
@@ -66,7 +67,7 @@ def read_in_workers(file: Path, stream: str, settings: Settings, signals: Signal
                 yield from pipeline.events()
         finally:
             if (summary := pipeline.summary()).frames:
-                print_status(f"{file.name}: {summary.line()}")
+                print_status(f"{escape_unprintable(file.name)}: {summary.line()}")
 
 
 def read_in_process(file: Path, stream: str, settings: Settings, signals: Signals) -> Generator[TextEvent]:
@@ -137,7 +138,7 @@ def is_readable(file: Path) -> bool:
 def stream_names(files: Sequence[Path]) -> list[str]:
     """Return the file names; full paths where names repeat, numbered where a file repeats."""
     names = [file.name for file in files]
-    paths = [str(file) if names.count(file.name) > 1 else file.name for file in files]
+    paths = [encodable(str(file) if names.count(file.name) > 1 else file.name) for file in files]
     return [f"{path}#{paths[:n].count(path) + 1}" if path in paths[:n] else path for n, path in enumerate(paths)]
 
 

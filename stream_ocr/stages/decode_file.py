@@ -1,5 +1,6 @@
 """Decode stage for files: decodes a file and puts the frames that need work into slots."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -60,5 +61,7 @@ class DecodeStage(SourceStage):
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, stream: str, path: str) -> DecodeStage:
-    """Return the stage for a worker process."""
-    return DecodeStage(Path(path), stream, Settings.model_validate(settings), rings[frame_ring(stream)])
+    """Return the stage for a worker process. path: a character for each byte, because it may not be UTF-8."""
+    return DecodeStage(
+        Path(os.fsdecode(path.encode("latin-1"))), stream, Settings.model_validate(settings), rings[frame_ring(stream)]
+    )
