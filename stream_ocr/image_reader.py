@@ -68,7 +68,7 @@ class ImageReader:
         else:
             frame = self._arrays.convert(image)
         quads = self._detect(frame)
-        readings, _ = self._readers.read([self._crop(frame, from_flat(quad)) for quad in quads])
+        readings = self._readers.read_once([self._crop(frame, from_flat(quad)) for quad in quads])
         lines = (self._line(quad, drop_unsure_ends(reading)) for quad, reading in zip(quads, readings, strict=True))
         return [line for line in lines if line is not None]
 

@@ -100,11 +100,11 @@ def evaluate_recognizer(data: Path, settings: Settings) -> RecognizerReport:
     samples = list(load_labelled_crops(data))
     if not samples:
         raise SourceError(f"{data} holds no crops that {_LABELS} names.")
-    readers.read([Crop(crop, 0.0) for crop, _ in samples[:_BATCH_SIZE]])  # warm-up: the first calls are slow
+    readers.read_once([Crop(crop, 0.0) for crop, _ in samples[:_BATCH_SIZE]])  # warm-up: the first calls are slow
     readings: list[Decoded] = []
     started = time.perf_counter()
     for start in range(0, len(samples), _BATCH_SIZE):
-        readings += readers.read([Crop(crop, 0.0) for crop, _ in samples[start : start + _BATCH_SIZE]])[0]
+        readings += readers.read_once([Crop(crop, 0.0) for crop, _ in samples[start : start + _BATCH_SIZE]])
     spent_s = time.perf_counter() - started
     readings = [r._replace(char_confidences=calibrate(r.char_confidences, temperature)) for r in readings]
     cases = [Case(crop, text, reading) for (crop, text), reading in zip(samples, readings, strict=True)]

@@ -1,6 +1,7 @@
-"""Reading policy: which tracks are read, and which illegible ones have to wait.
+"""Reading policy: which tracks are read, which illegible ones have to wait, and when enough has been read.
 
-A track is read when it is new, when its text changed, and when it is seen clearly better than before.
+A track is read when it is new, when its text changed, when it is seen clearly better than before, and as long as
+another reading may change the result.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_ocr.core.geometry import side_lengths
-from stream_ocr.gating.thresholds import READING
+from stream_ocr.gating.thresholds import READING, REREAD
+from stream_ocr.models.recognition.ctc import Decoded, min_char_confidence
 
 
 @dataclass(slots=True)
@@ -74,6 +76,21 @@ class ReadingPolicy:
     def forget_all(self) -> None:
         """Forget all readings, so that every track is read again."""
         self._readings.clear()
+
+
+def may_change_result(best: Decoded, *, agreeing: int, growth: float, ambiguous: bool) -> bool:
+    """Return whether another reading may change the result of several.
+
+    best: the result so far. agreeing: number of readings of it; 0 before the first. growth: height of the text now,
+    relative to the largest at which it was read. ambiguous: one reading cannot tell it from something else.
+    """
+    if not agreeing or growth > REREAD.taller_factor:
+        return True
+    lowest = min_char_confidence(best.text, best.char_confidences)
+    clear = best.confidence >= REREAD.certain_confidence and lowest >= REREAD.certain_char_confidence
+    if clear and not ambiguous:
+        return False
+    return agreeing < REREAD.min_agreeing or best.confidence < REREAD.agreed_confidence
 
 
 @dataclass(slots=True)

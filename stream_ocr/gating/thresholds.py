@@ -158,9 +158,33 @@ class ReadingThresholds:
     """Factor by which the text must have grown to be read in spite of the pause."""
 
 
+@dataclass(frozen=True, slots=True)
+class RereadThresholds:
+    """Limits from which further readings are not expected to change the result (``reading_policy.py``).
+
+    Confidences are those of the recogniser, before calibration.
+    """
+
+    certain_confidence: float = 0.97
+    """Confidence of a whole text from which one reading is enough (decision 0017)."""
+
+    certain_char_confidence: float = 0.8
+    """Confidence that each of its characters must have, too."""
+
+    agreed_confidence: float = 0.9
+    """Confidence from which agreeing readings are enough."""
+
+    min_agreeing: int = 2
+    """Number of readings that must agree."""
+
+    taller_factor: float = 1.3
+    """A text that is taller by this factor than in all readings before is read again."""
+
+
 CHANGE = ChangeThresholds()
 EDGE_ONSET = EdgeOnsetThresholds()
 SCHEDULE = ScheduleThresholds()
 FINE_PASS = FinePassThresholds()
 KNOWN_REGIONS = KnownRegionThresholds()
 READING = ReadingThresholds()
+REREAD = RereadThresholds()

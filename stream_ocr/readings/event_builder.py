@@ -14,12 +14,13 @@ from msgspec import structs
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Reading, Readings, SourceChanged, Stamp
-from stream_ocr.events import Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
+from stream_ocr.events import CONFIDENCE_DIGITS, Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
 from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.ctc import mean_confidence
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.thresholds import REPORT
-from stream_ocr.readings.update_policy import classify_update, is_counter_tick, is_fragment_of, is_remnant
+from stream_ocr.readings.update_policy import classify_update, extends, is_counter_tick, is_fragment_of, is_remnant
 from stream_ocr.readings.word_filter import is_single_glyph, is_text
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,7 +118,7 @@ class EventBuilder:
             return
         track.cut_since_s = None
         kind: Kind | Literal["nothing"] = "appeared" if reported is None else classify_update(reported, reading)
-        if kind == "nothing":
+        if kind == "nothing" or (reported and kind == "updated" and not self._is_better(reported, reading)):
             return
         track.reported = reading
         track.counter_ticks += reported is not None and kind == "changed" and is_counter_tick(reported, reading)
@@ -149,12 +150,23 @@ class EventBuilder:
             confident = reading.confidence >= REPORT.min_single_reading_confidence
         else:
             confident = True
-        return confident and self._reaches_min_confidence(reading)
+        return confident and self._is_confident(reading)
 
-    def _reaches_min_confidence(self, reading: Reading) -> bool:
-        """Return True if the geometric mean of the calibrated confidences reaches ``events.min_confidence``."""
-        characters = self._calibrated(reading)
-        return text_confidence(characters) ** (1 / len(characters)) >= self._settings.events.min_confidence
+    def _is_confident(self, reading: Reading) -> bool:
+        """Return True if a reading reaches both limits of the settings."""
+        limits, characters = self._settings.events, self._calibrated(reading)
+        return (
+            mean_confidence(characters) >= limits.min_mean_confidence
+            and text_confidence(characters) >= limits.min_confidence
+        )
+
+    def _is_better(self, reported: Reading, reading: Reading) -> bool:
+        """Return True if a reading has all that was reported and more, or a higher confidence in the events."""
+        return extends(reported, reading) or self._confidence(reading) > self._confidence(reported)
+
+    def _confidence(self, reading: Reading) -> float:
+        """Return the confidence that is published."""
+        return round(text_confidence(self._calibrated(reading)), CONFIDENCE_DIGITS)
 
     def _calibrated(self, reading: Reading) -> tuple[float, ...]:
         temperature = self._settings.recognition.temperature

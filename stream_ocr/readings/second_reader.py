@@ -1,6 +1,6 @@
 """Second reader: what the built-in recogniser is unsure of, or cannot spell, a stronger and slower one reads as well.
 
-Both confidences are calibrated on the same crops, so they can be compared, and the surer reading wins.
+Both confidences are calibrated on the same crops, so they can be compared: each reading is a vote (``voting.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.decoding import source_decoders
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.voting import Vote, merge_agreeing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +68,28 @@ class Readers:
         self._first_modes = source_decoders(settings, self.first.charset)
         self._second_modes: Mapping[str, DecodeFn] | None = None
 
-    def read(self, crops: Sequence[Crop], stream: str = "") -> tuple[list[Decoded], int]:
-        """Return a reading of each crop, and how many of them the second reader read as well.
+    def read(self, crops: Sequence[Crop], stream: str = "") -> tuple[list[list[Vote]], int]:
+        """Return what each reader read in each crop, and how many crops the second reader read as well.
 
         stream: its lexicon or pattern holds; by default that of the settings.
         """
         pixels = [trimmed(crop, self._first_margin) for crop in crops]
-        readings = self.first.read(pixels, self._first_modes.get(stream))
+        votes = [[self._vote(reading)] for reading in self.first.read(pixels, self._first_modes.get(stream))]
         if self._load_second is None:
-            return readings, 0
-        unsure = [i for i, reading in enumerate(readings) if self._certainty(reading) < self._thresholds.min_certainty]
+            return votes, 0
+        unsure = [i for i, (first,) in enumerate(votes) if first.certainty < self._thresholds.min_certainty]
         if unsure:
             second = self._loaded_second()
             modes = self._second_modes or {}
             others = second.read([crops[i].pixels for i in unsure], modes.get(stream))
             for i, other in zip(unsure, others, strict=True):
-                readings[i] = self._surer(readings[i], self._rescaled(other))
-        return readings, len(unsure)
+                votes[i] = self._with_second(votes[i][0], self._vote(self._rescaled(other)))
+        return votes, len(unsure)
+
+    def read_once(self, crops: Sequence[Crop]) -> list[Decoded]:
+        """Return the surest reading of each crop, where there is only one crop of each text."""
+        votes, _ = self.read(crops)
+        return [max(each, key=lambda vote: vote.certainty).reading for each in votes]
 
     def _loaded_second(self) -> Recognizer:
         if self._second is None:
@@ -93,18 +99,20 @@ class Readers:
             self._second_modes = source_decoders(self._settings, self._second.charset)
         return self._second
 
-    def _certainty(self, reading: Decoded) -> float:
-        return text_confidence(calibrate(reading.char_confidences, self._temperature)) if reading.text else 0.0
+    def _vote(self, reading: Decoded) -> Vote:
+        certainty = text_confidence(calibrate(reading.char_confidences, self._temperature)) if reading.text else 0.0
+        return Vote(reading, certainty)
 
     def _rescaled(self, reading: Decoded) -> Decoded:
         """Return the reading with confidences as the first recogniser would give them, for all that follows."""
         ratio = self._thresholds.temperature / self._temperature
         return make_decoded(reading.text, calibrate(reading.char_confidences, ratio)) if reading.text else reading
 
-    def _surer(self, first: Decoded, second: Decoded) -> Decoded:
-        if without_spaces(first.text) == without_spaces(second.text):
-            return first if not first.text else _agreed(first, second)  # the first is the better one at spaces
-        return second if self._certainty(second) > self._certainty(first) else first
+    def _with_second(self, first: Vote, second: Vote) -> list[Vote]:
+        """Return both votes, or one if the readers agree but for spaces: the first is the better one at those."""
+        if first.reading.text and without_spaces(first.reading.text) == without_spaces(second.reading.text):
+            return [self._vote(merge_agreeing([first.reading, second.reading]))]
+        return [first, second]
 
 
 def load_readers(settings: Settings) -> Readers:
@@ -116,18 +124,6 @@ def load_readers(settings: Settings) -> Readers:
         settings,
         first_margin=preset.recognizer.margin if uses_preset_margin else None,
         load_second=partial(zoo.load_second_reader, settings) if preset.second_reader else None,
-    )
-
-
-def _agreed(first: Decoded, second: Decoded) -> Decoded:
-    """Return the first reading; each of its letters is as sure as the surer reader says."""
-    others = iter([sure for c, sure in zip(second.text, second.char_confidences, strict=True) if not c.isspace()])
-    return make_decoded(
-        first.text,
-        [
-            sure if c.isspace() else max(sure, next(others))
-            for c, sure in zip(first.text, first.char_confidences, strict=True)
-        ],
     )
 
 

@@ -21,7 +21,7 @@ def may_match(new: ScoredText, old: ScoredText) -> bool:
     (text, sure), (old_text, old_sure) = drop_spaces(new), drop_spaces(old)
     if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES):
         return True
-    edits = SequenceMatcher(None, old_text, text, autojunk=False).get_opcodes()
+    edits = _edits(old_text, text)
     agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
     if agreed < SIMILARITY.min_agreement * max(len(text), len(old_text)):
         return False
@@ -35,6 +35,32 @@ def may_match(new: ScoredText, old: ScoredText) -> bool:
     )
 
 
+def different_parts(old: str, new: str) -> list[tuple[int, int]]:
+    """Return the places (first, end) in ``new`` at which it differs from ``old``, apart from spaces.
+
+    Where characters are missing the place is empty.
+    """
+    places = [n for n, character in enumerate(new) if not character.isspace()]
+    ends = [*places, len(new)]
+    return [
+        (ends[k], places[m - 1] + 1 if m > k else ends[k])
+        for kind, _, _, k, m in _edits(without_spaces(old), without_spaces(new))
+        if kind != "equal"
+    ]
+
+
+def is_small_difference(old: str, new: str) -> bool:
+    """Return True if two long texts have most characters in common, and all digits."""
+    old, new = without_spaces(old), without_spaces(new)
+    if min(len(old), len(new)) < SIMILARITY.long_text:
+        return False
+    edits = _edits(old, new)
+    agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
+    return agreed >= SIMILARITY.min_agreement * max(len(old), len(new)) and not any(
+        _has_digit(old[i:j] + new[k:m]) for kind, i, j, k, m in edits if kind != "equal"
+    )
+
+
 def drop_spaces(reading: ScoredText) -> tuple[str, list[float]]:
     """Return a reading without its spaces."""
     pairs = [(c, sure) for c, sure in zip(*reading, strict=True) if not c.isspace()]
@@ -44,6 +70,10 @@ def drop_spaces(reading: ScoredText) -> tuple[str, list[float]]:
 def without_spaces(text: str) -> str:
     """Return a text without spaces, for comparisons: recognisers lose spaces more often than they invent them."""
     return "".join(text.split())
+
+
+def _edits(old: str, new: str) -> Sequence[tuple[str, int, int, int, int]]:
+    return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
 def _has_digit(text: str) -> bool:

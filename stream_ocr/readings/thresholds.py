@@ -8,26 +8,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class VotingThresholds:
-    """Limits from which further readings are not expected to change the result (``voting.py``)."""
-
-    certain_confidence: float = 0.97
-    """Confidence of a whole text from which one reading is enough (decision 0017)."""
-
-    certain_char_confidence: float = 0.8
-    """Confidence that each of its characters must have, too."""
-
-    agreed_confidence: float = 0.9
-    """Confidence from which agreeing readings are enough."""
-
-    min_agreeing: int = 2
-    """Number of readings that must agree."""
-
-    taller_factor: float = 1.3
-    """A text that is taller by this factor than in all readings before is read again."""
-
-
-@dataclass(frozen=True, slots=True)
 class WordFilterThresholds:
     """Words of a reading that are kept, and strings that count as text (``word_filter.py``)."""
 
@@ -39,6 +19,9 @@ class WordFilterThresholds:
 
     min_sure_letters: int = 2
     """Letters and digits that the sure word must have."""
+
+    min_repeated_share: float = 0.75
+    """Share of one letter from which a string of letters may be a row of windows."""
 
     min_alphanumeric_share: float = 0.4
     """Share of letters and digits from which a string is text; excludes rows of dots."""
@@ -122,8 +105,34 @@ class ReportThresholds:
     """Number of changes of digits alone after which a text counts as a display and is an overlay."""
 
 
-VOTING = VotingThresholds()
+@dataclass(frozen=True, slots=True)
+class ComparisonThresholds:
+    """Comparison of two crops of one text (``crop_comparison.py``)."""
+
+    same_score: float = 0.93
+    """Correlation from which a letter may be the same."""
+
+    max_outlier: float = 4.0
+    """Multiples of the usual lack of correlation that a letter that is the same may have."""
+
+    max_difference: float = 0.02
+    """Lack of correlation that it may have in addition."""
+
+    min_decrease: float = 0.05
+    """Correlation by which a letter that has changed must be lower than anything else in the line."""
+
+    min_contrast: float = 0.3
+    """Standard deviation relative to that of the crop below which a window is a gap between words."""
+
+    sure_certainty: float = 0.9
+    """Probability of both readings from which they are believed although the pixels cannot decide."""
+
+    scales: tuple[float, ...] = (1.0, 0.93, 1.07, 0.86, 1.15)
+    """Sizes that are tried: heights of the boxes of one text differ by so much."""
+
+
 WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
 REPORT = ReportThresholds()
+COMPARISON = ComparisonThresholds()

@@ -37,6 +37,12 @@ def classify_update(reported: Reading, new: Reading) -> Update:
     return "updated" if _is_surer(reported, new) else "nothing"
 
 
+def extends(reported: Reading, new: Reading) -> bool:
+    """Return True if ``new`` has all letters of what was reported, and more at its ends."""
+    text, reported_text = without_spaces(new.text), without_spaces(reported.text)
+    return reported_text in text and len(text) > len(reported_text)
+
+
 def is_counter_tick(reported: Reading, new: Reading) -> bool:
     """Return True if only numbers differ, as on a clock, a counter or a score board."""
     return (

@@ -1,6 +1,7 @@
 """Filters for words and strings that are no text: boxes that are too long add words, and those are unsure."""
 
 import re
+from collections import Counter
 
 from stream_ocr.models.recognition.ctc import Decoded, make_decoded, mean_confidence
 from stream_ocr.readings.similarity import without_spaces
@@ -34,9 +35,12 @@ def is_text(text: str) -> bool:
 
 
 def is_single_glyph(text: str) -> bool:
-    """Return True for one character, or one letter repeated, as poles and rows of windows are read, with confidence."""
+    """Return True for one character, or what is nearly one letter repeated, as poles and rows of windows are read."""
     characters = without_spaces(text)
-    return len(set(characters)) == 1 and (len(characters) == 1 or characters.isalpha())
+    if not characters.isalpha():
+        return len(characters) == 1
+    (_, count), *_ = Counter(characters).most_common(1)
+    return count >= WORD_FILTER.min_repeated_share * len(characters)
 
 
 def _alphanumeric_count(text: str) -> int:

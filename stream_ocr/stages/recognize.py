@@ -1,6 +1,7 @@
 """Recognize: read the crops of all streams, and combine the readings of each text."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -17,16 +18,25 @@ from stream_ocr.core.messages import (
     Tracks,
     TrackState,
 )
-from stream_ocr.gating.reading_policy import RereadBackoff
+from stream_ocr.gating.reading_policy import RereadBackoff, may_change_result
 from stream_ocr.models import presets
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.second_reader import Crop, Readers, load_readers
-from stream_ocr.readings.voting import Voting
-from stream_ocr.readings.word_filter import drop_unsure_ends
+from stream_ocr.readings.track_readings import TrackReadings
+from stream_ocr.readings.word_filter import is_single_glyph
 from stream_ocr.stages.base import CROPS, Slots, Stage
 from stream_ocr.stages.crop_snapshot import CropSnapshot
 
-_Key = tuple[str, int, int]  # stream, track, revision
+_Key = tuple[str, int]  # stream, track
+
+
+@dataclass(slots=True)
+class _Track:
+    """State of one track."""
+
+    readings: TrackReadings
+    backoff: RereadBackoff = field(default_factory=RereadBackoff)
+    snapshot: CropSnapshot = field(default_factory=CropSnapshot)
 
 
 class RecognizeStage(Stage):
@@ -38,9 +48,7 @@ class RecognizeStage(Stage):
         recognizer: one to use instead of those that the settings select.
         """
         self._settings, self._crops, self._given = settings, crops, recognizer
-        self._votes: dict[_Key, Voting] = {}
-        self._backoffs: dict[tuple[str, int], RereadBackoff] = {}
-        self._snapshots: dict[_Key, CropSnapshot] = {}
+        self._tracks: dict[_Key, _Track] = {}
         self._counters: dict[str, dict[str, int]] = {}
 
     def __enter__(self) -> Self:
@@ -70,8 +78,7 @@ class RecognizeStage(Stage):
             yield message
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
-        self._keep(lambda key: key[0] != closed.stream)
-        self._backoffs = {key: backoff for key, backoff in self._backoffs.items() if key[0] != closed.stream}
+        self._keep(closed.stream, set())
         yield closed.with_counts(**_NO_CROPS | self._counters.pop(closed.stream, {}))
 
     @property
@@ -87,26 +94,42 @@ class RecognizeStage(Stage):
     def _read(self, message: Tracks) -> None:
         """Read the crops that can still change something."""
         stream, time_s = message.stamp.stream, message.stamp.time_s
-        wanted: list[tuple[_Key, float, Crop]] = []
-        for track in message.tracks:
-            if track.crop is None:
+        wanted: list[tuple[_Track, TrackState, float, Crop]] = []
+        for state in message.tracks:
+            if state.crop is None:
                 continue
-            key = stream, track.id, track.revision
-            height_px = side_lengths(from_flat(track.quad))[1]
-            defers = self._backoffs.setdefault(key[:2], RereadBackoff()).defers(time_s, height_px)
-            helps = self._votes.setdefault(key, Voting()).wants(height_px) and not defers
-            if helps or self._settings.recognition.reread == "always":
-                wanted.append((key, height_px, self._crop(track.crop)))
+            track, crop = self._track(stream, state), self._crop(state.crop)
+            height_px = side_lengths(from_flat(state.quad))[1]
+            if self._helps(track, state, crop, height_px, time_s) or self._settings.recognition.reread == "always":
+                wanted.append((track, state, height_px, crop))
         if wanted:
-            readings, read_twice = self._readers.read([crop for _, _, crop in wanted], stream)
+            votes, read_twice = self._readers.read([crop for *_, crop in wanted], stream)
             self._count(stream, crops_read=len(wanted), second_readings=read_twice)
-            for (key, height_px, crop), reading in zip(wanted, readings, strict=True):
-                votes, kept = self._votes[key], drop_unsure_ends(reading)
-                votes.add(kept, height_px)
-                self._backoffs[key[:2]].add(kept.confidence, time_s, height_px)
+            for (track, state, height_px, crop), each in zip(wanted, votes, strict=True):
+                track.readings.add(each, height_px, state, crop)
+                surest = max(each, key=lambda vote: vote.certainty).reading
+                track.backoff.add(surest.confidence, time_s, height_px)
                 if self._settings.store.crops:
-                    self._snapshots.setdefault(key, CropSnapshot()).add(crop.pixels, kept.text, votes.best.text)
+                    track.snapshot.add(crop.pixels, surest.text, track.readings.votes.best.text)
         self._release(message)
+
+    def _helps(self, track: _Track, state: TrackState, crop: Crop, height_px: float, time_s: float) -> bool:
+        """Return True if a reading of a crop may change what is known of the track."""
+        if track.backoff.defers(time_s, height_px):
+            return False
+        votes = track.readings.votes
+        return track.readings.shows_new_text(state, crop) or may_change_result(
+            votes.best,
+            agreeing=votes.agreeing,
+            growth=height_px / votes.tallest if votes.tallest else 1.0,
+            ambiguous=is_single_glyph(votes.best.text),
+        )
+
+    def _track(self, stream: str, state: TrackState) -> _Track:
+        key = stream, state.id
+        if key not in self._tracks:
+            self._tracks[key] = _Track(TrackReadings(state))
+        return self._tracks[key]
 
     def _count(self, stream: str, **counts: int) -> None:
         counters = self._counters.setdefault(stream, dict(_NO_CROPS))
@@ -127,37 +150,17 @@ class RecognizeStage(Stage):
         yield Readings(message.stamp, message.size, tuple(self._reading(message, track) for track in message.tracks))
         self._forget(message)
 
-    def _reading(self, message: Tracks, track: TrackState) -> Reading:
-        key = message.stamp.stream, track.id, track.revision
-        votes, snapshot = self._votes.get(key, Voting()), self._snapshots.get(key)
-        best = votes.best
-        return Reading(
-            track.id,
-            track.quad,
-            track.revision,
-            track.start_s,
-            track.start_quad,
-            track.end_s,
-            best.text,
-            best.confidence,
-            best.char_confidences,
-            len(votes),
-            track.hidden_s,
-            track.overlay,
-            snapshot.take() if snapshot else None,
-        )
+    def _reading(self, message: Tracks, state: TrackState) -> Reading:
+        track = self._track(message.stamp.stream, state)
+        return track.readings.reading(state, track.snapshot.take())
 
     def _forget(self, message: Tracks) -> None:
-        """Drop the state of earlier revisions and of texts that have ended."""
-        stream = message.stamp.stream
-        live = {(stream, track.id, track.revision) for track in message.tracks if track.end_s is None}
-        self._keep(lambda key: key[0] != stream or key in live)
-        tracks = {key[:2] for key in live}
-        self._backoffs = {key: value for key, value in self._backoffs.items() if key[0] != stream or key in tracks}
+        """Drop the state of texts that have ended."""
+        self._keep(message.stamp.stream, {state.id for state in message.tracks if state.end_s is None})
 
-    def _keep(self, wanted: Callable[[_Key], bool]) -> None:
-        self._votes = {key: votes for key, votes in self._votes.items() if wanted(key)}
-        self._snapshots = {key: snapshot for key, snapshot in self._snapshots.items() if wanted(key)}
+    def _keep(self, stream: str, tracks: set[int]) -> None:
+        """Keep the state of these tracks of a stream, and that of other streams."""
+        self._tracks = {key: track for key, track in self._tracks.items() if key[0] != stream or key[1] in tracks}
 
 
 _NO_CROPS = {"crops_read": 0, "second_readings": 0}

@@ -1,11 +1,11 @@
-"""Reading policy: back-off of illegible tracks."""
+"""Reading policy: back-off of illegible tracks, and when enough has been read."""
 
 from itertools import pairwise
 
 import pytest
 
-from stream_ocr.gating.reading_policy import RereadBackoff
-from stream_ocr.models.recognition.ctc import make_decoded
+from stream_ocr.gating.reading_policy import RereadBackoff, may_change_result
+from stream_ocr.models.recognition.ctc import Decoded, make_decoded
 
 JUNK, TEXT = make_decoded("mDDm", [0.4] * 4), make_decoded("HOTEL", [0.95] * 5)
 
@@ -39,3 +39,27 @@ def test_backoff_does_not_defer_text_that_has_come_closer() -> None:
         backoff.add(JUNK.confidence, 1.0, 20.0)
     assert backoff.defers(1.04, 25.0)
     assert not backoff.defers(1.04, 27.0)
+
+
+def line(*confidences: float) -> Decoded:
+    return make_decoded("THE OPEN MOVIE"[: len(confidences)], confidences)
+
+
+@pytest.mark.parametrize(
+    ("best", "agreeing", "growth", "ambiguous", "expected"),
+    [
+        (line(), 0, 1.0, False, True),  # nothing has been read yet
+        (line(), 2, 1.0, False, True),  # nothing could be read
+        (line(*[0.96] * 6), 1, 1.0, False, True),  # no other reading agrees yet
+        (line(*[0.85] * 6), 2, 1.0, False, True),  # agreed, not clear
+        (line(*[0.99] * 6), 1, 1.0, False, False),  # certain
+        (line(*[0.99] * 6), 1, 1.0, True, True),  # certain, but one reading cannot tell it from a pole
+        (line(*[0.99] * 6), 2, 1.0, True, False),
+        (line(*[0.95] * 6), 2, 1.0, False, False),  # agreed
+        (line(*[0.99] * 6), 2, 1.25, False, False),
+        (line(*[0.99] * 6), 2, 1.35, False, True),  # much taller than before
+        (line(*[1.0] * 13, 0.7), 1, 1.0, False, True),  # one unsure letter
+    ],
+)
+def test_may_change_result(best, agreeing, growth, ambiguous, expected) -> None:
+    assert may_change_result(best, agreeing=agreeing, growth=growth, ambiguous=ambiguous) is expected

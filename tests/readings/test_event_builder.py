@@ -91,6 +91,19 @@ def test_event_builder_reports_a_better_reading_of_the_same_pixels_as_updated() 
     assert events[1].polygon[0] == (90, 300), "where it is now"
 
 
+def test_event_builder_never_updates_a_text_to_a_less_confident_one() -> None:
+    events = build_events(
+        reading("CNBC", 0.97), reading("CNEC", 0.95, crops_read=2), reading("CNBC", 0.98, crops_read=3)
+    )
+    assert summary(events) == [("appeared", "CNBC")]
+
+
+def test_event_builder_adds_a_space_only_with_more_confidence() -> None:
+    joined = reading("NEWSWITH", 0.95)
+    assert summary(build_events(joined, reading("NEWS WITH", 0.94, crops_read=2))) == [("appeared", "NEWSWITH")]
+    assert summary(build_events(joined, reading("NEWS WITH", 0.99, crops_read=2)))[1] == ("updated", "NEWS WITH")
+
+
 def test_event_builder_reports_another_text_in_other_pixels_as_changed() -> None:
     events = build_events(
         reading("Good morning"),
@@ -241,12 +254,20 @@ def test_event_builder_ignores_readings_below_min_confidence(crops_read: int) ->
     )
 
 
-def test_event_builder_takes_min_confidence_from_the_settings() -> None:
+def test_event_builder_takes_min_mean_confidence_from_the_settings() -> None:
     frames = reading("GATE 4", 0.55, crops_read=2), reading("GATE 4", 0.55, crops_read=2, end_s=1.0)
-    assert summary(build_events(*frames, settings=["events.min_confidence=0.5"])) == [
+    assert summary(build_events(*frames, settings=["events.min_mean_confidence=0.5"])) == [
         ("appeared", "GATE 4"),
         ("ended", "GATE 4"),
     ]
+
+
+def test_event_builder_compares_min_confidence_with_the_confidence_of_the_event() -> None:
+    line = "The train to the sea is late again"
+    (event,) = build_events(reading(line, 0.98))
+    assert 0.4 < event.confidence < 0.6, "that of the whole line"
+    assert build_events(reading(line, 0.98), settings=["events.min_confidence=0.6"]) == []
+    assert len(build_events(reading(line, 0.98), settings=["events.min_confidence=0.4"])) == 1
 
 
 def test_event_builder_keeps_a_sure_text_despite_an_unsure_change() -> None:
@@ -280,6 +301,7 @@ def test_event_builder_reports_single_glyphs_after_two_sure_readings() -> None:
     assert build_events(reading("I", 0.99, crops_read=1)) == []
     assert build_events(reading(" I ", 0.96, crops_read=3)) == []
     assert build_events(reading("mm", 0.96, crops_read=2)) == [], "a row of windows"
+    assert build_events(reading("TITTT", 0.9, crops_read=4)) == [], "as well"
     assert summary(build_events(reading("7", 0.99, crops_read=2))) == [("appeared", "7")]
     assert summary(build_events(reading("22", 0.96, crops_read=2))) == [("appeared", "22")]
 
@@ -313,7 +335,7 @@ def test_event_builder_gives_deterministic_ids() -> None:
 
 
 def test_event_builder_gives_unique_ids_to_alternating_readings() -> None:
-    frames = [reading("GATE 4" if n % 2 else "GATE A", crops_read=n + 1) for n in range(5)]
+    frames = [reading("GATE 4" if n % 2 else "GATE A", 0.9 + n / 100, crops_read=n + 1) for n in range(5)]
     assert [event.kind for event in build_events(*frames)] == ["appeared", *["updated"] * 4]
 
 

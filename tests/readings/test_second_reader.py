@@ -9,6 +9,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.models.recognition.charset import DEFAULT
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, make_decoded
 from stream_ocr.readings.second_reader import Crop, Readers, trimmed
+from stream_ocr.readings.voting import Voting
 
 SETTINGS = Settings.load(overrides=["recognition.temperature=1.4"])
 CROP = Crop(np.zeros((46, 200), np.uint8), 0.28)
@@ -31,10 +32,13 @@ class Fixed:
 
 
 def read(first: Fixed, second: Fixed | None, settings: Settings = SETTINGS, stream: str = "") -> tuple[Decoded, int]:
+    """Return the result of the votes for one crop, and the number of crops that were read twice."""
     load = None if second is None else lambda: second
     readers = Readers(first, settings, first_margin=0.04, load_second=load)
-    (reading,), read_twice = readers.read([CROP], stream)
-    return reading, read_twice
+    (votes,), read_twice = readers.read([CROP], stream)
+    voting = Voting()
+    voting.add(votes, 20.0)
+    return voting.best, read_twice
 
 
 def test_sure_reading_is_not_read_again() -> None:
@@ -47,6 +51,21 @@ def test_sure_reading_is_not_read_again() -> None:
 def test_surer_reading_of_an_unsure_text_wins(confidence: float, winner: str) -> None:
     reading, read_twice = read(Fixed("GATE 4", 0.8), Fixed("GATE 5", confidence))
     assert (reading.text, read_twice) == (winner, 1)
+
+
+def test_surest_reading_is_taken_where_a_text_is_read_once() -> None:
+    readers = Readers(Fixed("GATE 4", 0.8), SETTINGS, load_second=lambda: Fixed("GATE 5", 0.9))
+    assert [reading.text for reading in readers.read_once([CROP, CROP])] == ["GATE 5", "GATE 5"]
+
+
+def test_each_reader_has_a_vote_and_one_if_they_agree() -> None:
+    readers = Readers(Fixed("GATE 4", 0.8), SETTINGS, load_second=lambda: Fixed("GATE 5", 0.9))
+    (votes,), _ = readers.read([CROP])
+    assert [vote.reading.text for vote in votes] == ["GATE 4", "GATE 5"]
+    assert votes[0].certainty < votes[1].certainty
+    readers = Readers(Fixed("GATE 4", 0.8), SETTINGS, load_second=lambda: Fixed("GATE4", 0.9))
+    (votes,), _ = readers.read([CROP])
+    assert [vote.reading.text for vote in votes] == ["GATE 4"]
 
 
 def test_text_that_the_first_reader_cannot_read_at_all_comes_from_the_second() -> None:

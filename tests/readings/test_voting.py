@@ -1,18 +1,25 @@
+"""Voting: several readings of one text give one result."""
+
 import pytest
 
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
-from stream_ocr.readings.voting import Voting
+from stream_ocr.readings.voting import Vote, Voting, merge_agreeing
 
 
 def decoded(text: str, confidence: float) -> Decoded:
     return Decoded(text, confidence, (confidence,) * len(text))
 
 
+def voted(text: str, confidence: float) -> Vote:
+    """Return the vote of a reading that is as sure of each character."""
+    return Vote(decoded(text, confidence), confidence ** len(text) if text else 0.0)
+
+
 def vote(*readings: tuple[str, float, float]) -> Voting:
     """Return the voting over readings given as (text, confidence, height in pixels)."""
     voting = Voting()
     for text, confidence, height in readings:
-        voting.add(decoded(text, confidence), height)
+        voting.add([voted(text, confidence)], height)
     return voting
 
 
@@ -20,7 +27,7 @@ def test_voting_is_empty_without_readings() -> None:
     voting = Voting()
     assert voting.best == NO_TEXT
     assert len(voting) == 0
-    assert voting.wants(1.0)
+    assert (voting.agreeing, voting.certainty) == (0, 0.0)
 
 
 def test_voting_returns_the_clearest_reading_of_the_winner() -> None:
@@ -30,7 +37,7 @@ def test_voting_returns_the_clearest_reading_of_the_winner() -> None:
 
 
 def test_voting_weighs_readings_by_confidence() -> None:
-    blurred = [("CATE 4", 0.6, 20.0)] * 3
+    blurred = [("CATE 4", 0.8, 20.0)] * 3
     assert vote(*blurred, ("GATE 4", 0.95, 20)).best.text == "CATE 4"
     assert vote(*blurred, ("GATE 4", 0.95, 20), ("GATE 4", 0.95, 20)).best.text == "GATE 4"
 
@@ -44,50 +51,25 @@ def test_voting_is_independent_of_the_order() -> None:
     assert vote(*readings).best == vote(*reversed(readings)).best
 
 
+def test_voting_counts_what_two_readers_read_in_one_crop() -> None:
+    voting = Voting()
+    voting.add([voted("GATE A", 0.9), voted("GATE 4", 0.85)], 20)
+    assert (voting.best.text, len(voting), voting.agreeing) == ("GATE A", 1, 1)
+    voting.add([voted("GAIE A", 0.8), voted("GATE 4", 0.88)], 20)
+    assert (voting.best.text, len(voting), voting.agreeing) == ("GATE 4", 2, 2)
+    assert voting.certainty == pytest.approx(0.88**6)
+
+
+def test_voting_takes_the_surest_reading_of_each_letter() -> None:
+    one = Decoded("GATE 4", 0.9, (0.99, 0.7, 0.99, 0.99, 0.9, 0.99))
+    other = Decoded("GATE4", 0.9, (0.9, 0.95, 0.9, 0.9, 0.9))
+    assert merge_agreeing([one, other]).char_confidences == (0.99, 0.95, 0.99, 0.99, 0.9, 0.99)
+
+
+def test_combined_voting_equals_one_over_all_readings() -> None:
+    readings = [("GATE 4", 0.9, 20), ("GATE A", 0.7, 30), ("GATE 4", 0.6, 12), ("CATE 4", 0.95, 15)]
+    assert vote(*readings[:2]).combined(vote(*readings[2:])) == vote(*readings)
+
+
 def test_voting_ignores_empty_readings() -> None:
     assert vote(("GATE 4", 0.5, 20), ("", 0.0, 20), ("", 0.0, 20)).best.text == "GATE 4"
-
-
-@pytest.mark.parametrize(
-    "readings",
-    [
-        [("GATE 4", 0.96, 20.0)],  # no other reading agrees yet
-        [("GATE 4", 0.85, 20.0), ("GATE 4", 0.8, 20.0)],  # agreed, not clear
-        [("GATE 4", 0.95, 20.0), ("GATE A", 0.94, 20.0)],  # disagreed
-        [("", 0.0, 20.0)],
-    ],
-)
-def test_voting_wants_another_reading_that_may_change_the_result(readings: list[tuple[str, float, float]]) -> None:
-    assert vote(*readings).wants(20.0)
-
-
-@pytest.mark.parametrize("readings", [[("GATE 4", 0.99, 20.0)], [("GATE 4", 0.95, 20.0), ("GATE 4", 0.92, 20.0)]])
-def test_voting_wants_no_reading_once_certain_or_agreed(readings: list[tuple[str, float, float]]) -> None:
-    assert not vote(*readings).wants(20.0)
-
-
-def test_voting_wants_a_reading_of_a_much_taller_text() -> None:
-    certain = vote(("GATE 4", 0.99, 20), ("GATE 4", 0.99, 24))
-    assert not certain.wants(24 * 1.25)
-    assert certain.wants(24 * 1.35)
-
-
-def test_voting_wants_another_reading_for_one_unsure_letter() -> None:
-    def line(text: str, weak: float) -> Decoded:
-        sure = [1.0] * len(text)
-        sure[16] = weak
-        return Decoded(text, 0.99, tuple(sure))
-
-    voting = Voting()
-    voting.add(line("THE OPEN MOVIE PROIECT", 0.7), 30)
-    assert voting.wants(30)
-    voting.add(line("THE OPEN MOVIE PROJECT", 0.9), 30)
-    assert voting.best.text == "THE OPEN MOVIE PROJECT"
-    assert not voting.wants(30)
-
-
-def test_voting_wants_two_readings_of_a_single_glyph() -> None:
-    assert not vote(("GATE 4", 0.99, 20)).wants(20)
-    assert vote(("A", 0.99, 20)).wants(20)
-    assert not vote(("A", 0.99, 20), ("A", 0.99, 20)).wants(20)
-    assert vote(("A", 0.85, 20), ("A", 0.85, 20)).wants(20), "as any text that is unsure"

@@ -3,7 +3,7 @@
 import pytest
 
 from stream_ocr.models.recognition.ctc import Decoded, mean_confidence
-from stream_ocr.readings.word_filter import drop_unsure_ends, is_text
+from stream_ocr.readings.word_filter import drop_unsure_ends, is_single_glyph, is_text
 
 
 def reading(*words: tuple[str, float]) -> Decoded:
@@ -41,3 +41,20 @@ def test_drop_unsure_ends_keeps_an_empty_reading() -> None:
 )
 def test_is_text_needs_letters_or_digits(text: str, expected: object) -> None:
     assert is_text(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I", True),
+        (" 7 ", True),
+        ("mm", True),
+        ("TITTT", True),
+        ("22", False),
+        ("noon", False),
+        ("", False),
+        ("Hall", False),
+    ],
+)
+def test_is_single_glyph(text, expected) -> None:
+    assert is_single_glyph(text) is expected

@@ -169,7 +169,8 @@ def test_all_looks_are_read_where_that_is_wanted() -> None:
 def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> None:
     reader.read(reader.track("12:01"))
     reader.read(reader.track("12:01"))
-    assert texts(reader.read(reader.track(view=1, start_s=1.0))) == [""]
+    (unread,) = reader.read(reader.track(view=1, start_s=1.0))
+    assert (unread.text, unread.revision) == ("12:01", 0), "it may be the same text"
     (reading,) = reader.read(reader.track("12:02", view=1, start_s=1.0))
     assert (reading.text, reading.crops_read) == ("12:02", 1)
 
