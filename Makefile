@@ -8,7 +8,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak latency kills clean
+.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak latency kills fuzz clean
 
 help:
 	@echo "make demo       render a clip with known texts, read it and show the result"
@@ -22,6 +22,7 @@ help:
 	@echo "make soak       run three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
 	@echo "make latency    measure the time from a camera's frame to its event"
 	@echo "make kills      kill the event publisher fifty times: every event must arrive exactly once"
+	@echo "make fuzz       feed random hostile inputs to every parser for an hour (MINUTES=60)"
 	@echo "make screenshots    take the pictures of docs/see.md again (needs Chromium)"
 	@echo "make wheel      build the package with its weights into dist/"
 
@@ -84,6 +85,9 @@ latency: install
 
 kills: install
 	$(PYTHON) benchmarks/subscribe.py kills --rounds 50
+
+fuzz: install
+	$(PYTHON) benchmarks/fuzzing.py --minutes $(or $(MINUTES),60) --out benchmarks/results/fuzz.json
 
 clean:
 	rm -rf $(VENV) build dist demo site

@@ -59,7 +59,8 @@ def _load_mapping(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}; check the path of the settings file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        reason = escape_unprintable(" ".join(str(error).split()))
+        raise SettingsError(f"{path} is not valid YAML: {reason}.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -102,13 +103,13 @@ def describe_error(detail: Any, origins: Mapping[str, str], known: Sequence[str]
         if detail["type"] == "value_error" or (given != name and not given.startswith(f"{name}.")):
             continue
         value = "***" if name.startswith("sources.") else _shown(detail["input"])  # may be an address with a password
-        described = True
         if detail["type"] == "extra_forbidden":
             yield f"{escape_unprintable(given)} ({origin}) is not a setting{_suggestion(given, known)}"
-        elif given == name and detail["type"] == "model_type":
+        elif detail["type"] == "model_type":
             yield f"{shown_name} ({origin}) is {value}, but it is a group of settings"
-        elif given == name:
+        elif not described:  # once for a mapping of several values where a single one is expected
             yield f"{shown_name} ({origin}) is {value}: {message}"
+        described = True
     if not described:  # a whole group, an item of a list, or a value that may be secret
         sentence = message.removeprefix("value error, ")
         yield f"{shown_name}: {sentence}" if name else sentence

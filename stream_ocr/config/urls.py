@@ -41,7 +41,7 @@ class SourceUrl:
             host, _ = parts.hostname, parts.port
         except ValueError:
             raise ValueError(_MALFORMED) from None
-        if parts.fragment:
+        if parts.fragment or "@" in parts.path:  # the rest of a password, which would be shown
             raise ValueError(_MALFORMED)
         if parts.scheme not in SCHEMES or not host:
             raise ValueError(f"an address starts with {', '.join(f'{scheme}://' for scheme in SCHEMES)} and a host")

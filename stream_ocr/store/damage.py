@@ -92,7 +92,7 @@ def rows_after(db: sqlite3.Connection, last: int, limit: int) -> tuple[list[Row]
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        (bound,) = db.execute("SELECT ifnull(sum(next), 0) FROM streams").fetchone()  # no event has a higher id
+        (bound,) = db.execute("SELECT CAST(total(next) AS INTEGER) FROM streams").fetchone()  # no event has a higher id
         end = min(last + limit, bound)
         return list(_salvage(db, last + 1, end)), end
     return rows, rows[-1].id if rows else last

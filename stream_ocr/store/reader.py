@@ -3,18 +3,23 @@
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.store import damage, schema
 from stream_ocr.store.fuzzy import FuzzyMatcher
 from stream_ocr.store.thresholds import THRESHOLDS
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PAGE_EVENTS = 1000
 PAGE_BYTES = 512 * 1024
@@ -56,8 +61,28 @@ class Query:
     limit: int = 50
 
 
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Raise StoreError for errors of SQLite."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+
+
+def _reports_errors(
+    method: "Callable[Concatenate[StoreReader, P], R]",
+) -> "Callable[Concatenate[StoreReader, P], R]":
+    @wraps(method)
+    def reporting(reader: "StoreReader", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with _errors_of(reader._path):
+            return method(reader, *args, **kwargs)
+
+    return reporting
+
+
 class StoreReader:
-    """Reads a store. Raises StoreError if there is none or it cannot be read."""
+    """Reads a store. Raises StoreError if it cannot be read, here and in every method."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,15 +110,19 @@ class StoreReader:
         self._db.close()
 
     @property
+    @_reports_errors
     def id(self) -> str:
         """Return the id of the store. A different id means that sequence numbers start again."""
-        (value,) = self._db.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
-        return str(value)
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
+        if row is None:
+            raise StoreError(f"{self._path} has lost its id; the next run repairs it.")
+        return str(row[0])
 
+    @_reports_errors
     def streams(self, *, after: str = "", limit: int = -1) -> dict[str, int]:
         """Return the ``seq`` of the last event by stream, -1 before the first; sorted, names greater than ``after``."""
         rows = self._db.execute("SELECT name, next FROM streams WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
-        return {name: next_seq - 1 for name, next_seq in rows}
+        return {name: seq - 1 for name, seq in rows if isinstance(name, str) and isinstance(seq, int)}
 
     def require_streams(self, names: Sequence[str]) -> None:
         """Raise StoreError for a stream that is not in the store."""
@@ -102,19 +131,22 @@ class StoreReader:
             if name not in streams:
                 raise StoreError(f"{self._path} has no stream {name!r}; it has: {', '.join(streams) or 'none'}.")
 
+    @_reports_errors
     def last(self, stream: str) -> int:
         """Return the ``seq`` of the last event of a stream, -1 before the first."""
         row = self._db.execute("SELECT next FROM streams WHERE name = ?", (stream,)).fetchone()
-        return -1 if row is None else int(row[0]) - 1
+        return row[0] - 1 if row is not None and isinstance(row[0], int) else -1
 
+    @_reports_errors
     def last_before(self, stream: str, time: datetime) -> int:
         """Return the ``seq`` of the last event of a stream published before a time, -1 if there is none."""
         row = self._db.execute(
             "SELECT min(seq) FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?) AND utc_us >= ?",
             (stream, to_microseconds(time)),
         ).fetchone()
-        return self.last(stream) if row[0] is None else int(row[0]) - 1
+        return row[0] - 1 if isinstance(row[0], int) else self.last(stream)
 
+    @_reports_errors
     def replay(self, stream: str, after: int, limit: int = PAGE_EVENTS) -> Page:
         """Return the page of events that follows ``seq`` = ``after``."""
         limit = max(1, min(limit, PAGE_EVENTS))
@@ -135,7 +167,7 @@ class StoreReader:
     def visible(self, streams: Sequence[str] | None = None) -> Iterator[Snapshot]:
         """Yield the texts on screen, stream by stream; each snapshot is consistent in itself."""
         for name in self.streams() if streams is None else streams:
-            with self._read_transaction():
+            with _errors_of(self._path), self._read_transaction():
                 rows = self._db.execute(
                     "SELECT json FROM visible WHERE stream = (SELECT id FROM streams WHERE name = ?) ORDER BY track",
                     (name,),
@@ -144,27 +176,30 @@ class StoreReader:
 
     def events(self, streams: Sequence[str] = ()) -> Iterator[Event]:
         """Yield all stored events in the order of their commits. A damaged event is replaced by a ``source.gap``."""
-        last = -1
-        while True:
-            rows, end = damage.rows_after(self._db, last, PAGE_EVENTS)
+        last, unreadable = -1, 0
+        while unreadable < THRESHOLDS.max_unreadable_pages:
+            with _errors_of(self._path):
+                rows, end = damage.rows_after(self._db, last, PAGE_EVENTS)
             if end <= last:
                 return
+            unreadable = 0 if any(row.json is not None for row in rows) else unreadable + 1
             for row in rows:
-                if not streams or row.stream in streams:
-                    event = row.event()
-                    if event is not None:
-                        yield event
+                if (not streams or row.stream in streams) and (event := row.event()) is not None:
+                    yield event
             last = end
 
+    @_reports_errors
     def crop(self, stream: str, seq: int) -> bytes | None:
         """Return the crop (WebP) that an event's text was read from, or None if it is not stored."""
         row = self._db.execute(f"SELECT webp {_CROP_OF}", (seq, stream)).fetchone()
-        return None if row is None else bytes(row[0])
+        return row[0] if row is not None and isinstance(row[0], bytes) else None
 
+    @_reports_errors
     def has_crop(self, stream: str, seq: int) -> bool:
         """Return whether an event has a crop, without reading it."""
         return self._db.execute(f"SELECT 1 {_CROP_OF}", (seq, stream)).fetchone() is not None
 
+    @_reports_errors
     def search(self, query: Query) -> list[TextEvent]:
         """Return events whose new text contains ``query.text``, ignoring case, latest first. Raises StoreError."""
         if len(query.text) > THRESHOLDS.max_search_characters:

@@ -46,6 +46,9 @@ class StoreThresholds:
     letters_per_error: int = 4
     """A fuzzy search allows one wrong letter for this many letters of the query."""
 
+    max_unreadable_pages: int = 100
+    """Reading a damaged store ends after so many pages of events in a row that are all unreadable."""
+
     max_search_characters: int = 1000
     """Longest text to search for; a fuzzy search looks up one part for each four letters."""
 

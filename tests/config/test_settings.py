@@ -133,6 +133,13 @@ def test_load_shortens_long_values_and_counts_many_mistakes(tmp_path):
     assert len(report) < 4000
 
 
+def test_load_rejects_a_mapping_in_place_of_a_value(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("models: {builtin: 1, auto: 2}")
+    with pytest.raises(SettingsError, match=r"^models \(.*\) is \{'auto': 2, 'builtin': 1\}: input should be"):
+        Settings.load(file)
+
+
 def test_load_escapes_control_characters_in_names(tmp_path):
     file = tmp_path / "settings.yaml"
     file.write_text('"\\e[31mmodels": 1')

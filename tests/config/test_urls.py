@@ -38,6 +38,13 @@ def test_dump_is_redacted_except_with_the_reveal_context():
         Holder.model_validate(holder.model_dump(mode="json"))
 
 
+def test_password_with_a_slash_is_refused_and_not_shown():
+    for text in ("rtsp://operator:12/s3cr3t@10.0.0.7/live", "rtsp://operator:pa/s3cr3t@10.0.0.7/live"):
+        with pytest.raises(ValueError, match="as %40, %2F and %23") as caught:
+            SourceUrl(text)
+        assert "s3cr3t" not in str(caught.value)
+
+
 @pytest.mark.parametrize("pair", ["operator:s3cr@t!", "operator:s3cr%40t!"])
 def test_scrubber_finds_secrets_in_every_spelling(pair):
     scrub = Scrubber.for_urls([SourceUrl(TEXT), SourceUrl("rtsp://plain/1")])

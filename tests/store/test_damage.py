@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, SourceEvent, TextEvent, parse
 from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
@@ -117,3 +118,22 @@ def test_damaged_text_on_screen_is_left_out(filled: Path) -> None:
         shown = [parse(json) for json in snapshot.events]
         assert len(shown) == COUNT - 1
         assert all(isinstance(event, TextEvent) for event in shown)
+
+
+@pytest.mark.parametrize("damage", ["next = 'x'", "next = X'00'", "next = 1e300", "name = X'ff'"])
+def test_damaged_stream_does_not_raise(filled: Path, damage: str) -> None:
+    overwrite_rows(filled, f"UPDATE streams SET {damage}")
+    with StoreReader(filled) as reader:
+        reader.streams()
+        reader.replay("gate", -1)
+        list(reader.visible())
+        assert len(list(reader.events())) in (0, COUNT)
+
+
+def test_damage_beyond_reading_is_a_store_error(filled: Path) -> None:
+    overwrite_rows(filled, "DELETE FROM meta")
+    with StoreReader(filled) as reader, pytest.raises(StoreError, match="has lost its id"):
+        _ = reader.id
+    overwrite_pages(filled, b"CREATE TABLE")
+    with pytest.raises(StoreError, match="cannot be read"):
+        StoreReader(filled)
