@@ -183,8 +183,12 @@ class Settings(ConfigModel):
             raise SettingsError(loading.format_mistakes(mistakes, len(mistakes)))
         return settings
 
-    def check_lexicons(self) -> None:
-        """Raise SettingsError if a lexicon cannot be read."""
+    def check_files(self) -> None:
+        """Raise SettingsError if a lexicon cannot be read, or if a video that is a source does not exist."""
+        for name, source in self.sources.items():
+            path = source.path
+            if path is not None and not path.is_relative_to("/dev") and not os.path.lexists(path):
+                raise SettingsError(f"sources.{name}.path: there is no file {str(path)!r}; check the path.")
         for constraints in (self.recognition, *self.sources.values()):
             if constraints.lexicon is not None:
                 constraints.read_lexicon()

@@ -62,7 +62,7 @@ class LivePipeline:
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
-        settings.check_lexicons()
+        settings.check_files()
         self._settings = reload.resolved(settings)
         open_sinks(sinks, self._settings)  # to report errors here and not in a worker
         self.cameras = {name: Camera() for name in settings.sources}

@@ -77,7 +77,7 @@ def _main(path: str, overrides: list[str]) -> None:
     outcome = _Outcome()
     try:
         settings = Settings.load(Path(path), overrides)
-        settings.check_lexicons()
+        settings.check_files()
         outcome.settings = settings.for_workers()
     except StreamOcrError as error:
         outcome.mistake = str(error)

@@ -15,13 +15,13 @@ from stream_ocr.service.reload import ConfigFile, compare
 from stream_ocr.service.settings_process import SettingsProcess
 
 LONG_S = 60
-PATTERN = "sources: {{gate: {{path: gate.mp4, pattern: '{}'}}}}"
+PATTERN = "sources: {{gate: {{path: /dev/null, pattern: '{}'}}}}"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "live.yaml"
-    path.write_text("sources: {gate: {path: gate.mp4}}")
+    path.write_text("sources: {gate: {path: /dev/null}}")
     return path
 
 
@@ -47,7 +47,7 @@ def reread(config: ConfigFile) -> Settings:
 
 def test_poll_returns_the_settings_of_a_changed_file_once(config: ConfigFile, file: Path) -> None:
     assert config.poll() is None
-    file.write_text("sources: {gate: {path: gate.mp4}, yard: {path: yard.mp4}}")
+    file.write_text("sources: {gate: {path: /dev/null}, yard: {path: /dev/zero}}")
     settings = wait_for(config)
     assert list(settings.sources) == ["gate", "yard"]
     assert settings.detection.max_fps == 3
@@ -72,7 +72,9 @@ def test_read_takes_over_addresses_with_passwords(config: ConfigFile, file: Path
         ("sources: {gate: {path: 2026-13-45, max_fps: 2026-13-45}}", "max_fps"),
         ("sources: &a {gate: *a}", "stands within"),
         (PATTERN.format("(" * 400 + ")" * 400), "nested too deeply"),
-        ("sources: {gate: {path: gate.mp4, lexicon: /no/such/file}}", "lexicon"),
+        ("sources: {gate: {path: /dev/null, lexicon: /no/such/file}}", "lexicon"),
+        ("sources: {gate: {path: gone.mp4}}", "there is no file 'gone.mp4'"),
+        ('sources: {gate: {path: "\\0"}}', "there is no file"),
         ("", "nothing to watch"),
     ],
 )
@@ -82,7 +84,7 @@ def test_mistakes_are_one_sentence(config: ConfigFile, file: Path, text: str, re
         reread(config)
     assert len(str(caught.value)) < 500
     assert config.poll() is None
-    file.write_text("sources: {gate: {path: gate.mp4}}")
+    file.write_text("sources: {gate: {path: /dev/null}}")
     assert list(reread(config).sources) == ["gate"]
 
 
@@ -99,7 +101,7 @@ def test_poll_never_waits_for_a_pipe(config: ConfigFile, file: Path, tmp_path: P
     for _ in range(10):
         assert config.poll() is None
         time.sleep(0.02)
-    file.write_text("sources: {gate: {path: gate.mp4}}")
+    file.write_text("sources: {gate: {path: /dev/null}}")
     assert list(reread(config).sources) == ["gate"], "the process that waits for the pipe is replaced"
 
 

@@ -109,7 +109,7 @@ def test_source_decoders_leave_out_a_lexicon_that_is_gone(tmp_path: Path) -> Non
         assert source_decoders(settings, DEFAULT).keys() == {"plates"}
     assert [line["stream"] for line in logs] == ["gate"]
     with pytest.raises(SettingsError, match="cannot be read"):
-        settings.check_lexicons()
+        settings.check_files()
 
 
 @pytest.mark.parametrize("choice", ["builtin", "ppocr"])
