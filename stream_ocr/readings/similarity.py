@@ -12,14 +12,15 @@ ScoredText = tuple[str, Sequence[float]]
 
 
 def may_match(new: ScoredText, old: ScoredText) -> bool:
-    """Return True if two readings differ only in spaces, in confusable characters (O and 0), or where one is unsure.
+    """Return True if two readings differ only in spaces, marks between digits or confusable characters (O and 0), or
+    where one is unsure.
 
     Characters that are sure in both must agree: "Score A" that becomes "Score B" is another text. Short texts and
     digits ("12:01" and "12:02"; "Chapter 1" and "Chapter 11") are other texts if the new reading is sure of what is
     new.
     """
     (text, sure), (old_text, old_sure) = drop_spaces(new), drop_spaces(old)
-    if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES):
+    if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES) or _same_digits(text, old_text):
         return True
     edits = _edits(old_text, text)
     agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
@@ -74,6 +75,12 @@ def without_spaces(text: str) -> str:
 
 def _edits(old: str, new: str) -> Sequence[tuple[str, int, int, int, int]]:
     return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+
+
+def _same_digits(text: str, old_text: str) -> bool:
+    """Return True if two texts with digits differ only in what stands between them, such as the colons of a clock."""
+    kept, old_kept = ("".join(filter(str.isalnum, each)) for each in (text, old_text))
+    return kept == old_kept and _has_digit(kept)
 
 
 def _has_digit(text: str) -> bool:

@@ -131,8 +131,29 @@ class ComparisonThresholds:
     """Sizes that are tried: heights of the boxes of one text differ by so much."""
 
 
+@dataclass(frozen=True, slots=True)
+class CounterThresholds:
+    """Prediction of clocks and counters (``counter.py``)."""
+
+    min_texts: int = 3
+    """Number of texts that must have grown evenly."""
+
+    max_deviation: float = 0.2
+    """Steps of the number by which one of them may be early or late, and the prediction, too."""
+
+    prior: float = 0.95
+    """Probability that a predicted character is right."""
+
+    alternatives: float = 3.0
+    """Number of characters that an unsure one may be instead, equally likely."""
+
+    min_posterior: float = 0.5
+    """Probability from which a character is corrected."""
+
+
 WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
 REPORT = ReportThresholds()
 COMPARISON = ComparisonThresholds()
+COUNTER = CounterThresholds()

@@ -4,14 +4,17 @@ The tracker starts a revision when pixels change. Here a text begins only when *
 the pixel, or reads differently without a difference that can be seen, is another vote for the text before.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream_ocr.core.messages import Reading, TrackState
+from stream_ocr.models.recognition.calibration import text_confidence
+from stream_ocr.readings.counter import predict, with_prior
 from stream_ocr.readings.crop_comparison import compare_crops
 from stream_ocr.readings.second_reader import Crop
 from stream_ocr.readings.similarity import different_parts, is_small_difference, may_match
-from stream_ocr.readings.thresholds import COMPARISON
+from stream_ocr.readings.thresholds import COMPARISON, COUNTER
 from stream_ocr.readings.voting import Vote, Voting
 
 
@@ -36,6 +39,8 @@ class TrackReadings:
         self._text = _Text(state)
         self._candidate: _Text | None = None
         self._revision = state.revision  # the last one that has been compared
+        self._past: deque[tuple[str, float]] = deque(maxlen=COUNTER.min_texts - 1)  # texts before, and their starts
+        self._predicted: str | None = None  # what the candidate shows if the track is a counter
         self.votes = Voting()
         """Readings of the present text, those of the candidate included."""
 
@@ -55,9 +60,11 @@ class TrackReadings:
         if state.revision != self._revision:
             self._text.votes, self._candidate = self.votes, _Text(state)
             self._revision = state.revision
+            self._predicted = predict([*self._past, self._dated_text()], state.start_s)
         current = self._candidate or self._text
-        current.votes.add(votes, height)
+        current.votes.add([_with_prior(vote, self._predicted) for vote in votes], height)
         if self._candidate and not (self._text.votes and self._is_same_text(self._candidate, crop)):
+            self._past.append(self._dated_text())
             self._text, self._candidate = self._candidate, None
         current.crop = _copy(crop)
         self.votes = self._text.votes.combined(self._candidate.votes) if self._candidate else self._text.votes
@@ -84,6 +91,9 @@ class TrackReadings:
             crop=crop,
         )
 
+    def _dated_text(self) -> tuple[str, float]:
+        return self._text.votes.best.text, self._text.state.start_s
+
     def _is_same_text(self, new: _Text, crop: Crop) -> bool:
         """Return True if two readings are of the same letters.
 
@@ -105,6 +115,15 @@ class TrackReadings:
         sure = min(old.votes.certainty, new.votes.certainty) >= COMPARISON.sure_certainty
         lenient = not sure and is_small_difference(old_best.text, best.text) and similarity.shows(spans)
         return lenient and not similarity.has_changed_at(spans)
+
+
+def _with_prior(vote: Vote, predicted: str | None) -> Vote:
+    """Return a vote of which the text is predicted, without spaces; None: nothing is."""
+    if predicted is None or not vote.reading.text:
+        return vote
+    reading = with_prior(vote.reading, predicted)
+    gained = text_confidence(reading.char_confidences) / max(text_confidence(vote.reading.char_confidences), 1e-9)
+    return Vote(reading, min(vote.certainty * gained, 1.0))
 
 
 def _copy(crop: Crop) -> Crop:

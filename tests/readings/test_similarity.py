@@ -40,3 +40,10 @@ def test_may_match_rejects_another_digit_even_if_unsure() -> None:
 def test_may_match_ignores_spaces_and_confusable_characters() -> None:
     assert may_match(sure("LS15 EBC"), sure("LSI5EBC"))
     assert may_match(sure("ROOM 101"), sure("R0OM IOl"))
+
+
+def test_may_match_ignores_marks_between_digits() -> None:
+    assert may_match(sure("10:48:03"), sure("1048:03"))
+    assert may_match(sure("2026-11-29"), sure("2026-1129"))
+    assert not may_match(sure("1 234.50"), sure("1 234.05"))
+    assert not may_match(sure("Wait!"), sure("Wait?"))

@@ -113,3 +113,17 @@ def test_illegible_revision_is_no_text(track) -> None:
     track.read("GATE 4", decoded("GATE 4", 0.97))
     assert track.read("......", decoded("", 0.0), 1, 2.0) == ("", 1, 2.0)
     assert track.read("GATE 4", decoded("GATE 4", 0.97), 2, 3.0) == ("GATE 4", 2, 3.0)
+
+
+def test_every_tick_of_a_clock_is_reported_once_at_its_frame_although_digits_are_unsure(track) -> None:
+    def read(second: int, text: str, sure: float) -> tuple[str, int, float]:
+        return track.read(f"12:00:0{second}", decoded(text, 0.97, {7: sure}), second, float(second))
+
+    found = [read(1, "12:00:01", 0.97), read(2, "12:00:02", 0.97), read(3, "12:00:03", 0.97)]
+    found += [read(4, "12:00:04", 0.6), read(5, "12:00:06", 0.55), read(6, "12:00:06", 0.97)]
+    assert found == [(f"12:00:0{second}", second, float(second)) for second in range(1, 7)]
+
+
+def test_colon_that_is_overlooked_begins_no_other_text(track, film) -> None:
+    track.read("10:48:03", decoded("10:48:03", 0.97), behind=film(1))
+    assert track.read("10:48:03", decoded("1048:03", 0.95), 1, 2.0, behind=film(2)) == ("10:48:03", 0, 0.0)
