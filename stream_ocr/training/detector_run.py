@@ -68,9 +68,8 @@ def begin(config: Config, device: torch.device, start_from: Path | None = None) 
         else:
             checkpoint = start_from
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        parameter_groups(net, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.99)
-    )
+    groups = parameter_groups(net, config.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     average = averaged(net, config.average, counters.step)
     if checkpoint is not None:
         saved = load_checkpoint(checkpoint, device)

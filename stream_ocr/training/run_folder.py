@@ -89,9 +89,8 @@ class Curve:
 
     def add(self, row: dict[str, Any]) -> None:
         """Append a row, with the present time."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row | {"time": now}) + "\n")
+            file.write(json.dumps(_timed(row)) + "\n")
 
 
 def exported_curve(name: str, folder: Path) -> Path:
@@ -99,11 +98,17 @@ def exported_curve(name: str, folder: Path) -> Path:
     return folder / f"{name}.curve.jsonl"
 
 
-def export_curve(curve: Path, name: str, folder: Path, every: int = 1) -> None:
-    """Copy a curve beside the exported weights: rows with validation figures, and one in ``every`` of the others."""
-    rows = _rows(curve)
-    kept = [row for i, row in enumerate(rows) if "validation" in row or i % every == 0]
-    _write_rows(exported_curve(name, folder), kept)
+def export_curve(curve: Path, name: str, folder: Path, last: dict[str, Any], every: int = 1) -> None:
+    """Copy a curve beside the exported weights, and append the row of the export.
+
+    every: of the rows without validation figures, one in so many is kept.
+    """
+    kept = [row for i, row in enumerate(_rows(curve)) if "validation" in row or i % every == 0]
+    _write_rows(exported_curve(name, folder), [*kept, _timed(last)])
+
+
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -155,8 +155,9 @@ def export(config: Config, folder: Path, report: Report = print) -> Path:
     The run may be in progress.
     """
     run = begin(dataclasses.replace(config, device="cpu"), torch.device("cpu"), config.folder / CHECKPOINT)
-    export_weights(run, dataclasses.replace(config, weights=folder), report, IN_TRAINING)
-    export_curve(config.folder / CURVE, config.name, folder, every=EXPORTED_EVERY)
+    figures = export_weights(run, dataclasses.replace(config, weights=folder), report, IN_TRAINING)
+    row = _progress(run) | {"validation": figures}
+    export_curve(config.folder / CURVE, config.name, folder, row, every=EXPORTED_EVERY)
     return folder / f"{config.name}.safetensors"
 
 

@@ -10,12 +10,14 @@ import argparse
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from stream_ocr.models import weights
 from stream_ocr.training.data.line_batches import LineBatches, load_real, missing_data
 from stream_ocr.training.optimisation import LearningRate
 from stream_ocr.training.recognizer_export import export_weights, table
@@ -82,8 +84,10 @@ def export(recipe: Recipe, folder: Path, report: Report = print) -> Path:
     The run may be in progress.
     """
     run = begin(recipe, recipe.output, recipe.output / CHECKPOINT)
-    path = export_weights(run, load_sets(recipe.data, recipe.charset), folder, IN_TRAINING, report)
-    export_curve(recipe.output / CURVE, recipe.name, folder)
+    sets = load_sets(recipe.data, recipe.charset)
+    path = export_weights(run, sets, folder, IN_TRAINING, report)
+    row = _curve_row(run, weights.manifest(folder)[recipe.name]["figures"], sets)
+    export_curve(recipe.output / CURVE, recipe.name, folder, row)
     return path
 
 
@@ -159,15 +163,21 @@ class _Trainer:
         counters, sets = self._run.counters, self.sets()
         counters.validated_core_s = counters.core_s
         shares = figures(self._run.average.module, self._run.recipe.charset, sets)
-        row = {
-            "step": counters.step,
-            "samples": counters.samples,
-            "core_hours": round(counters.core_s / 3600, 4),
-            "loss": round(float(np.mean(self._losses)), 4),
-        }
-        row |= {name: round(share, 4) for name, share in shares.items()}
-        self._curve.add(row | {"crops": {name: len(part.samples) for name, part in sets.items()}})
+        loss = round(float(np.mean(self._losses)), 4)
+        self._curve.add({"loss": loss} | _curve_row(self._run, shares, sets))
         self._report(table(shares))
+
+
+def _curve_row(run: Run, shares: Mapping[str, float], sets: Mapping[str, ValidationSet]) -> dict[str, Any]:
+    counters = run.counters
+    core_hours = round(counters.core_s / 3600, 4)
+    return {
+        "step": counters.step,
+        "samples": counters.samples,
+        "core_hours": core_hours,
+        **{name: round(share, 4) for name, share in shares.items()},
+        "crops": {name: len(part.samples) for name, part in sets.items()},
+    }
 
 
 def _is_over(run: Run, core_hours: float | None, last_step: int | None) -> bool:

@@ -29,8 +29,8 @@ def test_a_curve_goes_on_where_an_exported_one_ends(tmp_path: Path) -> None:
 def test_an_exported_curve_is_thinned_but_keeps_every_validation(tmp_path: Path) -> None:
     rows = [{"step": n} | ({"validation": {}} if n == 5 else {}) for n in range(9)]
     (tmp_path / "curve.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    export_curve(tmp_path / "curve.jsonl", "net", tmp_path, every=4)
-    assert steps(exported_curve("net", tmp_path)) == [0, 4, 5, 8]
+    export_curve(tmp_path / "curve.jsonl", "net", tmp_path, {"step": 9}, every=4)
+    assert steps(exported_curve("net", tmp_path)) == [0, 4, 5, 8, 9]
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

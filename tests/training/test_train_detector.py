@@ -138,7 +138,7 @@ def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path
     assert (saved["step"], saved["crops"], saved["begun_at"]) == (6, 12, 4)
     assert saved["average"]["n_averaged"] == 6
     rows = [json.loads(line) for line in (elsewhere.folder / "curve.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "validation" in row] == [4, 6]
+    assert [row["step"] for row in rows if "validation" in row] == [4, 4, 6]
 
 
 def test_a_new_machine_does_not_generate_the_pictures_of_all_earlier_steps(tmp_path: Path) -> None:

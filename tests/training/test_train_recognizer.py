@@ -118,7 +118,7 @@ def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path
     assert found.average.n_averaged == 8
     assert found.begun_from == {}, "it is the same run"
     rows = [json.loads(line) for line in (elsewhere.output / CURVE).read_text().splitlines()]
-    assert [row["step"] for row in rows] == [6, 8]
+    assert [row["step"] for row in rows] == [6, 6, 8], "the rows of the lost run, of the export and of this one"
     again = train(elsewhere, quiet, start_from=snapshot, steps=9)
     assert (again.counters.step, again.counters.begun_at) == (9, 6), "the checkpoint comes before exported weights"
 
