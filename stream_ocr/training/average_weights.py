@@ -1,7 +1,7 @@
-"""The mean of the weights before and after a further training, which often reads better than either.
+"""Average the weights before and after a further training; the mean is often better than either.
 
 ``python -m stream_ocr.training.average_weights NAME BEFORE AFTER --into FOLDER`` (Wortsman et al., arXiv 2203.05482).
-Calibrate and export what comes of it: both are left out, since they belong to other weights.
+Calibrate and export the result: calibration and exports belong to the weights and are left out.
 """
 
 import argparse

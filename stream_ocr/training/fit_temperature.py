@@ -1,7 +1,7 @@
-"""Find the temperature at which the confidences of a recogniser are honest, and note it in the manifest.
+"""Fit the temperature that calibrates the confidences of a recogniser, and write it into the manifest.
 
-``python -m stream_ocr.training.fit_temperature NAME CROPS [--weights FOLDER]`` does so for weights that are there;
-training does it for those it exports. CROPS must be ones that training has kept aside (benchmarks/validation_crops.py).
+``python -m stream_ocr.training.fit_temperature NAME CROPS [--weights FOLDER]`` does so for existing
+weights; training does it for those it exports. CROPS must not have been trained on (benchmarks/validation_crops.py).
 """
 
 import argparse
@@ -21,26 +21,26 @@ _RANGE = (0.3, 5.0)
 
 
 def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
-    """The temperature under which it is most likely that just these readings are exactly right; 1 without any."""
-    looks = [(look.char_confidences, look.text == text) for look, text in read if look.text]
-    if not looks:
+    """Return the temperature with the highest likelihood of which readings are right; 1 without readings."""
+    readings = [(reading.char_confidences, reading.text == text) for reading, text in read if reading.text]
+    if not readings:
         return 1.0
-    right_N = np.array([right for _, right in looks])
+    right_N = np.array([right for _, right in readings])
 
-    def surprise(temperature: float) -> float:
-        p_N = np.array([text_confidence(calibrate(characters, temperature)) for characters, _ in looks])
+    def negative_log_likelihood(temperature: float) -> float:
+        p_N = np.array([text_confidence(calibrate(characters, temperature)) for characters, _ in readings])
         p_N = np.clip(np.where(right_N, p_N, 1 - p_N), 1e-6, 1)
         return float(-np.log(p_N).mean())
 
-    return round(float(minimize_scalar(surprise, bounds=_RANGE, method="bounded").x), 3)
+    return round(float(minimize_scalar(negative_log_likelihood, bounds=_RANGE, method="bounded").x), 3)
 
 
 def main(name: str, data: Path, folder: Path | None) -> float:
-    """Measure these weights of that folder, and write what was found beside them."""
+    """Fit the temperature of the weights in a folder and write it into their manifest."""
     reader = load_builtin_recognizer(name, folder)
     samples = list(load_labelled_crops(data))
     read = reader.read([crop for crop, _ in samples])
-    temperature = best_temperature([(look, text) for look, (_, text) in zip(read, samples, strict=True)])
+    temperature = best_temperature([(reading, text) for reading, (_, text) in zip(read, samples, strict=True)])
     weights.update_entry(name, {"calibration": {"temperature": temperature}}, folder)
     return temperature
 

@@ -23,7 +23,7 @@ class Losses(NamedTuple):
 def detector_losses(
     p_BHW: Tensor, t_BHW: Tensor, b_BHW: Tensor, *, kernel: Tensor, care: Tensor, threshold: Tensor, band: Tensor
 ) -> Losses:
-    """Maps of ``DBNet.maps`` against ``targets.Targets``, all (B, H, W) float32."""
+    """Return the losses of maps from ``DBNet.maps`` against ``targets.Targets``, all (B, H, W) float32."""
     bce = balanced_bce(p_BHW, kernel, care)
     dice_binary, dice_probability = dice(b_BHW, kernel, care), dice(p_BHW, kernel, care)
     l1 = ((t_BHW - threshold).abs() * band).sum() / band.sum().clamp(min=1.0)
@@ -32,7 +32,7 @@ def detector_losses(
 
 
 def balanced_bce(p_BHW: Tensor, kernel: Tensor, care: Tensor) -> Tensor:
-    """Cross entropy over all text pixels and the hardest other ones, at most three for each text pixel."""
+    """Return the cross entropy of all text pixels and the hardest others, at most three for each text pixel."""
     loss = functional.binary_cross_entropy(p_BHW, kernel, reduction="none")
     positive, negative = kernel * care, (1 - kernel) * care
     positives = positive.sum()
@@ -44,6 +44,6 @@ def balanced_bce(p_BHW: Tensor, kernel: Tensor, care: Tensor) -> Tensor:
 
 
 def dice(map_BHW: Tensor, kernel: Tensor, care: Tensor) -> Tensor:
-    """1 - 2 |map ∩ kernel| / (|map| + |kernel|) over the whole batch."""
+    """Return 1 - 2 |map ∩ kernel| / (|map| + |kernel|) over the whole batch."""
     both = (map_BHW * kernel * care).sum()
     return 1 - 2 * both / ((map_BHW * care).sum() + (kernel * care).sum() + 1e-6)

@@ -18,7 +18,7 @@ LOW, HIGH = 0.3, 0.7
 class Targets:
     """Maps of one picture, all (H, W) float32.
 
-    kernel: 1 inside the shrunken quads. care: 0 where no answer counts. threshold: the map T. band: 1 where T counts.
+    kernel: 1 inside the shrunken quads. care: 0 where nothing counts. threshold: the map T. band: 1 where T counts.
     """
 
     kernel: np.ndarray
@@ -40,8 +40,8 @@ def make_targets(
 
     quads: (N, 4, 2) convex, clockwise, in pixels of the picture, partly outside it if need be. size: (width, height)
     of the picture. shrink: the ratio r. stride: pixels of the picture per pixel of the maps. smallest: lines whose
-    area is below ``smallest`` pixels times their length are not to be learned, nor to be held against the net. ignored:
-    further convex quads in which no answer counts, unless a line lies there.
+    area is below ``smallest`` pixels times their length are ignored. ignored: further convex quads in which nothing
+    counts, unless a line lies there.
     """
     width, height = size[0] // stride, size[1] // stride
     kernel, care = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
@@ -74,7 +74,7 @@ def make_targets(
 
 
 def _area(quad: np.ndarray) -> float:
-    """Signed area, positive when clockwise with y down."""
+    """Return the signed area, positive when clockwise with y down."""
     x, y = quad[:, 0], quad[:, 1]
     return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 

@@ -138,7 +138,7 @@ class Teacher:
 
 
 def is_sure(line: Line, bounds: TeacherThresholds) -> bool:
-    """Return whether a line holds a letter or digit and is read surely enough to be one."""
+    """Return whether a line holds a letter or digit and is read with enough confidence."""
     return line.confidence >= bounds.min_line_confidence and any(c.isalnum() for c in line.text)
 
 

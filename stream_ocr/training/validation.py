@@ -13,7 +13,7 @@ from stream_ocr.models.devices import computes_bf16
 from stream_ocr.training.data.scene import Scene
 
 SMALLEST_PX = 7.0
-"""Lower lines are neither learned nor counted."""
+"""Minimum text height in pixels at the size that the net sees; lower lines are neither learned nor counted."""
 
 BOX_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 """Values of ``box_thresh`` from which validation chooses the best."""
@@ -32,9 +32,9 @@ def validate(
     unclip_ratio: float,
     shrink: float,
 ) -> dict[str, float]:
-    """Precision, recall and F by DetEval, and F at IoU 0.5, at the score that gives the best sum of both F.
+    """Return DetEval precision, recall and F, and F at IoU 0.5, at the score with the best sum of both F.
 
-    ``sheet`` shows the first pictures with their boxes from ``shown_box_thresh`` on, each beside its P.
+    sheet: file for the first images with their boxes from ``shown_box_thresh`` on, each beside its P.
     """
     tallies = [(DetectionCounts(), DetectionCounts()) for _ in BOX_THRESHOLDS]
     shown: list[np.ndarray] = []
@@ -70,7 +70,7 @@ def validate(
 
 
 def _seen(picture: np.ndarray, p_HW: np.ndarray, found: list[np.ndarray]) -> np.ndarray:
-    """The picture with its boxes beside its probability map."""
+    """Return the image with its boxes beside its probability map."""
     drawn = picture.copy()
     cv2.polylines(drawn, [q.round().astype(np.int32) for q in found], True, (255, 0, 0), 2)
     heat = cv2.resize((p_HW * 255).astype(np.uint8), (picture.shape[1], picture.shape[0]))

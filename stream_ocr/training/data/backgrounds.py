@@ -1,4 +1,4 @@
-"""Grounds to write on: pieces of photographs, or surfaces made up on the spot."""
+"""Backgrounds: pieces of photographs, or generated surfaces."""
 
 import random
 from pathlib import Path
@@ -11,7 +11,7 @@ _PATCHES_PER_PHOTO = 120
 
 
 class Backgrounds:
-    """Draws patches of any size from a folder of photographs without text; without photographs all are made up.
+    """Draws patches of any size from a folder of photographs without text; without photographs all are generated.
 
     A few photographs are held at a time and changed one by one, so memory stays small and a patch costs microseconds.
     """
@@ -28,7 +28,7 @@ class Backgrounds:
         self._pool: list[np.ndarray] = []
 
     def patch(self, height: int, width: int) -> np.ndarray:
-        """A ground of `(height, width, 3)`, RGB uint8, the caller's own to draw on."""
+        """Return a background of ``(height, width, 3)``, RGB uint8, which the caller may draw on."""
         if self._rng.random() < self._procedural:
             return self._surface(height, width)
         return self._piece(self._photo(), height, width)
@@ -55,7 +55,7 @@ class Backgrounds:
         return cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _surface(self, height: int, width: int) -> np.ndarray:
-        """A plain colour with, by chance, a gradient, cloudy stains, stripes and grain."""
+        """Return a plain colour with, at random, a gradient, stains, stripes and grain."""
         rng = self._rng
         ground = np.full((height, width, 3), [rng.uniform(0, 255) for _ in range(3)], np.float32)
         if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Find large text that a teacher misses at high resolution: titles of posters and boxes.
+"""Label large text that the teacher misses at high resolution: titles of posters and boxes.
 
 ``python -m stream_ocr.training.data.coarse_teacher OUT SET…`` looks at every picture of ``OUT/pictures/SET`` at a low
 resolution with PP-OCRv6's detector and writes ``OUT/coarse/SET.jsonl``; ``detector_sets`` adds what it finds there.

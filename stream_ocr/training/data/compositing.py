@@ -35,7 +35,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Style:
     """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none."""
 
     plate: float = 0.0
@@ -49,7 +49,7 @@ class Look:
 
 @dataclass(slots=True)
 class Canvas:
-    """A picture in the making, and which of its cells have text."""
+    """An unfinished image, and which of its cells have text."""
 
     picture: np.ndarray
     quads: list[np.ndarray] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Canvas:
 
 
 def ink(text: str, font: Path, height: float, spread: float, stretch: float) -> np.ndarray:
-    """The alpha mask (h, w) uint8 of a line whose tall letters are about ``height`` pixels, cut to what is inked.
+    """Return the alpha mask (h, w) uint8 of a line, cut to its ink; height: of tall letters, in pixels.
 
     spread: space between letters in text heights. stretch: of the width.
     """
@@ -115,7 +115,7 @@ def column(text: str, font: Path, size: float, gap: float, pad: int) -> Block:
     return Block(mask[: bottom + pad], line[None].astype(np.float32), size)
 
 
-def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: random.Random) -> None:
+def paint(canvas: Canvas, block: Block, corners: np.ndarray, style: Style, rng: random.Random) -> None:
     """Blend plate, outline, shadow and ink of a block into the picture, and note its quads."""
     h, w = block.mask.shape
     to_picture = cv2.getPerspectiveTransform(rectangle(0, 0, w, h).astype(np.float32), corners.astype(np.float32))
@@ -126,43 +126,43 @@ def paint(canvas: Canvas, block: Block, corners: np.ndarray, look: Look, rng: ra
     part = canvas.picture[top:bottom, left:right]
     warp = partial(cv2.warpPerspective, M=to_part, dsize=(int(right - left), int(bottom - top)))
     alpha = warp(block.mask, flags=cv2.INTER_AREA if scale < 0.6 else cv2.INTER_LINEAR).astype(np.float32) / 255
-    if look.blur:
-        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), look.blur))
+    if style.blur:
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), style.blur))
 
     ground, unrest = part.mean(axis=(0, 1)), float(part[::3, ::3].std(axis=(0, 1)).mean())
-    if look.plate:
+    if style.plate:
         plate = np.full((h, w), 255, np.uint8)
         if rng.random() < 0.3:
             cv2.rectangle(plate, (2, 2), (w - 3, h - 3), rng.randint(60, 200), rng.randint(1, 3))
         colour = any_colour(rng)
-        blend(part, warp(plate).astype(np.float32) * (look.plate / 255), colour)
-        ground, unrest = ground + look.plate * (colour - ground), unrest * (1 - look.plate)
-    colour = ink_colour(ground, unrest, look, rng)
-    stroke = max(1, round(block.height * scale * look.outline))
-    if look.shadow:
+        blend(part, warp(plate).astype(np.float32) * (style.plate / 255), colour)
+        ground, unrest = ground + style.plate * (colour - ground), unrest * (1 - style.plate)
+    colour = ink_colour(ground, unrest, style, rng)
+    stroke = max(1, round(block.height * scale * style.outline))
+    if style.shadow:
         shifted = np.roll(alpha, (rng.randint(1, stroke + 2), rng.randint(-stroke - 1, stroke + 2)), (0, 1))
-        shade = cv2.GaussianBlur(shifted, (0, 0), rng.uniform(0.5, 2.5)) * look.shadow
+        shade = cv2.GaussianBlur(shifted, (0, 0), rng.uniform(0.5, 2.5)) * style.shadow
         blend(part, shade, np.full(3, 0.0 if colour.mean() > 90 else 230.0))
-    if look.outline:
+    if style.outline:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * stroke + 1, 2 * stroke + 1))
-        blend(part, cv2.dilate(alpha, disc) * look.opacity, np.full(3, 0.0 if colour.mean() > 110 else 255.0))
-    blend(part, alpha * look.opacity, colour)
+        blend(part, cv2.dilate(alpha, disc) * style.opacity, np.full(3, 0.0 if colour.mean() > 110 else 255.0))
+    blend(part, alpha * style.opacity, colour)
     canvas.quads.extend(cv2.perspectiveTransform(block.quads, to_picture))
 
 
-def ink_colour(ground: np.ndarray, unrest: float, look: Look, rng: random.Random) -> np.ndarray:
-    """A colour that can be read on the ground, through the opacity and against its unrest."""
-    least = max(look.least_contrast, 0 if look.outline else 1.2 * unrest)
+def ink_colour(ground: np.ndarray, unrest: float, style: Style, rng: random.Random) -> np.ndarray:
+    """Return a colour that contrasts with the background, given the opacity and the texture."""
+    least = max(style.least_contrast, 0 if style.outline else 1.2 * unrest)
     for _ in range(12):
-        captioned = look.captions and rng.random() < 0.8
+        captioned = style.captions and rng.random() < 0.8
         colour = np.array(rng.choice(CAPTION_COLOURS), float) if captioned else any_colour(rng)
-        if abs(float((colour - ground).mean())) * look.opacity > least or (look.outline and captioned):
+        if abs(float((colour - ground).mean())) * style.opacity > least or (style.outline and captioned):
             return colour
     return np.full(3, 255.0 if ground.mean() < 128 else 0.0)
 
 
 def any_colour(rng: random.Random) -> np.ndarray:
-    """Any colour, or as often black, white and grey."""
+    """Return any colour, or in half of the cases black, white or grey."""
     if rng.random() < 0.6:
         return np.array([rng.uniform(0, 255) for _ in range(3)])
     return np.full(3, float(rng.choice((0, 10, 30, 225, 245, 255, rng.randint(0, 255)))))

@@ -73,15 +73,15 @@ class Corpus:
         }
 
     def word(self, max_characters: int = 25) -> str:
-        """One text without a space: three in four a word in natural case, else a figure."""
+        """Return one text without a space: three in four are words in natural case, the rest figures."""
         return self._short_enough(self._any_word, max_characters)
 
     def line(self, max_characters: int = 48) -> str:
-        """One to six words with single spaces: sentences, captions, names, scoreboards, times with their labels."""
+        """Return one to six words: sentences, captions, names, scoreboards, times with their labels."""
         return self._short_enough(self._any_line, max_characters)
 
     def figure(self) -> str:
-        """A number, digit, time, date, price, plate or code, score, address, telephone number or quantity."""
+        """Return a number, digit, time, date, price, plate, code, score, address, telephone number or quantity."""
         return self._rng.choices(list(self._figures), weights=list(self._figures.values()))[0]()
 
     # Figures
@@ -147,7 +147,7 @@ class Corpus:
         return rng.choice((f"${amount}", f"${amount}", amount, f"{amount}$", f"-{rng.randint(1, 9)}0%"))
 
     def code(self) -> str:
-        """A plate, flight or serial number."""
+        """Return a plate, flight or serial number."""
         return self._filled(self._rng.choice(CODES))
 
     def score(self) -> str:
@@ -242,7 +242,7 @@ class Corpus:
         return self._rng.choices(list(kinds), weights=list(kinds.values()))[0]()
 
     def _sentence(self) -> str:
-        """A subtitle: small letters after a capital, commas between, a mark at the end; sometimes its middle only."""
+        """Return a subtitle: a sentence with a capital, commas and a mark at its end, or only its middle."""
         rng = self._rng
         words = [self._sentence_word() for _ in range(rng.randint(2, 6))]
         if rng.random() < 0.25:

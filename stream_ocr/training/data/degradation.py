@@ -9,7 +9,7 @@ import numpy as np
 
 
 def capture(picture: np.ndarray, rng: random.Random, noise: np.random.Generator) -> np.ndarray:
-    """Light, blur, low resolution, noise, gamma and compression, each by chance.
+    """Apply light, blur, low resolution, noise, gamma and compression, each at random.
 
     picture: (H, W, 3) float32 0–255. Returns (H, W, 3) uint8.
     """
@@ -45,7 +45,7 @@ def capture(picture: np.ndarray, rng: random.Random, noise: np.random.Generator)
 
 
 def shade(picture: np.ndarray, rng: random.Random) -> None:
-    """A shadow's edge, in place."""
+    """Add the edge of a shadow, in place."""
     height, width = picture.shape[:2]
     corners = [[rng.randint(-width, 2 * width) // 4, rng.randint(-height, 2 * height) // 4] for _ in range(3)]
     mask = cv2.fillPoly(np.zeros((height // 4, width // 4), np.float32), [np.array(corners)], 1.0)
@@ -54,7 +54,7 @@ def shade(picture: np.ndarray, rng: random.Random) -> None:
 
 
 def glare(picture: np.ndarray, rng: random.Random) -> None:
-    """A soft patch of light, in place."""
+    """Add a soft patch of light, in place."""
     height, width = picture.shape[:2]
     centre = rng.randrange(width // 4), rng.randrange(height // 4)
     axes, mask = (rng.randint(5, 40), rng.randint(5, 40)), np.zeros((height // 4, width // 4), np.float32)
@@ -63,7 +63,7 @@ def glare(picture: np.ndarray, rng: random.Random) -> None:
 
 
 def motion(length: int, angle: float) -> np.ndarray:
-    """The kernel of a straight motion of ``length`` pixels at ``angle`` degrees."""
+    """Return the kernel of a straight motion of ``length`` pixels at ``angle`` degrees."""
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), angle, 1)
@@ -72,20 +72,20 @@ def motion(length: int, angle: float) -> np.ndarray:
 
 
 def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
-    """The picture after JPEG at that quality: blocks and lost colour."""
+    """Return the image after JPEG compression at that quality."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def combed(picture: np.ndarray, shift: int) -> np.ndarray:
-    """Two fields of an interlaced video, between which things moved by ``shift`` pixels."""
+    """Return two fields of an interlaced video between which everything moved by ``shift`` pixels."""
     woven = picture.copy()
     woven[1::2, shift:] = picture[1::2, :-shift]
     return woven
 
 
 def encoded(picture: np.ndarray, quality: int, rng: random.Random) -> np.ndarray:
-    """The picture as the last of a few frames of an H.264 video with that constant rate factor, under a pan.
+    """Return the last of a few frames of an H.264 video that pans over the image, at a constant rate factor.
 
     picture: (H, W, 3) uint8 with even sides.
     """

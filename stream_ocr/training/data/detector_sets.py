@@ -43,7 +43,7 @@ class Lines:
 
 
 Merge = Callable[[Lines, Lines], Lines]
-"""From people's truth and the teacher's lines to training lines."""
+"""Combines the truth made by people and the teacher's lines into training lines."""
 
 
 def people_first(truth: Lines, teacher: Lines) -> Lines:
@@ -104,7 +104,7 @@ def build(out: Path, data: Path, teacher: Path) -> dict[str, int]:
 
 
 def taught_by(teacher: Path, name: str) -> dict[str, Lines]:
-    """The teacher's lines of a set by the name of the picture; empty while there are none."""
+    """Return the teacher's lines of a set by the name of the image; empty while there are none."""
     for file in (teacher / name / "truth.jsonl", teacher / name / "truth.part.jsonl"):
         if file.is_file():
             return _by_name(file)
@@ -136,7 +136,7 @@ def _lines(picture: LabelledImage) -> Lines:
 def _write(
     out: Path, name: str, folder: Path, training: dict[str, Lines], validation: dict[str, Lines]
 ) -> dict[str, int]:
-    """training: lines to learn from; validation: truth as it was given."""
+    """Write training (lines to learn from) and validation (the truth as given)."""
     aside = {
         path.name
         for i, path in enumerate(sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".png")))

@@ -1,4 +1,4 @@
-"""Paint round things that are no letters: balls, wheels, rings and lamps, at rest and in motion.
+"""Negatives that resemble the letter O: balls, wheels, rings and lamps, at rest and in motion.
 
 A detector that had been trained for longer took discs of films for a "0"; these teach it the difference. They are
 shaded, spoked, banded or glowing, and two in five are blurred along their path, as a shutter blurs what moves.

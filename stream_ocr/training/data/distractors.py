@@ -1,4 +1,4 @@
-"""Distractors that resemble text: bars, lattices, windows, bricks, foliage, shelves, arrows. Painted as negatives."""
+"""Negatives that resemble text: bars, lattices, windows, bricks, foliage, shelves, arrows."""
 
 from collections.abc import Callable
 
@@ -28,13 +28,13 @@ def add_distractor(picture: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _blend(part: np.ndarray, mask: np.ndarray, opacity: float, rng: np.random.Generator) -> None:
-    """Towards any colour, or as often a grey."""
+    """Blend towards any colour, or in half of the cases a grey."""
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0, 255))
     part += mask.astype(np.float32)[..., None] * (opacity / 255) * (colour.astype(np.float32) - part)
 
 
 def bars(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """A bar code, a fence, a grille, a crossing: upright strokes of even or uneven pitch, as dense as letters are."""
+    """Paint a bar code, fence or crossing: upright strokes of even or uneven pitch, as dense as letters."""
     thick, even, x = int(rng.integers(1, 8 if rng.random() < 0.7 else 20)), rng.random() < 0.6, 0
     while x < mask.shape[1]:
         stroke = thick if even else int(rng.integers(1, thick + 1))
@@ -46,7 +46,7 @@ def bars(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def lattice(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """A grille, a railing, scaffolding: uprights with short bars between them, level or slanted, in rows."""
+    """Paint a grille, railing or scaffolding: uprights with short bars between them, in rows."""
     height, width = mask.shape
     step, thick = int(rng.integers(5, 26)), int(rng.integers(1, 4))
     tall = step * int(rng.integers(2, 7))
@@ -62,7 +62,7 @@ def lattice(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def shelf(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Upright things of uneven width and height on a common base, in rows: books, bottles, people, teeth of a comb."""
+    """Paint upright things of uneven width and height on a common base, in rows: books, bottles, people."""
     height, width = mask.shape
     tall, gap = int(rng.integers(8, 60)), int(rng.integers(1, 8))
     for base in range(tall, height + tall, int(tall * rng.uniform(1.1, 2.5))):
@@ -75,7 +75,7 @@ def shelf(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def windows(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Rows of windows, often with a frame inside: the false alarm of house fronts."""
+    """Paint rows of windows, often with a frame inside: what façades are mistaken for."""
     w, h, gap = int(rng.integers(5, 40)), int(rng.integers(6, 48)), int(rng.integers(2, 16))
     apart, panes = (gap, gap % 2 == 1) if rng.random() < 0.5 else (int(w * rng.uniform(0.3, 1.6)) + 1, True)
     for y in range(0, mask.shape[0], h + (gap if apart == gap else int(h * rng.uniform(0.3, 1.2)) + 1)):
@@ -87,7 +87,7 @@ def windows(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def bricks(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """The joints of a wall."""
+    """Paint the joints of a wall."""
     length, thick = int(rng.integers(12, 50)), int(rng.integers(1, 3))
     for row, y in enumerate(range(0, mask.shape[0], max(length // 2, 1))):
         mask[y : y + thick] = 255
@@ -96,7 +96,7 @@ def bricks(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def twigs(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Short strokes in all directions."""
+    """Paint short strokes in all directions."""
     height, width = mask.shape
     thick, reach = int(rng.integers(1, 5)), int(rng.integers(6, 60))
     for _ in range(int(rng.integers(5, 60))):
@@ -106,7 +106,7 @@ def twigs(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def rings(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Discs, rings and bows: wheels, lamps, handles, the letter O that is none."""
+    """Paint discs, rings and bows: wheels, lamps, handles, which resemble the letter O."""
     for _ in range(int(rng.integers(1, 9))):
         centre, axes = rng.integers(0, mask.shape[::-1]), rng.integers(3, 50, 2)
         end, thick = (360 if rng.random() < 0.7 else int(rng.integers(60, 300))), int(rng.integers(-1, 7)) or 1
@@ -114,14 +114,14 @@ def rings(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def arrows(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Triangles, arrows and other flat polygons."""
+    """Paint triangles, arrows and other flat polygons."""
     for _ in range(int(rng.integers(1, 6))):
         corners = rng.integers(0, mask.shape[::-1]) + rng.integers(-40, 40, (int(rng.integers(3, 7)), 2))
         cv2.fillPoly(mask, [corners.astype(np.int32)], 255, cv2.LINE_AA)
 
 
 def leaves(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Blotches at the scale of letters: foliage, gravel, fur."""
+    """Paint blotches at the scale of letters: foliage, gravel, fur."""
     height, width = mask.shape
     grain = int(rng.integers(2, 12))
     noise = rng.random((height // grain + 2, width // grain + 2), dtype=np.float32)
@@ -130,14 +130,14 @@ def leaves(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def frame(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """An empty box or plate: a sign's shape is not its text."""
+    """Paint an empty box or plate: the shape of a sign is not its text."""
     height, width = mask.shape
     thick = -1 if rng.random() < 0.5 else int(rng.integers(1, 8))
     cv2.rectangle(mask, (2, 2), (width - 3, height - 3), 255, thick)
 
 
 def checks(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Square dots as in a QR code, a mosaic or a bit pattern."""
+    """Paint square dots as in a QR code, a mosaic or a bit pattern."""
     height, width = mask.shape
     cell = int(rng.integers(2, 12))
     bits = (rng.random((height // cell + 1, width // cell + 1)) < rng.uniform(0.25, 0.6)).astype(np.uint8) * 255

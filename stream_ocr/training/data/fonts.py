@@ -39,7 +39,7 @@ _PER_FAMILY = 8
 
 @cache
 def find_fonts() -> list[Path]:
-    """Files of every usable font, at most eight of a family, in a stable order; `[BUILT_IN]` when there is none.
+    """Return every usable font file, at most eight of a family, in a stable order; else ``[BUILT_IN]``.
 
     Refused: fonts that lack a printable ASCII character or a Latin-1 letter, that draw many characters alike
     (symbols, bar codes), and fonts whose letters another font has already shown.
@@ -57,7 +57,7 @@ def find_fonts() -> list[Path]:
 
 @lru_cache(maxsize=1024)
 def load_font(path: Path, size: int) -> Font:
-    """The font at `size` pixels per em. Raises OSError for a file that FreeType cannot read."""
+    """Return the font at ``size`` pixels per em. Raise OSError for a file that FreeType cannot read."""
     if path != BUILT_IN:
         return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
     font = ImageFont.load_default(size)
@@ -67,13 +67,13 @@ def load_font(path: Path, size: int) -> Font:
 
 
 def can_write(text: str, path: Path) -> bool:
-    """False where the font lacks a letter: Pillow's own has ASCII only, those of `find_fonts` have all of Latin-1."""
+    """Return False if the font lacks a letter: Pillow's has ASCII only, those of ``find_fonts`` all of Latin-1."""
     return path != BUILT_IN or text.isascii()
 
 
 @cache
 def is_unicase(path: Path) -> bool:
-    """True where small letters are drawn as capitals, large or small: such fonts must not teach the difference."""
+    """Return True if small letters are drawn as capitals: such fonts must not teach the difference."""
     font = load_font(path, 2 * _CHECK_SIZE)
     return bool(font.getmask("h").size[1] < 1.1 * font.getmask("x").size[1])
 
@@ -95,7 +95,7 @@ def _drawing(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
 
 
 def _shapes(path: Path) -> str | None:
-    """A digest of how the font draws its letters, or None when it is not a whole Latin font."""
+    """Return a digest of how the font draws its letters, or None if it is not a complete Latin font."""
     try:
         font = load_font(path, _CHECK_SIZE)
         missing = _drawing(font, "\uffff")

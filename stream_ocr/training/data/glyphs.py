@@ -45,7 +45,7 @@ class Pen:
         return self._rng.choice(self._rng.choice(self._families))
 
     def write(self, text: str, font: Path) -> Writing | None:
-        """The text with loose or tight letters, wide or narrow spaces, at times bolder or thinner; None if no ink."""
+        """Return the text with varied letter and word spacing and weight; None if nothing is drawn."""
         rng = self._rng
         tracking = rng.gauss(0, 0.8) if rng.random() < 0.75 else rng.uniform(-1.5, 8)
         space = rng.uniform(0.65, 1.5) if rng.random() < 0.85 else rng.uniform(1.5, 3.5)

@@ -22,7 +22,7 @@ def warped(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.nd
 
 
 def damaged(picture: np.ndarray, hardness: float, rng: random.Random, grain: np.ndarray) -> np.ndarray:
-    """Apply blur, motion, noise and JPEG by chance; return uint8. grain: standard normal noise to take pieces from."""
+    """Apply blur, motion, noise and JPEG at random; return uint8. grain: standard normal noise to take pieces from."""
     u, scale = rng.random(), picture.shape[0] / _USUAL_HEIGHT
     if u < 0.30 * hardness:
         picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, rng.uniform(0.3, 1.15) * scale))

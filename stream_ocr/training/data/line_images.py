@@ -1,9 +1,9 @@
-"""Pictures of single words and lines, made as fast as the recogniser eats them (about 0.5 ms each on one core).
+"""Generated images of single words and lines, about 1 ms each on one core.
 
 Text is written into a mask; one perspective warp takes the mask straight to the size that the net sees; colour,
-texture and damage are added there. What the pictures show follows what a detector cuts from video: tight, loose and
-shifted boxes, upright boxes round slanted words, neighbours at the edge, subtitles over moving pictures, clocks and
-score boards, small and compressed text. (After SynthTIGER, ICDAR 2021.)
+texture and damage are added there. The images resemble what a detector cuts from video: tight, loose and shifted boxes,
+upright boxes round slanted words, neighbours at the edge, subtitles over moving images, clocks and score boards, small
+and compressed text. (After SynthTIGER, ICDAR 2021.)
 """
 
 import math
@@ -29,11 +29,11 @@ from stream_ocr.training.data.line_effects import damaged, warped
 _BOX = np.ones((3, 3), np.uint8)
 
 Setting = Literal["scene", "overlay"]
-"""Print on a surface before the camera, or graphics laid over the picture."""
+"""Print on a surface before the camera, or graphics laid over the image."""
 
 
 class _Colours(NamedTuple):
-    """The ground (H, W), the grey of the ink, and how far apart they are: weak contrast needs an outline."""
+    """The background (H, W), the grey of the ink, and their difference: weak contrast needs an outline."""
 
     ground: np.ndarray
     ink: float
@@ -59,7 +59,7 @@ class Lines:
         charset: Charset = DEFAULT,
         library: FontLibrary | None = None,
     ) -> None:
-        """library: checked fonts, used instead of ``fonts``."""
+        """Set the sources. library: checked fonts, used instead of ``fonts``."""
         self._corpus, self._backgrounds, self._rng = corpus, backgrounds, rng
         self._library = library
         self._pen = Pen(library.text_fonts if library else fonts, rng)
@@ -69,7 +69,7 @@ class Lines:
         self._neighbour: Writing | None = None
 
     def sample(self, hardness: float = 1.0, max_characters: int = 48) -> Sample:
-        """One picture of at most `max_characters`; `hardness` 0..1 scales every distortion."""
+        """Return one image of at most ``max_characters``; ``hardness``, 0 to 1, scales every distortion."""
         while True:
             text = self._text(max_characters)
             font = self._font(text)
@@ -103,7 +103,7 @@ class Lines:
         return self._corpus.word(min(25, max_characters))
 
     def _photograph(self, writing: Writing, text: str, hardness: float) -> np.ndarray | None:
-        """The writing as a camera and a detector give it; None where it cannot be read or fits no bucket."""
+        """Return the text as a camera and a detector yield it; None if it is illegible or fits no input width."""
         rng = self._rng
         is_figure = sum(c.isdigit() for c in text) > len(text) / 2
         overlaid = rng.random() < (0.65 if " " in text else 0.5 if is_figure else 0.25)
@@ -131,7 +131,7 @@ class Lines:
     # Geometry
 
     def _viewpoint(self, writing: Writing, text: str, hardness: float) -> tuple[np.ndarray, int | None]:
-        """The quad of the mask that the picture shows, and the picture's bucket (None: too long for any)."""
+        """Return the quad of the mask that the image shows, and the input width (None: too long for any)."""
         rng = self._rng
         left, top, right, bottom = map(float, writing[1:])
         tall = bottom - top
@@ -168,7 +168,7 @@ class Lines:
         return quad, width_for(HEIGHT, round(seen_width)) if fits else None
 
     def _bent(self, writing: Writing, hardness: float) -> np.ndarray:
-        """The mask with its baseline bent to an arc."""
+        """Return the mask with its baseline bent to an arc."""
         height, width = writing.mask.shape
         x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
         depth = self._rng.uniform(-0.25, 0.25) * (writing.bottom - writing.top) * hardness
@@ -185,7 +185,7 @@ class Lines:
         return self._scene_colours(height, width, hardness)
 
     def _overlay_colours(self, height: int, width: int) -> _Colours:
-        """Bright or dark letters on the picture itself, or on a box that the picture may shine through."""
+        """Return bright or dark letters on the image itself, or on a box that may be translucent."""
         rng = self._rng
         ground = self._grey_patch(height, width)
         u = rng.random()
@@ -196,7 +196,7 @@ class Lines:
         return _Colours(ground, ink, abs(ink - float(ground.mean())) - float(ground.std()))
 
     def _scene_colours(self, height: int, width: int, hardness: float) -> _Colours:
-        """A pair of greys as photographs show them, with texture taken from a photograph."""
+        """Return a pair of greys as in photographs, with the texture of a photograph."""
         rng = self._rng
         ink, level, deviation = self._grey_pair()
         texture = self._grey_patch(height, width)
@@ -207,7 +207,7 @@ class Lines:
         return _Colours(ground, ink, abs(ink - level))
 
     def _grey_pair(self) -> tuple[float, float, float]:
-        """Ink, ground, and the ground's deviation."""
+        """Return ink, background, and the deviation of the background."""
         rng = self._rng
         while True:
             if self._greys:
@@ -223,7 +223,7 @@ class Lines:
     # Paint and damage
 
     def _with_neighbours(self, colours: _Colours, hardness: float) -> np.ndarray:
-        """The ground with bits of other writing at its edge: the line above or below, the word before or after."""
+        """Return the background with parts of other text at its edge: the line above or the word before."""
         rng, ground, other = self._rng, colours.ground, self._neighbour
         if other is None or rng.random() > 0.25 * hardness:
             return ground
@@ -247,7 +247,7 @@ class Lines:
         return ground + (grey - ground) * (seen / 255)
 
     def _painted(self, colours: _Colours, ink: np.ndarray, setting: Setting, hardness: float) -> np.ndarray:
-        """Ground and ink together, with outline, shadow, hollow letters, uneven ink and fades."""
+        """Return background and ink together, with outline, shadow, hollow letters, uneven ink and fades."""
         rng, (ground, grey, contrast) = self._rng, colours
         overlaid, is_large = setting == "overlay", ground.shape[0] > 24
         must_outline = overlaid and contrast < 70

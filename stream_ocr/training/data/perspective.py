@@ -8,7 +8,7 @@ from stream_ocr.core.geometry import rectangle
 
 
 def turned(width: float, height: float, *, yaw: float, pitch: float, roll: float, distance: float) -> np.ndarray:
-    """Corners (4, 2) of a rectangle about the origin, turned in space and seen through a pinhole.
+    """Return the corners (4, 2) of a rectangle about the origin, rotated in space and projected.
 
     yaw, pitch, roll: radians about the upright, the level and the optical axis. distance: of the camera, in longer
     sides. What lies at that distance keeps its size.
@@ -25,7 +25,7 @@ def turned(width: float, height: float, *, yaw: float, pitch: float, roll: float
 
 
 def view(width: float, height: float, rng: random.Random) -> np.ndarray:
-    """A rectangle from where a passer-by might look at it, about the origin: mostly near the front of it, level."""
+    """Return a rectangle about the origin as a passer-by might see it: mostly level and from the front."""
     roll = rng.gauss(0, 5) if rng.random() < 0.85 else rng.uniform(-60, 60)
     yaw, pitch = (rng.gauss(0, 28), rng.gauss(0, 12)) if rng.random() < 0.6 else (rng.gauss(0, 5), rng.gauss(0, 4))
     yaw, pitch, roll = np.deg2rad([np.clip(yaw, -65, 65), np.clip(pitch, -40, 40), roll])

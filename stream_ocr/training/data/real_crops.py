@@ -1,4 +1,4 @@
-"""Real crops for training: labelled sets split by source picture, and what the teacher has read surely.
+"""Real crops for training: labelled sets split by source image, and confident readings of the teacher.
 
 The crops of `icdar15_train` and `iiit5k_train` are numbered in the order of their source pictures, so that a range of
 numbers at the end holds other pictures than the rest. Sets whose pictures are not known are kept whole, either for
@@ -71,7 +71,7 @@ class RealCrops:
         return len(self._crops)
 
     def sample(self) -> Sample:
-        """Return an augmented crop, fitted to its bucket; of lines with known spaces at times only some words."""
+        """Return an augmented crop of an input width; of lines with known spaces sometimes only a few words."""
         (crop,) = self._rng.choices(self._crops, cum_weights=self._totals)
         return augment(varied(crop, self._rng), self._rng)
 

@@ -1,4 +1,4 @@
-"""Pieces of labelled photographs and frames, changed a little each time, to train the detector on."""
+"""Crops of labelled photographs and frames for the detector, varied each time."""
 
 import random
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from stream_ocr.training.data.sample_pool import crop
 from stream_ocr.training.data.scene import NO_QUADS, Scene
 
 WORSE, FLIPPED, TURNED, INVERTED, GREY = 0.4, 0.25, 0.06, 0.04, 0.06
-"""Shares of pieces that a camera or codec spoils further, that are mirrored, lie on a side, are negatives, are grey."""
+"""Shares of crops that are degraded further, mirrored, rotated by 90°, inverted, and grey."""
 
 HALVED_BELOW = 0.55
 
@@ -32,7 +32,7 @@ class RealPictures:
         return sum(map(len, self._sets))
 
     def draw(self, rng: random.Random, noise: np.random.Generator, side: int, scales: tuple[float, float]) -> Scene:
-        """A square piece of a random picture, scaled within ``scales``."""
+        """Return a square crop of a random image, scaled within ``scales``."""
         image, quads, ignored = rng.choice(rng.choices(self._sets, self._weights)[0])
         scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
         # Halving while decoding is cheaper than the warp, and does not alias.
@@ -48,7 +48,7 @@ class RealPictures:
 
 
 def changed(piece: Scene, rng: random.Random, noise: np.random.Generator) -> Scene:
-    """The piece in another light, from another camera, or turned; its quads stay clockwise."""
+    """Return the crop in another light, from another camera, or rotated; its quads stay clockwise."""
     picture = piece.picture
     if rng.random() < INVERTED:
         picture = 255 - picture
@@ -69,13 +69,13 @@ def changed(piece: Scene, rng: random.Random, noise: np.random.Generator) -> Sce
 
 
 def _mirrored(quads: np.ndarray, width: int) -> np.ndarray:
-    """Mirrored left to right, clockwise again."""
+    """Return quads mirrored left to right, clockwise again."""
     turned = quads[:, [1, 0, 3, 2]]
     return np.stack([width - turned[..., 0], turned[..., 1]], axis=-1)
 
 
 def _split(quads: list[np.ndarray], cares: list[bool]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 4, 2) quads that count and that do not, clockwise; polygons become their smallest rectangles."""
+    """Return (N, 4, 2) quads that count and that do not, clockwise; polygons become minimal rectangles."""
     pairs = [(_quad(quad), care) for quad, care in zip(quads, cares, strict=True)]
     counting, ignored = ([quad for quad, care in pairs if care is wanted] for wanted in (True, False))
     return tuple(np.array(q, np.float32).reshape(-1, 4, 2) if q else NO_QUADS for q in (counting, ignored))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Generated pictures kept on disk, so that each is seen a few times while new ones keep coming."""
+"""Generated images on disk, so that each is used a few times while new ones are added."""
 
 import json
 import random
@@ -11,9 +11,9 @@ from stream_ocr.training.data.scene import Scene
 
 
 class Pool:
-    """A folder of JPEG pictures, ``quads.jsonl`` beside them; the newest ``capacity`` of them are drawn from.
+    """A folder of JPEG images with ``quads.jsonl``; crops come from the newest ``capacity`` of them.
 
-    Opening a folder again finds the pictures that are in it; ``count``: only the first so many, to resume a run.
+    Opening a folder again finds its images. count: number of images to keep, to resume a run.
     """
 
     def __init__(self, folder: Path, capacity: int, count: int | None = None) -> None:
@@ -27,19 +27,19 @@ class Pool:
         return len(self._quads)
 
     def add(self, scene: Scene, quality: int) -> None:
-        """Store one picture at that JPEG quality; the oldest one beyond the capacity goes."""
+        """Store one image at that JPEG quality, and delete the oldest beyond the capacity."""
         bgr = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
         self._picture(len(self)).write_bytes(data.tobytes())
         line = json.dumps(scene.quads.round(2).tolist())
         with self._index.open("a") as index:
             index.write(line + "\n")
-        # As it is read again, so that a run that is resumed draws the same pieces.
+        # As it will be read again, so that a resumed run draws the same crops.
         self._quads.append(np.array(json.loads(line), np.float32).reshape(-1, 4, 2))
         self._picture(len(self) - 1 - self._capacity).unlink(missing_ok=True)
 
     def draw(self, rng: random.Random, side: int, scales: tuple[float, float]) -> Scene:
-        """A square piece of a random picture, scaled within ``scales``, mostly about one of its lines."""
+        """Return a square crop of a random image, scaled within ``scales``, mostly around one of its lines."""
         number = rng.randrange(max(0, len(self) - self._capacity), len(self))
         scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
         # Halving while decoding is cheaper than the warp, and does not alias.
@@ -56,7 +56,7 @@ class Pool:
 
 
 def crop(scene: Scene, rng: random.Random, side: int, scale: float) -> Scene:
-    """A piece of ``side`` × ``side`` pixels at about that scale, a little turned and stretched."""
+    """Return a crop of ``side`` × ``side`` pixels at about that scale, slightly rotated and stretched."""
     height, width = scene.picture.shape[:2]
     turn = np.deg2rad(rng.gauss(0, 3)) if rng.random() < 0.3 else 0.0
     wide, high = scale * np.exp(rng.gauss(0, 0.07)), scale * np.exp(rng.gauss(0, 0.07))
@@ -67,7 +67,7 @@ def crop(scene: Scene, rng: random.Random, side: int, scale: float) -> Scene:
         centre = (quad[0] * (1 - along) + quad[1] * along) * (1 - across) + quad[2] * across
     else:
         centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
-    # Fill the piece with picture as far as there is any; never mirror at the edge, mirrored text would go unlabelled.
+    # Fill the crop with the image as far as it reaches; never mirror at the edge: mirrored text would be unlabelled.
     reach = side / 2 / scale
     for axis, length in enumerate((width, height)):
         free = min(reach, length / 2)

@@ -1,4 +1,4 @@
-"""Pictures with lines of text for the detector: overlays as in video, text in the scene, words of photographs.
+"""Generated images with lines of text for the detector: overlays, text in the scene, words of photographs.
 
 Every block of lines (a subtitle, a clock, a score board, a sign) is laid out flat as an alpha mask with exact line
 quads, then warped by one homography onto the picture. Lines, not words, are what is to be found; gaps between the
@@ -15,24 +15,24 @@ import numpy as np
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data import degradation, discs, scripts
 from stream_ocr.training.data.backgrounds import Backgrounds
-from stream_ocr.training.data.compositing import Block, Canvas, Look, column, ink, paint
+from stream_ocr.training.data.compositing import Block, Canvas, Style, column, ink, paint
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.distractors import add_distractor
 from stream_ocr.training.data.perspective import view
 from stream_ocr.training.data.scene import Scene
 from stream_ocr.training.data.scripts import OtherScripts
-from stream_ocr.training.data.styles import overlay_look, scene_look
+from stream_ocr.training.data.styles import overlay_style, scene_style
 from stream_ocr.training.data.word_patches import RealWords, paste
 
 SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
-"""(width, height) of the pictures."""
+"""(width, height) of the images."""
 
 TEXT_FREE = 0.14
-"""Share of the pictures without any text."""
+"""Share of the images without any text."""
 
 
 class Scenes:
-    """Makes labelled pictures without end. Deterministic for a seeded ``rng`` (and its helpers' own)."""
+    """Generates labelled images without end. Deterministic for a seeded ``rng`` (and its helpers' own)."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Scenes:
         )
 
     def make(self) -> Scene:
-        """One picture, as a camera or a video would show it."""
+        """Return one image as a camera or video would show it."""
         rng = self._rng
         width, height = rng.choice(SIZES)
         picture = self._backgrounds.patch(height, width).astype(np.float32)
@@ -86,29 +86,29 @@ class Scenes:
         texts = [self._text(size, width * 0.9, 44) for _ in range(rng.choice((1, 1, 2)))]
         block = self._block(texts, size, gap=rng.uniform(0.25, 0.6), align=0.5)
         boxed = rng.random() < 0.2
-        look = Look(
+        style = Style(
             plate=rng.uniform(0.4, 1) if boxed else 0, outline=0 if boxed else rng.uniform(0.04, 0.14), captions=True
         )
         y = height * rng.uniform(0.8, 0.98) if rng.random() < 0.85 else height * rng.uniform(0.1, 0.3)
-        self._paste(canvas, block, (width / 2, y - block.mask.shape[0] / 2), look)
+        self._paste(canvas, block, (width / 2, y - block.mask.shape[0] / 2), style)
 
     def _overlay(self, canvas: Canvas) -> None:
-        """Small labels: names, captions, bit rates, watermarks."""
+        """Add small labels: names, captions, bit rates, watermarks."""
         rng, width = self._rng, canvas.size[0]
         size = rng.uniform(8, 17) if rng.random() < 0.65 else rng.uniform(14, 36)
         texts = [self._text(size, width * 0.6, 40) for _ in range(rng.choices((1, 2, 3, 5), (55, 22, 15, 8))[0])]
         block = self._block(texts, size, gap=rng.uniform(0.25, 1.0), align=rng.choice((0, 0, 0.5, 1)))
-        self._paste(canvas, block, self._corner(canvas, block), overlay_look(self._rng))
+        self._paste(canvas, block, self._corner(canvas, block), overlay_style(self._rng))
 
     def _clock(self, canvas: Canvas) -> None:
         rng, corpus = self._rng, self._corpus
         size = rng.uniform(8, 20) if rng.random() < 0.5 else rng.uniform(16, 60)
         make = rng.choice((corpus.clock, corpus.clock, corpus.number, corpus.date, corpus.digit, corpus.score))
         block = self._block([make()], size, gap=0, align=0)
-        self._paste(canvas, block, self._corner(canvas, block), overlay_look(self._rng))
+        self._paste(canvas, block, self._corner(canvas, block), overlay_style(self._rng))
 
     def _score_board(self, canvas: Canvas) -> None:
-        """Rows of a name and single figures in columns, each column on a plate of its own."""
+        """Add rows of a name and single figures in columns, each column on a plate of its own."""
         rng, corpus = self._rng, self._corpus
         size, rows = rng.uniform(9, 30), rng.choice((1, 2, 2, 2, 3, 5))
         font, gap = rng.choice(self._fonts), rng.uniform(0.4, 1.0)
@@ -119,13 +119,13 @@ class Scenes:
         blocks = [
             self._block(texts, size, gap=gap, align=0.5 if i else 0, font=font) for i, texts in enumerate(columns)
         ]
-        look = replace(overlay_look(self._rng), plate=rng.uniform(0.6, 1) if rng.random() < 0.8 else 0)
+        style = replace(overlay_style(self._rng), plate=rng.uniform(0.6, 1) if rng.random() < 0.8 else 0)
         x, y = self._corner(canvas, blocks[0])
         x -= blocks[0].mask.shape[1] / 2
         spacing = size * rng.choice((0, 0, 0.5, 1.5))
         for block in blocks:
             width = block.mask.shape[1]
-            self._paste(canvas, block, (x + width / 2, y), look)
+            self._paste(canvas, block, (x + width / 2, y), style)
             x += width + spacing
 
     def _ticker(self, canvas: Canvas) -> None:
@@ -133,26 +133,26 @@ class Scenes:
         size = height * rng.uniform(0.025, 0.06)
         line = rng.choice(("   ", " · ", "  ", " | ")).join(self._corpus.line(30) for _ in range(4))
         block = self._block([line[: int(width * 0.92 / (size * 0.55))].strip()], size, gap=0, align=0)
-        look = Look(plate=rng.uniform(0.5, 1), captions=rng.random() < 0.5)
-        self._paste(canvas, block, (width / 2, height * rng.choice((0.06, 0.9, 0.95))), look)
+        style = Style(plate=rng.uniform(0.5, 1), captions=rng.random() < 0.5)
+        self._paste(canvas, block, (width / 2, height * rng.choice((0.06, 0.9, 0.95))), style)
 
     def _sign(self, canvas: Canvas) -> None:
         size = self._size(10, 120)
         block = self._paragraph(canvas, size)
-        self._place(canvas, block, replace(scene_look(self._rng), plate=self._rng.uniform(0.75, 1)), smoothest=False)
+        self._place(canvas, block, replace(scene_style(self._rng), plate=self._rng.uniform(0.75, 1)), smoothest=False)
 
     def _written(self, canvas: Canvas) -> None:
-        """Straight on what is there: walls, shirts, cars."""
+        """Add text directly on surfaces: walls, shirts, cars."""
         size = self._size(9, 110)
-        self._place(canvas, self._paragraph(canvas, size), scene_look(self._rng), smoothest=self._rng.random() < 0.75)
+        self._place(canvas, self._paragraph(canvas, size), scene_style(self._rng), smoothest=self._rng.random() < 0.75)
 
     def _incidental(self, canvas: Canvas) -> None:
-        """Small words far off, out of focus, in poor light: fronts of shops, number plates, notices."""
+        """Add small words in the distance, out of focus, in poor light: shop fronts, number plates, notices."""
         rng = self._rng
         for _ in range(rng.randint(1, 4)):
             size = self._size(7, 26)
-            look = replace(
-                scene_look(self._rng),
+            style = replace(
+                scene_style(self._rng),
                 plate=rng.uniform(0.6, 1) if rng.random() < 0.6 else 0,
                 opacity=rng.uniform(0.5, 1),
                 blur=rng.uniform(0.5, 0.09 * size) if size > 8 and rng.random() < 0.7 else 0,
@@ -160,17 +160,17 @@ class Scenes:
             )
             texts = [self._text(size, canvas.size[0] * 0.5, 14) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
             block = self._block(texts, size, gap=rng.uniform(0.1, 0.8), align=rng.choice((0, 0.5)))
-            self._place(canvas, block, look, smoothest=rng.random() < 0.6)
+            self._place(canvas, block, style, smoothest=rng.random() < 0.6)
 
     def _poster(self, canvas: Canvas) -> None:
-        """A large line, others of a half and a quarter of its size below it, close to each other."""
+        """Add a large line with lines of a half and a quarter of its size below it, close to each other."""
         rng, width = self._rng, canvas.size[0]
         size = self._size(28, 90)
         sizes = [size, *(size * rng.uniform(0.2, 1) for _ in range(rng.randint(1, 4)))]
         texts = [self._text(max(s, 8), width * 0.6, 24) for s in sizes]
         block = self._block(texts, sizes, gap=self._little(), align=rng.choice((0, 0.5, 1)))
         plate = rng.uniform(0.8, 1) if rng.random() < 0.6 else 0
-        self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=not plate)
+        self._place(canvas, block, replace(scene_style(self._rng), plate=plate), smoothest=not plate)
 
     def _real_words(self, canvas: Canvas) -> None:
         assert self._words is not None
@@ -178,38 +178,38 @@ class Scenes:
             paste(canvas, self._words.draw(), self._rng)
 
     def _title(self, canvas: Canvas) -> None:
-        """Up to the whole picture high, lines that may touch each other; often half faded in."""
+        """Add lines up to the height of the image that may touch each other, often half faded in."""
         rng, (width, height) = self._rng, canvas.size
         size = self._size(60, height * 0.7)
         texts = [self._text(size, width * 1.3, 14) for _ in range(rng.choice((1, 1, 2, 2)))]
         block = self._block(texts, size, gap=self._little(), align=0.5)
-        look = replace(scene_look(self._rng), captions=rng.random() < 0.4)
+        style = replace(scene_style(self._rng), captions=rng.random() < 0.4)
         if rng.random() < 0.35:
-            look = replace(look, opacity=rng.uniform(0.25, 0.7), least_contrast=28)
-        self._place(canvas, block, look, smoothest=rng.random() < 0.3)
+            style = replace(style, opacity=rng.uniform(0.25, 0.7), least_contrast=28)
+        self._place(canvas, block, style, smoothest=rng.random() < 0.3)
 
     def _character(self, canvas: Canvas) -> None:
-        """One or two figures or letters by themselves: a shirt number, a gate, a platform."""
+        """Add one or two isolated digits or letters: a shirt number, a gate, a platform."""
         rng = self._rng
         text = rng.choice((self._corpus.digit(), str(rng.randrange(100)), rng.choice("ABCDEFGHKLMNPRSTUX")))
         block = self._block([text], self._size(9, 200), gap=0, align=0)
         plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
-        self._place(canvas, block, replace(scene_look(self._rng), plate=plate), smoothest=True)
+        self._place(canvas, block, replace(scene_style(self._rng), plate=plate), smoothest=True)
 
     def _column(self, canvas: Canvas) -> None:
-        """A line that is written from top to bottom."""
+        """Add a line that is written from top to bottom."""
         assert self._others is not None
         rng, size = self._rng, self._size(9, 60)
         block = column(*self._others.column(), size, rng.uniform(0, 0.4), int(size * rng.uniform(0.15, 0.7)) + 2)
         plate = rng.uniform(0.7, 1) if rng.random() < 0.5 else 0
-        self._place(canvas, block, replace(scene_look(rng), plate=plate), smoothest=not plate)
+        self._place(canvas, block, replace(scene_style(rng), plate=plate), smoothest=not plate)
 
     def _size(self, low: float, high: float) -> float:
-        """Text height, log-uniform."""
+        """Return a text height, log-uniform."""
         return float(low * (high / low) ** self._rng.random())
 
     def _little(self) -> float:
-        """A gap between lines that are close to each other, or touch."""
+        """Return a gap between lines that are close to each other, or touch."""
         return self._rng.uniform(0, 0.35) if self._rng.random() < 0.6 else self._rng.uniform(-0.1, 0)
 
     def _text(self, size: float, width: float, most: int) -> str:
@@ -225,7 +225,7 @@ class Scenes:
     def _block(
         self, texts: list[str], size: float | list[float], *, gap: float, align: float, font: Path | None = None
     ) -> Block:
-        """Lines of text, aligned left (0) to right (1).
+        """Lay out lines of text, aligned left (0) to right (1).
 
         size: pixels high, of all or of each. gap: text heights between them; from 0 down ink touches ink.
         """
@@ -259,7 +259,7 @@ class Scenes:
         return Block(mask[: bottom + pad], np.array(quads, np.float32), max(sizes))
 
     def _corner(self, canvas: Canvas, block: Block) -> tuple[float, float]:
-        """A centre for an overlay: mostly near the edges of the picture."""
+        """Return a centre for an overlay: mostly near the edges of the image."""
         rng, (width, height) = self._rng, canvas.size
         h, w = block.mask.shape
         x, y = (w / 2 + 4, width - w / 2 - 4), (h / 2 + 4, height - h / 2 - 4)
@@ -270,14 +270,14 @@ class Scenes:
             centre_x = x[rng.randrange(2)] * 0.9 + centre_x * 0.1
         return centre_x, centre_y
 
-    def _paste(self, canvas: Canvas, block: Block, centre: tuple[float, float], look: Look) -> None:
-        """Put a block upright at ``centre``, unless something is there."""
+    def _paste(self, canvas: Canvas, block: Block, centre: tuple[float, float], style: Style) -> None:
+        """Put a block upright at ``centre``, unless that place is taken."""
         rng, (h, w) = self._rng, block.mask.shape
         corners = rectangle(round(centre[0] - w / 2), round(centre[1] - h / 2), w, h)
         if canvas.take(corners):
-            paint(canvas, block, corners, look, rng)
+            paint(canvas, block, corners, style, rng)
 
-    def _place(self, canvas: Canvas, block: Block, look: Look, *, smoothest: bool) -> None:
+    def _place(self, canvas: Canvas, block: Block, style: Style, *, smoothest: bool) -> None:
         """Put a block somewhere in the scene, turned and in perspective; ``smoothest``: where the ground is calm."""
         rng, (width, height) = self._rng, canvas.size
         h, w = block.mask.shape
@@ -296,5 +296,5 @@ class Scenes:
         for _, x, y in sorted(spots) if smoothest else spots:
             there = corners + np.array([x, y])
             if canvas.take(there):
-                paint(canvas, block, there, look, rng)
+                paint(canvas, block, there, style, rng)
                 return

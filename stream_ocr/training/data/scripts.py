@@ -34,7 +34,7 @@ class Script:
 
 
 def _of_codec(codec: str, rows: range) -> str:
-    """Characters of rows of a 94 × 94 national set, which lists the common ones first."""
+    """Return characters of rows of a 94 × 94 national set, which lists the common ones first."""
     cells = (bytes((row, cell)).decode(codec, errors="ignore") for row in rows for cell in range(0xA1, 0xFF))
     return "".join(cells)
 
@@ -109,7 +109,7 @@ class OtherScripts:
 
     @property
     def has_columns(self) -> bool:
-        """True if there are fonts of a script that is also written from top to bottom."""
+        """Return True if there are fonts of a script that is also written from top to bottom."""
         return any(script.language in _IN_COLUMNS for script in self._scripts)
 
     def column(self) -> tuple[str, Path]:
@@ -133,5 +133,5 @@ class OtherScripts:
         return text.title() if script.capitals and case < 0.7 else text
 
     def _letter(self, script: Script) -> str:
-        """Earlier letters more often: the square of a uniform number falls off like letter frequencies do."""
+        """Return a letter, earlier ones more often: the square of a uniform number resembles letter frequencies."""
         return script.letters[int(len(script.letters) * self._rng.random() ** 2)]

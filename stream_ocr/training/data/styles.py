@@ -2,13 +2,13 @@
 
 import random
 
-from stream_ocr.training.data.compositing import Look
+from stream_ocr.training.data.compositing import Style
 
 
-def overlay_look(rng: random.Random) -> Look:
-    """Laid over a video: captions, clocks, names, watermarks."""
+def overlay_style(rng: random.Random) -> Style:
+    """Return a style of overlays: captions, clocks, names, watermarks."""
     u, faint = rng.random(), rng.random() < 0.15
-    return Look(
+    return Style(
         plate=rng.uniform(0.3, 1) if u < 0.4 else 0,
         outline=rng.uniform(0.04, 0.12) if u > 0.7 else 0,
         shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
@@ -18,9 +18,9 @@ def overlay_look(rng: random.Random) -> Look:
     )
 
 
-def scene_look(rng: random.Random) -> Look:
-    """In the scene: signs, walls, shirts."""
-    return Look(
+def scene_style(rng: random.Random) -> Style:
+    """Return a style of text in the scene: signs, walls, shirts."""
+    return Style(
         outline=rng.uniform(0.03, 0.14) if rng.random() < 0.14 else 0,
         shadow=rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0,
         opacity=rng.uniform(0.8, 1) if rng.random() < 0.85 else rng.uniform(0.45, 0.8),

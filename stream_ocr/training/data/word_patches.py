@@ -1,4 +1,4 @@
-"""Words cut out of photographs, put onto other pictures: what no generator makes up."""
+"""Words cut out of photographs and pasted onto other images."""
 
 import random
 import tarfile
@@ -34,7 +34,7 @@ class RealWords:
         return len(self._files)
 
     def draw(self) -> np.ndarray:
-        """(h, w, 3) uint8 RGB. Raises OSError for a file that is no picture."""
+        """Return a word, (h, w, 3) uint8 RGB. Raise OSError for a file that is not an image."""
         word = cv2.imdecode(np.frombuffer(self._rng.choice(self._files), np.uint8), cv2.IMREAD_COLOR_RGB)
         if word is None:
             raise OSError("A word of the archives is no picture that can be read; check what real_words names.")
@@ -42,7 +42,7 @@ class RealWords:
 
 
 def paste(canvas: Canvas, word: np.ndarray, rng: random.Random) -> None:
-    """Put a word about as large as it is somewhere in the picture, unless something is there.
+    """Paste a word at about its own size somewhere in the image, unless that place is taken.
 
     Round it its edges go on, blurred, and fade into the ground; or they end as a sign does.
     """

@@ -9,7 +9,7 @@ import pytest
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data.backgrounds import Backgrounds
-from stream_ocr.training.data.compositing import Block, Canvas, Look, ink, paint
+from stream_ocr.training.data.compositing import Block, Canvas, Style, ink, paint
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.degradation import capture, combed, encoded, motion
 from stream_ocr.training.data.distractors import SHAPES, add_distractor
@@ -82,7 +82,7 @@ def test_ink_is_cut_to_the_letters_and_painted_where_the_quad_says() -> None:
     assert not canvas.take(corners + 8)
     assert not canvas.take(corners - 150)
     block = Block(mask, rectangle(0, 0, width, height)[None].astype(np.float32), 40)
-    paint(canvas, block, corners, Look(), random.Random(0))
+    paint(canvas, block, corners, Style(), random.Random(0))
     rows, columns = np.nonzero(canvas.picture.max(axis=2) > 20)
     quad = canvas.quads[0]
     np.testing.assert_allclose(
