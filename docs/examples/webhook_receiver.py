@@ -13,7 +13,8 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KEY = os.environ["HOOK_SECRET"].encode()
+SECRET = os.environ["HOOK_SECRET"]
+KEY = base64.b64decode(SECRET.removeprefix("whsec_")) if SECRET.startswith("whsec_") else SECRET.encode()
 MAX_AGE_S = 300
 MAX_BYTES = 10_000_000
 seen = set()  # ids; a real program keeps those of the last days in a database

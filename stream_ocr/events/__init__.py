@@ -149,6 +149,10 @@ class SourceEvent(msgspec.Struct, frozen=True, kw_only=True):
     start_utc: Annotated[Utc | None, Meta(description="UTC of `start`; null if unknown.")] = None
     durable: Annotated[bool | None, Meta(description="As in a text event.")] = None
 
+    def __post_init__(self) -> None:
+        _set(self, "start", None if self.start is None else round(self.start, TIME_DIGITS))
+        _set(self, "end", None if self.end is None else round(self.end, TIME_DIGITS))
+
     def to_json(self) -> bytes:
         """Return the event as one line of JSON, without the line end."""
         return _encoder.encode(self)

@@ -1,5 +1,6 @@
 """Checks of video files that need no decoder, so that a wrong path is reported before anything else starts."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -7,11 +8,19 @@ from stream_ocr.errors import SourceError
 
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"v=0\r\n", b"v=0\n", b"<?xml", b"<mpd", b"<smil", b"<asx")
 _HEAD_BYTES = 4096
+_ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|s3|ftp|udp|srt):/+(.*)", re.DOTALL | re.IGNORECASE)
+"""An address; as a path it has lost one of its slashes."""
 
 
 def check_file(path: Path) -> None:
     """Raise SourceError for what is not a regular file, cannot be read, is empty or is a playlist."""
     name = repr(str(path))
+    if address := _ADDRESS.match(str(path)):
+        host = address[2].rpartition("@")[2]
+        raise SourceError(
+            f"{f'{address[1]}://{host}'!r} is an address; save its content to a file and pass that, or read it as a"
+            " camera with `stream-ocr run`."
+        )
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

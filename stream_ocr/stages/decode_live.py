@@ -5,6 +5,7 @@ waits. First the detector runs less often, for all sources alike since all see t
 too old are dropped, which is counted and reported.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -180,8 +181,10 @@ class LiveDecodeStage(SourceStage):
         if self._shedder.update(max(lateness, self._slots.in_use / self._slots.slots), now_s):
             scale = self._shedder.interval_scale
             if before == 1 or scale in (1, LOAD.max_scale):  # not each step on the way
-                sentence = "detection is slowed" if scale > 1 else "detection is at full speed again"
-                log.warning(sentence, stream=self._stream, max_fps=round(self.max_fps, 2))
+                level, sentence = logging.INFO, "detection is at full speed again"
+                if scale > 1:
+                    level, sentence = logging.WARNING, "detection is slowed"
+                log.log(level, sentence, stream=self._stream, max_fps=round(self.max_fps, 2))
 
     def _count_dropped(self, frames: int) -> None:
         if frames:

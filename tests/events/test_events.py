@@ -132,3 +132,8 @@ def test_json_schema_accepts_written_events():
         jsonschema.validate(json.loads(written.to_json()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json.loads(event().to_json()) | {"kind": "seen"}, schema)
+
+
+def test_times_of_source_events_are_rounded() -> None:
+    gap = SourceEvent(id="x", seq=0, kind="source.gap", stream="gate", start=1.0123456789012345, end=2.0000000004)
+    assert (gap.start, gap.end) == (1.012346, 2.0)

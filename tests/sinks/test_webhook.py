@@ -435,8 +435,9 @@ def test_webhook_counts_events_lost_to_a_full_disk_and_delivers_the_rest(small_d
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "webhook_receiver.py"
 
 
-def test_example_receiver_accepts_only_signed_events(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOOK_SECRET", "hunter2")
+@pytest.mark.parametrize("secret", ["hunter2", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+def test_example_receiver_accepts_only_signed_events(tmp_path, monkeypatch, secret):
+    monkeypatch.setenv("HOOK_SECRET", secret)
     program = [sys.executable, str(EXAMPLE), "0"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as example:
         try:
@@ -446,10 +447,10 @@ def test_example_receiver_accepts_only_signed_events(tmp_path, monkeypatch):
             monkeypatch.setenv("HOOK_SECRET", "wrong")
             send(tmp_path, url, [2], secret="env:HOOK_SECRET", flush_timeout_s=0.5)
             assert count_spooled(tmp_path) == 1
-            monkeypatch.setenv("HOOK_SECRET", "hunter2")
+            monkeypatch.setenv("HOOK_SECRET", secret)
             send(tmp_path, url, [3], secret="env:HOOK_SECRET")
             lines = [example.stdout.readline() for _ in range(4)]
         finally:
             example.kill()
     assert lines == [f"cam-1 {seq} appeared 'TEXT {seq}'\n" for seq in range(4)]
-    assert os.environ["HOOK_SECRET"] == "hunter2"
+    assert os.environ["HOOK_SECRET"] == secret
