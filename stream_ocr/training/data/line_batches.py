@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from stream_ocr.errors import SettingsError
 from stream_ocr.evaluation.recognition_metrics import Sample
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.training.data.backgrounds import Backgrounds
@@ -89,7 +90,15 @@ class LineBatches:
 
 
 def make_generator(recipe: DataRecipe, charset: Charset, seed: str) -> Lines:
-    """Return the generator of the recipe, with texts in all languages that the charset covers."""
+    """Return the generator of the recipe, with texts in all languages that the charset covers.
+
+    Raise SettingsError if the list of fonts is missing.
+    """
+    if recipe.fonts and not recipe.fonts.is_file():
+        raise SettingsError(
+            f"{recipe.fonts} is missing; write it with python -m stream_ocr.training.data.font_library {recipe.fonts}, "
+            "or set fonts to null"
+        )
     rng = random.Random(f"lines-{seed}")
     text = recipe.data / "text"
     return Lines(

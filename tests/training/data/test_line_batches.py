@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_ocr.errors import SettingsError
 from stream_ocr.models.recognition.charset import EUROPEAN, Charset
 from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
 from stream_ocr.training.data.fonts import BUILT_IN
@@ -69,3 +70,8 @@ def test_missing_data_is_named(recipe: DataRecipe, tmp_path: Path) -> None:
     missing = missing_data(recipe, [])
     assert missing[-2:] == ["nowhere", "teacher_elsewhere"]
     assert str(tmp_path / "backgrounds") in missing
+
+
+def test_a_missing_list_of_fonts_is_an_error_with_a_remedy(recipe: DataRecipe, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none.json is missing; write it with python -m .*font_library"):
+        LineBatches(replace(recipe, fonts=tmp_path / "none.json"), EUROPEAN, [], "0")
