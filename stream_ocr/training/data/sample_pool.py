@@ -13,15 +13,17 @@ from stream_ocr.training.data.scene import Scene
 class Pool:
     """A folder of JPEG images with ``quads.jsonl``; crops come from the newest ``capacity`` of them.
 
-    Opening a folder again finds its images. count: number of images to keep, to resume a run.
+    Opening a folder again finds its images. count: number of images to keep, to resume a run. spare: images kept beyond
+    the capacity, since a run that was killed had added more of them than its last checkpoint counts.
     """
 
-    def __init__(self, folder: Path, capacity: int, count: int | None = None) -> None:
+    def __init__(self, folder: Path, capacity: int, count: int | None = None, *, spare: int = 200) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._capacity, self._index = folder, capacity, folder / "quads.jsonl"
+        self._folder, self._capacity, self._spare, self._index = folder, capacity, spare, folder / "quads.jsonl"
         lines = self._index.read_text().splitlines()[:count] if self._index.exists() else []
         self._quads = [np.array(json.loads(line), np.float32).reshape(-1, 4, 2) for line in lines]
         self._index.write_text("".join(line + "\n" for line in lines))
+        self._oldest = min((int(path.stem) for path in folder.glob("*.jpg")), default=0)
 
     def __len__(self) -> int:
         return len(self._quads)
@@ -36,11 +38,11 @@ class Pool:
             index.write(line + "\n")
         # As it will be read again, so that a resumed run draws the same crops.
         self._quads.append(np.array(json.loads(line), np.float32).reshape(-1, 4, 2))
-        self._picture(len(self) - 1 - self._capacity).unlink(missing_ok=True)
+        self._picture(len(self) - 1 - self._capacity - self._spare).unlink(missing_ok=True)
 
     def draw(self, rng: random.Random, side: int, scales: tuple[float, float]) -> Scene:
         """Return a square crop of a random image, scaled within ``scales``, mostly around one of its lines."""
-        number = rng.randrange(max(0, len(self) - self._capacity), len(self))
+        number = rng.randrange(max(self._oldest, len(self) - self._capacity), len(self))
         scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
         # Halving while decoding is cheaper than the warp, and does not alias.
         halved = scale < 0.55

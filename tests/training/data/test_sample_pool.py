@@ -47,12 +47,21 @@ def test_a_pool_is_found_again_and_cut_to_what_a_checkpoint_saw(tmp_path: Path) 
 
 
 def test_old_pictures_go_and_are_not_drawn(tmp_path: Path) -> None:
-    pool = Pool(tmp_path, capacity=3)
+    pool = Pool(tmp_path, capacity=3, spare=0)
     for i in range(6):
         pool.add(marked(40 * i, 100), quality=90)
     assert sorted(p.name for p in tmp_path.glob("*.jpg")) == ["000003.jpg", "000004.jpg", "000005.jpg"]
     for seed in range(20):
         assert pool.draw(random.Random(seed), 64, (0.4, 1.6)).picture.shape == (64, 64, 3)
+
+
+def test_a_pool_that_was_cut_draws_only_images_that_are_there(tmp_path: Path) -> None:
+    pool = Pool(tmp_path, capacity=4, spare=2)
+    for i in range(9):
+        pool.add(marked(20 * i, 100), quality=90)
+    cut = Pool(tmp_path, capacity=4, count=6)
+    for seed in range(20):
+        assert cut.draw(random.Random(seed), 64, (0.4, 1.6)).picture.shape == (64, 64, 3)
 
 
 def test_drawing_is_a_function_of_the_random_state(tmp_path: Path) -> None:
