@@ -1,9 +1,9 @@
 """Detection schedule: when the detector runs, and on which rows.
 
-It runs seldom while the picture only moves, soon when something appeared, and at once on a cut. While the picture only
-moves, most runs are coarse passes. A late run costs nothing but latency: the tracker finds the frame at which a text
-appeared in the frame history. A run on a band costs a band. Bands are whole rows, because lines of text are wide and
-low.
+It runs seldom while the picture only moves, and at once on a cut and when something appeared, unless that keeps
+happening (token bucket). While the picture only moves, most runs are coarse passes. A late run costs nothing but
+latency: the tracker finds the frame at which a text appeared in the frame history. A run on a band costs a band. Bands
+are whole rows, because lines of text are wide and low.
 """
 
 import numpy as np
@@ -32,6 +32,9 @@ class DetectionSchedule:
         )  # rows of tiles that have changed since the detector processed them
         self._onset_rows = np.zeros(0, dtype=bool)  # rows of tiles in which something appeared
         self._burst_left = 0  # runs
+        self._fresh_onset = False  # something appeared since the last run
+        self._credit = SCHEDULE.max_credit  # runs that may be made at once
+        self._last_frame_s: float | None = None
         self._still = True
         self._last_rows: Rows = (0, 0)
 
@@ -41,12 +44,14 @@ class DetectionSchedule:
         A picture that starts to move or comes to rest is as urgent as new text. interval_scale: factor by which runs
         are further apart than usual.
         """
+        self._earn_credit(time_s, interval_scale)
         changed = diff.mask.any(axis=1)
         if self._pending_rows.shape != changed.shape:
             self._pending_rows, self._onset_rows = np.zeros_like(changed), np.zeros_like(changed)
         self._pending_rows |= changed
         if diff.onset.any():
             self._burst_left, self._onset_rows = SCHEDULE.burst_runs, self._onset_rows | diff.onset
+            self._fresh_onset = True
         elif self._still == bool(diff):
             self._burst_left, self._onset_rows = SCHEDULE.burst_runs, self._onset_rows | self._pending_rows
         self._still = not diff
@@ -57,6 +62,7 @@ class DetectionSchedule:
         if rows is None or action != "detect":
             return action, rows
         self._last_run_s, self._last_rows = time_s, rows
+        self._fresh_onset, self._credit = False, max(self._credit - 1, 0.0)
         self._pending_rows[slice(*rows)] = False
         self._burst_left = max(self._burst_left - 1, 0)
         if not self._burst_left:
@@ -75,6 +81,12 @@ class DetectionSchedule:
         self._last_run_s = None
         self._pending_rows[slice(*self._last_rows)] = True
 
+    def _earn_credit(self, time_s: float, interval_scale: float) -> None:
+        passed_s = 0.0 if self._last_frame_s is None else max(time_s - self._last_frame_s, 0.0)
+        self._last_frame_s = time_s
+        earned = passed_s / (self._min_interval_s * interval_scale)
+        self._credit = min(self._credit + earned, SCHEDULE.max_credit)
+
     def _due(self, diff: FrameDiff, time_s: float, interval_scale: float) -> tuple[FrameAction, Rows | None]:
         if not self._pending_rows.any():
             return ("track" if diff else "skip"), None
@@ -86,7 +98,8 @@ class DetectionSchedule:
             return "detect", _band(self._pending_rows)
         urgent = self._pending_rows & self._onset_rows
         min_interval_s = self._min_interval_s * interval_scale - TIME_TOLERANCE_S
-        if urgent.any() and time_s - self._last_run_s >= min_interval_s:
+        at_once = self._fresh_onset and self._credit >= 1 - TIME_TOLERANCE_S
+        if urgent.any() and (at_once or time_s - self._last_run_s >= min_interval_s):
             return "detect", _band(urgent)
         if idle_due:
             return "detect_coarse", _band(self._pending_rows)

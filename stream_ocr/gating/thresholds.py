@@ -90,6 +90,10 @@ class ScheduleThresholds:
     burst_runs: int = 2
     """Detector runs after something appeared: a text may still be fading in at the first one."""
 
+    max_credit: float = 3.0
+    """Runs that may follow each other without a pause when texts appear one after the other. On average there are never
+    more than ``detection.max_fps``."""
+
     coarse_passes: int = 3
     """Coarse passes between two full passes over a picture that only moves."""
 

@@ -151,7 +151,7 @@ class TrackStage(Stage):
             if len(crops) == MAX_CROPS_PER_FRAME:
                 break
             quad = track.quad()
-            if track.stable and stream.policy.should_read(
+            if track.readable and stream.policy.should_read(
                 track.id, track.revision, track.appearance_drifts, quad, time_s
             ):
                 crops[track.id] = self._cut(stream.tracker, track)
@@ -176,7 +176,9 @@ class TrackStage(Stage):
         else:
             assert tracker.luma is not None, "a stable track was matched in a frame"
             margin = self._settings.recognition.margin or 0.0
-            luma, quad = tracker.luma, expand(track.quad(), margin)
+            view = track.take_view()
+            luma, quad = (view.luma, view.quad) if view else (tracker.luma, track.quad())
+            quad = expand(quad, margin)
         max_width, height = self._crop_size
         quad_width, quad_height = side_lengths(quad)
         width = int(np.clip(round(height * quad_width / max(quad_height, 1e-6)), _MIN_CROP_WIDTH, max_width))

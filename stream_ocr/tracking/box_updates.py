@@ -50,11 +50,11 @@ class BoxHysteresis:
         self._outlier: np.ndarray | None = None  # offset of the last box that lay elsewhere, (4, 2)
 
     def update(
-        self, box: np.ndarray, detected: np.ndarray, *, fine: bool, leaving: bool, confirmed: bool, truncated: bool
+        self, box: np.ndarray, detected: np.ndarray, *, fine: bool, leaving: bool, confirmed: bool, entering: bool
     ) -> BoxUpdate:
         """Return the effect of ``detected`` on the present ``box``, (4, 2) each.
 
-        fine: it comes from fine detection. leaving: the edge of the frame now cuts the text. confirmed, truncated:
+        fine: it comes from fine detection. leaving: the edge of the frame now cuts the text. confirmed, entering:
         state of the track.
         """
         if self._fine and not fine:
@@ -71,7 +71,7 @@ class BoxHysteresis:
         previous_outlier, self._outlier = self._outlier, offset if shifted else None
         if first_fine:
             return BoxUpdate.REPLACE if shifted else BoxUpdate.KEEP
-        if not confirmed and (truncated or longer):
+        if not confirmed and (entering or longer):
             return BoxUpdate.RESTART
         if new_length > length + margin or self._longer_count > 1:
             return BoxUpdate.RESIZE

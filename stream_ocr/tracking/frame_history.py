@@ -49,7 +49,8 @@ class FrameHistory:
         else:
             return
         self._frames.append((time_s, small))
-        while time_s - self._frames[0][0] > FRAME_HISTORY.length_s:
+        # The frame before the first one that is young enough stays: a single frame may last for longer.
+        while len(self._frames) > 1 and time_s - self._frames[1][0] > FRAME_HISTORY.length_s:
             self._frames.popleft()
 
     @property
@@ -92,19 +93,21 @@ class FrameHistory:
         tolerance: np.ndarray,
         within_s: float = float("inf"),
         reach: int = FRAME_HISTORY.unknown_reach,
+        before_s: float = float("inf"),
     ) -> FirstAppearance:
-        """Return the first of the consecutive frames, up to the last one, that show the text in ``quad``.
+        """Return the first of the consecutive frames, up to the last one before ``before_s``, that show a text.
 
-        quad: its place in the last frame, (4, 2). template, tolerance: as of its ``AppearanceModel``. within_s:
+        quad: its place in that last frame, (4, 2). template, tolerance: as of its ``AppearanceModel``. within_s:
         maximum age of the frame in seconds. reach: radius of the search in the frame before the last, in patch pixels.
         """
-        now_s, luma = self._frames[-1]
+        frames = [frame for frame in self._frames if frame[0] < before_s] or [self._frames[0]]
+        now_s, luma = frames[-1]
         place = quad * self._scale
         pixels = float(np.linalg.norm(place[3] - place[0])) / PATCH_HEIGHT
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
         complete = is_inside(place, (luma.shape[1], luma.shape[0]))
-        for time_s, earlier in list(self._frames)[-2::-1]:
+        for time_s, earlier in frames[-2::-1]:
             if now_s - time_s > within_s:
                 break
             if earlier is not luma:
@@ -112,7 +115,9 @@ class FrameHistory:
                 if complete and not is_inside(predicted, (earlier.shape[1], earlier.shape[0])):
                     break
                 match = match_template(earlier, predicted, template, reach)
-                gone = match.score < FRAME_HISTORY.min_score or match.gain < FRAME_HISTORY.min_gain
+                far = max(map(abs, match.shift)) > FRAME_HISTORY.max_rest_shift
+                min_score = FRAME_HISTORY.min_far_score if far else FRAME_HISTORY.min_score
+                gone = match.score < min_score or match.gain < FRAME_HISTORY.min_gain
                 if gone or block_residuals(match.patch, template, tolerance).max() > FRAME_HISTORY.max_residual:
                     break
                 step = step + np.array(match.shift) * pixels @ axes

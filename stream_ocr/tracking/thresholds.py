@@ -91,7 +91,7 @@ class AppearanceThresholds:
 
 @dataclass(frozen=True, slots=True)
 class TrackThresholds:
-    """Presence, position and confirmation of one track (``track.py``)."""
+    """Visibility and position of one track (``track.py``)."""
 
     keep_score: float = 0.45
     """Score from which a visible text stays visible."""
@@ -117,6 +117,9 @@ class TrackThresholds:
     far_search_advantage: float = 0.05
     """Score by which the second search must be better."""
 
+    far_min_score: float = 0.7
+    """Score that the second search needs: parts of other words match somewhere with up to 0.6."""
+
     rest_score_share: float = 0.95
     """A text stays where it is when the score there is at least this share of the best one, so that a background that
     pans does not move it."""
@@ -127,14 +130,22 @@ class TrackThresholds:
     static_difference: int = 8
     """Grey levels by which no pixel differs when the image only flickers."""
 
-    box_excess: float = 0.15
-    """Heights by which a box is larger than its letters; a text that leaves the frame by more is lost."""
-
     unconfirmed_context: float = 0.7
     """Heights round an unconfirmed text that are compared as well, because it may still be growing."""
 
+    min_brief_s: float = 0.06
+    """Time in seconds for which a candidate that is gone before its confirmation must have stood still to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationThresholds:
+    """Confirmation of a candidate (``confirmation.py``)."""
+
     min_detections: int = 2
     """Detections at the same length that confirm a track (decision 0008)."""
+
+    min_detection_gap_s: float = 0.15
+    """Time in seconds between two detections that count."""
 
     min_detections_growing: int = 3
     """Detections that confirm a track that has been growing, which may pause for one detection (decision 0008)."""
@@ -142,8 +153,29 @@ class TrackThresholds:
     max_unrest_factor: float = 5.0
     """Multiples of the minimum age after which a track is confirmed although something moves beside it."""
 
+    settled_gain: float = 1.04
+    """Gain above which a text is still fading in. A fade of two seconds gains 5 % per frame at 25 fps when the text
+    can first be detected."""
+
+    growing_rest: float = 2.0
+    """Multiples of the minimum age for which a text that has been growing must stand still to be confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceThresholds:
+    """Text at the edge of the frame (``presence.py``)."""
+
+    max_overhang: float = 0.15
+    """Heights by which a box is larger than its letters; a text that leaves the frame by more is cut."""
+
+    min_motion: float = 0.15
+    """Heights by which a text must have moved across the edge to be coming in."""
+
+    max_rest_distance: float = 0.05
+    """Heights by which the place of a text at rest varies."""
+
     entering_s: float = 2.0
-    """Time in seconds for which a text that touches the edge of the frame may still be coming in."""
+    """Time in seconds for which a text that moves at the edge of the frame may still be coming in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +216,12 @@ class FrameHistoryThresholds:
 
     max_residual: float = 0.5
     """Residual of a block above which a frame does not show the text."""
+
+    min_far_score: float = 0.7
+    """Score below which a frame does not show the text at another place than predicted."""
+
+    max_rest_shift: float = 2.0
+    """Distance from the predicted place up to which the text is still there, in patch pixels."""
 
     unknown_reach: int = 20
     """Radius of the search in the first frame, in patch pixels, while the velocity is unknown."""
@@ -285,6 +323,8 @@ class OverlayThresholds:
 TEMPLATE = TemplateThresholds()
 APPEARANCE = AppearanceThresholds()
 TRACK = TrackThresholds()
+CONFIRMATION = ConfirmationThresholds()
+PRESENCE = PresenceThresholds()
 BOX_UPDATE = BoxUpdateThresholds()
 FRAME_HISTORY = FrameHistoryThresholds()
 ASSOCIATION = AssociationThresholds()

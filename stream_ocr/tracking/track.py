@@ -1,16 +1,28 @@
 """One tracked text: its box, appearance and life span."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
-from stream_ocr.core.geometry import bounding_box, expand, is_inside, side_lengths
+from stream_ocr.core.geometry import bounding_box, expand
 from stream_ocr.tracking.appearance_model import AppearanceChange, AppearanceModel
 from stream_ocr.tracking.box_updates import BoxHysteresis, BoxUpdate, find_resize_start
+from stream_ocr.tracking.confirmation import Confirmation
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
 from stream_ocr.tracking.kalman import BoxFilter
 from stream_ocr.tracking.overlay import PersistenceCheck
+from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
 from stream_ocr.tracking.template_matching import PATCH_HEIGHT, PATCH_MARGIN, TemplateMatch, match_template
-from stream_ocr.tracking.thresholds import BOX_UPDATE, TRACK
+from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TRACK
+
+
+class View(NamedTuple):
+    """A frame that shows a text: luma, (H, W) uint8, its media time, and the place of the text in it, (4, 2)."""
+
+    luma: np.ndarray
+    time_s: float
+    quad: np.ndarray
 
 
 class TextTrack:
@@ -18,17 +30,17 @@ class TextTrack:
 
     id: 0 until the track is confirmed. revision: number of changes of the content or the extent so far.
     start_s, start_quad: first frame of this revision, and the place of the text in it.
-    lost_s: first frame that does not show the text, None while it is visible. end_quad: where it was then.
-    ended: True once the track is removed.
+    end_quad: its place when it was lost.
     merged_at_s: when the detector found this and other texts as one, if that was its last detection.
     appearance_drifts: how often the text has come to look different while its letters stayed the same.
-    truncated: True if the edge of the frame may have cut the text when its box was last set.
     """
 
     _filter: BoxFilter
     _appearance: AppearanceModel
+    _edges: EdgeMotion
+    _box_s: float  # time of the detection that set the box
+    _earliest_s: float  # the text before ended then, so that this one cannot have started earlier
     _last_pixels: tuple[slice, slice, np.ndarray] | None
-    truncated: bool
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, *, fine: bool = False) -> None:
         """Start a track with what ``quad`` shows in ``luma``, (H, W) uint8. fine: it comes from fine detection."""
@@ -36,19 +48,27 @@ class TextTrack:
         self.revision = 0
         self.start_s = time_s
         self.start_quad = self.end_quad = quad
-        self.lost_s: float | None = None
-        self.ended = False
         self.merged_at_s: float | None = None
         self.appearance_drifts = 0
         self.persistence = PersistenceCheck(quad, time_s, 0)
-        self._first_detected_s = self._last_motion_s = time_s
-        self._detection_count = 1
-        self._growing = False  # each detection so far was longer than the one before
+        self._confirmation = Confirmation(time_s)
         self._last_absence: tuple[float, float] | None = None  # when the text was lost and found again
         self._boxes = BoxHysteresis(fine=fine)
         self._frame_s = 0.0
         self._previous_centre = quad.mean(axis=0)
-        self._set_box(quad, luma)
+        self._presence = Presence()
+        self._last_view: View | None = None
+        self._set_box(quad, luma, time_s)
+
+    @property
+    def lost_s(self) -> float | None:
+        """First frame that does not show the text, or not all of it; None while it is visible."""
+        return self._presence.lost_s
+
+    @property
+    def ended(self) -> bool:
+        """True once the track is removed."""
+        return self._presence.state is State.ENDED
 
     @property
     def confirmed(self) -> bool:
@@ -58,7 +78,7 @@ class TextTrack:
     @property
     def visible(self) -> bool:
         """True if the last frame shows the text."""
-        return self.lost_s is None
+        return self._presence.visible
 
     @property
     def stable(self) -> bool:
@@ -66,17 +86,8 @@ class TextTrack:
         return self.visible and not self._appearance.changing
 
     def is_complete(self, time_s: float, min_age_s: float) -> bool:
-        """Return True if the track shows all of a text that stays.
-
-        It was detected twice at the same extent, or nothing has moved there for ``min_age_s``.
-        """
-        age_s = time_s - self._first_detected_s
-        if self.truncated and age_s < TRACK.entering_s:
-            return False
-        needed = TRACK.min_detections_growing if self._growing else TRACK.min_detections
-        if self._detection_count >= needed or age_s >= TRACK.max_unrest_factor * min_age_s:
-            return True
-        return not self._growing and min(age_s, time_s - self._last_motion_s) >= min_age_s
+        """Return True if a candidate shows all of a text that stays (``Confirmation.is_complete``)."""
+        return self._confirmation.is_complete(time_s, min_age_s, entering=self._presence.state is State.ENTERING)
 
     def quad(self) -> np.ndarray:
         """Return the present place of the text."""
@@ -89,21 +100,30 @@ class TextTrack:
         self._filter.predict(dt_s)
 
     def backdate(self, history: FrameHistory, within_s: float = float("inf")) -> None:
-        """Set start and velocity from the frames before, at most ``within_s`` seconds back."""
+        """Set start and velocity from the frames before, at most ``within_s`` seconds back.
+
+        A text that was there in all of these frames has not come after the detection that set its box.
+        """
+        quad = self.end_quad if self.lost_s is not None else self.quad()
+        before_s = float("inf") if self.lost_s is None else self.lost_s
         first = history.find_first_appearance(
-            self.quad(), self._appearance.template, self._appearance.tolerance, within_s
+            quad, self._appearance.template, self._appearance.tolerance, within_s, before_s=before_s
         )
-        self.start_s, self.start_quad = first.time_s, first.quad
-        self._filter.set_velocity(first.velocity)
+        older = first.time_s <= history.oldest_s and self.start_s < first.time_s
+        if not older and first.time_s >= self._earliest_s:
+            self.start_s, self.start_quad = first.time_s, first.quad
+            self._edges.set_origin(first.quad)
+        if self.visible:
+            self._filter.set_velocity(first.velocity)
 
     def is_faintly_visible(self, luma: np.ndarray) -> bool:
         """Return True if a lost text can still be made out with less contrast. luma: (H, W) uint8."""
         match = match_template(luma, self.quad(), self._appearance.template, TRACK.near_reach)
         return match.score > TRACK.regain_score and match.gain < TRACK.min_gain
 
-    def count_detection(self) -> None:
+    def count_detection(self, time_s: float) -> None:
         """Count a detection of the text or of parts of it."""
-        self._detection_count += 1
+        self._confirmation.count_detection(time_s)
 
     def update_from_detection(
         self, quad: np.ndarray, luma: np.ndarray, history: FrameHistory, *, fine: bool = False
@@ -113,25 +133,26 @@ class TextTrack:
         history: frames up to the present one, ``luma``. fine: the box comes from fine detection. Returns False if the
         box shows another text, which came while this one was lost; the track is lost again then.
         """
-        self.count_detection()
+        self.count_detection(history.latest_s)
         self.merged_at_s = None
         box = self.quad()
         update = self._boxes.update(
             box,
             quad,
             fine=fine,
-            leaving=self._is_leaving(luma),
+            leaving=self._edges.evidence(box) is Evidence.GOING_OUT,
             confirmed=self.confirmed,
-            truncated=self.truncated,
+            entering=self._presence.state is State.ENTERING,
         )
         if update is BoxUpdate.CORRECT:
             self._filter.update_quad(quad)
             self._appearance.reframe(box, self.quad(), luma)
         elif update is BoxUpdate.REPLACE:
-            self._replace_box(quad, luma)
+            self._replace_box(quad, luma, history.latest_s)
         elif update is BoxUpdate.RESTART:
-            self._set_box(quad, luma)
-            self._first_detected_s, self._detection_count, self._growing = history.latest_s, 1, True
+            self._set_box(quad, luma, history.latest_s)
+            self.start_s, self.start_quad = history.latest_s, quad
+            self._confirmation.restart(history.latest_s)
         elif update is not BoxUpdate.KEEP:
             first = find_resize_start(box, quad, luma, history, self.start_s)
             if first is not None and self._came_while_lost(first):
@@ -139,7 +160,7 @@ class TextTrack:
                 self.mark_lost(self._last_absence[0])
                 return False
             if update is BoxUpdate.RESIZE or (self._appearance.calm and first is not None):
-                self._replace_box(quad, luma)
+                self._replace_box(quad, luma, history.latest_s)
                 if first is not None:
                     self.start_s, self.start_quad = first.time_s, first.quad
         return True
@@ -148,15 +169,58 @@ class TextTrack:
         """Take over the state of ``other``, the text that replaced this one, under this id."""
         self.revision += 1
         self.start_s, self.start_quad = other.start_s, other.start_quad
-        self.lost_s = None
-        self.truncated = other.truncated
+        self.end_quad = other.end_quad
+        self._presence, self._edges, self._last_view = other._presence, other._edges, other._last_view
         self._filter, self._appearance, self._boxes = other._filter, other._appearance, other._boxes
         self._last_pixels, self._previous_centre = other._last_pixels, other._previous_centre
 
-    def mark_lost(self, time_s: float) -> None:
+    def confirm(self) -> None:
+        """Confirm the text; one that has just gone keeps the last view of it, from which it can be read."""
+        self._presence.confirm()
+        if self.visible:
+            self._last_view = None
+
+    def end(self) -> None:
+        """End the track."""
+        self._presence.end()
+
+    def split_off(self, start_s: float, start_quad: np.ndarray, view: "View") -> "TextTrack | None":
+        """Return a track of the text that stood here until the letters of this candidate changed.
+
+        start_s, start_quad: its first frame. view: the last one that shows it. None if it did not stand still, or if
+        the background moves, so that the change is not certain.
+        """
+        still = view.time_s > self._box_s and self._edges.distance(view.quad) < PRESENCE.max_rest_distance
+        if not still or not self._appearance.calm:
+            return None
+        self._earliest_s = self.start_s
+        before = TextTrack(view.quad, view.luma, start_s)
+        before.start_quad = start_quad
+        before.mark_lost(self.start_s)
+        return before
+
+    def was_brief(self) -> bool:
+        """Return True if a candidate that has gone was whole and stood still for as long as it was visible."""
+        if self.lost_s is None or self._last_view is None or self._confirmation.growing:
+            return False
+        still = self._edges.distance(self._last_view.quad) < PRESENCE.max_rest_distance
+        return still and self.lost_s - self.start_s >= TRACK.min_brief_s
+
+    @property
+    def readable(self) -> bool:
+        """True if the text can be read now: it is stable, or it has gone and was not read yet."""
+        return self.stable or (self.confirmed and self._last_view is not None)
+
+    def take_view(self) -> "View | None":
+        """Return the view from which a text that has gone is to be read, once; None for other texts."""
+        view, self._last_view = self._last_view, None
+        return view
+
+    def mark_lost(self, time_s: float, evidence: Evidence = Evidence.NOTHING) -> None:
         """Mark the text as not visible, or not entirely, from a frame on."""
         if self.visible:
-            self.lost_s, self.end_quad = time_s, self.quad()
+            self.end_quad = self.quad()
+            self._presence.observe(evidence, time_s)
 
     def is_static(self, luma: np.ndarray) -> bool:
         """Return True if a frame shows the same pixels as the one last matched, which need not be matched again."""
@@ -168,7 +232,8 @@ class TextTrack:
     def update(self, luma: np.ndarray, time_s: float) -> None:
         """Match the text in the next frame, to which ``predict`` has advanced it. luma: (H, W) uint8."""
         match = self._match(luma)
-        self._last_pixels, self._last_motion_s = None, time_s
+        self._last_pixels = None
+        self._confirmation.see_change(time_s, match.gain)
         min_score = TRACK.keep_score if self.visible else TRACK.regain_score
         if match.score < min_score or match.gain < TRACK.min_gain:
             if self.visible:
@@ -176,20 +241,30 @@ class TextTrack:
                 self._filter.stop()
             self._appearance.discard_change()
             return
-        if self._is_leaving(luma):
-            self.mark_lost(time_s)
+        evidence = self._edges.evidence(self.quad())
+        if evidence is Evidence.GOING_OUT:
+            self.mark_lost(time_s, evidence)
             self._filter.update_centre(self._matched_centre(match))
             self._appearance.discard_change()
             return
         if self.lost_s is not None:
-            self._last_absence, self.lost_s = (self.lost_s, time_s), None
+            self._last_absence = self.lost_s, time_s
+        self._presence.observe(evidence, time_s)
         self._filter.update_centre(self._matched_centre(match))
         self._keep_pixels(luma)
         self._apply(self._appearance.update(match, time_s))
+        if not self.confirmed and self.stable:
+            self._last_view = View(luma, time_s, self.quad())
 
     def mark_unchanged(self, time_s: float) -> None:
         """Update the track from a frame that shows it unchanged."""
+        self._confirmation.see_rest()
         self._apply(self._appearance.mark_unchanged(time_s))
+
+    @property
+    def last_view(self) -> "View | None":
+        """The last frame that shows a candidate, or a text that has gone unread."""
+        return self._last_view
 
     def _apply(self, change: AppearanceChange | None) -> None:
         if change is None:
@@ -207,24 +282,23 @@ class TextTrack:
         lost_s, found_s = self._last_absence
         return lost_s <= first.time_s <= found_s + BOX_UPDATE.return_delay_s
 
-    def _replace_box(self, quad: np.ndarray, luma: np.ndarray) -> None:
+    def _replace_box(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
         """Begin a new revision with another extent."""
-        self._set_box(quad, luma)
+        self._set_box(quad, luma, time_s)
         self.revision += 1
 
-    def _set_box(self, quad: np.ndarray, luma: np.ndarray) -> None:
+    def _set_box(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
         """Restart filter and appearance model with what ``quad`` shows."""
         self._filter = BoxFilter(quad)
         self._appearance = AppearanceModel(quad, luma)
+        self._edges = EdgeMotion(quad, (luma.shape[1], luma.shape[0]))
+        self._box_s = time_s
+        self._earliest_s = float("-inf")
         self._last_pixels = None
         self._boxes.reset()
-        self.truncated = not is_inside(quad, (luma.shape[1], luma.shape[0]))
-
-    def _is_leaving(self, luma: np.ndarray) -> bool:
-        """Return True if the edge of the frame cuts a text that was complete."""
-        quad = self.quad()
-        margin = -TRACK.box_excess * side_lengths(quad)[1]
-        return not self.truncated and not is_inside(quad, (luma.shape[1], luma.shape[0]), margin)
+        if not self.confirmed:
+            self._last_view = View(luma, time_s, quad)
+            self._presence.observe(Evidence.WHOLE, time_s)
 
     def _keep_pixels(self, luma: np.ndarray) -> None:
         """Keep a copy of the pixels of the text; also of those beside it while it may be growing."""
@@ -242,7 +316,8 @@ class TextTrack:
             return near
         reach = TRACK.far_reach if self.confirmed else TRACK.far_reach_unconfirmed
         far = match_template(luma, quad, template, reach)
-        return far if far.score > near.score + TRACK.far_search_advantage else near
+        convincing = far.score >= TRACK.far_min_score and far.score > near.score + TRACK.far_search_advantage
+        return far if convincing else near
 
     def _matched_centre(self, match: TemplateMatch) -> np.ndarray:
         """Return the centre of the matched text, in pixels of the frame.

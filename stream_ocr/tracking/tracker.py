@@ -1,5 +1,6 @@
 """The tracker of one stream: tracks start from detections, follow template matching, and end when they are lost."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,8 @@ class Tracker:
                 continue
             track.predict(dt_s)
             if track.visible or not self._is_occupied(track):
-                track.update(luma, time_s)
+                self._match(track, luma, time_s)
+        self._confirm_brief()
         self._confirm(time_s)
         return [*self._remove_ended(time_s), *self._advance_tickers(time_s, luma)]
 
@@ -112,7 +114,7 @@ class Tracker:
         for track in visible:
             parts = {j for j in free if line_coverage(quads[j], track.quad()) > TRACKER.min_coverage}
             if len(parts) > 1:  # the detector has cut the line into words
-                track.count_detection()
+                track.count_detection(time_s)
                 free -= parts
                 visible = [other for other in visible if other is not track]
         for j in sorted(free):
@@ -135,7 +137,7 @@ class Tracker:
         ended = self._confirmed
         for track in ended:
             track.mark_lost(end_s)
-            track.ended = True
+            track.end()
         self._tracks = []
         messages = self._assign_ids(self._tickers.close(end_s, self._scenes.scene_count))
         self._tickers = TickerTracker()
@@ -178,7 +180,7 @@ class Tracker:
         first, *others = sorted(parts, key=lambda track: (not track.confirmed, track.id))
         if others[0].confirmed and first.merged_at_s is None:
             for track in parts:
-                track.count_detection()
+                track.count_detection(time_s)
                 track.merged_at_s = time_s
             return
         for track in others:
@@ -220,28 +222,49 @@ class Tracker:
             for track in self._tracks
         )
 
+    def _match(self, track: TextTrack, luma: np.ndarray, time_s: float) -> None:
+        """Match a track in the present frame. A candidate whose letters change is two texts, one after the other."""
+        start, view, revision = (track.start_s, track.start_quad), track.last_view, track.revision
+        track.update(luma, time_s)
+        if not track.confirmed and track.revision > revision and view is not None:
+            before = track.split_off(*start, view)
+            self._tracks += [before] if before else []
+
     def _confirm(self, time_s: float) -> None:
-        """Confirm tracks that are complete, under a new id or that of the track that they replace."""
+        """Confirm tracks that are complete."""
         for track in [track for track in self._tracks if not track.confirmed and track.stable]:
-            if not track.is_complete(time_s, self._lifetimes.min_age_s):
-                continue
-            track.backdate(self._history)
-            self.backfilled_boxes += self._history.count_since(track.start_s)
-            replaced = self._find_replaced(track)
-            if replaced is None:
-                track.id = self._new_id()
-                track.persistence = PersistenceCheck(track.quad(), track.start_s, self._scenes.scene_count)
-            else:
-                replaced.continue_as(track)
-                self._tracks.remove(track)
+            if track.is_complete(time_s, self._lifetimes.min_age_s):
+                self._confirm_track(track)
+
+    def _confirm_brief(self) -> None:
+        """Confirm candidates that have just gone: whether they can be read tells if they were texts."""
+        gone = [track for track in self._tracks if not track.confirmed and track.was_brief()]
+        for track in sorted(gone, key=lambda track: track.start_s):
+            self._confirm_track(track)
+
+    def _confirm_track(self, track: TextTrack) -> None:
+        """Confirm a track under a new id or that of the track that it replaces."""
+        track.backdate(self._history)
+        self.backfilled_boxes += self._history.count_since(track.start_s)
+        replaced = self._find_replaced(track)
+        track.confirm()
+        if replaced is None:
+            track.id = self._new_id()
+            track.persistence = PersistenceCheck(track.start_quad, track.start_s, self._scenes.scene_count)
+        else:
+            replaced.continue_as(track)
+            self._tracks.remove(track)
 
     def _find_replaced(self, track: TextTrack) -> TextTrack | None:
-        """Return the track that was lost in the same place when ``track`` started."""
+        """Return the track that was lost in the same place when ``track`` started, or that is its beginning."""
+        gap_s = TRACKER.max_replacement_gap_s
         for other in self._tracks:
-            if other.confirmed and other.lost_s is not None:
-                together = abs(other.lost_s - track.start_s) < TRACKER.max_replacement_gap_s
-                if together and line_affinity(other.quad(), track.quad()) > TRACKER.min_affinity:
-                    return other
+            if not other.confirmed or other.lost_s is None or other is track:
+                continue
+            replaced = abs(other.lost_s - track.start_s) < gap_s
+            begins = track.start_s - gap_s < other.start_s and other.lost_s < (track.lost_s or math.inf)
+            if (replaced or begins) and line_affinity(other.quad(), track.quad()) > TRACKER.min_affinity:
+                return other
         return None
 
     def _remove_ended(self, time_s: float) -> list[TextTrack]:
@@ -253,7 +276,7 @@ class Tracker:
             max_lost_s = self._lifetimes.max_lost_s if track.confirmed else 0.0
             if time_s - track.lost_s >= max_lost_s:
                 self._tracks.remove(track)
-                track.ended = True
+                track.end()
                 if track.confirmed:
                     ended.append(track)
         return ended

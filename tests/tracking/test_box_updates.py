@@ -14,7 +14,7 @@ SHIFTED = BOX + [0, 4]
 
 
 def update(hysteresis: BoxHysteresis, detected: np.ndarray, *, fine: bool = False, confirmed: bool = True) -> BoxUpdate:
-    return hysteresis.update(BOX, detected, fine=fine, leaving=False, confirmed=confirmed, truncated=False)
+    return hysteresis.update(BOX, detected, fine=fine, leaving=False, confirmed=confirmed, entering=False)
 
 
 @pytest.mark.parametrize("detected", [BOX, BOX + [1, 1], SHORTER, SHIFTED, rectangle(100, 100, 204, 20)])

@@ -5,6 +5,7 @@ import numpy as np
 
 from stream_ocr.core.geometry import rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
+from stream_ocr.tracking.track import TextTrack
 from stream_ocr.tracking.tracker import Tracker, TrackLifetimes
 
 
@@ -67,3 +68,71 @@ def test_tracker_moves_a_confirmed_box_only_after_two_detections() -> None:
         np.testing.assert_allclose(places[n], level, atol=1)
     np.testing.assert_allclose(places[5], slanting, atol=2)
     assert tracker.tracks[0].revision == 0
+
+
+def word(text: str, *, x: int = 60, y: int = 60, size: tuple[int, int] = (120, 400)) -> np.ndarray:
+    """Return luma that shows one word, with its baseline at ``y``."""
+    image = np.full(size, 40, np.uint8)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 230, 3)
+    return image
+
+
+def found(image: np.ndarray) -> Detection:
+    """Return the bounding box of the word in an image of ``word``."""
+    ys, xs = np.nonzero(image > 100)
+    return Detection(to_flat(rectangle(xs.min() - 2, ys.min() - 2, np.ptp(xs) + 4, np.ptp(ys) + 4)), 0.9)
+
+
+def test_tracker_confirms_a_text_that_stands_at_the_edge() -> None:
+    image = word("NEVER LOST", x=20, y=117)
+    tracker = Tracker(TrackLifetimes())
+    quad = rectangle(18, 84, 300, 36)  # clipped by the lower edge
+    for n in range(11):
+        tracker.advance(n / 25, image)
+        if n in (0, 5, 10):
+            tracker.update([Detection(to_flat(quad), 0.9)], n / 25)
+    (track,) = tracker.tracks
+    assert (track.visible, track.start_s) == (True, 0.0)
+
+
+def test_tracker_dates_a_text_to_the_first_frame_however_long_that_is_shown() -> None:
+    image = word("station")
+    tracker = Tracker(TrackLifetimes())
+    for time_s in (0.0, 5.3, 5.34):
+        tracker.advance(time_s, image)
+        tracker.update([found(image)], time_s)
+    assert [track.start_s for track in tracker.tracks] == [0.0]
+    tracker = Tracker(TrackLifetimes())
+    for time_s in (0.0, 5.3, 5.5):  # not found in the first frame
+        tracker.advance(time_s, image)
+        tracker.update([found(image)] if time_s else [], time_s)
+    assert [track.start_s for track in tracker.tracks] == [0.0]
+
+
+def test_tracker_confirms_words_that_are_gone_before_a_second_detection() -> None:
+    tracker = Tracker(TrackLifetimes())
+    shown = ["one", "word", "at", "a time"]
+    views = []
+    for n in range(12):
+        image = word(shown[n // 3])
+        tracker.advance(n / 15, image)
+        views += [
+            (track.start_s, view.luma)
+            for track in tracker.tracks
+            if isinstance(track, TextTrack) and (view := track.take_view())
+        ]
+        if n % 3 == 0:
+            tracker.update([found(image)], n / 15)
+    assert [round(start_s * 15) for start_s, _ in views] == [0, 3, 6]
+    for text, (_, luma) in zip(shown, views, strict=False):
+        np.testing.assert_array_equal(luma, word(text))
+
+
+def test_tracker_confirms_no_moving_candidate_that_is_gone() -> None:
+    tracker = Tracker(TrackLifetimes())
+    for n in range(8):
+        image = word("leaf", x=60 + 8 * n) if n < 4 else word("")
+        tracker.advance(n / 25, image)
+        if n == 0:
+            tracker.update([found(image)], 0.0)
+        assert tracker.tracks == []

@@ -59,7 +59,7 @@ class TickerMessage:
         return self.lost_s is None
 
     @property
-    def stable(self) -> bool:
+    def readable(self) -> bool:
         """True if it is visible: its image does not change any more."""
         return self.visible
 
