@@ -74,6 +74,11 @@ def _run() -> None:
     except Exception as error:
         if debug_enabled():
             raise
-        prefix = "" if isinstance(error, StreamOcrError) else f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): "
-        print_status(f"{prefix}{error}")
+        if isinstance(error, OSError) and error.strerror:  # such as a full disk
+            sentence = f"{error.filename or 'The output'}: {error.strerror}."
+        elif isinstance(error, StreamOcrError):
+            sentence = str(error)
+        else:
+            sentence = f"{type(error).__name__} (set STREAM_OCR_DEBUG=1): {error}"
+        print_status(sentence)
         sys.exit(1)

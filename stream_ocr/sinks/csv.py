@@ -2,6 +2,7 @@
 
 import csv
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -28,16 +29,19 @@ class CsvSink:
         check_output_path(self._path)
         try:
             self._file = self._path.open("w", newline="", encoding="utf-8")
-        except OSError as error:
+            self._write_row(HEADER)
+        except OSError as error:  # a full disk, too
+            with suppress(OSError):
+                self.close()
             raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
-        self._write_row(HEADER)
 
     def write(self, event: Event) -> None:
         for span in self._spans.add(event):
             self._write_span(span)
 
     def close(self) -> None:
-        assert self._file is not None, "close() before open()"
+        if self._file is None:
+            return
         with self._file:
             for span in self._spans.finish():
                 self._write_span(span)

@@ -1,4 +1,4 @@
-"""File names that are not UTF-8 or that hold terminal commands, and standard streams that are closed."""
+"""File names that are not UTF-8 or that hold terminal commands, and standard streams that are closed or full."""
 
 import os
 import shutil
@@ -46,3 +46,9 @@ def test_closed_standard_streams_do_not_matter(clip, tmp_path, closed, mode) -> 
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
     assert {event.stream for event in read_jsonl(log)} == {clip.path.name}
+
+
+def test_full_standard_output_is_one_sentence() -> None:
+    command = f"{sys.executable} -m stream_ocr.cli config > /dev/full"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "The output: No space left on device.\n")

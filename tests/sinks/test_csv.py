@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from stream_ocr.errors import SinkError
 from stream_ocr.events import TextEvent
 from stream_ocr.sinks import CsvSink
 from stream_ocr.sinks.csv import HEADER, escape_formula
@@ -55,3 +56,8 @@ def test_csv_sink_escapes_formulas(tmp_path):
     with (tmp_path / "a.csv").open(newline="") as lines:
         row = list(csv.reader(lines))[1]
     assert (row[0], row[4]) == ("'@stream", "'=cmd|' /C calc'!A0")
+
+
+def test_open_reports_a_full_disk():
+    with pytest.raises(SinkError, match=r"/dev/full cannot be written: No space left on device\."):
+        CsvSink("/dev/full").open()
