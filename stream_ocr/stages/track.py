@@ -25,6 +25,7 @@ from stream_ocr.models import presets
 from stream_ocr.stages.base import CROPS, FrameRings, Slots, Stage
 from stream_ocr.tracking.template_matching import rectify
 from stream_ocr.tracking.ticker.mosaic import TickerMessage
+from stream_ocr.tracking.track import TextTrack
 from stream_ocr.tracking.tracker import AnyTrack, Tracker, TrackLifetimes
 
 MAX_CROPS_PER_FRAME = 48
@@ -158,10 +159,10 @@ class TrackStage(Stage):
         return crops
 
     def _end_tracks(self, stream: _Stream, ended: Sequence[AnyTrack]) -> tuple[TrackState, ...]:
-        """Return the last states of tracks, with a crop of ticker messages that were never read."""
+        """Return the last states of tracks, with crops of those that were never read."""
         states = []
         for track in ended:
-            unread = isinstance(track, TickerMessage) and not stream.policy.has_read(track.id)
+            unread = track.unread if isinstance(track, TextTrack) else not stream.policy.has_read(track.id)
             states.append(_state(track, self._cut(stream.tracker, track) if unread else None))
             stream.policy.forget(track.id)
         return tuple(states)
@@ -174,10 +175,8 @@ class TrackStage(Stage):
         if isinstance(track, TickerMessage):
             luma, quad, margin = track.image, rectangle(0, 0, track.image.shape[1], track.image.shape[0]), 0.0
         else:
-            assert tracker.luma is not None, "a stable track was matched in a frame"
             margin = self._settings.recognition.margin or 0.0
-            view = track.take_view()
-            luma, quad = (view.luma, view.quad) if view else (tracker.luma, track.quad())
+            luma, quad = track.take_view(tracker.luma)
             quad = expand(quad, margin)
         max_width, height = self._crop_size
         quad_width, quad_height = side_lengths(quad)

@@ -207,14 +207,25 @@ class TextTrack:
         return still and self.lost_s - self.start_s >= TRACK.min_brief_s
 
     @property
-    def readable(self) -> bool:
-        """True if the text can be read now: it is stable, or it has gone and was not read yet."""
-        return self.stable or (self.confirmed and self._last_view is not None)
+    def unread(self) -> bool:
+        """True for a text that was confirmed when it had gone and has not been read since."""
+        return self.confirmed and self._last_view is not None
 
-    def take_view(self) -> "View | None":
-        """Return the view from which a text that has gone is to be read, once; None for other texts."""
+    @property
+    def readable(self) -> bool:
+        """True if the text can be read now."""
+        return self.stable or self.unread
+
+    def take_view(self, luma: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the frame from which the text is to be read, (H, W) uint8, and its place there, (4, 2).
+
+        luma: the present frame, which shows all texts but an unread one that has gone.
+        """
         view, self._last_view = self._last_view, None
-        return view
+        if view is not None:
+            return view.luma, view.quad
+        assert luma is not None, "a text that is visible was matched in a frame"
+        return luma, self.quad()
 
     def mark_lost(self, time_s: float, evidence: Evidence = Evidence.NOTHING) -> None:
         """Mark the text as not visible, or not entirely, from a frame on."""

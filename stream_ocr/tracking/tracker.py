@@ -134,9 +134,11 @@ class Tracker:
 
     def close(self, end_s: float) -> list[AnyTrack]:
         """End all tracks at the end of the stream and return them. Visible ones end at ``end_s``."""
+        for track in self._tracks:
+            track.mark_lost(end_s)
+        self._confirm_brief()
         ended = self._confirmed
         for track in ended:
-            track.mark_lost(end_s)
             track.end()
         self._tracks = []
         messages = self._assign_ids(self._tickers.close(end_s, self._scenes.scene_count))

@@ -117,14 +117,17 @@ def test_tracker_confirms_words_that_are_gone_before_a_second_detection() -> Non
         image = word(shown[n // 3])
         tracker.advance(n / 15, image)
         views += [
-            (track.start_s, view.luma)
+            (track.start_s, track.take_view(None))
             for track in tracker.tracks
-            if isinstance(track, TextTrack) and (view := track.take_view())
+            if isinstance(track, TextTrack) and track.unread
         ]
         if n % 3 == 0:
             tracker.update([found(image)], n / 15)
-    assert [round(start_s * 15) for start_s, _ in views] == [0, 3, 6]
-    for text, (_, luma) in zip(shown, views, strict=False):
+    views += [
+        (track.start_s, track.take_view(None)) for track in tracker.close(12 / 15) if isinstance(track, TextTrack)
+    ]
+    assert [round(start_s * 15) for start_s, _ in views] == [0, 3, 6, 9]
+    for text, (_, (luma, _)) in zip(shown, views, strict=True):
         np.testing.assert_array_equal(luma, word(text))
 
 

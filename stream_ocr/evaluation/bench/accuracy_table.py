@@ -7,28 +7,29 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 200  # columns, if standard output is not a terminal
-_COLUMNS = ("F1", "P", "R", "dup.", "start ms", "end ms", "× real time")
+_CLIP_WIDTH, _CONTESTANT_WIDTH = 60, 80  # characters at most, if standard output is not a terminal
+_COLUMNS = ("F1", "P", "R", "dup.", "start ms", "end ms", "speed")
 
 
 def show_accuracy(results: Mapping[str, Any]) -> None:
-    """Print F1, precision, recall, duplicates, median and 95th percentile of the time errors, and speed.
+    """Print F1, precision, recall, duplicates, median and 95th percentile of the time errors, and speed (× real time).
 
     The last row has the means over the clips with text, time errors over all words and the speed over all clips.
     """
     contestants = [name for name in results["total"] if any("score" in row["runs"][name] for row in results["clips"])]
-    table = Table("\nclip", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("\nclip", no_wrap=True)
     for contestant in contestants:
-        table.add_column(f"{contestant}\n{_COLUMNS[0]}", justify="right")
-        for column in _COLUMNS[1:]:
-            table.add_column(f"\n{column}", justify="right")
+        for column, group in zip(_COLUMNS, (contestant, *[""] * len(_COLUMNS)), strict=False):
+            table.add_column(f"{group}\n{column}", justify="right", no_wrap=True)
     for row in results["clips"]:
         if has_text(row):
             runs = [row["runs"][contestant] for contestant in contestants]
             table.add_row(row["clip"], *(cell for run in runs for cell in _cells(run["score"], run["speed"])))
     totals = [results["total"][contestant] for contestant in contestants]
     table.add_row("mean", *(cell for total in totals for cell in _cells(total, total["speed"])))
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    width = None if sys.stdout.isatty() else _CLIP_WIDTH + _CONTESTANT_WIDTH * len(contestants)
+    console = Console(width=width, highlight=False)
     console.print(table)
     for line in (*_text_free(results, contestants), *comparisons(results)):
         console.print(line)
