@@ -30,9 +30,17 @@ class Fork:
         self.pid = int(line or 0)
         self._open = ExitStack()
         self._open.callback(os.close, outcome)
-        with suppress(OSError):  # it has ended already
+        if self._code is not None:
+            return
+        try:
             self._pidfd = os.pidfd_open(self.pid)
-            self._open.callback(os.close, self._pidfd)
+        except ProcessLookupError:
+            return  # it has ended already
+        except OSError:
+            os.kill(self.pid, signal.SIGKILL)  # without a descriptor it could not be stopped later
+            self._open.close()
+            raise
+        self._open.callback(os.close, self._pidfd)
 
     def poll(self) -> int | None:
         """Return the exit code, the negative number of the signal that killed it, or None while it runs."""
@@ -81,16 +89,18 @@ class ForkServer:
         self._start()
 
     def fork(self, stdin: int, fds: list[int]) -> Fork:
-        """Return a new worker that reads its ``WorkerSpec`` from ``stdin`` and inherits ``fds``."""
-        outcome, reply = os.pipe()
-        try:
-            self._request([stdin, reply, *fds])
-        except ConnectionError:
-            self.close()
-            self._start()
-            self._request([stdin, reply, *fds])
-        finally:
-            os.close(reply)
+        """Return a new worker that reads its ``WorkerSpec`` from ``stdin`` and inherits ``fds``.
+
+        Raise OSError if the system has no descriptor, process or memory for it.
+        """
+        with ExitStack() as failed:
+            outcome, reply = os.pipe()
+            failed.callback(os.close, outcome)
+            try:
+                self._request([stdin, reply, *fds])
+            finally:
+                os.close(reply)
+            failed.pop_all()
         if not _readable(outcome, round(1000 * self.timeout_s)):
             self._popen.kill()  # then the fork, if there is one, counts as killed
         return Fork(outcome)
@@ -102,9 +112,10 @@ class ForkServer:
         self._popen.wait()
 
     def _start(self) -> None:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        with theirs:
+        with theirs, ExitStack() as failed:
+            failed.enter_context(channel)
             # -P and PYTHONPATH: imports must find the same modules as in this process, and none in the current folder
             # of the user. OpenBLAS: a fork keeps one thread, so there must not be more.
             self._popen = subprocess.Popen(
@@ -114,8 +125,22 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
             )
+            failed.pop_all()
+        self._channel = channel
 
     def _request(self, fds: list[int]) -> None:
+        """Send a request to the server, or to another one if it has died."""
+        if self._channel.fileno() >= 0:
+            try:
+                self._send(fds)
+            except ConnectionError:
+                self.close()
+            else:
+                return
+        self._start()
+        self._send(fds)
+
+    def _send(self, fds: list[int]) -> None:
         numbers = json.dumps(fds).encode()
         for start in range(0, len(fds), MAX_FDS):
             socket.send_fds(self._channel, [numbers], fds[start : start + MAX_FDS])

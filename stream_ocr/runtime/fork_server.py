@@ -10,7 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -65,37 +65,65 @@ class Server:
             for fd, _ in self._poller.poll():
                 if fd in self._children:
                     self._reap(fd)
-                elif fds := self._receive_request():
-                    self._fork(fds)
-                else:
+                elif (fds := self._receive_request()) is None:
                     return
+                elif fds:
+                    self._fork(fds)
 
-    def _receive_request(self) -> dict[int, int]:
-        """Return file descriptors by their numbers in the program; none once the program has ended."""
+    def _receive_request(self) -> dict[int, int] | None:
+        """Return file descriptors by their numbers in the program; None once the program has ended.
+
+        Return none of them if this process has no room for all: to the program, the worker has been killed.
+        """
         received: list[int] = []
         numbers: list[int] = []
-        while not numbers or len(received) < len(numbers):
-            request, fds, _, _ = socket.recv_fds(self._channel, _MAX_REQUEST_BYTES, MAX_FDS)
+        expected = 1
+        is_complete = True
+        while expected > 0:
+            request, fds, flags, _ = socket.recv_fds(self._channel, _MAX_REQUEST_BYTES, MAX_FDS)
             if not request:
-                return {}
-            numbers = json.loads(request)
+                return None
+            expected = (expected if numbers else len(numbers := json.loads(request))) - MAX_FDS
+            is_complete &= not flags & socket.MSG_CTRUNC
             received += fds
-        return dict(zip(numbers, received, strict=True))
+        if is_complete and len(received) == len(numbers):
+            return dict(zip(numbers, received, strict=True))
+        for fd in received:
+            os.close(fd)
+        return {}
 
     def _fork(self, fds: Mapping[int, int]) -> None:
+        """Fork a worker. If that is impossible, it has been killed to the program."""
         stdin, reply, *others = fds
         server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(server, fds[stdin], fds[reply], {number: fds[number] for number in others})
-        for number in (stdin, *others):
-            os.close(fds[number])
+        with ExitStack() as failed:
+            failed.callback(os.close, fds[reply])
+            try:
+                pid = os.fork()
+            except OSError as error:
+                sys.stderr.write(f"A worker cannot be forked: {error}.\n")
+                pid = -1
+            if pid == 0:
+                self._become_worker(server, fds[stdin], fds[reply], {number: fds[number] for number in others})
+            for number in (stdin, *others):
+                os.close(fds[number])
+            if pid > 0 and self._watch(pid, fds[reply]):
+                failed.pop_all()
+                _write_number(fds[reply], pid)
+
+    def _watch(self, pid: int, reply: int) -> bool:
+        """Let ``serve`` report the end of a child. If that is impossible, kill it and return False."""
         with suppress(ProcessLookupError):  # it died at once
             os.setpgid(pid, pid)
-        pidfd = os.pidfd_open(pid)
-        self._children[pidfd] = pid, fds[reply]
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
+        self._children[pidfd] = pid, reply
         self._poller.register(pidfd, select.POLLIN)
-        _write_number(fds[reply], pid)
+        return True
 
     def _become_worker(self, server: int, stdin: int, reply: int, fds: Mapping[int, int]) -> NoReturn:
         _die_with_parent(server)

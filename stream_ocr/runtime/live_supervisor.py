@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 
 
 class _Leaving(NamedTuple):
-    worker: WorkerProcess
+    process: Process
+    worker: WorkerProcess | None  # None: it could not be started
     due_s: float  # watch clock
 
 
@@ -156,9 +157,10 @@ class LiveSupervisor(SupervisorBase):
 
     def on_end(self) -> None:
         """Kill the workers that are no longer in the pool."""
-        for worker, _ in (*self._pending_restarts.values(), *self._stopped.values()):
-            worker.fork.kill()
-            worker.end(0.0)
+        for leaving in (*self._pending_restarts.values(), *self._stopped.values()):
+            if leaving.worker is not None:
+                leaving.worker.fork.kill()
+                leaving.worker.end(0.0)
         self._pending_restarts.clear()
         self._stopped.clear()
 
@@ -176,7 +178,13 @@ class LiveSupervisor(SupervisorBase):
         self._start(name)
 
     def _start(self, name: str) -> None:
-        worker = self._pool.start(self._processes[name])
+        """Start a worker, or schedule another attempt if the system has no descriptor, process or memory for it."""
+        process = self._processes[name]
+        try:
+            worker = self._pool.start(process)
+        except OSError as error:
+            self._schedule(process, None, f"{name} worker could not be started: {error}")
+            return
         self._starting[name] = self._loop.watched_s
         if self._loop.stopping and worker.process.input is None:  # a signal came meanwhile
             worker.fork.terminate()
@@ -186,24 +194,29 @@ class LiveSupervisor(SupervisorBase):
         worker.fork.kill()
         del self._pool.workers[name]
         self._starting.pop(name, None)
-        watched_s = self._loop.watched_s
         if self._loop.stopping and worker.process.input is None:  # it was asked to stop, perhaps before it was ready
-            self._pending_restarts[name] = _Leaving(worker, watched_s)
+            self._pending_restarts[name] = _Leaving(worker.process, worker, self._loop.watched_s)
             return
-        due_s = self._restarts[name].failed(watched_s)
-        self._pending_restarts[name] = _Leaving(worker, due_s)
-        log.error(f"the {failure}", worker=name, restart_in_s=round(due_s - watched_s, 2))
+        self._schedule(worker.process, worker, failure)
         if worker.process.input is None:
             self._status.announce_down(worker.process, f"The {failure}.")
 
+    def _schedule(self, process: Process, worker: WorkerProcess | None, failure: str) -> None:
+        """Count a failure and schedule the restart. worker: the one that failed, if it was started."""
+        watched_s = self._loop.watched_s
+        due_s = self._restarts[process.name].failed(watched_s)
+        self._pending_restarts[process.name] = _Leaving(process, worker, due_s)
+        log.error(f"the {failure}", worker=process.name, restart_in_s=round(due_s - watched_s, 2))
+
     def _restart_due(self) -> None:
-        for name, (predecessor, due_s) in list(self._pending_restarts.items()):
-            if self._loop.stopping and predecessor.process.input is None:
+        for name, (process, predecessor, due_s) in list(self._pending_restarts.items()):
+            if self._loop.stopping and process.input is None:
                 self._stopped[name] = self._pending_restarts.pop(name)
-            elif self._loop.watched_s >= due_s and predecessor.fork.poll() is not None:
+            elif self._loop.watched_s >= due_s and (predecessor is None or predecessor.fork.poll() is not None):
                 del self._pending_restarts[name]
-                predecessor.end(0.0)
-                self.counters.close(predecessor)
+                if predecessor is not None:
+                    predecessor.end(0.0)
+                    self.counters.close(predecessor)
                 self._start(name)
 
     def _on_ready(self, name: str, worker: WorkerProcess) -> None:
@@ -228,28 +241,33 @@ class LiveSupervisor(SupervisorBase):
                 worker.start_source()  # to close its stream at once
         else:
             worker.fork.kill()
-        self._stopped[name] = _Leaving(worker, self._loop.watched_s + THRESHOLDS.source_stop_s)
+        self._stopped[name] = _Leaving(worker.process, worker, self._loop.watched_s + THRESHOLDS.source_stop_s)
 
     def _reap_stopped(self) -> None:
         """Reap stopped sources that have ended. Start their successors, or drop their rings."""
-        for name, (worker, due_s) in list(self._stopped.items()):
-            failure = worker.failure()
-            if worker.finished:
-                worker.request_stop()
-            elif self._loop.watched_s >= due_s:
-                worker.fork.kill()
-            if failure is None or worker.fork.poll() is None:
+        for name, (process, worker, due_s) in list(self._stopped.items()):
+            if worker is not None and not self._has_ended(worker, due_s):
                 continue
-            worker.end(0.0)
-            if not worker.finished:
-                self._status.announce_closed(worker.process)
-            self.counters.close(worker)
+            if worker is None or not worker.finished:
+                self._status.announce_closed(process)
+            if worker is not None:
+                worker.end(0.0)
+                self.counters.close(worker)
             del self._stopped[name]
             if name in self._processes and not self._loop.stopping:
                 self._start_source(name)
             elif name not in self._processes:
-                assert worker.process.stream is not None, "only sources are stopped"
-                self._pool.drop_ring(frame_ring(worker.process.stream))
+                assert process.stream is not None, "only sources are stopped"
+                self._pool.drop_ring(frame_ring(process.stream))
+
+    def _has_ended(self, worker: WorkerProcess, due_s: float) -> bool:
+        """Let a stopped source end, at the latest at ``due_s``. Return whether it has."""
+        failure = worker.failure()
+        if worker.finished:
+            worker.request_stop()
+        elif self._loop.watched_s >= due_s:
+            worker.fork.kill()
+        return failure is not None and worker.fork.poll() is not None
 
     def _apply_settings(self, settings: Mapping[str, Any]) -> None:
         self._pool.settings = settings

@@ -49,6 +49,8 @@ class WorkerPool:
         self._open.callback(self._close_memory)
         for name, size in self._topology.rings.items():
             self.rings[name] = Ring.create(size.slots, size.slot_bytes)
+        for hop in {process.output for process in self._topology.processes if process.input is None}:
+            self._outbox(hop)  # it is needed when a source fails, perhaps because there are no more descriptors
         return self
 
     def __exit__(
@@ -83,11 +85,7 @@ class WorkerPool:
 
     def send_for(self, process: Process, message: Message) -> None:
         """Send a message in the hop of a worker that cannot send it itself."""
-        hop = process.output
-        if hop not in self._outboxes:
-            outbox = self._outboxes[hop] = Outbox(self._context, self._addresses[hop], self._keys[hop].public)
-            self._open.callback(outbox.close)
-        self._outboxes[hop].send(message)
+        self._outbox(process.output).send(message)
 
     def add_ring(self, name: str, size: RingSize) -> None:
         """Create the ring of a new stream and pass it to all workers that map such rings."""
@@ -102,6 +100,12 @@ class WorkerPool:
         for worker in self.workers.values():
             if _maps(worker.process, name):
                 worker.send(RingDropped(name))
+
+    def _outbox(self, hop: str) -> Outbox:
+        if hop not in self._outboxes:
+            outbox = self._outboxes[hop] = Outbox(self._context, self._addresses[hop], self._keys[hop].public)
+            self._open.callback(outbox.close)
+        return self._outboxes[hop]
 
     def _close_memory(self) -> None:
         for ring in self.rings.values():

@@ -1,10 +1,11 @@
 """Workers are killed and stopped while others work: they are restarted, and nothing is lost for good or duplicated."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,53 @@ def test_live_supervisor_restarts_hung_workers(tmp_path: Path) -> None:
         run.stop()
     assert_in_order(log)
     assert "a down The decode/a worker gave no sign of life for 1.5 s and was killed." in log.read_text().splitlines()
+
+
+FEW_DESCRIPTORS = 16  # poll() needs some
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let this process open nothing more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        while opened.enter_context(Path(os.devnull).open()).fileno() < FEW_DESCRIPTORS:
+            pass
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_live_supervisor_restarts_workers_once_there_are_descriptors_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    topology = five({"a": CAMERA, "b": CAMERA}, log)
+    scarce = ExitStack()
+    missing: list[list[str]] = []
+
+    def on_check() -> None:
+        """End the shortage once two attempts have failed. (Without a stage no message comes.)"""
+        if supervisor.restarts["track"] > 2 and not missing:
+            missing.append(supervisor.not_ready)
+            scarce.close()
+
+    with scarce, LiveSupervisor(topology, {}, on_check=on_check) as supervisor:
+        run = Run(supervisor)
+        run.publish_more("a")
+        scarce.enter_context(no_more_descriptors())
+        os.kill(supervisor.pids["decode/a"], signal.SIGKILL)
+        run.run_until(lambda: supervisor.restarts["decode/a"] > 2)
+        os.kill(supervisor.pids["track"], signal.SIGKILL)
+        run.publish_more("a")
+        run.publish_more("b")
+        with no_more_descriptors():
+            supervisor.set_source(topology.processes[0], SLOTS, {})
+            run.run_until(lambda: supervisor.restarts["decode/a"] > 4)
+            run.stop()
+    assert "track" in missing[0]
+    assert sorted(run.closings()) == [("a", "interrupted")] * 2 + [("b", "interrupted")]
+    assert_in_order(log)
 
 
 def test_live_supervisor_reclaims_lost_slots(tmp_path: Path) -> None:
