@@ -10,8 +10,8 @@ import pytest
 EXPORTED = {
     "stream_ocr": {
         *("DeviceError", "Pipeline", "Progress", "Report", "Settings", "SettingsError", "SinkError", "SourceError"),
-        *("StoreError", "StreamOcrError", "SubscribeError", "Subscription", "Summary", "TextEvent", "TextLine", "WeightsError"),
-        *("ImageReader", "Reader", "WorkerError", "read", "read_image", "subscribe", "to_frame"),
+        *("StoreError", "StreamOcrError", "SubscribeError", "Subscription", "Summary", "TextEvent", "TextLine"),
+        *("WeightsError", "ImageReader", "Reader", "WorkerError", "read", "read_image", "subscribe", "to_frame"),
     },
     "stream_ocr.events": {
         *("DECODE_ERRORS", "KINDS", "SCHEMA", "Event", "Kind", "Polygon", "SourceEvent", "SourceKind", "TextEvent"),
