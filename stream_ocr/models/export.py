@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OPSET = 17
 """ONNX operator set of the exported files."""
 
+_MIN_HALVED_VALUES = 1000
+"""Number of values from which a constant is stored in fp16; smaller ones save nothing."""
+
 
 def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
     """Write ``NAME.onnx`` and ``NAME.json`` (the manifest's entry) of every network; yield the paths of the models.
@@ -60,9 +63,33 @@ def _add_to_weights(name: str, entry: Mapping[str, Any], onnx: Path, folder: Pat
         if file_format == "mnn":
             mnn.convert(onnx, path)
         else:
-            shutil.copyfile(onnx, path)
+            store_as_halves(onnx, path)
         weights.update_entry(name, {f"{file_format}_sha256": weights.sha256(path)}, folder)
         yield path
+
+
+def store_as_halves(onnx: Path, target: Path) -> None:
+    """Write a copy of an ONNX file whose large constants are stored in fp16 and cast to fp32 when it is loaded.
+
+    The weights are distributed in fp16, so only what batch norms add to them is rounded. The file is half as large.
+    """
+    from onnx import TensorProto, helper, load, numpy_helper, save
+
+    model = load(onnx)
+    constants, casts = [], []
+    for constant in model.graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if constant.data_type != TensorProto.FLOAT or values.size < _MIN_HALVED_VALUES:
+            constants.append(constant)
+            continue
+        half = f"{constant.name}_fp16"
+        constants.append(numpy_helper.from_array(values.astype("float16"), half))
+        casts.append(helper.make_node("Cast", [half], [constant.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    for field, items in ((model.graph.initializer, constants), (model.graph.node, nodes)):
+        del field[:]
+        field.extend(items)
+    save(model, target)
 
 
 def _write(net: "nn.Module", path: Path, *, recognizer: bool) -> None:

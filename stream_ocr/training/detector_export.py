@@ -1,7 +1,6 @@
 """Measure and export the averaged weights of a training of the detector, with their manifest entry."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -24,6 +23,9 @@ _DATA = (
     "generated pictures: Latin fonts of Debian, the word list of MJSynth (MIT), photographs of BSDS500 and ImageNet "
     "samples (research data sets) as grounds"
 )
+
+_PATHS = {"folder", "weights", "words", "backgrounds", "fonts", "real_words", "validation"}
+"""Fields of the configuration that only mean something on the machine of the training."""
 
 
 def export_weights(run: Run, config: Config, report: Report, state: str) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def export_weights(run: Run, config: Config, report: Report, state: str) -> dict
             "box_thresh": figures["box_thresh"],
             "unclip_ratio": config.unclip_ratio,
         },
-        "recipe": json.loads(json.dumps(recipe, default=str)),
+        "recipe": {name: value for name, value in recipe.items() if name not in _PATHS},
         "training": training_section(state, vars(run.counters)),
         "data": _DATA
         + (f"; word crops (research data sets) of {archives}" if archives else "")

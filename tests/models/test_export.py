@@ -35,7 +35,7 @@ def run_both(folder: Path, name: str, x: np.ndarray) -> tuple[np.ndarray, np.nda
 def test_exported_recogniser_matches_torch(folder: Path, shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
     onnx_output, torch_output = run_both(folder, presets.RECOGNIZER, x)
-    charset = json.loads((folder / "recognizer-small.json").read_text())["charset"]
+    charset = json.loads((folder / f"{presets.RECOGNIZER}.json").read_text())["charset"]
     assert onnx_output.shape == (shape[0], shape[3] // 4, len(charset) + 1)
     np.testing.assert_allclose(onnx_output, torch_output, atol=1e-4)
     np.testing.assert_allclose(onnx_output.sum(axis=2), 1, atol=1e-4)
@@ -51,7 +51,7 @@ def test_exported_detector_matches_torch(folder: Path, shape: tuple[int, ...]) -
 
 @pytest.mark.parametrize(
     ("name", "shape", "tolerance"),
-    [(presets.RECOGNIZER, (1, 1, 32, 96), 1e-4), (presets.DETECTOR, (1, 3, 96, 160), 0.01)],
+    [(presets.RECOGNIZER, (1, 1, 32, 96), 1e-3), (presets.DETECTOR, (1, 3, 96, 160), 0.01)],
 )
 def test_packaged_exports_match_the_packaged_weights(name, shape, tolerance) -> None:
     _, engine = builtin.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))

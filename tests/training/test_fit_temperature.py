@@ -9,7 +9,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import WeightsError
 from stream_ocr.evaluation.recognizer import calibration_error
 from stream_ocr.models import weights
-from stream_ocr.models.presets import with_model_defaults
+from stream_ocr.models.presets import RECOGNIZER, with_model_defaults
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.training.fit_temperature import best_temperature
@@ -48,7 +48,7 @@ def test_facts_are_put_into_the_manifest(tmp_path: Path) -> None:
 
 def test_the_temperature_of_the_models_is_taken_unless_one_is_set() -> None:
     own = with_model_defaults(Settings.load(overrides=["models=builtin"]))
-    assert own.recognition.temperature == weights.manifest()["recognizer-small"]["calibration"]["temperature"]
+    assert own.recognition.temperature == weights.manifest()[RECOGNIZER]["calibration"]["temperature"]
     given = with_model_defaults(Settings.load(overrides=["models=builtin", "recognition.temperature=3"]))
     assert given.recognition.temperature == 3
     stranger = with_model_defaults(Settings.load(overrides=["recognition.onnx=net.onnx", "models=builtin"]))

@@ -13,7 +13,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import bounding_box, from_flat
 from stream_ocr.errors import WeightsError
-from stream_ocr.models import weights, zoo
+from stream_ocr.models import presets, weights, zoo
 from stream_ocr.models.backends.onnx import OnnxEngine
 from stream_ocr.models.devices import pick_device
 
@@ -125,7 +125,7 @@ def test_onnx_engine_rejects_a_file_that_is_not_a_model(tmp_path: Path) -> None:
 
 
 def test_onnx_engine_turns_telemetry_off(tmp_path: Path) -> None:
-    path = weights.verified_path("recognizer-small", "onnx")
+    path = weights.verified_path(presets.RECOGNIZER, "onnx")
     code = f"""if True:
         from pathlib import Path
         from stream_ocr.models.devices import pick_device
