@@ -1,6 +1,7 @@
 """Commands that read video files, and that convert recorded events."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,9 @@ import typer
 
 from stream_ocr.cli.options import Config, Set, load, load_for_files, print_status
 from stream_ocr.config.settings import Settings
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+"""File name suffixes of still images."""
 
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one process per stage.")]
 Outputs = Annotated[
@@ -27,7 +31,7 @@ Annotate = Annotated[
 
 
 def read(
-    files: Annotated[list[Path], typer.Argument(help="Video files.", metavar="FILE", readable=False)],
+    files: Annotated[list[Path], typer.Argument(help="Video files, or images.", metavar="FILE", readable=False)],
     output: Outputs = None,
     srt: Srt = None,
     annotate: Annotate = None,
@@ -35,7 +39,9 @@ def read(
     set_: Set = None,
     in_process: InProcess = False,
 ) -> None:
-    """Read text from video files and emit events."""
+    """Read text from video files and emit events, or from images and print their lines."""
+    if any(_is_image(file) for file in files):
+        raise typer.Exit(_read_images(files, load_for_files(config, set_), output or (), video_only=(srt, annotate)))
     if annotate and len(files) > 1:
         raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
     settings = load_for_files(config, set_)
@@ -113,6 +119,24 @@ def report(
     settings = load(config, set_, ["decode"])
     check_output_path(output)
     Report.of(read_events(events), video=video, settings=settings).write(output)
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _read_images(
+    files: list[Path], settings: Settings, outputs: Sequence[str], *, video_only: Sequence[Path | None]
+) -> int:
+    from stream_ocr.cli import read_images
+
+    videos = [file for file in files if not _is_image(file)]
+    if videos:
+        raise typer.BadParameter(f"{videos[0]} is no image; read images and videos with a command each")
+    if any(video_only):
+        raise typer.BadParameter("--srt and --annotate need a video; images have no times")
+    read_images.check_outputs(outputs)
+    return read_images.read_images(files, settings, outputs)
 
 
 def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:
