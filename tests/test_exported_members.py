@@ -25,7 +25,7 @@ EXPORTED = {
     "stream_ocr.client": {"Subscription", "crop", "subscribe"},
     "stream_ocr.testing": {
         *("FaultyStage", "MemorySink", "OracleRun", "ScriptedSource", "faulty_stage", "grey_frame", "published_event"),
-        *("read_scripted", "read_with_oracles", "text_event"),
+        *("read_scripted", "read_with_oracles", "reading", "text_event"),
     },
 }
 

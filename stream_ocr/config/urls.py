@@ -41,10 +41,10 @@ class SourceUrl:
             host, _ = parts.hostname, parts.port
         except ValueError:
             raise ValueError(_MALFORMED) from None
-        if parts.fragment or "@" in parts.path:  # the rest of a password, which would be shown
-            raise ValueError(_MALFORMED)
         if parts.scheme not in SCHEMES or not host:
             raise ValueError(f"an address starts with {', '.join(f'{scheme}://' for scheme in SCHEMES)} and a host")
+        if parts.fragment or "@" in parts.path:  # the rest of a password, which would be shown
+            raise ValueError(_MALFORMED)
         if parts.username == _HIDDEN:
             raise ValueError("the password of this address was replaced by *** when it was printed; enter it again")
 

@@ -1,5 +1,6 @@
 """Checks of video files that need no decoder, so that a wrong path is reported before anything else starts."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -15,7 +16,7 @@ _ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|s3|ftp|udp|srt):/+(.*)", re.DOTALL
 def check_file(path: Path) -> None:
     """Raise SourceError for what is not a regular file, cannot be read, is empty or is a playlist."""
     name = repr(str(path))
-    if address := _ADDRESS.match(str(path)):
+    if (address := _ADDRESS.match(str(path))) and not os.path.exists(path):  # noqa: PTH110 - takes names that are too long
         host = address[2].rpartition("@")[2]
         raise SourceError(
             f"{f'{address[1]}://{host}'!r} is an address; save its content to a file and pass that, or read it as a"
