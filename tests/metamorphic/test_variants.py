@@ -30,10 +30,6 @@ SCENE = Scene(
 )
 SETTINGS = ("models=builtin", "device=cpu", "threads=1")
 CHOSEN = ("crf 36", "padded", "cropped", "shifted", "scaled 1.5", "12.5 fps", "60 fps", "starts earlier")
-KNOWN_FAILURES = {
-    "cropped": "text that stands still two pixels from the edge of the picture is taken for text that enters or leaves"
-}
-"""Why a variant is not yet read like its source."""
 
 TRUTH: Truth = parse_truth(truth(SCENE))
 
@@ -60,17 +56,7 @@ def test_all_texts_of_the_clip_are_read_at_their_times(original: list[TimedText]
     assert [*compare(TRUTH.lines, original, FRAME_S).lines()] == []
 
 
-def variants() -> list[object]:
-    """Return the chosen variants; known failures are marked."""
-    chosen = [variant for variant in VARIANTS if variant.name in CHOSEN]
-    marks = {name: pytest.mark.xfail(reason=reason, strict=True) for name, reason in KNOWN_FAILURES.items()}
-    return [
-        pytest.param(variant, id=variant.name, marks=[marks[variant.name]] if variant.name in marks else [])
-        for variant in chosen
-    ]
-
-
-@pytest.mark.parametrize("variant", variants())
+@pytest.mark.parametrize("variant", [pytest.param(v, id=v.name) for v in VARIANTS if v.name in CHOSEN])
 def test_a_variant_has_the_texts_of_the_clip_to_the_frame(
     variant: Variant,
     clip: Path,
