@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import expand, from_flat, side_lengths
+from stream_ocr.core.geometry import expand, from_flat
 from stream_ocr.events import Polygon, quad_to_polygon
 from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models import presets, zoo
@@ -20,12 +20,8 @@ from stream_ocr.readings.second_reader import Crop, load_readers
 from stream_ocr.readings.word_filter import drop_unsure_ends, is_text
 from stream_ocr.sources.pictures import ColorOrder, PictureConverter
 from stream_ocr.tracking.association import line_coverage
-from stream_ocr.tracking.template_matching import rectify
-
-_MAX_COVERAGE = 0.5
-"""Share of a line of the fine pass that may lie on a line found before. Chosen by hand."""
-
-_MIN_CROP_WIDTH_PX = 8
+from stream_ocr.tracking.template_matching import cut_crop
+from stream_ocr.tracking.thresholds import TRACKER
 
 
 class TextLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +76,7 @@ class ImageReader:
             detections += [
                 fine
                 for fine in self._detector.detect_fine([frame])[0]
-                if all(line_coverage(from_flat(fine.quad), quad) <= _MAX_COVERAGE for quad in quads)
+                if all(line_coverage(from_flat(fine.quad), quad) <= TRACKER.min_coverage for quad in quads)
             ]
         if not detections:
             return []
@@ -88,11 +84,7 @@ class ImageReader:
         return [detections[i].quad for i in sort_reading_order(quads_N42, range(len(detections)))]
 
     def _crop(self, frame: Frame, quad: np.ndarray) -> Crop:
-        outer = expand(quad, self._margin)
-        max_width, height = self._crop_size
-        quad_width, quad_height = side_lengths(outer)
-        width = round(height * quad_width / max(quad_height, 1e-6))
-        return Crop(rectify(frame.y, outer, min(max(width, _MIN_CROP_WIDTH_PX), max_width), height), self._margin)
+        return Crop(cut_crop(frame.y, expand(quad, self._margin), self._crop_size), self._margin)
 
     def _line(self, quad: FlatQuad, reading: Decoded) -> TextLine | None:
         """Return a line, or None for what is no text or less sure than ``events.min_confidence``."""

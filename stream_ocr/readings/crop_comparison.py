@@ -15,11 +15,6 @@ from stream_ocr.readings.thresholds import COMPARISON
 Span = tuple[float, float]
 """Part of a line, as fractions of its length."""
 
-_HEIGHT = 48  # pixels at which crops are compared
-_WINDOW, _STEP = 24, 12  # pixels: about one letter, and half of it
-_MIN_STD = 1.0  # grey levels
-_EDGE = 6  # pixels of a crop that only serve as neighbourhood, above, below and at its ends
-
 
 @dataclass(frozen=True, slots=True)
 class CropSimilarity:
@@ -71,7 +66,7 @@ class CropSimilarity:
 def compare_crops(old: np.ndarray, new: np.ndarray) -> CropSimilarity | None:
     """Compare two crops, (H, W) uint8 each; return None where there is nothing to compare."""
     old_line, new_line = _normalised(old), _normalised(new)
-    if min(old_line.shape[1], new_line.shape[1]) < _WINDOW + 2 * _EDGE:
+    if min(old_line.shape[1], new_line.shape[1]) < COMPARISON.window_px + 2 * COMPARISON.edge_px:
         return None
     first = _match_windows(old_line, new_line, 1.0, (old_line.shape[1] - new_line.shape[1]) / 2)
     if first is not None and first.is_same:
@@ -82,8 +77,8 @@ def compare_crops(old: np.ndarray, new: np.ndarray) -> CropSimilarity | None:
 
 def _normalised(crop: np.ndarray) -> np.ndarray:
     """Return a crop of fixed height, (h, w) float32."""
-    width = max(round(crop.shape[1] * _HEIGHT / crop.shape[0]), 1)
-    return cv2.resize(crop, (width, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
+    width = max(round(crop.shape[1] * COMPARISON.height_px / crop.shape[0]), 1)
+    return cv2.resize(crop, (width, COMPARISON.height_px), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _edges(line: np.ndarray) -> np.ndarray:
@@ -97,7 +92,7 @@ def _align(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
     best = (-1.0, 1.0, 0.0)
     for scale in COMPARISON.scales:
         line = _edges(cv2.resize(new, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-        trim = max(_EDGE, (line.shape[0] - target.shape[0]) // 2 + _EDGE)
+        trim = max(COMPARISON.edge_px, (line.shape[0] - target.shape[0]) // 2 + COMPARISON.edge_px)
         part = line[trim:-trim]
         length = min(part.shape[1], target.shape[1]) // 2
         middle = (part.shape[1] - length) // 2
@@ -117,21 +112,21 @@ def _match_windows(old: np.ndarray, new: np.ndarray, scale: float, shift: float)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(old, to_old, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     first, last = max(-shift / scale, 0.0), min((old.shape[1] - shift) / scale, float(width))
-    least = max(COMPARISON.min_contrast * float(max(new.std(), warped.std())), _MIN_STD)
+    least = max(COMPARISON.min_contrast * float(max(new.std(), warped.std())), COMPARISON.min_std)
     centres, scores = [], []
-    for x in range(_EDGE, width - _EDGE - _WINDOW + 1, _STEP):
-        if x - _EDGE < first or x + _WINDOW + _EDGE > last:
+    for x in range(COMPARISON.edge_px, width - COMPARISON.edge_px - COMPARISON.window_px + 1, COMPARISON.step_px):
+        if x - COMPARISON.edge_px < first or x + COMPARISON.window_px + COMPARISON.edge_px > last:
             continue
-        window = np.ascontiguousarray(new[_EDGE:-_EDGE, x : x + _WINDOW])
-        around = np.ascontiguousarray(warped[:, x - _EDGE : x + _WINDOW + _EDGE])
+        window = np.ascontiguousarray(new[COMPARISON.edge_px : -COMPARISON.edge_px, x : x + COMPARISON.window_px])
+        around = np.ascontiguousarray(warped[:, x - COMPARISON.edge_px : x + COMPARISON.window_px + COMPARISON.edge_px])
         deviations = float(window.std()), float(around.std())
         if max(deviations) < least:
             continue  # a gap between words
-        centres.append((x + _WINDOW / 2) / width)
-        flat = min(deviations) < _MIN_STD  # its correlation with anything is undefined
+        centres.append((x + COMPARISON.window_px / 2) / width)
+        flat = min(deviations) < COMPARISON.min_std  # its correlation with anything is undefined
         scores.append(0.0 if flat else float(np.abs(cv2.matchTemplate(around, window, cv2.TM_CCOEFF_NORMED)).max()))
     if not centres:
         return None
-    slack = 2 * _EDGE
+    slack = 2 * COMPARISON.edge_px
     covered = (0.0 if first <= slack else first / width, 1.0 if last >= width - slack else last / width)
-    return CropSimilarity(np.array(centres), np.array(scores), covered, _WINDOW / width)
+    return CropSimilarity(np.array(centres), np.array(scores), covered, COMPARISON.window_px / width)

@@ -109,6 +109,21 @@ class ReportThresholds:
 class ComparisonThresholds:
     """Comparison of two crops of one text (``crop_comparison.py``)."""
 
+    height_px: int = 48
+    """Height at which crops are compared."""
+
+    window_px: int = 24
+    """Width of a window: about one letter."""
+
+    step_px: int = 12
+    """Distance of windows: half a letter."""
+
+    edge_px: int = 6
+    """Pixels of a crop that only serve as neighbourhood, above, below and at its ends."""
+
+    min_std: float = 1.0
+    """Standard deviation in grey levels below which a window is empty."""
+
     same_score: float = 0.93
     """Correlation from which a letter may be the same."""
 

@@ -17,9 +17,7 @@ from stream_ocr.readings.event_builder import EventBuilder, build_source_event
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots, Stage
-
-_PROGRESS_INTERVAL_S = 0.5
-"""Media seconds between two ``Published`` messages of a stream without events."""
+from stream_ocr.stages.thresholds import PUBLISH
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ class PublishStage(Stage):
             name, time_s = message.stamp.stream, message.stamp.time_s
             stream = self._stream(name)
             stream.frames += 1
-            if events or time_s - stream.last_progress_s >= _PROGRESS_INTERVAL_S:
+            if events or time_s - stream.last_progress_s >= PUBLISH.progress_interval_s:
                 stream.last_progress_s = time_s
                 positions = stream.builder.positions
                 yield Published(name, stream.frames, time_s, texts, sources, message.stamp.captured_ns, positions)

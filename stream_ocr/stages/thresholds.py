@@ -73,7 +73,25 @@ class SnapshotThresholds:
     """Quality of the WebP encoder, 0 to 100."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrackStageThresholds:
+    """Crops for the recogniser."""
+
+    max_crops_per_frame: int = 48
+    """Fewer than the crop ring has slots, because slots are released only after the frame has been sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishThresholds:
+    """Messages to the supervisor."""
+
+    progress_interval_s: float = 0.5
+    """Media time in seconds between two ``Published`` messages of a stream without events."""
+
+
 DECODE = DecodeThresholds()
+TRACK = TrackStageThresholds()
+PUBLISH = PublishThresholds()
 LIVE = LiveThresholds()
 LOAD = LoadThresholds()
 DETECT = DetectThresholds()

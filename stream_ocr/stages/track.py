@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import frame_in_buffer
-from stream_ocr.core.geometry import expand, rectangle, side_lengths, to_flat
+from stream_ocr.core.geometry import expand, rectangle, to_flat
 from stream_ocr.core.messages import (
     CropRef,
     Detections,
@@ -23,15 +23,12 @@ from stream_ocr.core.messages import (
 from stream_ocr.gating.reading_policy import ReadingPolicy
 from stream_ocr.models import presets
 from stream_ocr.stages.base import CROPS, FrameRings, Slots, Stage
-from stream_ocr.tracking.template_matching import rectify
+from stream_ocr.stages.thresholds import TRACK
+from stream_ocr.tracking.template_matching import cut_crop
 from stream_ocr.tracking.ticker.mosaic import TickerMessage
 from stream_ocr.tracking.track import TextTrack
 from stream_ocr.tracking.tracker import AnyTrack, Tracker, TrackLifetimes
 
-MAX_CROPS_PER_FRAME = 48
-"""Fewer than the crop ring has slots, because slots are released only after the frame has been sent."""
-
-_MIN_CROP_WIDTH = 8  # pixels
 _IDS_PER_INCARNATION = 1 << 20
 
 
@@ -149,7 +146,7 @@ class TrackStage(Stage):
         """Return crops of the texts to be read now, by track. Those above the limit wait for the next frame."""
         crops: dict[int, CropRef] = {}
         for track in live:
-            if len(crops) == MAX_CROPS_PER_FRAME:
+            if len(crops) == TRACK.max_crops_per_frame:
                 break
             quad = track.quad()
             if track.readable and stream.policy.should_read(
@@ -178,13 +175,12 @@ class TrackStage(Stage):
             margin = self._settings.recognition.margin or 0.0
             luma, quad = track.take_view(tracker.luma)
             quad = expand(quad, margin)
-        max_width, height = self._crop_size
-        quad_width, quad_height = side_lengths(quad)
-        width = int(np.clip(round(height * quad_width / max(quad_height, 1e-6)), _MIN_CROP_WIDTH, max_width))
+        crop_HW = cut_crop(luma, quad, self._crop_size)
+        height, width = crop_HW.shape
         claim = self._crops.claim()
         assert claim is not None
         pixels = np.frombuffer(claim[1], dtype=np.uint8, count=width * height).reshape(height, width)
-        np.copyto(pixels, rectify(luma, quad, width, height))
+        np.copyto(pixels, crop_HW)
         return CropRef(self._crops.commit(claim[0]), width, height, margin)
 
 

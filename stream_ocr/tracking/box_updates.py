@@ -10,8 +10,8 @@ import numpy as np
 
 from stream_ocr.core.geometry import side_lengths, uncovered_end
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
-from stream_ocr.tracking.template_matching import PATCH_HEIGHT, PATCH_MARGIN, extract_patch, patch_size
-from stream_ocr.tracking.thresholds import APPEARANCE, BOX_UPDATE, TRACK
+from stream_ocr.tracking.template_matching import extract_patch, patch_size
+from stream_ocr.tracking.thresholds import APPEARANCE, BOX_UPDATE, TEMPLATE, TRACK
 
 
 class BoxUpdate(Enum):
@@ -61,7 +61,7 @@ class BoxHysteresis:
             return BoxUpdate.KEEP
         first_fine, self._fine = fine and not self._fine, fine
         (length, height), new_length = side_lengths(box), side_lengths(detected)[0]
-        margin = BOX_UPDATE.length_change * length + 2 * PATCH_MARGIN * height / PATCH_HEIGHT
+        margin = BOX_UPDATE.length_change * length + 2 * TEMPLATE.patch_margin_px * height / TEMPLATE.patch_height_px
         shorter = new_length < length - margin and not leaving
         self._shorter_count = self._shorter_count + 1 if shorter else 0
         longer = new_length > length + BOX_UPDATE.letter_height * height

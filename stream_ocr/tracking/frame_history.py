@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from stream_ocr.core.geometry import is_inside
-from stream_ocr.tracking.template_matching import PATCH_HEIGHT, block_residuals, match_template
-from stream_ocr.tracking.thresholds import FRAME_HISTORY
+from stream_ocr.tracking.template_matching import block_residuals, match_template
+from stream_ocr.tracking.thresholds import FRAME_HISTORY, TEMPLATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class FrameHistory:
         frames = [frame for frame in self._frames if frame[0] < before_s] or [self._frames[0]]
         now_s, luma = frames[-1]
         place = quad * self._scale
-        pixels = float(np.linalg.norm(place[3] - place[0])) / PATCH_HEIGHT
+        pixels = float(np.linalg.norm(place[3] - place[0])) / TEMPLATE.patch_height_px
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
         complete = is_inside(place, (luma.shape[1], luma.shape[0]))

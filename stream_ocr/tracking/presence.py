@@ -36,7 +36,7 @@ class State(Enum):
 
 
 class Evidence(Enum):
-    """What a frame shows of a text."""
+    """Part of a text that a frame shows."""
 
     WHOLE = auto()
     COMING_IN = auto()

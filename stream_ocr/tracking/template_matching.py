@@ -14,18 +14,6 @@ from stream_ocr.core.frame import dot_product, halve
 from stream_ocr.core.geometry import side_lengths
 from stream_ocr.tracking.thresholds import TEMPLATE
 
-PATCH_HEIGHT = 24
-"""Pixels across the text line, without the margin. Enough to tell an 8 from a 9, cheap enough for every frame."""
-
-PATCH_MARGIN = 2
-"""Pixels round the line on every side of a patch."""
-
-MAX_PATCH_WIDTH = 480
-"""Pixels along the line, without the margin; longer lines are compressed."""
-
-BLOCK_WIDTH = 10
-"""Columns that are compared together: about one character."""
-
 _NEIGHBOURHOOD = np.ones((3, 3), dtype=np.uint8)
 
 
@@ -48,8 +36,14 @@ class TemplateMatch:
 def patch_size(quad: np.ndarray) -> tuple[int, int]:
     """Return the (width, height) of the patch of a quad, margins included."""
     width, height = side_lengths(quad)
-    columns = int(np.clip(round(PATCH_HEIGHT * width / max(height, 1e-6)), BLOCK_WIDTH, MAX_PATCH_WIDTH))
-    return columns + 2 * PATCH_MARGIN, PATCH_HEIGHT + 2 * PATCH_MARGIN
+    columns = int(
+        np.clip(
+            round(TEMPLATE.patch_height_px * width / max(height, 1e-6)),
+            TEMPLATE.block_width_px,
+            TEMPLATE.max_patch_width_px,
+        )
+    )
+    return columns + 2 * TEMPLATE.patch_margin_px, TEMPLATE.patch_height_px + 2 * TEMPLATE.patch_margin_px
 
 
 def rectify(luma: np.ndarray, quad: np.ndarray, width: int, height: int, margin: int = 0) -> np.ndarray:
@@ -66,6 +60,17 @@ def rectify(luma: np.ndarray, quad: np.ndarray, width: int, height: int, margin:
     return cv2.warpPerspective(
         luma, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def cut_crop(luma: np.ndarray, quad: np.ndarray, crop_size: tuple[int, int]) -> np.ndarray:
+    """Return the content of a quad as an upright crop for a recogniser, (h, w) uint8.
+
+    luma: (H, W) uint8. crop_size: (maximum width, height) of crops in pixels; the width follows the shape of the quad.
+    """
+    max_width, height = crop_size
+    quad_width, quad_height = side_lengths(quad)
+    width = round(height * quad_width / max(quad_height, 1e-6))
+    return rectify(luma, quad, int(np.clip(width, TEMPLATE.min_crop_width_px, max_width)), height)
 
 
 def _inner_corners(width: int, height: int, margin: int) -> np.ndarray:
@@ -91,14 +96,16 @@ def extract_patch(luma: np.ndarray, quad: np.ndarray, size: tuple[int, int], rea
     luma: (H, W) uint8. size: (width, height) as of ``patch_size``.
     """
     width, height = size[0] + 2 * reach, size[1] + 2 * reach
-    pixels = rectify(luma, quad, width, height, PATCH_MARGIN + reach).astype(np.float32)
-    return pixels - cv2.blur(pixels, (PATCH_HEIGHT, PATCH_HEIGHT), borderType=cv2.BORDER_REPLICATE)
+    pixels = rectify(luma, quad, width, height, TEMPLATE.patch_margin_px + reach).astype(np.float32)
+    return pixels - cv2.blur(
+        pixels, (TEMPLATE.patch_height_px, TEMPLATE.patch_height_px), borderType=cv2.BORDER_REPLICATE
+    )
 
 
 def reframe_patch(patch: np.ndarray, old_quad: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Resample a patch of ``old_quad`` to be the patch of ``quad``. patch: (h, w) float32; the shape stays."""
     height, width = patch.shape
-    corners = _inner_corners(width, height, PATCH_MARGIN)
+    corners = _inner_corners(width, height, TEMPLATE.patch_margin_px)
     to_patch = cv2.getPerspectiveTransform(old_quad.astype(np.float32), corners)
     source = cv2.perspectiveTransform(quad.astype(np.float32)[None], to_patch)[0]
     transform = cv2.getPerspectiveTransform(source, corners)
@@ -179,8 +186,8 @@ def ink_change(patch: np.ndarray, template: np.ndarray) -> float:
     new = _ink(patch, level * clamp_gain(relative_contrast(patch, template)))
     different = cv2.subtract(new, cv2.dilate(old, _NEIGHBOURHOOD)) + cv2.subtract(old, cv2.dilate(new, _NEIGHBOURHOOD))
     columns = different.sum(axis=0, dtype=np.float32)[None]
-    blocks = cv2.blur(columns, (BLOCK_WIDTH, 1), borderType=cv2.BORDER_CONSTANT)
-    return BLOCK_WIDTH * float(blocks.max()) / 255
+    blocks = cv2.blur(columns, (TEMPLATE.block_width_px, 1), borderType=cv2.BORDER_CONSTANT)
+    return TEMPLATE.block_width_px * float(blocks.max()) / 255
 
 
 def _ink(patch: np.ndarray, level: float) -> np.ndarray:
@@ -204,6 +211,6 @@ def _block_sums(columns: np.ndarray) -> np.ndarray:
     """Return the sums over the columns of each block. columns: (k, w). Returns (k, n) float64."""
     sums = np.zeros((columns.shape[0], columns.shape[1] + 1))
     np.cumsum(columns, axis=1, out=sums[:, 1:])
-    starts = np.arange(0, max(columns.shape[1] + 1 - BLOCK_WIDTH, 1), BLOCK_WIDTH // 2)
-    ends = np.minimum(starts + BLOCK_WIDTH, columns.shape[1])
+    starts = np.arange(0, max(columns.shape[1] + 1 - TEMPLATE.block_width_px, 1), TEMPLATE.block_width_px // 2)
+    ends = np.minimum(starts + TEMPLATE.block_width_px, columns.shape[1])
     return sums[:, ends] - sums[:, starts]

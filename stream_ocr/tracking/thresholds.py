@@ -2,7 +2,7 @@
 
 Units that recur:
 
-* patch pixels: pixels of the rectified patch of a text, whose line is ``template_matching.PATCH_HEIGHT`` pixels high;
+* patch pixels: pixels of the rectified patch of a text, whose line is ``TEMPLATE.patch_height_px`` pixels high;
 * heights: multiples of the height of a text box, or of a ticker window;
 * score: normalised cross-correlation, -1 to 1;
 * gain: contrast relative to the template, 1 = the same;
@@ -17,7 +17,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TemplateThresholds:
-    """Comparison of rectified patches (``template_matching.py``)."""
+    """Patches: texts rectified to one height, and their comparison (``template_matching.py``)."""
+
+    patch_height_px: int = 24
+    """Height of a text line in a patch. Enough to tell an 8 from a 9, cheap enough for every frame."""
+
+    patch_margin_px: int = 2
+    """Pixels round the line on every side of a patch."""
+
+    max_patch_width_px: int = 480
+    """Length of a line in a patch; longer lines are compressed."""
+
+    block_width_px: int = 10
+    """Columns of a patch that are compared together: about one character."""
+
+    min_crop_width_px: int = 8
+    """Width of the narrowest crop that is cut for the recogniser."""
 
     ink_start: float = 0.5
     """Strength, relative to the strongest strokes, up to which a pixel is no ink (decision 0017)."""

@@ -13,8 +13,8 @@ from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
 from stream_ocr.tracking.kalman import BoxFilter
 from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
-from stream_ocr.tracking.template_matching import PATCH_HEIGHT, PATCH_MARGIN, TemplateMatch, match_template
-from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TRACK
+from stream_ocr.tracking.template_matching import TemplateMatch, match_template
+from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TEMPLATE, TRACK
 
 
 class View(NamedTuple):
@@ -338,10 +338,12 @@ class TextTrack:
         """
         quad = self.quad()
         centre = quad.mean(axis=0)
-        max_rest = TRACK.rest_speed * self._frame_s * float(np.linalg.norm(quad[3] - quad[0])) / PATCH_HEIGHT
+        max_rest = (
+            TRACK.rest_speed * self._frame_s * float(np.linalg.norm(quad[3] - quad[0])) / TEMPLATE.patch_height_px
+        )
         matches_at_rest = match.unshifted_score >= TRACK.rest_score_share * match.score
         if matches_at_rest and np.linalg.norm(centre - self._previous_centre) < max_rest:
             return self._previous_centre
         along, across = quad[1] - quad[0], quad[3] - quad[0]
-        width = max(self._appearance.size[0] - 2 * PATCH_MARGIN, 1)
-        return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / PATCH_HEIGHT * across)
+        width = max(self._appearance.size[0] - 2 * TEMPLATE.patch_margin_px, 1)
+        return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / TEMPLATE.patch_height_px * across)

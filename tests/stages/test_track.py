@@ -22,7 +22,8 @@ from stream_ocr.core.messages import (
     TrackState,
 )
 from stream_ocr.runtime.shm_ring import Ring
-from stream_ocr.stages.track import MAX_CROPS_PER_FRAME, TrackStage
+from stream_ocr.stages.thresholds import TRACK
+from stream_ocr.stages.track import TrackStage
 from stream_ocr.testing import grey_frame
 
 SIZE = (640, 360)
@@ -52,7 +53,7 @@ class StageHarness:
 
     def __init__(self, *streams: str) -> None:
         self.frames = {stream: Ring.anonymous(2, byte_count((960, 540))) for stream in streams or ("clip",)}
-        self.crops = Ring.anonymous(MAX_CROPS_PER_FRAME + 1, CROP_SIZE[0] * CROP_SIZE[1])
+        self.crops = Ring.anonymous(TRACK.max_crops_per_frame + 1, CROP_SIZE[0] * CROP_SIZE[1])
         self.stage = TrackStage(SETTINGS, self.frames, self.crops, CROP_SIZE)
         self._count = dict.fromkeys(self.frames, 0)
 
@@ -178,8 +179,8 @@ def test_track_stage_limits_crops_per_frame_and_sends_the_others_later(harness: 
         outputs = harness.process(luma, regions(boxes) if n % 5 == 0 else None)
         seen |= {track.id for message in outputs for track in message.tracks if track.crop is not None}
         counts.append(len(harness.release(outputs)))
-    assert len(texts) > MAX_CROPS_PER_FRAME
-    assert max(counts) == MAX_CROPS_PER_FRAME
+    assert len(texts) > TRACK.max_crops_per_frame
+    assert max(counts) == TRACK.max_crops_per_frame
     assert seen == set(range(1, len(texts) + 1))
     assert sum(counts) == len(texts)
 

@@ -13,7 +13,7 @@ from stream_ocr.core.geometry import rectangle
 from stream_ocr.tracking.frame_history import FrameHistory
 from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.template_matching import ncc_map
-from stream_ocr.tracking.ticker.motion import RIGHT_INSET, Box, measure_scroll, measure_shift
+from stream_ocr.tracking.ticker.motion import Box, measure_scroll, measure_shift
 from stream_ocr.tracking.ticker.thresholds import TICKER
 
 
@@ -82,7 +82,7 @@ class TickerRegion:
         self._previous, self._previous_s = luma, time_s
         self._last_match_s = time_s
         left, top, right, bottom = box
-        self._strip = luma[top:bottom, left : right - RIGHT_INSET].copy()
+        self._strip = luma[top:bottom, left : right - TICKER.right_inset_px].copy()
         self._strip_x = left  # content coordinate of the left end of the strip
         self._shifts = [(time_s - TICKER.lookback_s, -speed * TICKER.lookback_s), (time_s, 0.0)]
         self.items: list[TickerMessage] = []
@@ -150,7 +150,7 @@ class TickerRegion:
         """Append the columns that came in at the right to the strip."""
         _, top, right, bottom = self.box
         filled = self._strip_x + self._strip.shape[1]
-        count = int(right - RIGHT_INSET + self.shift) - filled
+        count = int(right - TICKER.right_inset_px + self.shift) - filled
         if count > 0:
             first = max(round(filled - self.shift), 0)
             self._strip = np.hstack([self._strip, luma[top:bottom, first : first + count]])

@@ -9,11 +9,6 @@ from stream_ocr.tracking.ticker.thresholds import TICKER
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the frame."""
 
-RIGHT_INSET = 2
-"""Pixels at the right end of a window that codecs smear."""
-
-_MIN_ROWS = 4
-
 
 def measure_scroll(history: FrameHistory, box: Box) -> tuple[float, float] | None:
     """Return since when the content of a box has been scrolling to the left, and its speed in pixels per second.
@@ -52,10 +47,10 @@ def measure_shift(before: np.ndarray, after: np.ndarray, box: Box, reach: int) -
     before, after: luma, (H, W) uint8. reach: largest shift in pixels.
     """
     left, top, right, bottom = box
-    if right - left <= 2 * reach or bottom - top < _MIN_ROWS:
+    if right - left <= 2 * reach or bottom - top < TICKER.min_rows_px:
         return 0.0, 0.0
-    part = before[top + 1 : bottom - 1, left + reach : right - RIGHT_INSET]
-    scores = ncc_map(after[top + 1 : bottom - 1, left : right - RIGHT_INSET], part)[0]
+    part = before[top + 1 : bottom - 1, left + reach : right - TICKER.right_inset_px]
+    scores = ncc_map(after[top + 1 : bottom - 1, left : right - TICKER.right_inset_px], part)[0]
     x = int(np.argmax(scores))
     return reach - x - subpixel_peak(scores, x), float(scores[x])
 

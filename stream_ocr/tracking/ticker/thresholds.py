@@ -8,6 +8,12 @@ from dataclasses import dataclass
 class TickerThresholds:
     """Detection of scrolling lines and assembly of their messages (``ticker/``; decision 0009)."""
 
+    right_inset_px: int = 2
+    """Pixels at the right end of a window that codecs smear."""
+
+    min_rows_px: int = 4
+    """Height of the lowest window that can be compared."""
+
     min_score: float = 0.6
     """Score from which two images show the same."""
 
