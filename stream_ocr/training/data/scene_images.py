@@ -58,6 +58,7 @@ class Scenes:
             (self._poster, 6),
             (self._title, 9),
             (self._character, 10),
+            (self._watermark, 5),
             (self._real_words, 18 if words else 0),
             (self._column, 5 if others and others.has_columns else 0),
         )
@@ -99,6 +100,20 @@ class Scenes:
         texts = [self._text(size, width * 0.6, 40) for _ in range(rng.choices((1, 2, 3, 5), (55, 22, 15, 8))[0])]
         block = self._block(texts, size, gap=rng.uniform(0.25, 1.0), align=rng.choice((0, 0, 0.5, 1)))
         self._paste(canvas, block, self._corner(canvas, block), overlay_style(self._rng))
+
+    def _watermark(self, canvas: Canvas) -> None:
+        """Add a large translucent word over whatever is there, as agencies and editors mark their pictures."""
+        rng, (width, height) = self._rng, canvas.size
+        size = height * rng.uniform(0.05, 0.2)
+        text = self._text(size, width * 0.9, 14)
+        block = self._block([text.upper() if rng.random() < 0.6 else text], size, gap=0, align=0.5)
+        style = Style(
+            opacity=rng.uniform(0.15, 0.45),
+            outline=rng.uniform(0.02, 0.06) if rng.random() < 0.3 else 0,
+            captions=rng.random() < 0.8,
+            least_contrast=12,
+        )
+        self._paste(canvas, block, (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.2, 0.8)), style)
 
     def _clock(self, canvas: Canvas) -> None:
         rng, corpus = self._rng, self._corpus
