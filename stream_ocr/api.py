@@ -16,7 +16,7 @@ from stream_ocr.models import presets
 from stream_ocr.printable import encodable
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
-from stream_ocr.sinks import Sink, open_sinks
+from stream_ocr.sinks import Sink, Sinks, open_sinks
 
 if TYPE_CHECKING:
     from stream_ocr.service.live_pipeline import LivePipeline
@@ -77,21 +77,25 @@ class Summary:
 
 
 def read(
-    path: str | Path, settings: Settings | None = None, *, stream: str | None = None, sinks: Sequence[Sink] = ()
+    path: str | Path,
+    settings: Settings | None = None,
+    *,
+    stream: str | None = None,
+    sinks: Sequence[Sink | str | Path] = (),
 ) -> Iterator[TextEvent]:
     """Yield the events of a video file, lazily, in this process.
 
-    stream: name of the stream in the events; the file name by default. sinks: receive the events in addition to the
-    sinks of the settings. Raises SourceError if the file cannot be read. If it is damaged further on, the events up to
-    there are yielded first.
+    stream: name of the stream in the events; the file name by default. sinks: paths or sinks that receive the events in
+    addition to the sinks of the settings. Raises TypeError for arguments of another type, and SourceError if the file
+    cannot be read. If it is damaged further on, the events up to there are yielded first.
     """
     # Imported here: a program that runs the stages in workers starts a second faster without these modules.
     from stream_ocr.reader import frame_ring, in_process_stages
     from stream_ocr.stages.decode_file import DecodeStage
 
-    path = Path(path)
+    path = _path(path)
     name = stream or encodable(path.name)
-    settings = presets.with_model_defaults(settings or Settings.load())
+    settings = presets.with_model_defaults(Settings.require(settings))
     frames = {name: frame_ring(settings)}
     stages = in_process_stages(settings, frames, sinks)
     with DecodeStage(path, name, settings, frames[name]) as decode, stages as inline:
@@ -117,19 +121,19 @@ class Pipeline:
         self,
         files: Sequence[str | Path] | Mapping[str, str | Path],
         settings: Settings | None = None,
-        sinks: Sequence[str | Path] = (),
+        sinks: Sequence[Sink | str | Path] = (),
     ) -> None:
         """files: paths, whose file names become the stream names; or a mapping of stream names to paths.
 
-        sinks: paths that receive the events in addition to the sinks of the settings. Raises SettingsError, SourceError
-        or SinkError for invalid arguments.
+        sinks: receive the events in addition to the sinks of the settings: paths in the process that publishes, sinks
+        of your own in this one. Raises TypeError, SettingsError, SourceError or SinkError for invalid arguments.
         """
-        self._settings = presets.with_shared_threads(presets.with_model_defaults(settings or Settings.load()))
+        self._settings = presets.with_shared_threads(presets.with_model_defaults(Settings.require(settings)))
         open_sinks(sinks, self._settings)  # report errors here rather than from a worker
-        named = files if isinstance(files, Mapping) else {encodable(Path(file).name): file for file in files}
+        named = files if isinstance(files, Mapping) else {encodable(_path(file).name): file for file in files}
         if len(named) < len(files):
             raise SourceError("Two files have the same name; give each stream a name: {name: path, …}.")
-        self._files = {name: Path(file).absolute() for name, file in named.items()}
+        self._files = {name: _path(file).absolute() for name, file in named.items()}
         width, height = presets.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
@@ -140,10 +144,11 @@ class Pipeline:
                 crop_bytes=width * height,
                 detect_items=batch.max_items,
                 detect_wait_ms=batch.max_wait_ms,
-                publish={"sinks": [str(sink) for sink in sinks]},
+                publish={"sinks": [str(sink) for sink in sinks if isinstance(sink, str | Path)]},
             ),
             self._settings.for_workers(),
         )
+        self._own_sinks = Sinks([sink for sink in sinks if not isinstance(sink, str | Path)])
         self._published: dict[str, Published] = {}
         self._closed: dict[str, StreamClosed] = {}
         self._started_s = self._ended_s = 0.0
@@ -166,14 +171,22 @@ class Pipeline:
         return LivePipeline.load(config) if files is None else cls(files, Settings.load(Path(config)))
 
     def __enter__(self) -> Self:
-        self._supervisor.__enter__()
+        self._own_sinks.__enter__()
+        try:
+            self._supervisor.__enter__()
+        except BaseException:
+            self._own_sinks.close()
+            raise
         self._started_s = time.monotonic()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._supervisor.__exit__(kind, error, trace)
+        try:
+            self._supervisor.__exit__(kind, error, trace)
+        finally:
+            self._own_sinks.close()
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:
@@ -202,7 +215,9 @@ class Pipeline:
         for message in self._supervisor.messages():
             if isinstance(message, Published):
                 self._published[message.stream] = message
-                yield from message.events
+                for event in message.events:
+                    self._own_sinks.write(event)
+                    yield event
             elif isinstance(message, StreamClosed):
                 self._closed[message.stream] = message
         self._ended_s = time.monotonic()
@@ -220,3 +235,12 @@ class Pipeline:
         counts = {key: sum(c.counts.get(key, 0) for c in closed) for key in _COUNTS}
         wall_s = (self._ended_s or time.monotonic()) - self._started_s
         return Summary(media_s=sum(c.end_s - c.start_s for c in closed), wall_s=wall_s, **counts)
+
+
+def _path(file: object) -> Path:
+    """Return a path. Raises TypeError for what is none."""
+    if isinstance(file, str | os.PathLike):
+        return Path(file)
+    raise TypeError(
+        f"A video file is named by its path, not by {type(file).__name__}; stream_ocr.Reader takes frames of your own."
+    )

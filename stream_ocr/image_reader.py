@@ -44,9 +44,7 @@ class ImageReader:
     """
 
     def __init__(self, settings: Settings | None = None, *, color: ColorOrder = "bgr") -> None:
-        if not isinstance(settings, Settings | None):
-            raise TypeError(f"settings is a stream_ocr.Settings, not {type(settings).__name__}.")
-        self._settings = presets.with_model_defaults(settings or Settings.load())
+        self._settings = presets.with_model_defaults(Settings.require(settings))
         self._arrays, self._files = PictureConverter(color), PictureConverter("bgr")
         self._detector = zoo.load_detector(self._settings)
         self._readers = load_readers(self._settings)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +15,7 @@ from stream_ocr.events import TextEvent
 from stream_ocr.models import presets
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.thresholds import THRESHOLDS
-from stream_ocr.sinks import Sink, Sinks, sinks_from_settings
+from stream_ocr.sinks import Sink, open_sinks
 from stream_ocr.sources.decoded_frame import DecodedFrame
 from stream_ocr.sources.pictures import ColorOrder, PictureConverter
 from stream_ocr.stages.base import Slots
@@ -43,20 +44,15 @@ class Reader:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, color: ColorOrder = "bgr", sinks: Sequence[Sink] = ()
+        self, settings: Settings | None = None, *, color: ColorOrder = "bgr", sinks: Sequence[Sink | str | Path] = ()
     ) -> None:
         """Load the models.
 
-        color: order of the channels of colour arrays: "bgr" as OpenCV has them, or "rgb" as PIL has them. sinks:
-        receive the events in addition to the sinks of the settings. Raises TypeError for arguments of another type,
-        and SettingsError, SinkError, WeightsError or DeviceError where the settings cannot be used.
+        color: order of the channels of colour arrays: "bgr" as OpenCV has them, or "rgb" as PIL has them. sinks: paths
+        or sinks that receive the events in addition to the sinks of the settings. Raises TypeError for arguments of
+        another type, and SettingsError, SinkError, WeightsError or DeviceError where the settings cannot be used.
         """
-        if not isinstance(settings, Settings | None):
-            raise TypeError(
-                f"settings is a stream_ocr.Settings, not {type(settings).__name__};"
-                " Settings.load(path) reads a file, Settings.model_validate(values) takes a dict."
-            )
-        self._settings = presets.with_model_defaults(settings or Settings.load())
+        self._settings = presets.with_model_defaults(Settings.require(settings))
         self._pictures = PictureConverter(color)
         self._streams: dict[str, _Stream] = {}
         self._epochs: dict[str, int] = {}
@@ -157,7 +153,9 @@ def frame_ring(settings: Settings) -> Ring:
     return Ring.anonymous(_FRAME_SLOTS, settings.decode.max_pixels * 2)
 
 
-def in_process_stages(settings: Settings, frames: Mapping[str, Slots], sinks: Sequence[Sink]) -> "InlineStages":
+def in_process_stages(
+    settings: Settings, frames: Mapping[str, Slots], sinks: Sequence[Sink | str | Path]
+) -> "InlineStages":
     """Return the stages from detection to publishing, for this process.
 
     settings: with the defaults of the models filled in. frames: frame rings by stream; more may be added later.
@@ -176,6 +174,6 @@ def in_process_stages(settings: Settings, frames: Mapping[str, Slots], sinks: Se
             DetectStage(settings, frames),
             TrackStage(settings, frames, crops, (width, height)),
             RecognizeStage(settings, crops),
-            PublishStage(settings, Sinks([*sinks, *sinks_from_settings(settings)]), open_journal(settings)),
+            PublishStage(settings, open_sinks(sinks, settings), open_journal(settings)),
         ]
     )

@@ -183,6 +183,18 @@ class Settings(ConfigModel):
             raise SettingsError(loading.format_mistakes(mistakes, len(mistakes)))
         return settings
 
+    @classmethod
+    def require(cls, settings: object) -> Self:
+        """Return the settings that a caller passed, or the defaults for None. Raises TypeError for anything else."""
+        if settings is None:
+            return cls.load()
+        if isinstance(settings, cls):
+            return settings
+        raise TypeError(
+            f"settings is a stream_ocr.Settings, not {type(settings).__name__};"
+            " Settings.load(path) reads a file, Settings.model_validate(values) takes a dict."
+        )
+
     def check_files(self) -> None:
         """Raise SettingsError if a lexicon cannot be read, or if a video that is a source does not exist."""
         for name, source in self.sources.items():

@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 
-def open_sinks(outputs: Sequence[str | Path], settings: Settings | None = None) -> Sinks:
+def open_sinks(outputs: Sequence[Sink | str | Path], settings: Settings | None = None) -> Sinks:
     """Return the sinks of these outputs; ``with`` opens them.
 
-    outputs: paths that end in .jsonl, .csv, .parquet, .srt or .vtt, ``-`` (JSON lines on standard output) or
-        ``console`` (readable lines).
+    outputs: paths that end in .jsonl, .csv, .parquet, .srt or .vtt, ``-`` (JSON lines on standard output),
+        ``console`` (readable lines), or sinks of the caller's own.
     settings: add the sinks of these settings, with their rules.
-    Raises SinkError, here or on entering, when a sink cannot be opened.
+    Raises SinkError, here or on entering, when a sink cannot be opened, and TypeError for what is no sink.
     """
     sinks = [*map(_sink, outputs), *(sinks_from_settings(settings) if settings else ())]
     names = [sink.name for sink in sinks]
@@ -100,7 +100,11 @@ def _delivery(output: WebhookSettings | MqttSettings) -> tuple[Delivery, RetryPo
         ) from error
 
 
-def _sink(output: str | Path) -> Sink:
+def _sink(output: Sink | str | Path) -> Sink:
+    if not isinstance(output, str | Path):
+        if all(hasattr(output, member) for member in ("name", "open", "write", "close")):
+            return output
+        raise TypeError(f"A sink is a path or an object with name, open, write and close, not {type(output).__name__}.")
     if output == CONSOLE:
         return ConsoleSink()
     match Path(output).suffix.lower():
