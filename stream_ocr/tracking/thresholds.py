@@ -281,6 +281,10 @@ class TrackerThresholds:
     max_height_ratio: float = 1.8
     """A box that is higher than a track by this ratio is not a longer piece of its line."""
 
+    max_merge_age_s: float = 1.5
+    """Age in seconds of the youngest of several texts up to which a detection of all of them merges them. Tuned on the
+    real clips: detectors find score boards and captions with wide gaps as one line or as several, by turns."""
+
     birth_search_s: float = 0.15
     """Seconds of video that are searched for the velocity of a new track."""
 

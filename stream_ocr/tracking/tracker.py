@@ -177,13 +177,16 @@ class Tracker:
     def _merge(self, parts: Sequence[TextTrack], quad: np.ndarray, time_s: float) -> None:
         """Merge tracks that the detector found as one line.
 
-        Confirmed tracks are merged when it does so twice in a row; they have been one text since the first time.
+        Confirmed tracks are merged when it does so twice in a row; they have been one text since the first time. Those
+        that have stood apart for longer stay apart: their pixels have not changed, only what the detector makes of them.
         """
         first, *others = sorted(parts, key=lambda track: (not track.confirmed, track.id))
-        if others[0].confirmed and first.merged_at_s is None:
+        confirmed = [track for track in parts if track.confirmed]
+        settled = len(confirmed) > 1 and time_s - max(t.start_s for t in confirmed) > TRACKER.max_merge_age_s
+        if settled or (others[0].confirmed and first.merged_at_s is None):
             for track in parts:
                 track.count_detection(time_s)
-                track.merged_at_s = time_s
+                track.merged_at_s = None if settled else time_s
             return
         for track in others:
             track.mark_lost(time_s if track.merged_at_s is None else track.merged_at_s)
