@@ -177,8 +177,8 @@ class Tracker:
     def _merge(self, parts: Sequence[TextTrack], quad: np.ndarray, time_s: float) -> None:
         """Merge tracks that the detector found as one line.
 
-        Confirmed tracks are merged when it does so twice in a row; they have been one text since the first time. Those
-        that have stood apart for longer stay apart: their pixels have not changed, only what the detector makes of them.
+        Confirmed tracks are merged when it does so twice in a row; they have been one text since the first time. Tracks
+        that have stood apart for longer stay apart: not their pixels have changed, only how the detector groups them.
         """
         first, *others = sorted(parts, key=lambda track: (not track.confirmed, track.id))
         confirmed = [track for track in parts if track.confirmed]
