@@ -178,7 +178,7 @@ class EventSettings(ConfigModel):
         "likely to be entirely right than a word.",
     )
     min_mean_confidence: float = Field(
-        0.75,
+        0.77,
         ge=0,
         le=1,
         description="Minimum geometric mean of the `char_confidences` of an event (0–1); texts below it are not "

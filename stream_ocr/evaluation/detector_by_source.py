@@ -219,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure a detector by source.")
     parser.add_argument("sets", type=Path)
     parser.add_argument("--weights", type=Path, help="folder with manifest.json")
-    parser.add_argument("--name", default="detector-small")
+    parser.add_argument("--name", default="detector-base")
     parser.add_argument("--models", choices=("builtin", "ppocr"), help="instead of weights: as the program reads")
     parser.add_argument("--long-side", type=int, default=LONG_SIDE)
     parser.add_argument("--unclip-ratio", type=float, default=UNCLIP_RATIO)

@@ -20,7 +20,7 @@ from stream_ocr.models.thresholds import THRESHOLDS
 Family = Literal["builtin", "ppocr"]
 ModelsSetting = Literal["auto", "builtin", "multilingual", "ppocr"]
 
-DETECTOR, RECOGNIZER = "detector-small", "recognizer-base"
+DETECTOR, RECOGNIZER = "detector-base", "recognizer-base"
 """Names of the built-in networks in the manifest of the weights."""
 
 _CPU_RUNTIMES: dict[str, tuple[weights.ExportFormat, ...]] = {DETECTOR: ("mnn", "onnx"), RECOGNIZER: ("onnx", "mnn")}

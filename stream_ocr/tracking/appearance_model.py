@@ -61,6 +61,13 @@ class AppearanceModel:
         """True while a change has not settled."""
         return bool(self._pending)
 
+    @property
+    def rewritten_s(self) -> float | None:
+        """Time since which other letters are to be seen, while that change has not settled; None without one."""
+        if self._pending and ink_change(self._pending[-1][1], self.template) > APPEARANCE.min_ink_change:
+            return self._change_time(self._pending[-1][1])
+        return None
+
     def update(self, match: TemplateMatch, time_s: float) -> AppearanceChange | None:
         """Update the model from the next frame. Return the change that settled with it, if any.
 

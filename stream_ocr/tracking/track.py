@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from stream_ocr.core.geometry import bounding_box, expand
+from stream_ocr.core.geometry import expand
 from stream_ocr.tracking.appearance_model import AppearanceChange, AppearanceModel
 from stream_ocr.tracking.box_updates import BoxHysteresis, BoxUpdate, find_resize_start
 from stream_ocr.tracking.confirmation import Confirmation
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
 from stream_ocr.tracking.kalman import BoxFilter
 from stream_ocr.tracking.overlay import PersistenceCheck
+from stream_ocr.tracking.pixel_copy import PixelCopy
 from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
 from stream_ocr.tracking.template_matching import TemplateMatch, match_template
 from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TEMPLATE, TRACK
@@ -40,7 +40,7 @@ class TextTrack:
     _edges: EdgeMotion
     _box_s: float  # time of the detection that set the box
     _earliest_s: float  # the text before ended then, so that this one cannot have started earlier
-    _last_pixels: tuple[slice, slice, np.ndarray] | None
+    _pixels: PixelCopy
 
     def __init__(self, quad: np.ndarray, luma: np.ndarray, time_s: float, *, fine: bool = False) -> None:
         """Start a track with what ``quad`` shows in ``luma``, (H, W) uint8. fine: it comes from fine detection."""
@@ -110,11 +110,16 @@ class TextTrack:
             quad, self._appearance.template, self._appearance.tolerance, within_s, before_s=before_s
         )
         older = first.time_s <= history.oldest_s and self.start_s < first.time_s
-        if not older and first.time_s >= self._earliest_s:
-            self.start_s, self.start_quad = first.time_s, first.quad
+        if not older:
+            self.start_s, self.start_quad = max(first.time_s, self._earliest_s), first.quad
             self._edges.set_origin(first.quad)
         if self.visible:
             self._filter.set_velocity(first.velocity)
+
+    def start_after(self, time_s: float) -> None:
+        """Do not let ``backdate`` find a start before a time, unless the text was detected before it."""
+        if time_s <= self._box_s:
+            self._earliest_s = max(self._earliest_s, time_s)
 
     def is_faintly_visible(self, luma: np.ndarray) -> bool:
         """Return True if a lost text can still be made out with less contrast. luma: (H, W) uint8."""
@@ -131,7 +136,7 @@ class TextTrack:
         """Update the track from a box that the detector found for it.
 
         history: frames up to the present one, ``luma``. fine: the box comes from fine detection. Returns False if the
-        box shows another text, which came while this one was lost; the track is lost again then.
+        box shows another text, which came while this one was lost or in its place; the track is lost then.
         """
         self.count_detection(history.latest_s)
         self.merged_at_s = None
@@ -150,6 +155,10 @@ class TextTrack:
         elif update is BoxUpdate.REPLACE:
             self._replace_box(quad, luma, history.latest_s)
         elif update is BoxUpdate.RESTART:
+            if (rewritten_s := self._appearance.rewritten_s) is not None:
+                self.mark_lost(rewritten_s)
+                self._appearance.discard_change()
+                return False
             self._set_box(quad, luma, history.latest_s)
             self.start_s, self.start_quad = history.latest_s, quad
             self._confirmation.restart(history.latest_s)
@@ -172,7 +181,7 @@ class TextTrack:
         self.end_quad = other.end_quad
         self._presence, self._edges, self._last_view = other._presence, other._edges, other._last_view
         self._filter, self._appearance, self._boxes = other._filter, other._appearance, other._boxes
-        self._last_pixels, self._previous_centre = other._last_pixels, other._previous_centre
+        self._pixels, self._previous_centre = other._pixels, other._previous_centre
 
     def confirm(self) -> None:
         """Confirm the text; one that has just gone keeps the last view of it, from which it can be read."""
@@ -235,15 +244,12 @@ class TextTrack:
 
     def is_static(self, luma: np.ndarray) -> bool:
         """Return True if a frame shows the same pixels as the one last matched, which need not be matched again."""
-        if self._last_pixels is None or not self.visible:
-            return False
-        rows, columns, pixels = self._last_pixels
-        return cv2.norm(luma[rows, columns], pixels, cv2.NORM_INF) <= TRACK.static_difference
+        return self.visible and self._pixels.matches(luma)
 
     def update(self, luma: np.ndarray, time_s: float) -> None:
         """Match the text in the next frame, to which ``predict`` has advanced it. luma: (H, W) uint8."""
         match = self._match(luma)
-        self._last_pixels = None
+        self._pixels.clear()
         self._confirmation.see_change(time_s, match.gain)
         min_score = TRACK.keep_score if self.visible else TRACK.regain_score
         if match.score < min_score or match.gain < TRACK.min_gain:
@@ -262,7 +268,8 @@ class TextTrack:
             self._last_absence = self.lost_s, time_s
         self._presence.observe(evidence, time_s)
         self._filter.update_centre(self._matched_centre(match))
-        self._keep_pixels(luma)
+        # Also the pixels beside a candidate, because it may be growing.
+        self._pixels.keep(luma, self.quad() if self.confirmed else expand(self.quad(), TRACK.unconfirmed_context))
         self._apply(self._appearance.update(match, time_s))
         if not self.confirmed and self.stable:
             self._last_view = View(luma, time_s, self.quad())
@@ -270,6 +277,8 @@ class TextTrack:
     def mark_unchanged(self, time_s: float) -> None:
         """Update the track from a frame that shows it unchanged."""
         self._confirmation.see_rest()
+        if self.stable and self._last_view is not None:
+            self._last_view = self._last_view._replace(time_s=time_s)
         self._apply(self._appearance.mark_unchanged(time_s))
 
     @property
@@ -305,19 +314,11 @@ class TextTrack:
         self._edges = EdgeMotion(quad, (luma.shape[1], luma.shape[0]))
         self._box_s = time_s
         self._earliest_s = float("-inf")
-        self._last_pixels = None
+        self._pixels = PixelCopy()
         self._boxes.reset()
         if not self.confirmed:
             self._last_view = View(luma, time_s, quad)
             self._presence.observe(Evidence.WHOLE, time_s)
-
-    def _keep_pixels(self, luma: np.ndarray) -> None:
-        """Keep a copy of the pixels of the text; also of those beside it while it may be growing."""
-        place = self.quad() if self.confirmed else expand(self.quad(), TRACK.unconfirmed_context)
-        left, top, right, bottom = (int(v) for v in bounding_box(place))
-        rows, columns = slice(max(top, 0), max(bottom + 1, 0)), slice(max(left, 0), max(right + 1, 0))
-        pixels = luma[rows, columns]
-        self._last_pixels = (rows, columns, pixels.copy()) if pixels.size else None
 
     def _match(self, luma: np.ndarray) -> TemplateMatch:
         """Match the template near the predicted place, and further away if that is not good enough."""

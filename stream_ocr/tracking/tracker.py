@@ -76,12 +76,7 @@ class Tracker:
         if luma is not None:
             self._luma = luma
         for track in sorted(self._tracks, key=lambda track: not track.visible):
-            if luma is None or track.is_static(luma):
-                track.mark_unchanged(time_s)
-                continue
-            track.predict(dt_s)
-            if track.visible or not self._is_occupied(track):
-                self._match(track, luma, time_s)
+            self._observe(track, luma, time_s, dt_s)
         self._confirm_brief()
         self._confirm(time_s)
         return [*self._remove_ended(time_s), *self._advance_tickers(time_s, luma)]
@@ -227,10 +222,15 @@ class Tracker:
             for track in self._tracks
         )
 
-    def _match(self, track: TextTrack, luma: np.ndarray, time_s: float) -> None:
-        """Match a track in the present frame. A candidate whose letters change is two texts, one after the other."""
+    def _observe(self, track: TextTrack, luma: np.ndarray | None, time_s: float, dt_s: float) -> None:
+        """Update a track from the next frame. A candidate whose letters change is two texts, one after the other."""
         start, view, revision = (track.start_s, track.start_quad), track.last_view, track.revision
-        track.update(luma, time_s)
+        if luma is None or track.is_static(luma):
+            track.mark_unchanged(time_s)
+        else:
+            track.predict(dt_s)
+            if track.visible or not self._is_occupied(track):
+                track.update(luma, time_s)
         if not track.confirmed and track.revision > revision and view is not None:
             before = track.split_off(*start, view)
             self._tracks += [before] if before else []
@@ -249,6 +249,10 @@ class Tracker:
 
     def _confirm_track(self, track: TextTrack) -> None:
         """Confirm a track under a new id or that of the track that it replaces."""
+        for other in self._tracks:  # two texts do not share a place, however alike they look
+            within = line_coverage(track.quad(), other.quad()) > TRACKER.min_coverage
+            if other.confirmed and other.lost_s is not None and (within or self._is_same_place(other, track)):
+                track.start_after(other.lost_s)
         track.backdate(self._history)
         self.backfilled_boxes += self._history.count_since(track.start_s)
         replaced = self._find_replaced(track)
@@ -261,16 +265,23 @@ class Tracker:
             self._tracks.remove(track)
 
     def _find_replaced(self, track: TextTrack) -> TextTrack | None:
-        """Return the track that was lost in the same place when ``track`` started, or that is its beginning."""
+        """Return the track that was lost in the same place when ``track`` started, or that is its beginning.
+
+        One that is still to be read from its last view keeps its id for itself.
+        """
         gap_s = TRACKER.max_replacement_gap_s
         for other in self._tracks:
-            if not other.confirmed or other.lost_s is None or other is track:
+            if not other.confirmed or other.lost_s is None or other.unread:
                 continue
             replaced = abs(other.lost_s - track.start_s) < gap_s
             begins = track.start_s - gap_s < other.start_s and other.lost_s < (track.lost_s or math.inf)
-            if (replaced or begins) and line_affinity(other.quad(), track.quad()) > TRACKER.min_affinity:
+            if (replaced or begins) and self._is_same_place(other, track):
                 return other
         return None
+
+    @staticmethod
+    def _is_same_place(one: TextTrack, other: TextTrack) -> bool:
+        return one is not other and line_affinity(one.quad(), other.quad()) > TRACKER.min_affinity
 
     def _remove_ended(self, time_s: float) -> list[TextTrack]:
         """Remove tracks that have been lost for too long and return the confirmed ones."""

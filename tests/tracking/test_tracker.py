@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from stream_ocr.core.geometry import rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
@@ -129,6 +130,32 @@ def test_tracker_confirms_words_that_are_gone_before_a_second_detection() -> Non
     assert [round(start_s * 15) for start_s, _ in views] == [0, 3, 6, 9]
     for text, (_, (luma, _)) in zip(shown, views, strict=True):
         np.testing.assert_array_equal(luma, word(text))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("tony", "cheney"), ("can", "see"), ("tony", "that"), ("subjects", "behaved"), ("complete", "in"), ("a", "were")],
+)
+def test_tracker_dates_a_brief_text_and_the_one_that_takes_its_place(first: str, second: str) -> None:
+    def image(text: str) -> np.ndarray:
+        (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 1.4, 3)
+        return word(text, x=200 - width // 2)
+
+    tracker = Tracker(TrackLifetimes())
+    starts = {}
+    for n in range(12):
+        shown = image(first if n < 3 else second)
+        tracker.advance(n / 15, shown)
+        for track in tracker.tracks:
+            assert isinstance(track, TextTrack)
+            if track.unread or track.stable:
+                view, _ = track.take_view(tracker.luma)
+                starts[round(track.start_s * 15)] = view
+        if n % 3 == 0:
+            tracker.update([found(shown)], n / 15)
+    assert sorted(starts) == [0, 3]
+    np.testing.assert_array_equal(starts[0], image(first))
+    np.testing.assert_array_equal(starts[3], image(second))
 
 
 def test_tracker_confirms_no_moving_candidate_that_is_gone() -> None:

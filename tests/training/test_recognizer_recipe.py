@@ -20,7 +20,7 @@ def changed(folder: Path, **values: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["recognizer", "recognizer-further", "recognizer-base"])
+@pytest.mark.parametrize("name", ["recognizer", "recognizer-base"])
 def test_the_shipped_recipes_are_valid(name: str) -> None:
     recipe = read_recipe(CONFIGS / f"{name}.yaml")
     is_base = name == "recognizer-base"

@@ -149,7 +149,7 @@ def test_a_new_machine_does_not_generate_the_pictures_of_all_earlier_steps(tmp_p
     assert len(pieces.pool) == config.first_pictures + 2
 
 
-@pytest.mark.parametrize("name", ["detector", "detector-further", "detector-base"])
+@pytest.mark.parametrize("name", ["detector", "detector-base"])
 def test_the_configurations_that_ship_are_valid(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.yaml")
     assert all(isinstance(archive, Path) for archive in config.real_words)
