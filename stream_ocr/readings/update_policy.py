@@ -38,9 +38,12 @@ def classify_update(reported: Reading, new: Reading) -> Update:
 
 
 def extends(reported: Reading, new: Reading) -> bool:
-    """Return True if ``new`` has all letters of what was reported, and more at its ends."""
+    """Return True if ``new`` has all that was reported, and more letters or digits at its ends.
+
+    Signs do not count: an icon beside a text may be read as "①" or "·".
+    """
     text, reported_text = without_spaces(new.text), without_spaces(reported.text)
-    return reported_text in text and len(text) > len(reported_text)
+    return reported_text in text and _letter_count(text) > _letter_count(reported_text)
 
 
 def is_counter_tick(reported: Reading, new: Reading) -> bool:
@@ -72,6 +75,10 @@ def is_fragment_of(new: Reading, other: Reading, other_text: str) -> bool:
         return False
     similarity = SequenceMatcher(None, without_spaces(other_text), without_spaces(new.text), autojunk=False).ratio()
     return similarity > UPDATE.fragment_similarity
+
+
+def _letter_count(text: str) -> int:
+    return sum(character.isalpha() or character.isdecimal() for character in text)
 
 
 def _has_better_box(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from stream_ocr.core.geometry import rectangle, to_flat
 from stream_ocr.core.messages import Reading
-from stream_ocr.readings.update_policy import classify_update
+from stream_ocr.readings.update_policy import classify_update, extends
 
 QUAD = to_flat(rectangle(20, 300, 200, 30))
 
@@ -36,6 +36,14 @@ def reading(text: str, confidence: float = 0.95, *, revision: int = 0, start_s: 
 )
 def test_classify_update(reported: Reading, new: Reading, update: str) -> None:
     assert classify_update(reported, new) == update
+
+
+@pytest.mark.parametrize(
+    ("text", "extended"),
+    [("TISCALI 2", True), ("ATISCALI", True), ("①TISCALI", False), ("TISCALI.", False), ("TISCALE 2", False)],
+)
+def test_extends_counts_letters_and_digits_at_the_ends(text: str, extended: bool) -> None:
+    assert extends(reading("TISCALI"), reading(text)) == extended
 
 
 def test_classify_update_compares_the_lowest_character_confidence() -> None:

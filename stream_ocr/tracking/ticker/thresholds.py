@@ -83,5 +83,9 @@ class TickerThresholds:
     alignment: float = 0.3
     """Heights by which the top, right and bottom of two boxes of one window may differ."""
 
+    min_height_ratio: float = 0.8
+    """Ratio of the heights of two detections of one ticker. A line that zooms in has another height each time (seen on
+    the real clip of a slide show)."""
+
 
 TICKER = TickerThresholds()

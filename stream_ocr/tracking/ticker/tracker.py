@@ -96,6 +96,8 @@ def _is_horizontal(quad: np.ndarray) -> bool:
 
 
 def _same_right_end(one: Box, other: Box) -> bool:
-    """Return True if two boxes end at the same place at the right, on the same line."""
-    margin = TICKER.alignment * (one[3] - one[1])
-    return all(abs(one[k] - other[k]) <= margin for k in (1, 2, 3))
+    """Return True if two boxes end at the same place at the right, on the same line, and are equally high."""
+    heights = one[3] - one[1], other[3] - other[1]
+    margin = TICKER.alignment * heights[0]
+    aligned = all(abs(one[k] - other[k]) <= margin for k in (1, 2, 3))
+    return aligned and min(heights) >= TICKER.min_height_ratio * max(heights)

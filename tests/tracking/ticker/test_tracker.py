@@ -93,3 +93,25 @@ def test_ticker_tracker_releases_a_line_that_stops() -> None:
     assert any(contained)
     assert not contained[-1]
     assert len(ended) == 1
+
+
+def test_ticker_tracker_takes_no_line_that_zooms_in_for_a_ticker() -> None:
+    def zoomed(n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the nth frame and its box: the right end stays, and the line grows to the left, up and down."""
+        scale = 0.3 + 0.025 * n
+        line = cv2.resize(strokes_of_word, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, width = line.shape
+        frame = np.full((360, 640), 20, np.uint8)
+        top, left = 180 - height // 2, 560 - width
+        frame[top : top + height, left : left + width] = line
+        return frame, rectangle(left, top, width, height)
+
+    strokes_of_word = np.full((90, 520), 20, np.uint8)
+    cv2.putText(strokes_of_word, "eigentlich", (4, 66), cv2.FONT_HERSHEY_SIMPLEX, 2.8, 230, 7)
+    tickers, history = TickerTracker(), FrameHistory()
+    for n in range(28):
+        luma, line = zoomed(n)
+        history.add(n * 0.02, luma)
+        tickers.advance(luma, n * 0.02, 0)
+        if n % 10 == 0:
+            assert not tickers.update([line], luma, history)
