@@ -39,11 +39,11 @@ def test_classify_update(reported: Reading, new: Reading, update: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "extended"),
-    [("TISCALI 2", True), ("ATISCALI", True), ("①TISCALI", False), ("TISCALI.", False), ("TISCALE 2", False)],
+    ("text", "added"),
+    [("TISCALI 2", "2"), ("ATISCALI", "A"), ("①TISCALI", ""), ("TISCALI.", ""), ("TISCALE 2", "")],
 )
-def test_extends_counts_letters_and_digits_at_the_ends(text: str, extended: bool) -> None:
-    assert extends(reading("TISCALI"), reading(text)) == extended
+def test_extends_counts_letters_and_digits_at_the_ends(text: str, added: str) -> None:
+    assert extends(reading("TISCALI"), reading(text)) == bool(added)
 
 
 def test_classify_update_compares_the_lowest_character_confidence() -> None:
