@@ -35,6 +35,8 @@ class DataRecipe:
     """Share of the generated samples with several words."""
     easy_samples: int
     """Distortions and lengths grow over the first samples."""
+    plate_share: float = 0.0
+    """Share of the generated samples that are number plates."""
     real_share: float = 0.0
     """Share of real crops, once distortions are at their full strength."""
     codec_share: float = 0.0
@@ -108,6 +110,7 @@ def make_generator(recipe: DataRecipe, charset: Charset, seed: str) -> Lines:
         text / "colormap_iiit5k_gray.txt",
         rng,
         line_share=recipe.line_share,
+        plate_share=recipe.plate_share,
         charset=charset,
         library=FontLibrary.read(recipe.fonts) if recipe.fonts else None,
     )

@@ -25,8 +25,12 @@ from stream_ocr.training.data.font_library import FontLibrary
 from stream_ocr.training.data.fonts import can_write, is_unicase
 from stream_ocr.training.data.glyphs import EM, Pen, Writing
 from stream_ocr.training.data.line_effects import damaged, warped
+from stream_ocr.training.data.plates import Plates
 
 _BOX = np.ones((3, 3), np.uint8)
+
+_PLATE_HARDNESS = 0.7
+"""Plates are meant to be read: letters that nothing explains but themselves must be recognisable."""
 
 Setting = Literal["scene", "overlay"]
 """Print on a surface before the camera, or graphics laid over the image."""
@@ -44,7 +48,7 @@ class Lines:
     """Draws samples without end.
 
     `greys` is a file of `ink-mean deviation ground-mean deviation` rows, or None for pairs at random.
-    `line_share` of the samples hold several words.
+    `line_share` of the samples hold several words, `plate_share` are number plates.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Lines:
         rng: random.Random,
         *,
         line_share: float = 0.35,
+        plate_share: float = 0.0,
         charset: Charset = DEFAULT,
         library: FontLibrary | None = None,
     ) -> None:
@@ -64,13 +69,19 @@ class Lines:
         self._library = library
         self._pen = Pen(library.text_fonts if library else fonts, rng)
         self._greys = np.loadtxt(greys, usecols=(0, 1, 2, 3)).tolist() if greys is not None and greys.is_file() else []
-        self._line_share, self._charset = line_share, charset
+        self._line_share, self._plate_share, self._charset = line_share, plate_share, charset
+        self._plates = Plates(self._pen, rng)
         self._grain = np.random.default_rng(rng.getrandbits(64)).standard_normal(1 << 20, np.float32)
         self._neighbour: Writing | None = None
 
     def sample(self, hardness: float = 1.0, max_characters: int = 48) -> Sample:
         """Return one image of at most ``max_characters``; ``hardness``, 0 to 1, scales every distortion."""
         while True:
+            if self._rng.random() < self._plate_share * hardness:
+                plate = self._plates.draw()
+                image = plate and self._photograph(plate.code, plate.text, _PLATE_HARDNESS * hardness, plate.marks)
+                if plate is not None and image is not None:
+                    return Sample(image, plate.text)
             text = self._text(max_characters)
             font = self._font(text)
             text = text.upper() if self._is_unicase(font) and "ß" not in text else text
@@ -102,11 +113,16 @@ class Lines:
             return self._corpus.line(min(44, max_characters))
         return self._corpus.word(min(25, max_characters))
 
-    def _photograph(self, writing: Writing, text: str, hardness: float) -> np.ndarray | None:
-        """Return the text as a camera and a detector yield it; None if it is illegible or fits no input width."""
+    def _photograph(
+        self, writing: Writing, text: str, hardness: float, marks: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return the text as a camera and a detector yield it; None if it is illegible or fits no input width.
+
+        marks: ink of what is no text, of the shape of the mask.
+        """
         rng = self._rng
         is_figure = sum(c.isdigit() for c in text) > len(text) / 2
-        overlaid = rng.random() < (0.65 if " " in text else 0.5 if is_figure else 0.25)
+        overlaid = marks is None and rng.random() < (0.65 if " " in text else 0.5 if is_figure else 0.25)
         setting: Setting = "overlay" if overlaid else "scene"
         quad, width = self._viewpoint(writing, text, hardness * (0.35 if overlaid else 1.0))
         steps_needed = len(text) + sum(a == b for a, b in pairwise(text))
@@ -115,9 +131,13 @@ class Lines:
         is_small = rng.random() < 0.42 * hardness
         height = round(math.exp(rng.uniform(math.log(8), math.log(30)))) if is_small else HEIGHT
         columns = max(8, round(width * height / HEIGHT))
-        mask = self._bent(writing, hardness) if rng.random() < 0.15 * hardness and not overlaid else writing.mask
+        is_bent = marks is None and not overlaid and rng.random() < 0.15 * hardness
+        mask = self._bent(writing, hardness) if is_bent else writing.mask
         ink = warped(mask, quad, height, columns)
         colours = self._colours(setting, height, columns, hardness)
+        if marks is not None:
+            shade = warped(marks, quad, height, columns)
+            colours = colours._replace(ground=colours.ground + (colours.ink - colours.ground) * shade)
         colours = colours._replace(ground=self._with_neighbours(colours, hardness))
         painted = self._painted(colours, ink, setting, hardness)
         if painted.std() < 5:

@@ -11,9 +11,10 @@ from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.data.line_images import Lines
 
 
-def make_lines(seed: int = 0, line_share: float = 0.35) -> Lines:
+def make_lines(seed: int = 0, line_share: float = 0.35, plate_share: float = 0.0) -> Lines:
     rng = random.Random(seed)
-    return Lines(Corpus(None, rng), Backgrounds(None, rng), [BUILT_IN], None, rng, line_share=line_share)
+    corpus, backgrounds = Corpus(None, rng), Backgrounds(None, rng)
+    return Lines(corpus, backgrounds, [BUILT_IN], None, rng, line_share=line_share, plate_share=plate_share)
 
 
 @pytest.mark.parametrize("hardness", [0.0, 1.0])
@@ -36,6 +37,12 @@ def test_share_of_lines() -> None:
     assert 0.28 < share < 0.5
     words = make_lines(line_share=0.0)
     assert not any(" " in words.sample().text for _ in range(100))
+
+
+def test_share_of_plates() -> None:
+    lines = make_lines(line_share=0.0, plate_share=0.5)
+    texts = [lines.sample().text for _ in range(300)]
+    assert 0.4 < np.mean([text.replace("-", "").replace(" ", "").isupper() for text in texts]) < 0.9
 
 
 def test_the_beginning_is_easy() -> None:
