@@ -16,6 +16,7 @@ from stream_ocr.cli.app import app
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import JsonlSettings, Match, MqttSettings, Rule, WebhookSettings
 from stream_ocr.config.storage import SocketSettings, StoreSettings
+from stream_ocr.testing import text_event
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -84,6 +85,24 @@ def test_subscribe_commands_have_their_options() -> None:
 def test_subscribe_links_exist() -> None:
     for link in re.findall(r"\]\(([^)#]+)", read("subscribe.md")):
         assert "*" in link or (DOCS / link).exists(), link
+
+
+def test_architecture_names_existing_modules() -> None:
+    table = read("architecture.md").partition("## Where to find it")[2].partition("## Adding")[0]
+    named = set(re.findall(r"`([a-z_/]+\.py)`", table))
+    assert len(named) > 10
+    packages = [ROOT / "stream_ocr", *(path for path in (ROOT / "stream_ocr").iterdir() if path.is_dir())]
+    assert {name for name in named if not any((package / name).is_file() for package in packages)} == set()
+
+
+def test_events_example_validates_events(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", read("events.md"), re.DOTALL)
+    events = tmp_path / "events.jsonl"
+    example = example.replace("docs/events.schema.json", str(DOCS / "events.schema.json"))
+    program = [sys.executable, "-c", example]
+    for line, status in ((text_event().to_json(), 0), (b"{}", 1)):
+        events.write_bytes(line + b"\n")
+        assert subprocess.run(program, cwd=tmp_path, capture_output=True, check=False).returncode == status
 
 
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is missing: pip install '.[docs]'")

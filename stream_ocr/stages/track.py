@@ -127,7 +127,7 @@ class TrackStage(Stage):
 
     def _start_stream(self, ref: FrameRef) -> _Stream:
         tracking, recognition = self._settings.tracking, self._settings.recognition
-        assert tracking.birth_score is not None, "models.resolve fills it in"
+        assert tracking.birth_score is not None, "models.presets.with_model_defaults fills it in"
         lifetimes = TrackLifetimes(tracking.birth_score, tracking.min_age_s, tracking.max_lost_s)
         policy = ReadingPolicy(recognition.max_readings, recognition.reread_interval_s, recognition.max_readings_per_s)
         first_id = self._next_ids.get(ref.stamp.stream, self._first_id)
