@@ -55,7 +55,7 @@ def find_fonts() -> list[Path]:
     return [path for members in families.values() for path in members] or [BUILT_IN]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)  # FreeType holds all of a CJK font, 20 MB, for each size
 def load_font(path: Path, size: int) -> Font:
     """Return the font at ``size`` pixels per em. Raise OSError for a file that FreeType cannot read."""
     if path != BUILT_IN:
