@@ -16,7 +16,9 @@ from stream_ocr.models.detection import images as image_files
 from stream_ocr.models.detection.detector import sort_reading_order
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
+from stream_ocr.readings.corrections import Corrections
 from stream_ocr.readings.second_reader import Crop, load_readers
+from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.word_filter import drop_unsure_ends, is_text
 from stream_ocr.sources.pictures import ColorOrder, PictureConverter
 from stream_ocr.tracking.association import line_coverage
@@ -49,6 +51,7 @@ class ImageReader:
         self._detector = zoo.load_detector(self._settings)
         self._readers = load_readers(self._settings)
         self._margin = self._settings.recognition.margin or 0.0
+        self._corrections = Corrections(self._settings.events)
         self._crop_size = presets.crop_size(self._settings)
 
     def read(self, image: "str | PathLike[str] | np.ndarray") -> list[TextLine]:
@@ -76,6 +79,8 @@ class ImageReader:
                 for fine in self._detector.detect_fine([frame])[0]
                 if all(line_coverage(from_flat(fine.quad), quad) <= TRACKER.min_coverage for quad in quads)
             ]
+        areas = self._settings.detection
+        detections = [each for each in detections if areas.includes(_relative_centre(each.quad, frame.size))]
         if not detections:
             return []
         quads_N42 = np.stack([from_flat(detection.quad) for detection in detections])
@@ -85,13 +90,21 @@ class ImageReader:
         return Crop(cut_crop(frame.y, expand(quad, self._margin), self._crop_size), self._margin)
 
     def _line(self, quad: FlatQuad, reading: Decoded) -> TextLine | None:
-        """Return a line, or None for what is no text or less sure than ``events.min_confidence``."""
-        if not is_text(reading.text):
+        """Return a line, or None for what is no text or what the settings exclude."""
+        text, characters = self._corrections.correct(reading.text, reading.char_confidences)
+        limits = self._settings.events
+        if not is_text(text) or len(without_spaces(text)) < limits.min_characters or self._corrections.ignores(text):
             return None
-        confidence = text_confidence(calibrate(reading.char_confidences, self._settings.recognition.temperature or 1.0))
-        if confidence < self._settings.events.min_confidence:
+        confidence = text_confidence(calibrate(characters, self._settings.recognition.temperature or 1.0))
+        if confidence < limits.min_confidence:
             return None
-        return TextLine(text=reading.text, confidence=round(confidence, 4), polygon=quad_to_polygon(quad))
+        return TextLine(text=text, confidence=round(confidence, 4), polygon=quad_to_polygon(quad))
+
+
+def _relative_centre(quad: FlatQuad, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the centre of a quad, as shares of width and height of the image."""
+    x, y = from_flat(quad).mean(axis=0)
+    return float(x) / size[0], float(y) / size[1]
 
 
 def read_image(image: "str | PathLike[str] | np.ndarray", settings: Settings | None = None) -> list[TextLine]:

@@ -69,3 +69,13 @@ def test_image_reader_says_what_an_image_is():
         ImageReader(SETTINGS).read([1, 2])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"settings is a stream_ocr.Settings, not dict"):
         stream_ocr.read_image(picture(), {})  # type: ignore[arg-type]
+
+
+def test_image_reader_applies_regions_limits_and_corrections():
+    overrides = [
+        "detection.regions=[[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]",
+        "events.replacements=[{regex: 'Platform (\\d)', text: 'Gleis \\1'}]",
+        "events.ignore=['Good .*']",
+    ]
+    reader = ImageReader(Settings.load(overrides=["models=builtin", "device=cpu", "threads=1", *overrides]))
+    assert [line.text for line in reader.read(picture())] == ["Gleis 7"]

@@ -90,13 +90,13 @@ class TextConstraints(ConfigModel):
     @classmethod
     def _check_pattern(cls, pattern: str | None, info: ValidationInfo) -> str | None:
         if pattern is not None:
-            _check_regex(pattern)
+            check_regex(pattern)
             if info.data.get("lexicon") is not None:
                 raise ValueError("a lexicon is set, too; only one of the two can be used")
         return pattern
 
 
-def _check_regex(pattern: str) -> None:
+def check_regex(pattern: str) -> None:
     """Raise ValueError if a regular expression is malformed, or would take much time or memory to compile."""
     if len(pattern) > THRESHOLDS.max_pattern_characters:
         raise ValueError(f"it is longer than {THRESHOLDS.max_pattern_characters} characters")

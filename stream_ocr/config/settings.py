@@ -13,13 +13,14 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stream_ocr.config import documentation, loading, sinks
+from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import ConfigModel
+from stream_ocr.config.reporting import EventSettings
 from stream_ocr.config.sinks import Rules, Sinks
 from stream_ocr.config.sources import LiveSettings, SourceName, SourceSettings
 from stream_ocr.config.stages import (
     DecodeSettings,
     DetectionSettings,
-    EventSettings,
     GatingSettings,
     RecognitionSettings,
     TrackingSettings,
@@ -106,7 +107,7 @@ class Settings(ConfigModel):
     detection: DetectionSettings = Field(DetectionSettings(), description="Text detection: where there is text.")
     tracking: TrackingSettings = Field(TrackingSettings(), description="Tracking of text between frames.")
     recognition: RecognitionSettings = Field(RecognitionSettings(), description="Text recognition: what the text says.")
-    events: EventSettings = Field(EventSettings(), description="Minimum requirements for a text to be reported.")
+    events: EventSettings = Field(EventSettings(), description="What is reported, and corrections of it.")
     dashboard: DashboardSettings = Field(DashboardSettings(), description="The web page of `stream-ocr dashboard`.")
     logs: LogSettings = Field(LogSettings(), description="Log lines on standard error.")
     store: StoreSettings = Field(
@@ -204,6 +205,20 @@ class Settings(ConfigModel):
         for constraints in (self.recognition, *self.sources.values()):
             if constraints.lexicon is not None:
                 constraints.read_lexicon()
+
+    def for_stream(self, stream: str) -> Self:
+        """Return these settings with what the source of that name sets for itself in ``detection`` and ``events``."""
+        source = self.sources.get(stream)
+        if source is None:
+            return self
+        areas = {name: getattr(source, name) or getattr(self.detection, name) for name in Areas.model_fields}
+        own = {name: getattr(source, name) for name in EventSettings.model_fields if getattr(source, name) is not None}
+        return self.model_copy(
+            update={
+                "detection": self.detection.model_copy(update=areas),
+                "events": self.events.model_copy(update=own),
+            }
+        )
 
     def without_sinks(self) -> Self:
         """Return these settings without sinks and rules, for a process that does not write to the sinks itself."""

@@ -7,20 +7,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import ConfigModel, TextConstraints, TimeOfDayRange, in_time_range
+from stream_ocr.config.reporting import Pattern, Replacement
 from stream_ocr.config.urls import SourceUrl
-from stream_ocr.events.polygon import contains_point
 
-Fraction01 = Annotated[float, Field(ge=0, le=1)]
-RelativePolygon = Annotated[tuple[tuple[Fraction01, Fraction01], ...], Field(min_length=3)]
-"""Corners in fractions of the width and height of the picture."""
 SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
 
 
-class SourceSettings(TextConstraints):
+class SourceSettings(TextConstraints, Areas):
     """One camera, or a file that is played like one. Set exactly one of ``url``, ``url_env``, ``url_file``, ``path``.
 
-    A ``lexicon`` or ``pattern`` of a source replaces the one in ``recognition``.
+    ``lexicon`` or ``pattern`` of a source replaces the one in ``recognition``; ``regions`` and ``masks`` replace those
+    in ``detection``; ``replacements``, ``ignore`` and the minima replace those in ``events``.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -34,20 +33,27 @@ class SourceSettings(TextConstraints):
     path: Path | None = Field(None, description="Local camera, such as /dev/video0, or video file.")
     pace: Literal["live"] = Field("live", description="live: a video file is played in real time.")
     transport: Literal["tcp", "udp"] = Field("tcp", description="Transport of the RTSP media.")
-    regions: tuple[RelativePolygon, ...] = Field(
-        (),
-        description="Polygons; only text whose centre lies in one of them is read. Corners are [x, y] as fractions "
-        "(0–1) of the width and height of the picture. Empty: the whole picture.",
-    )
-    masks: tuple[RelativePolygon, ...] = Field(
-        (), description="Polygons; text whose centre lies in one of them is ignored. Corners as in regions."
-    )
     max_fps: float | None = Field(
         None, gt=0, description="Maximum detector runs per second for this source. null: detection.max_fps."
     )
     active: tuple[TimeOfDayRange, ...] = Field(
         (),
         description="Ranges of local time, such as 07:00-19:30, in which the source is read. Empty: always.",
+    )
+    min_confidence: float | None = Field(
+        None, ge=0, le=1, description="Minimum confidence of an event of this source. null: events.min_confidence."
+    )
+    min_mean_confidence: float | None = Field(
+        None, ge=0, le=1, description="As in events, for this source. null: events.min_mean_confidence."
+    )
+    min_characters: int | None = Field(
+        None, ge=1, description="Minimum number of characters of a text of this source. null: events.min_characters."
+    )
+    replacements: tuple[Replacement, ...] | None = Field(
+        None, description="Corrections of the texts of this source. null: events.replacements."
+    )
+    ignore: tuple[Pattern, ...] | None = Field(
+        None, description="Texts of this source that are not reported. null: events.ignore."
     )
     _address: SourceUrl | None = PrivateAttr(None)
 
@@ -79,11 +85,6 @@ class SourceSettings(TextConstraints):
     def address(self) -> SourceUrl | None:
         """Return the address from ``url``, ``url_env`` or ``url_file``; None for a path."""
         return self._address
-
-    def includes(self, point: tuple[float, float]) -> bool:
-        """Return True if text at a point, in fractions of the width and height, is read."""
-        included = not self.regions or any(contains_point(polygon, point) for polygon in self.regions)
-        return included and not any(contains_point(polygon, point) for polygon in self.masks)
 
     def is_active(self, now: datetime) -> bool:
         """Return True if the source is read at a local time."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import YAML_OFF, ConfigModel, TextConstraints
 
 
@@ -41,7 +42,7 @@ class BatchSettings(ConfigModel):
     )
 
 
-class DetectionSettings(ConfigModel):
+class DetectionSettings(Areas):
     """Text detection."""
 
     idle_fps: float = Field(
@@ -165,25 +166,3 @@ class RecognitionSettings(TextConstraints):
         "null: default of the model.",
     )
     beam: int = Field(1, ge=1, le=100, description="Beam width of the CTC decoder. 1: greedy decoding.")
-
-
-class EventSettings(ConfigModel):
-    """Minimum requirements for a text to be reported."""
-
-    min_confidence: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Minimum `confidence` of an event (0–1); texts below it are not reported. A long line is less "
-        "likely to be entirely right than a word.",
-    )
-    min_mean_confidence: float = Field(
-        0.77,
-        ge=0,
-        le=1,
-        description="Minimum geometric mean of the `char_confidences` of an event (0–1); texts below it are not "
-        "reported, however long they are.",
-    )
-    min_characters: int = Field(
-        1, ge=1, description="Minimum number of characters; shorter texts are not reported. Spaces do not count."
-    )

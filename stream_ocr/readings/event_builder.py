@@ -18,6 +18,7 @@ from stream_ocr.events import CONFIDENCE_DIGITS, Kind, SourceEvent, SourceKind, 
 from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import mean_confidence
+from stream_ocr.readings.corrections import Corrections
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.thresholds import REPORT
 from stream_ocr.readings.update_policy import classify_update, extends, is_counter_tick, is_fragment_of, is_remnant
@@ -57,11 +58,16 @@ class EventBuilder:
     def __init__(self, settings: Settings, next_seq: Callable[[], int], *, durable: bool | None = None) -> None:
         """Create a builder.
 
-        next_seq: returns the number of the next event. durable: field of the events.
+        settings: of this stream, see ``Settings.for_stream``. next_seq: returns the number of the next event. durable: field of the events.
         """
-        self._settings, self._next_seq, self._durable = settings, next_seq, durable
+        self._next_seq, self._durable = next_seq, durable
+        self.configure(settings)
         self._tracks: dict[int, _Reported] = {}
         self._last: Stamp | None = None
+
+    def configure(self, settings: Settings) -> None:
+        """Apply other settings from the next frame on."""
+        self._settings, self._corrections = settings, Corrections(settings.events)
 
     @property
     def positions(self) -> tuple[tuple[int, FlatQuad], ...]:
@@ -72,8 +78,14 @@ class EventBuilder:
         """Yield the events that follow from the readings of the next frame."""
         yield from self._close_lost(readings)
         for reading in readings.readings:
-            yield from self._on_reading(readings, reading)
+            yield from self._on_reading(readings, self._corrected(reading))
         self._last = readings.stamp
+
+    def _corrected(self, reading: Reading) -> Reading:
+        text, confidences = self._corrections.correct(reading.text, reading.char_confidences)
+        if text == reading.text:
+            return reading
+        return structs.replace(reading, text=text, char_confidences=confidences)
 
     def _close_lost(self, readings: Readings) -> Iterator[NewEvent]:
         """Close tracks missing from the state (the tracker was restarted) at the last frame that listed them."""
@@ -141,6 +153,8 @@ class EventBuilder:
         """Return True if a reading is a text, long enough and confident enough."""
         characters = len(without_spaces(reading.text))
         if characters < self._settings.events.min_characters or not is_text(reading.text):
+            return False
+        if self._corrections.ignores(reading.text):
             return False
         if is_single_glyph(reading.text):
             confident = reading.confidence >= REPORT.min_glyph_confidence and reading.crops_read >= REPORT.min_readings

@@ -166,9 +166,21 @@ class CounterThresholds:
     """Probability from which a character is corrected."""
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionThresholds:
+    """Corrections by the user (``corrections.py``). Chosen by hand."""
+
+    timeout_s: float = 0.1
+    """Processor time in seconds that the replacements in one text may take."""
+
+    cached_texts: int = 256
+    """Number of corrected texts that are kept: a text is corrected in every frame that shows it."""
+
+
 WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
 REPORT = ReportThresholds()
 COMPARISON = ComparisonThresholds()
 COUNTER = CounterThresholds()
+CORRECTIONS = CorrectionThresholds()

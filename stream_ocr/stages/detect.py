@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 import msgspec
 import numpy as np
 
+from stream_ocr.config.areas import Areas
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame, crop_rows, frame_in_buffer
 from stream_ocr.core.geometry import from_flat, to_flat
@@ -41,6 +42,7 @@ class DetectStage(Stage):
     def __init__(self, settings: Settings, frames: Mapping[str, Slots], detector: TextDetector | None = None) -> None:
         """Create the stage. frames: the ring of each stream. detector: None for the one of the settings."""
         self._settings, self._frames, self._given = settings, frames, detector
+        self._areas_of: dict[str, Areas] = {}
         self._runs = Counter[str]()  # of the detector, by stream
         self._known_regions: defaultdict[str, KnownRegions] = defaultdict(lambda: KnownRegions(SIZE_MULTIPLE))
 
@@ -72,6 +74,7 @@ class DetectStage(Stage):
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
         self._known_regions.pop(closed.stream, None)
+        self._areas_of.pop(closed.stream, None)
         yield closed.with_counts(detector_frames=self._runs.pop(closed.stream, 0))
 
     @property
@@ -82,6 +85,7 @@ class DetectStage(Stage):
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Apply new regions and masks of the sources."""
         self._settings = Settings.model_validate(settings)
+        self._areas_of.clear()
 
     def _detect(self, ref: FrameRef, found: Iterator[list[Detection]]) -> Detections:
         """Return the detections of one frame. found: those of the full passes that were batched.
@@ -122,10 +126,15 @@ class DetectStage(Stage):
         """Return the regions, in frame coordinates, that are not truncated and that the source includes."""
         top, bottom = _rows(ref)
         moved = [_moved_down(region, top) for region in regions if _is_whole(region, top, bottom, ref.size[1])]
-        source = self._settings.sources.get(ref.stamp.stream)
-        if source is None or not (source.regions or source.masks):
+        areas = self._areas(ref.stamp.stream)
+        if not (areas.regions or areas.masks):
             return tuple(moved)
-        return tuple(region for region in moved if source.includes(_relative_centre(region, ref.size)))
+        return tuple(region for region in moved if areas.includes(_relative_centre(region, ref.size)))
+
+    def _areas(self, stream: str) -> Areas:
+        if stream not in self._areas_of:
+            self._areas_of[stream] = self._settings.for_stream(stream).detection
+        return self._areas_of[stream]
 
     def _frame(self, ref: FrameRef) -> Frame:
         assert ref.slot is not None

@@ -65,6 +65,12 @@ class PublishStage(Stage):
         self._journal.close_stream(closed.stream)
         yield closed.with_counts(sink_failures=self._sinks.failures)
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Apply other minima and corrections of the sources."""
+        self._settings = Settings.model_validate(settings)
+        for name, stream in self._streams.items():
+            stream.builder.configure(self._settings.for_stream(name))
+
     def _build_events(self, message: Message, crops: dict[str, bytes]) -> Iterator[Event]:
         """Yield the numbered events that follow from a message, and add their crops."""
         if isinstance(message, Readings):
@@ -97,7 +103,7 @@ class PublishStage(Stage):
         stream = self._streams.get(name)
         if stream is None:
             next_seq = partial(self._journal.next_seq, name)
-            builder = EventBuilder(self._settings, next_seq, durable=self._journal.durable)
+            builder = EventBuilder(self._settings.for_stream(name), next_seq, durable=self._journal.durable)
             stream = self._streams[name] = _Stream(builder)
         return stream
 

@@ -184,3 +184,19 @@ def test_detect_stage_drops_truncated_regions_of_a_band_and_moves_the_others_to_
     with DetectStage(Settings.load(), rings, Band()) as stage:
         (output,) = stage.process([ref])
     assert [region.quad for region in output.regions] == [to_flat(rectangle(20, 12, 9, 5))]
+
+
+def test_detect_stage_applies_general_areas_and_those_of_a_source() -> None:
+    upper, lower = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]], [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]
+    gate = f"sources.gate={{path: a.mp4, regions: [{lower}]}}"
+    settings = Settings.load(overrides=[f"detection.regions=[{upper}]", gate, "sources.hall={path: b.mp4}"])
+    rings = {stream: Ring.anonymous(4, 1 << 16) for stream in ("gate", "hall", "film")}
+    with DetectStage(settings, rings, OneRegion()) as stage:  # the centre of the region lies at 20 / 2 of 36 rows
+        found = {
+            stream: [message.regions for message in stage.process([frame(rings, stream, 0, "detect", 20)])]
+            for stream in rings
+        }
+        stage.configure(Settings.load(overrides=[f"detection.masks=[{upper}]"]).for_workers())
+        (masked,) = stage.process([frame(rings, "film", 1, "detect", 20)])
+    assert {stream: len(regions[0]) for stream, regions in found.items()} == {"gate": 0, "hall": 1, "film": 1}
+    assert masked.regions == ()
