@@ -1,7 +1,7 @@
 """Tuning values of the sources, one frozen dataclass per concern.
 
 Unless a field says otherwise its value was chosen by hand and checked on damaged files and on local RTSP servers
-(``tests/sources``, ``tests/stages/test_decode_live.py``).
+(``tests/sources``, ``tests/stages/test_decode_live*.py``).
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,9 @@ class FileThresholds:
 
     max_missing_frames: float = 2.0
     """Frames by which a damaged file may end early before it counts as truncated."""
+
+    http_timeout_s: float = 20.0
+    """Longest silence of a web server, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from fuzz.targets import SETTINGS_FILES
+from fuzz.settings_targets import SETTINGS_FILES
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 LONG_S = 120.0

@@ -1,13 +1,15 @@
-"""Fixtures for tests of sinks: programs on a small disk, and a TLS certificate."""
+"""Fixtures for tests of sinks: webhook receivers, programs on a small disk, and a TLS certificate."""
 
 import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sinks.webhook_receiver import Action, Receiver
 
 Program = Callable[..., "subprocess.Popen[str]"]
 
@@ -40,3 +42,20 @@ def certificate(tmp_path) -> tuple[Path, Path]:
     named = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
     subprocess.run([*made, *named, "-out", str(pem), "-keyout", str(key)], check=True, capture_output=True)
     return pem, key
+
+
+@pytest.fixture
+def receive() -> Iterator[Callable[..., Receiver]]:
+    """Return a function that starts a receiver with a script."""
+    started: list[Receiver] = []
+
+    def start(*script: int | Action) -> Receiver:
+        started.append(Receiver(script))
+        threading.Thread(target=started[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return started[-1]
+
+    yield start
+    for receiver in started:
+        receiver.released.set()
+        receiver.shutdown()
+        receiver.server_close()

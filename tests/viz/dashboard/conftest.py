@@ -11,14 +11,19 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import cv2
 import psutil
 import pytest
+from viz.dashboard.browser_page import SCENE
 
 from stream_ocr.bus.journal import DurableJournal, open_journal
 from stream_ocr.config.loading import ENV_PREFIX
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.events import Event, TextEvent
+from stream_ocr.synthetic.scene import draw_frames, render, truth
+from stream_ocr.testing import read_scripted
 from stream_ocr.viz.dashboard import server as serving
+from stream_ocr.viz.dashboard.address import dashboard_url, open_listener
 from stream_ocr.viz.dashboard.context import PageContext, PreviewHandler
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import FeedThread
@@ -177,14 +182,14 @@ def serve() -> Iterator[Callable[..., str]]:
                 video,
                 preview=preview,
             )
-            listener = stack.enter_context(serving.open_listener(DashboardSettings(port=0)))
+            listener = stack.enter_context(open_listener(DashboardSettings(port=0)))
             stack.enter_context(FeedThread(feed, buffer))
             server = serving.create_server(page, token)
             thread = Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             stack.callback(thread.join)
             stack.callback(setattr, server, "should_exit", True)
-            return serving.dashboard_url(listener, token)
+            return dashboard_url(listener, token)
 
         yield serve
 
@@ -227,3 +232,16 @@ def journal(tmp_path: Path, endpoint: str) -> Iterator[DurableJournal]:
     ) as journal:
         assert isinstance(journal, DurableJournal)
         yield journal
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+    """Return (video, log, truth) of a clip that any browser plays, with exact events."""
+    folder = tmp_path_factory.mktemp("clip")
+    render(SCENE, folder / "clip.mp4")
+    true = truth(SCENE)
+    start = SCENE.start_s
+    grey = ((float(t) + start, cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for t, picture in draw_frames(SCENE))
+    events = read_scripted(grey, true)
+    (folder / "events.jsonl").write_bytes(b"".join(event.to_json() + b"\n" for event in events))
+    return folder / "clip.mp4", folder / "events.jsonl", true

@@ -12,6 +12,7 @@ from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.errors import SettingsError, SinkError, SourceError, SubscribeError
 from stream_ocr.testing import published_event
 from stream_ocr.viz.dashboard import server as serving
+from stream_ocr.viz.dashboard.address import open_listener, resolve_token
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
 
 
@@ -120,7 +121,7 @@ def test_auth_rejects_other_host_names(serve, log):
 
 
 def test_auth_requires_a_token_outside_loopback(serve, log):
-    token = serving.resolve_token(DashboardSettings(host="10.0.0.1"))
+    token = resolve_token(DashboardSettings(host="10.0.0.1"))
     assert len(token) >= 32
     here, url_token = serve(log.path, token=token).split("?token=")
     assert url_token == token
@@ -141,26 +142,26 @@ def test_auth_requires_a_token_outside_loopback(serve, log):
 def test_resolve_token_reads_token_file(tmp_path):
     secret = tmp_path / "token"
     secret.write_text("a-token-of-some-length\n")
-    assert serving.resolve_token(DashboardSettings(token_file=secret)) == "a-token-of-some-length"
+    assert resolve_token(DashboardSettings(token_file=secret)) == "a-token-of-some-length"
     secret.write_text("short")
     with pytest.raises(SettingsError, match="5 characters; make it 16 or more"):
-        serving.resolve_token(DashboardSettings(token_file=secret))
+        resolve_token(DashboardSettings(token_file=secret))
     with pytest.raises(SettingsError, match="cannot be read"):
-        serving.resolve_token(DashboardSettings(token_file=tmp_path / "none"))
+        resolve_token(DashboardSettings(token_file=tmp_path / "none"))
 
 
 @pytest.mark.parametrize(
     ("host", "required"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("10.0.0.1", True)]
 )
 def test_resolve_token_is_none_only_for_loopback(host, required):
-    assert (serving.resolve_token(DashboardSettings(host=host)) is not None) == required
+    assert (resolve_token(DashboardSettings(host=host)) is not None) == required
 
 
 def test_open_listener_reports_a_port_in_use():
-    with serving.open_listener(DashboardSettings(port=0)) as first:
+    with open_listener(DashboardSettings(port=0)) as first:
         taken = DashboardSettings(port=first.getsockname()[1])
         with pytest.raises(SinkError, match=r"set dashboard\.port to another"):
-            serving.open_listener(taken)
+            open_listener(taken)
 
 
 def test_missing_files_are_reported_at_start(tmp_path, log):
