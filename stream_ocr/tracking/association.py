@@ -5,6 +5,7 @@ So the two directions are compared separately: along the line by the overlap of 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import hypot
 
 import numpy as np
@@ -41,6 +42,20 @@ def line_coverage(part: np.ndarray, whole: np.ndarray) -> float:
     ):
         return 0.0
     return float(max(0.0, min(end_w, end_p) - max(start_w, start_p)) / max(end_p - start_p, 1e-6))
+
+
+def join_words(words: Sequence[np.ndarray], line: np.ndarray) -> np.ndarray | None:
+    """Return the quad round words that together make up ``line``, (4, 2) each; None if they are parts or columns."""
+    along, across = line[1] - line[0], line[3] - line[0]
+    axes = np.stack([along / max(np.linalg.norm(along), 1e-6), across / max(np.linalg.norm(across), 1e-6)])
+    height = side_lengths(line)[1]
+    spans = sorted((float(x.min()), float(x.max())) for x in (word @ axes[0] for word in words))
+    gaps = [start - end for (_, end), (start, _) in pairwise(spans)]
+    low, high = (bound(np.stack([word @ axes.T for word in words]), axis=(0, 1)) for bound in (np.min, np.max))
+    corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+    joined = np.linalg.solve(axes, corners.T).T
+    same = line_affinity(line, joined) > ASSOCIATION.min_joined_affinity
+    return joined if same and max(gaps, default=0.0) < ASSOCIATION.max_word_gap * height else None
 
 
 def assign(

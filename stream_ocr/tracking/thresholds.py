@@ -267,6 +267,12 @@ class AssociationThresholds:
     min_thin_ratio: float = 0.35
     """Share of the height of the line that a thin box must have to be part of it."""
 
+    max_word_gap: float = 0.6
+    """Widest gap between the words of a line that the detector has cut, in heights of the line."""
+
+    min_joined_affinity: float = 0.6
+    """Affinity of a line and its words together from which these are the same line in other boxes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackerThresholds:

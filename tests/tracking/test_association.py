@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.tracking.association import assign, line_affinity, line_coverage
+from stream_ocr.tracking.association import assign, join_words, line_affinity, line_coverage
 
 LINE = rectangle(100, 100, 200, 20)
 
@@ -11,6 +11,19 @@ def rotate(quad: np.ndarray, degrees: float) -> np.ndarray:
     angle = np.radians(degrees)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return quad @ rotation.T
+
+
+@pytest.mark.parametrize("degrees", [0, 40])
+def test_join_words_returns_the_line_in_one_box(degrees: float) -> None:
+    words = [rotate(rectangle(x, 101, width, 18), degrees) for x, width in ((170, 130), (101, 60))]
+    joined = join_words(words, rotate(LINE, degrees))
+    assert joined is not None
+    np.testing.assert_allclose(joined, rotate(rectangle(101, 101, 199, 18), degrees), atol=1e-6)
+
+
+def test_join_words_leaves_columns_and_parts_apart() -> None:
+    assert join_words([rectangle(100, 100, 60, 20), rectangle(200, 100, 100, 20)], LINE) is None
+    assert join_words([rectangle(100, 100, 30, 20), rectangle(135, 100, 40, 20)], LINE) is None
 
 
 def test_line_affinity_of_a_line_with_itself_is_one() -> None:

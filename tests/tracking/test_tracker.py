@@ -166,3 +166,21 @@ def test_tracker_confirms_no_moving_candidate_that_is_gone() -> None:
         if n == 0:
             tracker.update([found(image)], 0.0)
         assert tracker.tracks == []
+
+
+def test_tracker_keeps_the_grouping_of_a_line_that_another_one_replaces() -> None:
+    first, second = word("MWMWMW MWMW", size=(120, 480)), word("two lines now", size=(120, 480))
+    line = found(second)
+    x, y, width, height = 58, 34, side_lengths(np.reshape(line.quad, (4, 2)))[0], 30
+    cut = [rectangle(x, y, 0.3 * width, height), rectangle(x + 0.33 * width, y, 0.67 * width, height)]
+    tracker = Tracker(TrackLifetimes())
+    for n in range(24):
+        tracker.advance(n / 25, first if n < 10 else second)
+        if n in (0, 5):
+            tracker.update([found(first)], n / 25)
+        if n in (10, 15, 20):
+            tracker.update([Detection(to_flat(quad), 0.9) for quad in cut], n / 25)
+    (track,) = tracker.tracks
+    assert isinstance(track, TextTrack)
+    assert (track.id, track.visible, track.revision, track.start_s) == (1, True, 1, 0.4)
+    assert side_lengths(track.quad())[0] > 0.95 * width
