@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -45,8 +45,8 @@ class EventView(Protocol):
         ...
 
 
-def watch_cameras(pipeline: LivePipeline, view: EventView, server: EventView | None = None) -> int:
-    """Read the cameras until a signal and return the exit code. server: entered once everything runs.
+def watch_cameras(pipeline: LivePipeline, view: EventView) -> int:
+    """Read the cameras until a signal and return the exit code.
 
     The first SIGINT or SIGTERM drains the pipeline, the second one ends it at once; SIGHUP reloads the settings.
     """
@@ -58,16 +58,15 @@ def watch_cameras(pipeline: LivePipeline, view: EventView, server: EventView | N
             view,
             pipeline,
             signals.stopping_with(pipeline.stop),
-            server or nullcontext() as opened_server,
         ):
             for stage in ("detect", "recognize"):
                 for key, note in pipeline.notes.get(stage, {}).items():
                     print_status(f"{stage}: {key} {note}")
             print_status(f"watching {', '.join(pipeline.cameras)}")
+            if pipeline.dashboard_url is not None:
+                print_status(f"{pipeline.dashboard_url} shows the dashboard")
             for event in pipeline.events():
                 view.show(event)
-                if opened_server is not None:
-                    opened_server.show(event)
     except KeyboardInterrupt:
         return 128 + (signals.caught or signal.SIGINT)
     return 0

@@ -1,7 +1,7 @@
 """Commands that show events: live, from a store, in a browser."""
 
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -107,19 +107,20 @@ def dashboard(
     set_: Set = None,
 ) -> None:
     """Serve a dashboard for browsers: events on the video and on a timeline, with search."""
-    server, settings = dashboard_module(), load(config, set_, ["dashboard", "store", "service", "decode"])
+    check_dashboard_packages()
+    from stream_ocr.viz.dashboard import server
+
+    settings = load(config, set_, ["dashboard", "store", "service", "decode"])
     server.serve(server.open_feed(source, key, server_key), video, settings, print_status)
 
 
-def dashboard_module() -> ModuleType:
-    """Import the dashboard server. Raises SettingsError if its packages are not installed."""
-    try:
-        from stream_ocr.viz.dashboard import server
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"The dashboard needs {error.name}, which is not installed; pip install 'stream-ocr[dashboard]'."
-        ) from error
-    return server
+def check_dashboard_packages() -> None:
+    """Raise SettingsError if the packages of the dashboard are not installed."""
+    for name in ("starlette", "uvicorn"):
+        if find_spec(name) is None:
+            raise SettingsError(
+                f"The dashboard needs {name}, which is not installed; pip install 'stream-ocr[dashboard]'."
+            )
 
 
 def keys(

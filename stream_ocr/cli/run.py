@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.events import dashboard_module
-from stream_ocr.cli.options import Set, load, print_status
+from stream_ocr.cli.events import check_dashboard_packages
+from stream_ocr.cli.options import Set, load
 from stream_ocr.cli.read import Outputs
 
 
@@ -27,12 +27,9 @@ def run(
     from stream_ocr.cli import camera_table
     from stream_ocr.service.live_pipeline import LivePipeline
 
-    settings = load(config, set_)
-    pipeline = LivePipeline(settings, output or (), config=config, overrides=set_ or ())
+    if dashboard:
+        check_dashboard_packages()
+    title = config.stem if dashboard else None
+    pipeline = LivePipeline(load(config, set_), output or (), config=config, overrides=set_ or (), dashboard=title)
     view = camera_table.LineView() if plain or not sys.stderr.isatty() else camera_table.TableView(pipeline.cameras)
-    server = (
-        dashboard_module().DashboardServer(config.stem, settings, pipeline.preview.handle, print_status)
-        if dashboard
-        else None
-    )
-    raise typer.Exit(camera_table.watch_cameras(pipeline, view, server))
+    raise typer.Exit(camera_table.watch_cameras(pipeline, view))

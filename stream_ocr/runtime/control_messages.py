@@ -22,8 +22,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: int = 0  # number of restarts before this worker
     source_address: str | None
     source_keys: Keys | None
-    target_address: str
-    target_key: str  # public
+    target_address: str | None
+    target_key: str | None  # public
     rings: Mapping[str, int]  # name: file descriptor
     inflight_fd: int | None = None
     heartbeat_fd: int = -1  # this and the following are filled in by WorkerProcess
@@ -34,12 +34,14 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     def fds(self) -> list[int]:
         """All file descriptors."""
         inflight = [] if self.inflight_fd is None else [self.inflight_fd]
-        return [*self.rings.values(), *inflight, self.heartbeat_fd, self.status_fd, self.commands_fd]
+        own = [self.heartbeat_fd, self.status_fd, self.commands_fd]
+        return [*self.rings.values(), *self.process.fds.values(), *inflight, *own]
 
     def with_fds(self, fds: Mapping[int, int]) -> Self:
         """Return a copy whose file descriptors have the numbers that they have in the worker."""
         return msgspec.structs.replace(
             self,
+            process=msgspec.structs.replace(self.process, fds={name: fds[fd] for name, fd in self.process.fds.items()}),
             rings={name: fds[fd] for name, fd in self.rings.items()},
             inflight_fd=None if self.inflight_fd is None else fds[self.inflight_fd],
             heartbeat_fd=fds[self.heartbeat_fd],

@@ -58,6 +58,14 @@ class RunCounters:
         keys = {key for key in (*self._ended, *self._running) if key[1] == stream}
         return sum((self._ended.get(key, Counter()) + self._running.get(key, Counter()) for key in keys), Counter())
 
+    def by_stream(self) -> dict[str, Counter[str]]:
+        """Return the sums over all workers for every stream."""
+        sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for counters in (self._ended, self._running):
+            for (_, stream), counts in list(counters.items()):
+                sums[stream].update(counts)
+        return sums
+
     def of_worker(self, name: str) -> Counter[str]:
         """Return the counters of a worker itself."""
         return self._ended.get((name, ""), Counter()) + self._running.get((name, ""), Counter())

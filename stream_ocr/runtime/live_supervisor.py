@@ -70,7 +70,7 @@ class LiveSupervisor(SupervisorBase):
         """Start the stages, and the sources once all stages are ready: earlier frames would only get stale."""
         self._loop.start()
         for name, process in self._processes.items():
-            if process.input is None:
+            if process.is_source:
                 self._start_source(name)
         return self
 
@@ -99,6 +99,13 @@ class LiveSupervisor(SupervisorBase):
     def rings(self) -> Mapping[str, Ring]:
         """All rings by name."""
         return dict(self._pool.rings)
+
+    def start_service(self, process: Process) -> None:
+        """Start a worker without which the run goes on. Call it once, after the start of the run."""
+        assert process.is_service
+        self._processes[process.name] = process
+        self._restarts[process.name] = RestartHistory()
+        self._start(process.name)
 
     def set_source(self, process: Process, size: RingSize, settings: Mapping[str, Any]) -> None:
         """Add a source, or replace the one of the same name. settings: all settings from now on."""
@@ -186,7 +193,7 @@ class LiveSupervisor(SupervisorBase):
             self._schedule(process, None, f"{name} worker could not be started: {error}")
             return
         self._starting[name] = self._loop.watched_s
-        if self._loop.stopping and worker.process.input is None:  # a signal came meanwhile
+        if self._loop.stopping and worker.process.is_source:  # a signal came meanwhile
             worker.fork.terminate()
 
     def _retire(self, name: str, worker: WorkerProcess, failure: str) -> None:
@@ -194,23 +201,25 @@ class LiveSupervisor(SupervisorBase):
         worker.fork.kill()
         del self._pool.workers[name]
         self._starting.pop(name, None)
-        if self._loop.stopping and worker.process.input is None:  # it was asked to stop, perhaps before it was ready
+        if self._loop.stopping and worker.process.is_source:  # it was asked to stop, perhaps before it was ready
             self._pending_restarts[name] = _Leaving(worker.process, worker, self._loop.watched_s)
             return
         self._schedule(worker.process, worker, failure)
-        if worker.process.input is None:
+        if worker.process.is_source:
             self._status.announce_down(worker.process, f"The {failure}.")
 
     def _schedule(self, process: Process, worker: WorkerProcess | None, failure: str) -> None:
         """Count a failure and schedule the restart. worker: the one that failed, if it was started."""
-        watched_s = self._loop.watched_s
-        due_s = self._restarts[process.name].failed(watched_s)
+        watched_s, history = self._loop.watched_s, self._restarts[process.name]
+        was_degraded, due_s = history.degraded(watched_s), history.failed(watched_s)
         self._pending_restarts[process.name] = _Leaving(process, worker, due_s)
         log.error(f"the {failure}", worker=process.name, restart_in_s=round(due_s - watched_s, 2))
+        if process.is_service and history.degraded(watched_s) and not was_degraded:
+            log.error(f"the {process.name} worker keeps failing; the run goes on without it")
 
     def _restart_due(self) -> None:
         for name, (process, predecessor, due_s) in list(self._pending_restarts.items()):
-            if self._loop.stopping and process.input is None:
+            if self._loop.stopping and process.is_source:
                 self._stopped[name] = self._pending_restarts.pop(name)
             elif self._loop.watched_s >= due_s and (predecessor is None or predecessor.fork.poll() is not None):
                 del self._pending_restarts[name]

@@ -136,7 +136,7 @@ class RunLoop:
         if self._drained_at_s is None:
             self._drained_at_s = self.watched_s + self._drain_s
             for worker in self.pool.workers.values():
-                if worker.process.input is None:
+                if worker.process.is_source:
                     worker.fork.terminate()
 
     def end(self, grace_s: float) -> None:

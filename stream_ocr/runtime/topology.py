@@ -2,10 +2,11 @@
 
     decode/<stream> ──frames──► detect ──detections──► track ──tracks──► recognize ──readings──► publish ──published──►
 
-A hop is named after what flows in it. Each hop has one receiver; many may send.
+A hop is named after what flows in it. Each hop has one receiver; many may send. A service stands outside the hops: it
+serves others while the run goes on, with or without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,21 +21,23 @@ _CROP_BYTES = 48 * 2048  # height × width of the widest crop, grey
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the table: one worker.
 
-    factory: "module:function" of ``build(settings, rings, **arguments)``, which returns a ``stages.base.Stage``, or a
-    ``SourceStage`` where ``input`` is None. stream: what a source reads; its factory also gets ``stream``. rings: those
-    that it maps; ``frames/`` stands for all rings whose names start with it, including later ones. A batch is complete
-    with ``max_items``, or ``max_wait_ms`` after its first message. writes: the ring whose slots it writes. releases:
-    prefix of the rings whose slots it releases. retries: unfinished batches are retried by the next incarnation.
-    wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far. resend_on_restart_of: name
-    of the worker after whose restart ``Stage.resend`` is called.
+    factory: "module:function" of ``build(settings, rings, **arguments)``, which returns a ``stages.base.Stage``, a
+    ``SourceStage`` where ``input`` is None, or a ``Service`` where ``output`` is None too. stream: what a source reads;
+    its factory also gets ``stream``. rings: those that it maps; ``frames/`` stands for all rings whose names start with
+    it, including later ones. fds: file descriptors of the program that it inherits, by name; its factory also gets
+    ``fds``. A batch is complete with ``max_items``, or ``max_wait_ms`` after its first message. writes: the ring whose
+    slots it writes. releases: prefix of the rings whose slots it releases. retries: unfinished batches are retried by
+    the next incarnation. wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far.
+    resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called.
     """
 
     name: str
     factory: str
     input: str | None
-    output: str
+    output: str | None
     stream: str | None = None
     rings: tuple[str, ...] = ()
+    fds: Mapping[str, int] = {}
     max_items: int = 1
     max_wait_ms: float = 0.0
     writes: str | None = None
@@ -43,6 +46,16 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     wants_incarnation: bool = False
     resend_on_restart_of: str | None = None
     arguments: Mapping[str, Any] = {}
+
+    @property
+    def is_source(self) -> bool:
+        """True if it reads a stream."""
+        return self.stream is not None
+
+    @property
+    def is_service(self) -> bool:
+        """True if the run goes on without it."""
+        return self.output is None
 
 
 class RingSize(msgspec.Struct, frozen=True):
@@ -72,6 +85,13 @@ def source(stream: str, factory: str, *, wants_incarnation: bool = False, **argu
         writes=frame_ring(stream),
         wants_incarnation=wants_incarnation,
         arguments=arguments,
+    )
+
+
+def service(name: str, factory: str, *, rings: Sequence[str] = (), fds: Mapping[str, int], **arguments: Any) -> Process:
+    """Return the row of a worker that receives and sends nothing, and without which the run goes on."""
+    return Process(
+        name=name, factory=factory, input=None, output=None, rings=tuple(rings), fds=fds, arguments=arguments
     )
 
 

@@ -12,11 +12,13 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 import zmq
@@ -43,6 +45,7 @@ from stream_ocr.runtime.counters import WorkerCounters
 from stream_ocr.runtime.heartbeat import Heartbeat
 from stream_ocr.runtime.retry import InflightJournal, RetryingStage
 from stream_ocr.runtime.ring_registry import RingRegistry
+from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.runtime.transport import Inbox, Outbox
 from stream_ocr.runtime.watermark import WatermarkEmitter
 from stream_ocr.stages.base import SourceStage, Stage
@@ -99,6 +102,13 @@ def _report(fd: int, status: Status) -> None:
             select.select([], [fd], [])
 
 
+class Service(AbstractContextManager[object], Protocol):
+    """Serves others while it is entered, in threads of its own."""
+
+    def check(self) -> None:
+        """Called ten times a second. Raise StreamOcrError to be replaced."""
+
+
 class Worker:
     """One stage between its inbox and its outbox."""
 
@@ -107,8 +117,9 @@ class Worker:
         self._heartbeat = Heartbeat(spec.heartbeat_fd)
         self._heartbeat.enter("starting")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._outbox = Outbox(context, spec.target_address, spec.target_key, self._heartbeat.beat)
-        self._inbox = None
+        self._outbox = self._inbox = None
+        if spec.target_address is not None and spec.target_key is not None:
+            self._outbox = Outbox(context, spec.target_address, spec.target_key, self._heartbeat.beat)
         if spec.source_address is not None and spec.source_keys is not None:
             self._inbox = Inbox(context, spec.source_address, spec.source_keys, self._heartbeat.beat)
         self._rings = RingRegistry(spec.rings, socket.socket(fileno=spec.commands_fd), self._on_wait)
@@ -122,7 +133,9 @@ class Worker:
     def run(self) -> int:
         """Run until every stream has closed. Return the number of messages sent."""
         signal.signal(signal.SIGTERM, self._on_terminate)
-        if self._inbox is None:
+        if self._spec.process.is_service:
+            self._run_service()
+        elif self._inbox is None:
             self._run_source()
         else:
             stage: Stage = self._build()
@@ -138,6 +151,8 @@ class Worker:
         arguments = dict(process.arguments)
         if process.stream is not None:
             arguments["stream"] = process.stream
+        if process.fds:
+            arguments["fds"] = process.fds
         if process.wants_incarnation:
             arguments["incarnation"] = self._spec.incarnation
         return _load(process.factory)(self._spec.settings, self._rings, **arguments)
@@ -171,6 +186,15 @@ class Worker:
             if not open_streams and not live:
                 return
 
+    def _run_service(self) -> None:
+        service: Service = self._build()
+        with service:
+            self._ready(Ready())
+            while not self._should_stop():
+                self._rings.commands()  # rings are added and dropped
+                service.check()
+                time.sleep(THRESHOLDS.poll_s)
+
     def _run_source(self) -> None:
         """Run a source. One that cannot be read ends its own stream and nothing else."""
         stream = self._spec.process.stream
@@ -200,7 +224,7 @@ class Worker:
 
     def _send_all(self, outputs: Iterable[Message]) -> None:
         for message in outputs:
-            self._outbox.send(message)
+            self._send(message)
             self._sent += 1
             self._heartbeat.beat(1)
             if self._watermarks:
@@ -215,13 +239,17 @@ class Worker:
     def _send_watermark(self) -> None:
         """Send the watermark of the ring that this worker writes, if one is due."""
         if self._watermarks and (watermark := self._watermarks.due()):
-            self._outbox.send(watermark)
+            self._send(watermark)
+
+    def _send(self, message: Message | Watermark) -> None:
+        assert self._outbox is not None, "a service sends nothing"
+        self._outbox.send(message)
 
     def _on_watermark(self, watermark: Watermark) -> None:
         """Reclaim the slots that this worker releases; pass on watermarks of other rings."""
         releases = self._spec.process.releases
         if releases is None or not watermark.ring.startswith(releases):
-            self._outbox.send(watermark)
+            self._send(watermark)
         elif reclaimed := self._rings.reclaim(watermark):
             self._report(SlotsReclaimed(watermark.ring, reclaimed))
 

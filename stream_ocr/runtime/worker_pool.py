@@ -40,7 +40,7 @@ class WorkerPool:
         self._fork_server = fork_server()
         self._open.callback(self._fork_server.close)
         token = secrets.token_hex(16)
-        hops = {process.output for process in self._topology.processes}
+        hops = {process.output for process in self._topology.processes if process.output is not None}
         self._addresses = {hop: f"ipc://@stream-ocr-{token}-{hop}" for hop in hops}
         self._keys = {hop: Keys.new() for hop in hops}
         self._context: zmq.Context[zmq.Socket[bytes]] = self._open.enter_context(zmq.Context())
@@ -49,7 +49,7 @@ class WorkerPool:
         self._open.callback(self._close_memory)
         for name, size in self._topology.rings.items():
             self.rings[name] = Ring.create(size.slots, size.slot_bytes)
-        for hop in {process.output for process in self._topology.processes if process.input is None}:
+        for hop in {process.output for process in self._topology.processes if process.is_source}:
             self._outbox(hop)  # it is needed when a source fails, perhaps because there are no more descriptors
         return self
 
@@ -71,8 +71,8 @@ class WorkerPool:
             incarnation=incarnation,
             source_address=self._addresses[process.input] if process.input else None,
             source_keys=self._keys[process.input] if process.input else None,
-            target_address=self._addresses[process.output],
-            target_key=self._keys[process.output].public,
+            target_address=self._addresses[process.output] if process.output else None,
+            target_key=self._keys[process.output].public if process.output else None,
             rings={name: ring.fd for name, ring in self.rings.items() if _maps(process, name)},
             inflight_fd=self._journals[process.name].fd if process.retries else None,
         )
@@ -101,7 +101,8 @@ class WorkerPool:
             if _maps(worker.process, name):
                 worker.send(RingDropped(name))
 
-    def _outbox(self, hop: str) -> Outbox:
+    def _outbox(self, hop: str | None) -> Outbox:
+        assert hop is not None, "a service sends nothing"
         if hop not in self._outboxes:
             outbox = self._outboxes[hop] = Outbox(self._context, self._addresses[hop], self._keys[hop].public)
             self._open.callback(outbox.close)

@@ -1,12 +1,16 @@
 """HTTP server of a run: /healthz, /readyz, /metrics, and the preview for programs on this machine."""
 
+import io
 import ipaddress
+import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from stream_ocr.errors import SettingsError
@@ -21,19 +25,26 @@ _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
 class StatusServer:
-    """Serves in a thread while it is entered."""
+    """Serves in threads while it is entered, with limits of connections, bytes and time."""
 
     def __init__(
-        self, listen: str, routes: Mapping[str, Callable[[], Response]], local: LocalHandler = lambda *_: None
+        self,
+        listener: socket.socket,
+        routes: Mapping[str, Callable[[], Response]],
+        local: LocalHandler = lambda *_: None,
     ) -> None:
-        """Bind. Raise SettingsError if the address is not available.
+        """listener: from ``open_listener``; the server closes it. routes: by path, for everybody.
 
-        listen: HOST:PORT. routes: by path, for everybody. local: handles all other paths, for this machine only.
+        local: handles all other paths, for this machine only.
         """
-        host, _, port = listen.rpartition(":")
 
         class Handler(BaseHTTPRequestHandler):
             timeout = THRESHOLDS.http_timeout_s
+
+            def setup(self) -> None:
+                super().setup()
+                self.rfile = io.BytesIO(_read_head(self.connection))
+                self.connection.settimeout(self.timeout)
 
             def do_GET(self) -> None:
                 path, _, query = self.path.partition("?")
@@ -58,11 +69,7 @@ class StatusServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
                 """Log nothing: requests come every few seconds."""
 
-        try:
-            self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
-        except (OSError, OverflowError) as error:
-            raise SettingsError(f"service.listen is {listen}, which is not available: {error}.") from error
-        self._server.daemon_threads = True
+        self._server = _Server(listener, Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(THRESHOLDS.http_poll_s,), name="status", daemon=True
         )
@@ -79,6 +86,61 @@ class StatusServer:
         self._server.server_close()
 
     @property
-    def port(self) -> int:
-        """TCP port on which it listens."""
-        return int(self._server.server_address[1])
+    def is_alive(self) -> bool:
+        """True while it serves."""
+        return self._thread.is_alive()
+
+
+def open_listener(listen: str) -> socket.socket:
+    """Return a socket that listens at HOST:PORT. Raise SettingsError if the address is not available."""
+    host, _, port = listen.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)))
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"service.listen is {listen}, which is not available: {error}.") from error
+
+
+class _Server(ThreadingHTTPServer):
+    """Ends the oldest connection when there are too many: half-open ones must not keep others out."""
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self._lock = threading.Lock()
+        self._connections: dict[Any, None] = {}  # in the order of their beginning
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection."""
+        with self._lock:
+            if len(self._connections) >= THRESHOLDS.http_connections:
+                oldest = next(iter(self._connections))
+                del self._connections[oldest]
+                with suppress(OSError):  # the client has gone
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread closes it
+            self._connections[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log nothing: clients may leave or be too slow."""
+
+
+def _read_head(connection: socket.socket) -> bytes:
+    """Return a request up to its empty line, or as much of it as comes within the limits of time and size."""
+    deadline, head = time.monotonic() + THRESHOLDS.http_timeout_s, b""
+    while b"\r\n\r\n" not in head and len(head) < THRESHOLDS.http_head_bytes:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            data = connection.recv(THRESHOLDS.http_head_bytes - len(head))
+        except OSError:
+            return b""
+        if not data:
+            return b""
+        head += data
+    return head

@@ -1,10 +1,8 @@
 """Run over cameras: a process per stage, and one for each camera."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,13 +21,11 @@ from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.thresholds import THRESHOLDS as RUNTIME
 from stream_ocr.runtime.topology import Process, RingSize, Topology
-from stream_ocr.service import health, reload
+from stream_ocr.service import reload
 from stream_ocr.service.camera_status import Camera
-from stream_ocr.service.http import Response, StatusServer
-from stream_ocr.service.metrics import Metrics
-from stream_ocr.service.preview import Preview
 from stream_ocr.service.reload import ConfigFile, SourceChanges
 from stream_ocr.service.systemd import Notifier
+from stream_ocr.service.web_link import WebLink
 from stream_ocr.sinks import open_sinks
 from stream_ocr.stages.base import frame_ring
 
@@ -44,7 +40,7 @@ class LivePipeline:
                 ...
 
     Iterate ``events`` in the thread that entered the pipeline: the iteration watches the workers. cameras: status of
-    each. preview: their latest frames.
+    each.
     """
 
     def __init__(
@@ -54,11 +50,13 @@ class LivePipeline:
         *,
         config: Path | None = None,
         overrides: Sequence[str] = (),
+        dashboard: str | None = None,
     ) -> None:
         """sinks: paths to which events are written, in addition to the sinks of the settings.
 
         config: file of the settings. It is locked during the run and read again when it changes. overrides:
-        "name=value" settings that take precedence over it. Raise SettingsError and SinkError.
+        "name=value" settings that take precedence over it. dashboard: title of the dashboard to serve, if any. Raise
+        SettingsError and SinkError.
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
@@ -66,9 +64,8 @@ class LivePipeline:
         self._settings = reload.resolved(settings)
         open_sinks(sinks, self._settings)  # to report errors here and not in a worker
         self.cameras = {name: Camera() for name in settings.sources}
-        self.preview = Preview(self)
         self._notifier = Notifier()
-        self._metrics = Metrics(self)
+        self._web = WebLink(self._settings, dashboard)
         self._config = None if config is None else ConfigFile(config, overrides)
         self._reload_requested = self._stopping = False
         self._open = ExitStack()
@@ -94,14 +91,10 @@ class LivePipeline:
         with ExitStack() as opened:
             if self._config is not None:
                 opened.enter_context(self._config)
+            opened.enter_context(self._web)
             opened.enter_context(self._supervisor)
-            if listen := self._settings.service.listen:
-                routes: dict[str, Callable[[], Response]] = {
-                    "/healthz": partial(health.liveness, self._supervisor),
-                    "/readyz": partial(health.readiness, self._supervisor),
-                    "/metrics": lambda: (HTTPStatus.OK, self._metrics.text()),
-                }
-                opened.enter_context(StatusServer(listen, routes, self.preview.handle))
+            if (process := self._web.process) is not None:
+                self._supervisor.start_service(process)
             self._open = opened.pop_all()
         self._notifier.ready()
         return self
@@ -127,6 +120,11 @@ class LivePipeline:
         return self._supervisor.pids
 
     @property
+    def dashboard_url(self) -> str | None:
+        """Address of the dashboard for a browser; None without one."""
+        return self._web.dashboard_url
+
+    @property
     def restarts(self) -> Mapping[str, int]:
         """Number of restarts of each worker."""
         return self._supervisor.restarts
@@ -147,7 +145,7 @@ class LivePipeline:
             if isinstance(message, Published):
                 if camera := self.cameras.get(message.stream):  # None if it was just removed from the settings
                     camera.update(message)
-                    self._observe_latency(message)
+                self._web.show(message)
                 yield from message.events
                 yield from message.source_events
             elif isinstance(message, StreamClosed) and message.stream in self.cameras:
@@ -178,7 +176,7 @@ class LivePipeline:
         return msgspec.structs.replace(
             stages,
             processes=(*map(self._process, names), *stages.processes),
-            rings={**{frame_ring(name): self._ring_size for name in names}, **stages.rings},
+            rings={**{frame_ring(name): self._ring_size for name in names}, **stages.rings, **self._web.rings},
             streams=names,
         )
 
@@ -188,12 +186,8 @@ class LivePipeline:
             stream, "stream_ocr.stages.decode_live:build", wants_incarnation=True, origin_s=self._origin_s
         )
 
-    def _observe_latency(self, message: Published) -> None:
-        if message.events and message.captured_ns:
-            latency_s = max(time.time_ns() - message.captured_ns, 0) / 1e9
-            self._metrics.latency.labels(message.stream).observe(latency_s)
-
     def _on_check(self) -> None:
+        self._web.show_status(self._supervisor, self.cameras)
         if not self._supervisor.not_ready:
             self._notifier.alive()
         if self._config is None or self._stopping:

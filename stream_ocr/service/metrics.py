@@ -1,13 +1,14 @@
-"""Prometheus metrics, collected from the run when they are requested."""
+"""Prometheus metrics, made from the status of a run when they are requested."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.preview import RunView
-from stream_ocr.service.thresholds import THRESHOLDS
+from stream_ocr.service.run_status import CameraSnapshot, WorkerSnapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STREAM_COUNTERS = {
@@ -25,93 +26,92 @@ _RATIOS = (("detection", "detector_frames", "frames"), ("reading", "crops_read",
 
 
 class Metrics:
-    """The metrics of a run; the run observes ``latency``."""
+    """The metrics of a run."""
 
     def __init__(self, run: RunView) -> None:
         self._run = run
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        self.latency = Histogram(
-            "stream_ocr_latency_seconds",
-            "From the decoding of a frame to the publishing of its events.",
-            ["stream"],
-            buckets=THRESHOLDS.latency_buckets_s,
-            registry=self._registry,
-        )
 
     def text(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics but the latency. Called by the registry."""
-        yield from self._camera_metrics()
-        yield from self._stream_counters()
-        yield from self._worker_metrics()
-        yield from self._ring_metrics()
+        """Yield all metrics. Called by the registry."""
+        snapshot = self._run.snapshot
+        yield from _camera_metrics(snapshot.cameras)
+        yield from _stream_counters(snapshot.cameras)
+        yield from _worker_metrics(snapshot.workers)
+        yield from _ring_metrics(self._run.rings, snapshot.slots_reclaimed)
 
-    def _camera_metrics(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("stream_ocr_source_up", "1 while frames arrive.", labels=["stream"])
-        age = GaugeMetricFamily(
-            "stream_ocr_age_seconds", "Time since a frame last passed all stages.", labels=["stream"]
-        )
-        events = CounterMetricFamily("stream_ocr_events", "Events published.", labels=["stream", "kind"])
-        dropped = CounterMetricFamily("stream_ocr_dropped", "Frames dropped.", labels=["stream", "reason"])
-        for name, camera in list(self._run.cameras.items()):
-            up.add_metric([name], float(camera.state == "up"))
-            if camera.age_s is not None:
-                age.add_metric([name], camera.age_s)
-            for kind, count in list(camera.events.items()):
-                events.add_metric([name, kind], count)
-            for reason, count in list(camera.dropped.items()):
-                dropped.add_metric([name, reason], count)
-        yield from (up, age, events, dropped)
+    def describe(self) -> Iterator[Metric]:
+        """Yield nothing: the registry then does not collect when it is made."""
+        return iter(())
 
-    def _stream_counters(self) -> Iterator[Metric]:
-        counters = {name: self._run.counters.of_stream(name) for name in list(self._run.cameras)}
-        for key, meaning in _STREAM_COUNTERS.items():
-            family = CounterMetricFamily(f"stream_ocr_{key}", meaning, labels=["stream"])
-            for name, counts in counters.items():
-                family.add_metric([name], counts[key])
-            yield family
-        for ratio, part, whole in _RATIOS:
-            gauge = GaugeMetricFamily(f"stream_ocr_{ratio}_ratio", f"{part} / {whole}.", labels=["stream"])
-            for name, counts in counters.items():
-                if counts[whole]:
-                    gauge.add_metric([name], counts[part] / counts[whole])
-            yield gauge
 
-    def _worker_metrics(self) -> Iterator[Metric]:
-        run = self._run
-        up = GaugeMetricFamily("stream_ocr_worker_up", "1 while the worker runs.", labels=["worker"])
-        restarts = CounterMetricFamily("stream_ocr_worker_restarts", "Restarts of the worker.", labels=["worker"])
-        degraded = GaugeMetricFamily(
-            "stream_ocr_worker_degraded", "1 while the worker keeps failing.", labels=["worker"]
-        )
-        batches = CounterMetricFamily("stream_ocr_batches", "Batches processed.", labels=["worker"])
-        messages = CounterMetricFamily("stream_ocr_batch_messages", "Messages in all batches.", labels=["worker"])
-        quarantined = CounterMetricFamily(
-            "stream_ocr_quarantined", "Messages that killed the worker twice and were skipped.", labels=["worker"]
-        )
-        for name, count in run.restarts.items():
-            restarts.add_metric([name], count)
-            up.add_metric([name], float(name in run.pids))
-            degraded.add_metric([name], float(name in run.degraded))
-            counts = run.counters.of_worker(name)
-            batches.add_metric([name], counts["batches"])
-            messages.add_metric([name], counts["messages"])
-            quarantined.add_metric([name], run.counters.quarantined[name])
-        yield from (up, restarts, degraded, batches, messages, quarantined)
+def _camera_metrics(cameras: Mapping[str, CameraSnapshot]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("stream_ocr_source_up", "1 while frames arrive.", labels=["stream"])
+    age = GaugeMetricFamily("stream_ocr_age_seconds", "Time since a frame last passed all stages.", labels=["stream"])
+    events = CounterMetricFamily("stream_ocr_events", "Events published.", labels=["stream", "kind"])
+    dropped = CounterMetricFamily("stream_ocr_dropped", "Frames dropped.", labels=["stream", "reason"])
+    latency = HistogramMetricFamily(
+        "stream_ocr_latency_seconds", "From the decoding of a frame to the publishing of its events.", labels=["stream"]
+    )
+    for name, camera in cameras.items():
+        up.add_metric([name], float(camera.state == "up"))
+        if camera.age_s is not None:
+            age.add_metric([name], camera.age_s)
+        for kind, count in camera.events.items():
+            events.add_metric([name, kind], count)
+        for reason, count in camera.dropped.items():
+            dropped.add_metric([name, reason], count)
+        latency.add_metric([name], camera.latency.cumulative(), camera.latency.sum_s)
+    yield from (up, age, events, dropped, latency)
 
-    def _ring_metrics(self) -> Iterator[Metric]:
-        in_use = GaugeMetricFamily("stream_ocr_slots_in_use", "Slots in use.", labels=["ring"])
-        slots = GaugeMetricFamily("stream_ocr_slots", "Slots in all.", labels=["ring"])
-        reclaimed = CounterMetricFamily(
-            "stream_ocr_slots_reclaimed", "Slots lost with a worker and reclaimed.", labels=["ring"]
-        )
-        for name, ring in self._run.rings.items():
-            slots.add_metric([name], ring.slots)
-            with suppress(ValueError):  # the camera was just removed from the settings, and its ring closed
-                in_use.add_metric([name], ring.in_use)
-            reclaimed.add_metric([name], self._run.counters.slots_reclaimed[name])
-        yield from (in_use, slots, reclaimed)
+
+def _stream_counters(cameras: Mapping[str, CameraSnapshot]) -> Iterator[Metric]:
+    for key, meaning in _STREAM_COUNTERS.items():
+        family = CounterMetricFamily(f"stream_ocr_{key}", meaning, labels=["stream"])
+        for name, camera in cameras.items():
+            family.add_metric([name], camera.counters.get(key, 0))
+        yield family
+    for ratio, part, whole in _RATIOS:
+        gauge = GaugeMetricFamily(f"stream_ocr_{ratio}_ratio", f"{part} / {whole}.", labels=["stream"])
+        for name, camera in cameras.items():
+            if count := camera.counters.get(whole):
+                gauge.add_metric([name], camera.counters.get(part, 0) / count)
+        yield gauge
+
+
+def _worker_metrics(workers: Mapping[str, WorkerSnapshot]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("stream_ocr_worker_up", "1 while the worker runs.", labels=["worker"])
+    restarts = CounterMetricFamily("stream_ocr_worker_restarts", "Restarts of the worker.", labels=["worker"])
+    degraded = GaugeMetricFamily("stream_ocr_worker_degraded", "1 while the worker keeps failing.", labels=["worker"])
+    batches = CounterMetricFamily("stream_ocr_batches", "Batches processed.", labels=["worker"])
+    messages = CounterMetricFamily("stream_ocr_batch_messages", "Messages in all batches.", labels=["worker"])
+    quarantined = CounterMetricFamily(
+        "stream_ocr_quarantined", "Messages that killed the worker twice and were skipped.", labels=["worker"]
+    )
+    for name, worker in workers.items():
+        up.add_metric([name], float(worker.up))
+        restarts.add_metric([name], worker.restarts)
+        degraded.add_metric([name], float(worker.degraded))
+        batches.add_metric([name], worker.batches)
+        messages.add_metric([name], worker.messages)
+        quarantined.add_metric([name], worker.quarantined)
+    yield from (up, restarts, degraded, batches, messages, quarantined)
+
+
+def _ring_metrics(rings: Mapping[str, Ring], slots_reclaimed: Mapping[str, int]) -> Iterator[Metric]:
+    in_use = GaugeMetricFamily("stream_ocr_slots_in_use", "Slots in use.", labels=["ring"])
+    slots = GaugeMetricFamily("stream_ocr_slots", "Slots in all.", labels=["ring"])
+    reclaimed = CounterMetricFamily(
+        "stream_ocr_slots_reclaimed", "Slots lost with a worker and reclaimed.", labels=["ring"]
+    )
+    for name, ring in rings.items():
+        slots.add_metric([name], ring.slots)
+        with suppress(ValueError):  # the camera was just removed from the settings, and its ring closed
+            in_use.add_metric([name], ring.in_use)
+        reclaimed.add_metric([name], slots_reclaimed.get(name, 0))
+    yield from (in_use, slots, reclaimed)

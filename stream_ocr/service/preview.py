@@ -1,4 +1,4 @@
-"""Preview of a run: status of all cameras and stages, and the latest frame of each camera as a JPEG.
+"""Preview of a run: status of all cameras and workers, and the latest frame of each camera as a JPEG.
 
 It works on demand and reads shared memory without a reference, so it costs nothing while nobody asks.
 """
@@ -14,9 +14,8 @@ import numpy as np
 
 from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
-from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
-from stream_ocr.service.camera_status import Camera
+from stream_ocr.service.run_status import CameraSnapshot, RunSnapshot
 from stream_ocr.service.thresholds import THRESHOLDS
 from stream_ocr.stages.base import frame_ring
 from stream_ocr.viz.thumbnails import encode_jpeg, frame_to_bgr
@@ -25,22 +24,10 @@ WIDTHS_PX = (320, 640, 1280)
 
 
 class RunView(Protocol):
-    """The parts of a run that may be read from any thread. restarts, pids, degraded: of its workers, by name."""
+    """A run as other processes see it, from any thread. rings: by name."""
 
     @property
-    def cameras(self) -> Mapping[str, Camera]: ...
-
-    @property
-    def counters(self) -> RunCounters: ...
-
-    @property
-    def restarts(self) -> Mapping[str, int]: ...
-
-    @property
-    def pids(self) -> Mapping[str, int]: ...
-
-    @property
-    def degraded(self) -> list[str]: ...
+    def snapshot(self) -> RunSnapshot: ...
 
     @property
     def rings(self) -> Mapping[str, Ring]: ...
@@ -65,19 +52,18 @@ class Preview:
         return None
 
     def status(self) -> dict[str, Any]:
-        """Return the status of all cameras and stages, for JSON."""
-        run, rings = self._run, self._run.rings
-        cameras = {name: self._camera(name, camera, rings) for name, camera in list(run.cameras.items())}
+        """Return the status of all cameras and workers, for JSON."""
+        run, rings = self._run.snapshot, self._run.rings
+        cameras = {name: _camera_status(name, camera, rings) for name, camera in run.cameras.items()}
         stages = {}
-        for name, restarts in run.restarts.items():
-            counted = run.counters.of_worker(name)
-            batch = counted["messages"] / counted["batches"] if counted["batches"] else None
-            stages[name] = {"up": name in run.pids, "restarts": restarts, "batch": batch}
+        for name, worker in run.workers.items():
+            batch = worker.messages / worker.batches if worker.batches else None
+            stages[name] = {"up": worker.up, "restarts": worker.restarts, "batch": batch}
         return {"cameras": cameras, "stages": stages}
 
     def latest_jpeg(self, stream: str, width_px: int) -> bytes | None:
         """Return the latest frame of a camera as a JPEG of the next larger of ``WIDTHS_PX``; None if there is none."""
-        if stream not in self._run.cameras:
+        if stream not in self._run.snapshot.cameras:
             return None
         key = stream, next((width for width in WIDTHS_PX if width >= width_px), WIDTHS_PX[-1])
         with self._lock:
@@ -101,25 +87,25 @@ class Preview:
                 return ring.peek(copy)
         return None
 
-    def _camera(self, name: str, camera: Camera, rings: Mapping[str, Ring]) -> dict[str, Any]:
-        counted = self._run.counters.of_stream(name)
-        commits, lead_s = 0, 0.0
-        with suppress(ValueError, KeyError):  # as above
-            ring = rings[frame_ring(name)]
-            commits = ring.filled
-            lead_s = ring.peek(lambda header, _: _lead_s(header, camera.positions_s)) or 0.0
-        return {
-            "state": camera.state,
-            "reason": camera.reason,
-            "fps": round(camera.fps, 1),
-            "age_s": camera.age_s,
-            "dropped": sum(list(camera.dropped.values())),
-            "frame_number": commits,  # changes with each new frame
-            "positions": camera.positions,
-            "positions_s": camera.positions_s,
-            "lead_s": lead_s,  # of the frame before the positions
-            **{what: counted[what] for what in ("frames", "detector_frames", "boxes", "crops_read")},
-        }
+
+def _camera_status(name: str, camera: CameraSnapshot, rings: Mapping[str, Ring]) -> dict[str, Any]:
+    commits, lead_s = 0, 0.0
+    with suppress(ValueError, KeyError):  # as above
+        ring = rings[frame_ring(name)]
+        commits = ring.filled
+        lead_s = ring.peek(lambda header, _: _lead_s(header, camera.positions_s)) or 0.0
+    return {
+        "state": camera.state,
+        "reason": camera.reason,
+        "fps": round(camera.fps, 1),
+        "age_s": camera.age_s,
+        "dropped": sum(camera.dropped.values()),
+        "frame_number": commits,  # changes with each new frame
+        "positions": camera.positions,
+        "positions_s": camera.positions_s,
+        "lead_s": lead_s,  # of the frame before the positions
+        **{what: camera.counters.get(what, 0) for what in ("frames", "detector_frames", "boxes", "crops_read")},
+    }
 
 
 def _lead_s(header: int, time_s: float) -> float:

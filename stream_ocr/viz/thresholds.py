@@ -119,6 +119,15 @@ class DashboardThresholds:
     token_bytes: int = 24
     """Random bytes in a generated access token."""
 
+    max_connections: int = 256
+    """Most connections at a time; a browser has up to six."""
+
+    request_timeout_s: float = 10.0
+    """Time for a request to arrive, in seconds; up to twice as long on a connection that is used again."""
+
+    max_request_bytes: int = 64 << 10
+    """Longest request."""
+
     shutdown_s: int = 2
     """Maximum time that the server waits for open connections on shutdown, in seconds."""
 

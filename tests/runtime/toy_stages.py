@@ -189,6 +189,30 @@ class Failing(Stage):
                 os._exit(3)
 
 
+class Serving:
+    """A service that fails ``at`` "start", "check", or never. Writes a line to ``log`` at its start and end."""
+
+    def __init__(self, fds: Mapping[str, int], at: str) -> None:
+        self.log, self.at = fds["log"], at
+
+    def __enter__(self) -> Self:
+        if self.at == "start":
+            os._exit(3)
+        os.write(self.log, b"entered\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.write(self.log, b"closed\n")
+
+    def check(self) -> None:
+        if self.at == "check":
+            raise WeightsError("The server has ended.")
+
+
+def serving(_settings: object, _rings: object, fds: Mapping[str, int], at: str = "never") -> Serving:
+    return Serving(fds, at)
+
+
 def check(rings: Mapping[str, Slots], ref: FrameRef) -> None:
     assert ref.slot is not None
     found = int.from_bytes(rings[f"frames/{ref.stamp.stream}"].view(ref.slot)[:8], "little")

@@ -9,10 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream_ocr.cli import camera_table
 from stream_ocr.core.messages import Published
 from stream_ocr.events import SourceEvent
-from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.metrics import Metrics
+from stream_ocr.service.run_status import RunSnapshot, WorkerSnapshot, camera_snapshot
 
 
 class Run:
@@ -20,11 +20,13 @@ class Run:
 
     def __init__(self, ring: Ring) -> None:
         self.cameras = {'gate "1"': Camera()}
-        self.counters = RunCounters()
-        self.restarts = {"detect": 2}
-        self.pids = {"detect": 1}
-        self.degraded: list[str] = []
         self.rings = {"crops": ring}
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        cameras = {name: camera_snapshot(camera, {"frames": 7}) for name, camera in self.cameras.items()}
+        workers = {"detect": WorkerSnapshot(up=True, restarts=2)}
+        return RunSnapshot(time.monotonic(), [], cameras, workers, {"crops": 3})
 
 
 def test_metrics_are_parsed_by_prometheus() -> None:
@@ -38,9 +40,9 @@ def test_metrics_are_parsed_by_prometheus() -> None:
     camera = run.cameras['gate "1"']
     camera.update(Published("gate", 0, 0.0, (), (up, gap)))
     camera.update(Published("gate", 10, 0.0, (), (), time.time_ns()))
-    run.counters.slots_reclaimed["crops"] = 3
+    camera.latency.observe(0.2)
+    camera.latency.observe(99.0)
     metrics = Metrics(run)
-    metrics.latency.labels("gate").observe(0.2)
     found = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(metrics.text().decode())
@@ -51,7 +53,9 @@ def test_metrics_are_parsed_by_prometheus() -> None:
     assert found["stream_ocr_worker_restarts_total", "detect"] == 2
     assert found["stream_ocr_slots_in_use", "crops"] == 1
     assert found["stream_ocr_slots_reclaimed_total", "crops"] == 3
-    assert found["stream_ocr_latency_seconds_bucket", "0.25", "gate"] == 1
+    assert found["stream_ocr_latency_seconds_bucket", "0.25", 'gate "1"'] == 1
+    assert found["stream_ocr_latency_seconds_count", 'gate "1"'] == 2
+    assert found["stream_ocr_frames_total", 'gate "1"'] == 7
     assert 0 <= found["stream_ocr_age_seconds", 'gate "1"'] < 60
     ring.close()
 
@@ -65,18 +69,18 @@ def _frequent_thread_switches() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_frequent_thread_switches")
-def test_metrics_can_be_collected_while_cameras_are_updated() -> None:
-    ring = Ring.anonymous(4, 16)
-    run = Run(ring)
-    metrics, stop = Metrics(run), threading.Event()
+def test_camera_table_can_be_rendered_while_cameras_are_updated() -> None:
+    cameras: dict[str, Camera] = {}
+    stop = threading.Event()
 
     def update() -> None:
         """Update with new reasons and new cameras."""
         number = 0
         while not stop.is_set():
             number += 1
-            run.cameras = run.cameras if number % 400 else {}
-            camera = run.cameras.setdefault("gate", Camera())
+            if number % 400 == 0:
+                cameras.clear()
+            camera = cameras.setdefault("gate", Camera())
             gap = SourceEvent(id="1", seq=0, kind="source.gap", stream="gate", frames=1, reason=str(number))
             camera.update(Published("gate", number, 0.0, (), (gap,), 1))
 
@@ -84,11 +88,9 @@ def test_metrics_can_be_collected_while_cameras_are_updated() -> None:
     updating.start()
     try:
         for _ in range(300):
-            for camera in list(run.cameras.values()):
+            for camera in list(cameras.values()):
                 assert camera.fps >= 0
-            camera_table.render_table(run.cameras)
-            metrics.text()
+            camera_table.render_table(cameras)
     finally:
         stop.set()
         updating.join()
-        ring.close()

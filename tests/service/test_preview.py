@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -13,11 +14,11 @@ from stream_ocr.core import frame as frames
 from stream_ocr.core.frame import Frame
 from stream_ocr.core.geometry import FlatQuad
 from stream_ocr.core.messages import Published
-from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera
-from stream_ocr.service.http import StatusServer
+from stream_ocr.service.http import StatusServer, open_listener
 from stream_ocr.service.preview import Preview
+from stream_ocr.service.run_status import RunSnapshot, WorkerSnapshot, camera_snapshot
 
 GREEN = (145, 54, 34)  # limited range
 
@@ -28,11 +29,12 @@ class Run:
     def __init__(self) -> None:
         self.ring = Ring.anonymous(2, 1 << 21)
         self.cameras = {"gate": Camera(), "dark": Camera()}
-        self.counters = RunCounters()
-        self.restarts = {"detect": 1}
-        self.pids = {"detect": 7}
-        self.degraded: list[str] = []
         self.rings = {"frames/gate": self.ring, "frames/dark": Ring.anonymous(2, 1 << 20)}
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        cameras = {name: camera_snapshot(camera, {}) for name, camera in self.cameras.items()}
+        return RunSnapshot(time.monotonic(), [], cameras, {"detect": WorkerSnapshot(up=True, restarts=1)}, {})
 
     def show(
         self,
@@ -135,12 +137,14 @@ def ask(port: int, path: str, host: str) -> tuple[int, str, bytes]:
 
 def test_preview_is_served_to_this_machine_only(run: Run) -> None:
     run.show(GREEN)
-    with StatusServer("127.0.0.1:0", {"/healthz": lambda: (HTTPStatus.OK, b"ok\n")}, Preview(run).handle) as server:
-        status, kind, body = ask(server.port, "/picture?stream=gate&width=320", f"localhost:{server.port}")
+    listener = open_listener("127.0.0.1:0")
+    port = listener.getsockname()[1]
+    with StatusServer(listener, {"/healthz": lambda: (HTTPStatus.OK, b"ok\n")}, Preview(run).handle):
+        status, kind, body = ask(port, "/picture?stream=gate&width=320", f"localhost:{port}")
         assert (status, kind) == (200, "image/jpeg")
         assert decoded(body).shape == (180, 320, 3)
-        assert ask(server.port, "/picture?stream=gate&width=320", f"evil.example:{server.port}")[0] == 404
-        assert ask(server.port, "/healthz", f"evil.example:{server.port}")[0] == 200
-        assert ask(server.port, "/live", f"127.0.0.1:{server.port}")[1] == "application/json"
+        assert ask(port, "/picture?stream=gate&width=320", f"evil.example:{port}")[0] == 404
+        assert ask(port, "/healthz", f"evil.example:{port}")[0] == 200
+        assert ask(port, "/live", f"127.0.0.1:{port}")[1] == "application/json"
         for path in ("/picture", "/picture?stream=dark", "/picture?stream=gate&width=-1&x", "/live/x"):
-            assert ask(server.port, path, f"127.0.0.1:{server.port}")[0] == (200 if "gate" in path else 404), path
+            assert ask(port, path, f"127.0.0.1:{port}")[0] == (200 if "gate" in path else 404), path

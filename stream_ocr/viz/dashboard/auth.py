@@ -1,6 +1,5 @@
 """Access control and security headers of the dashboard."""
 
-import ipaddress
 import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
@@ -9,6 +8,8 @@ from urllib.parse import parse_qs, urlencode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stream_ocr.viz.dashboard.address import is_loopback
 
 COOKIE = "stream_ocr_token"
 _HEADERS = {
@@ -64,14 +65,6 @@ class AuthMiddleware:
         response = RedirectResponse(f"{scope['path']}{rest}", 303)
         response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
         return response
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is a loopback one."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _matches(given: str, token: str) -> bool:

@@ -133,6 +133,11 @@ class FeedThread:
         self._stop.set()
         self._thread.join(timeout=DASHBOARD.join_s)
 
+    @property
+    def is_alive(self) -> bool:
+        """True while the feed runs."""
+        return self._thread.is_alive()
+
     def _run(self, feed: Feed, buffer: EventBuffer) -> None:
         try:
             feed.run(buffer, self._stop)

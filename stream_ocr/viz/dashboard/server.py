@@ -1,6 +1,5 @@
-"""Serves the dashboard over HTTP: ``stream-ocr dashboard`` until Ctrl-C, or as a part of ``stream-ocr run``."""
+"""Serves the dashboard: ``stream-ocr dashboard`` until Ctrl-C, or the web process of ``stream-ocr run``."""
 
-import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,15 +10,14 @@ from typing import Self
 
 import uvicorn
 
-from stream_ocr.config.settings import DashboardSettings, Settings
-from stream_ocr.errors import SettingsError, SinkError
-from stream_ocr.events import Event, read_jsonl
+from stream_ocr.config.settings import Settings
+from stream_ocr.events import read_jsonl
 from stream_ocr.events.spans import events_of_video
-from stream_ocr.sinks.base import describe_error
 from stream_ocr.sources.files import open_file
+from stream_ocr.viz.dashboard.address import dashboard_url, open_listener, resolve_token
 from stream_ocr.viz.dashboard.app import create_app
-from stream_ocr.viz.dashboard.auth import is_loopback
-from stream_ocr.viz.dashboard.context import PageContext, PreviewHandler, RemoteStatus
+from stream_ocr.viz.dashboard.connections import LimitedProtocol
+from stream_ocr.viz.dashboard.context import PageContext, RemoteStatus
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import Feed, FeedThread, LogFileFeed, SubscriptionFeed
 from stream_ocr.viz.dashboard.search import search_buffer, search_store
@@ -45,34 +43,30 @@ def serve(feed: Feed, video: Path | None, settings: Settings, report: Callable[[
 
 
 class DashboardServer:
-    """Serves the dashboard of a run in a thread while it is entered."""
+    """Serves the dashboard of a feed in a thread while it is entered."""
 
-    def __init__(self, title: str, settings: Settings, preview: PreviewHandler, report: Callable[[str], None]) -> None:
-        """Open the listening socket. Raises SettingsError and SinkError."""
-        self._buffer = EventBuffer()
-        token = resolve_token(settings.dashboard)
-        store = settings.store.path  # the run creates it later
-        search = search_buffer(self._buffer) if store is None else lambda query: search_store(store)(query)
-        self._server = create_server(PageContext(title, self._buffer, settings, search, preview=preview), token)
-        self._listener = open_listener(settings.dashboard)
-        self._thread = Thread(target=self._server.run, args=([self._listener],), name="dashboard", daemon=True)
-        self._report, self.url = report, dashboard_url(self._listener, token)
+    def __init__(self, listener: socket.socket, token: str | None, page: PageContext, feed: Feed) -> None:
+        """listener: from ``open_listener``; the server closes it. token: see ``AuthMiddleware``."""
+        self._server = create_server(page, token)
+        self._feed = FeedThread(feed, page.buffer)
+        self._thread = Thread(target=self._server.run, args=([listener],), name="dashboard", daemon=True)
 
     def __enter__(self) -> Self:
+        self._feed.__enter__()
         self._thread.start()
-        self._report(f"{self.url} shows the dashboard")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
+        self._feed.__exit__(kind, error, trace)
         self._thread.join(timeout=DASHBOARD.join_s)
-        self._listener.close()
 
-    def show(self, event: Event) -> None:
-        """Add an event to the dashboard."""
-        self._buffer.add([event])
+    @property
+    def is_alive(self) -> bool:
+        """True while it serves and follows its feed."""
+        return self._thread.is_alive() and self._feed.is_alive
 
 
 def open_feed(source: str, key: Path | None = None, server_key: Path | None = None) -> Feed:
@@ -88,6 +82,7 @@ def create_server(page: PageContext, token: str | None) -> uvicorn.Server:
         create_app(page, token=token),
         log_level="warning",
         lifespan="off",
+        http=LimitedProtocol,
         server_header=False,
         access_log=False,  # it would contain the token
         timeout_graceful_shutdown=DASHBOARD.shutdown_s,
@@ -105,52 +100,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._page.buffer.close()
         await super().shutdown(sockets)
-
-
-def open_listener(dashboard: DashboardSettings) -> socket.socket:
-    """Return a socket that listens at the address of the settings. Raises SinkError."""
-    family = socket.AF_INET6 if ":" in dashboard.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((dashboard.host, dashboard.port))
-        listener.listen()  # from here on a browser waits for the server instead of being refused
-    except OSError as error:
-        listener.close()
-        raise SinkError(
-            f"The dashboard cannot listen at {dashboard.host}:{dashboard.port}: {describe_error(error)}; "
-            "set dashboard.port to another port, or to 0 for any free one."
-        ) from error
-    return listener
-
-
-def dashboard_url(listener: socket.socket, token: str | None) -> str:
-    """Return the URL to open in a browser."""
-    host, port = listener.getsockname()[:2]
-    wildcards = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}
-    name = wildcards.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
-
-
-def resolve_token(dashboard: DashboardSettings) -> str | None:
-    """Return the token that viewers need: from the token file, or else a new one, or None at a loopback address.
-
-    Raises SettingsError when the file cannot be read or the token is too short.
-    """
-    if dashboard.token_file is not None:
-        try:
-            token = dashboard.token_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"dashboard.token_file {dashboard.token_file} cannot be read: {describe_error(error)}."
-            ) from error
-        if len(token) < DASHBOARD.min_token_chars:
-            raise SettingsError(
-                f"dashboard.token_file {dashboard.token_file} has a token of {len(token)} characters; make it"
-                f" {DASHBOARD.min_token_chars} or more."
-            )
-        return token
-    return None if is_loopback(dashboard.host) else secrets.token_urlsafe(DASHBOARD.token_bytes)
 
 
 def _video_stream(video: Path, feed: Feed, settings: Settings) -> str | None:
