@@ -7,6 +7,7 @@ without any truth count false boxes, and every other list weighs the same in the
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from stream_ocr.core.color import frame_from_bgr
 from stream_ocr.core.geometry import from_flat
 from stream_ocr.evaluation.datasets import LabelledImage, load_labelled_images
 from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, match_deteval, match_iou
+from stream_ocr.evaluation.thresholds import BY_SOURCE
 from stream_ocr.models import builtin
 from stream_ocr.models.detection.dbnet import DBNet, normalise
 from stream_ocr.models.detection.detector import Detector, fit_canvas
@@ -35,30 +37,21 @@ Found = list[tuple[np.ndarray, float]]
 Finder = Callable[[np.ndarray], Found]
 """From a picture, (H, W, 3) uint8, blue first, to quads in its pixels, each with its score."""
 
-BOX_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-"""Values of ``box_thresh`` that are tried; one is chosen for all sets."""
-
-LONG_SIDE, UNCLIP_RATIO = 960, 1.0
-"""As ``stream-ocr detect`` looks at still pictures."""
-
-SMALLEST_PX = 6.0
-"""Truth of a smaller height, at the size that the net sees, need not be found."""
-
-BANDS_PX = (SMALLEST_PX, 10.0, 16.0, 32.0, 64.0, 1e9)
-"""Bounds in pixels of the text heights for which recall is reported, at the size of the network's input."""
-
 CLIPS = "clips"
+"""Name of the set whose figures are averaged by clip."""
 
 
 @dataclass
 class SetFigures:
-    """Tallies of one set by the indices of ``BOX_THRESHOLDS``."""
+    """Counts of one set, by the indices of ``BY_SOURCE.box_thresholds``."""
 
     pictures: int = 0
     deteval: dict[str, list[DetectionCounts]] = field(default_factory=dict)
     iou: dict[str, list[DetectionCounts]] = field(default_factory=dict)
     bands: list[list[DetectionCounts]] = field(
-        default_factory=lambda: [[DetectionCounts()] * (len(BANDS_PX) - 1) for _ in BOX_THRESHOLDS]
+        default_factory=lambda: [
+            [DetectionCounts()] * (len(BY_SOURCE.height_bounds_px) - 1) for _ in BY_SOURCE.box_thresholds
+        ]
     )
 
     @property
@@ -66,11 +59,11 @@ class SetFigures:
         return any(rows[0].truth for rows in self.deteval.values())
 
     def f(self, row: int, which: str = "deteval") -> float:
-        """Mean F of the groups (clips), or F of the only one."""
+        """Return the mean F of the groups (clips), or F of the only one."""
         return float(np.mean([rows[row].f for rows in getattr(self, which).values()]))
 
     def boxes(self, row: int) -> float:
-        """Boxes that count as found, per picture."""
+        """Return the number of boxes that count, per picture."""
         return sum(rows[row].detections for rows in self.deteval.values()) / max(self.pictures, 1)
 
 
@@ -85,17 +78,17 @@ class Report:
         return [figures for figures in self.sets.values() if figures.has_truth]
 
     def mean(self, row: int) -> float:
-        """Mean of DetEval F over the sets with truth: what decides."""
+        """Return the mean DetEval F of the sets with truth, which decides."""
         return float(np.mean([figures.f(row) for figures in self.judged]))
 
     @property
     def best(self) -> int:
-        return max(range(len(BOX_THRESHOLDS)), key=self.mean)
+        return max(range(len(BY_SOURCE.box_thresholds)), key=self.mean)
 
     def values(self, row: int | None = None) -> dict[str, Any]:
-        """Figures at one score, the best one unless given, for JSON."""
+        """Return the figures at one score, by default the best, for JSON."""
         row = self.best if row is None else row
-        values: dict[str, Any] = {"box_thresh": BOX_THRESHOLDS[row], "mean_f": round(self.mean(row), 4)}
+        values: dict[str, Any] = {"box_thresh": BY_SOURCE.box_thresholds[row], "mean_f": round(self.mean(row), 4)}
         values["mean_f_iou"] = round(float(np.mean([s.f(row, "iou") for s in self.judged])), 4)
         for name, figures in self.sets.items():
             if figures.has_truth:
@@ -108,23 +101,25 @@ class Report:
                 }
             else:
                 values[name] = {"false_boxes_per_picture": round(figures.boxes(row), 3)}
-        bands = [sum((s.bands[row][b] for s in self.judged), DetectionCounts()) for b in range(len(BANDS_PX) - 1)]
+        bands = [
+            sum((s.bands[row][b] for s in self.judged), DetectionCounts())
+            for b in range(len(BY_SOURCE.height_bounds_px) - 1)
+        ]
         values["recall_by_height_px"] = {
-            f"{low:g}-{high:g}" if high < 1e6 else f"{low:g}+": round(tally.recall, 4)
-            for low, high, tally in zip(BANDS_PX[:-1], BANDS_PX[1:], bands, strict=True)
+            f"{low:g}-{high:g}" if high < math.inf else f"{low:g}+": round(counts.recall, 4)
+            for (low, high), counts in zip(pairwise(BY_SOURCE.height_bounds_px), bands, strict=True)
         }
         return values
 
     def table(self) -> str:
-        """Figures at the best score, for people."""
+        """Return the figures at the best score as a table."""
         values, row = self.values(), self.best
         lines = [f"box_thresh {values['box_thresh']}: mean F {values['mean_f']:.3f} (IoU {values['mean_f_iou']:.3f})"]
         for name, figures in self.sets.items():
-            told = values[name]
             lines.append(
                 f"{name:<16} {figures.pictures:4d} pictures  "
                 + (
-                    f"F {told['f']:.3f}  P {told['p']:.3f}  R {told['r']:.3f}  IoU F {told['f_iou']:.3f}"
+                    "F {f:.3f}  P {p:.3f}  R {r:.3f}  IoU F {f_iou:.3f}".format(**values[name])
                     if figures.has_truth
                     else f"{figures.boxes(row):.3f} false boxes a picture"
                 )
@@ -134,14 +129,14 @@ class Report:
 
 
 def validation_sets(folder: Path) -> dict[str, list[LabelledImage]]:
-    """The lists of a folder by name."""
+    """Return the lists of a folder, by name."""
     return {path.stem: load_labelled_images(path) for path in sorted(folder.glob("*.jsonl"))}
 
 
 def measure(
-    find: Finder, sets: Mapping[str, Sequence[LabelledImage]], *, every: int = 1, long_side: int = LONG_SIDE
+    find: Finder, sets: Mapping[str, Sequence[LabelledImage]], *, every: int = 1, long_side: int = BY_SOURCE.long_side
 ) -> Report:
-    """Look at every picture of every set, or at each ``every``-th."""
+    """Return the figures of all pictures of all sets, or of each ``every``-th picture."""
     report = Report({name: SetFigures() for name in sets})
     for name, pictures in sets.items():
         for picture in pictures[::every]:
@@ -154,25 +149,29 @@ def _count(figures: SetFigures, group: str, picture: LabelledImage, find: Finder
     bgr = read_image(picture.image)
     scale = fit_canvas((bgr.shape[1], bgr.shape[0]), long_side).image[0] / bgr.shape[1]
     sizes = heights(picture.quads) * scale
-    cares = np.array(picture.cares, bool) & (sizes >= SMALLEST_PX)
+    cares = np.array(picture.cares, bool) & (sizes >= BY_SOURCE.height_bounds_px[0])
     found = find(bgr)
     figures.pictures += 1
     for tallies, match in ((figures.deteval, match_deteval), (figures.iou, match_iou)):
-        rows = tallies.setdefault(group, [DetectionCounts()] * len(BOX_THRESHOLDS))
-        for row, least in enumerate(BOX_THRESHOLDS):
+        rows = tallies.setdefault(group, [DetectionCounts()] * len(BY_SOURCE.box_thresholds))
+        for row, least in enumerate(BY_SOURCE.box_thresholds):
             rows[row] += match([quad for quad, score in found if score >= least], picture.quads, cares)
-    for row, least in enumerate(BOX_THRESHOLDS):
+    for row, least in enumerate(BY_SOURCE.box_thresholds):
         chosen = [quad for quad, score in found if score >= least]
-        for band, (low, high) in enumerate(pairwise(BANDS_PX)):
+        for band, (low, high) in enumerate(pairwise(BY_SOURCE.height_bounds_px)):
             within = cares & (sizes >= low) & (sizes < high)
             if within.any():
                 figures.bands[row][band] += match_deteval(chosen, picture.quads, within)
 
 
 def net_finder(
-    net: DBNet, *, long_side: int = LONG_SIDE, unclip_ratio: float = UNCLIP_RATIO, shrink: float = THRESHOLDS.shrink
+    net: DBNet,
+    *,
+    long_side: int = BY_SOURCE.long_side,
+    unclip_ratio: float = BY_SOURCE.unclip_ratio,
+    shrink: float = THRESHOLDS.shrink,
 ) -> Finder:
-    """Look with a net in evaluation mode, as ``Detector`` does, without the way through YUV."""
+    """Return a finder that runs a net in evaluation mode, as ``Detector`` does, but on RGB instead of YUV."""
 
     @torch.inference_mode()
     def find(bgr: np.ndarray) -> Found:
@@ -188,7 +187,7 @@ def net_finder(
         boxes = find_boxes(
             p_HW,
             bin_thresh=THRESHOLDS.bin_thresh,
-            box_thresh=BOX_THRESHOLDS[0],
+            box_thresh=BY_SOURCE.box_thresholds[0],
             unclip_ratio=unclip_ratio,
             shrink=shrink,
         )
@@ -199,7 +198,7 @@ def net_finder(
 
 
 def detector_finder(detector: Detector) -> Finder:
-    """Look with a detector as it is used."""
+    """Return a finder that runs a detector."""
 
     def find(bgr: np.ndarray) -> Found:
         (regions,) = detector.detect([frame_from_bgr(bgr)])
@@ -209,7 +208,7 @@ def detector_finder(detector: Detector) -> Finder:
 
 
 def saved_net(folder: Path, name: str) -> DBNet:
-    """A net of exported weights, ready to infer."""
+    """Return a net of exported weights, ready for inference."""
     net = builtin.load_net(name, folder)[1]
     assert isinstance(net, DBNet)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -221,8 +220,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="folder with manifest.json")
     parser.add_argument("--name", default="detector-base")
     parser.add_argument("--models", choices=("builtin", "ppocr"), help="instead of weights: as the program reads")
-    parser.add_argument("--long-side", type=int, default=LONG_SIDE)
-    parser.add_argument("--unclip-ratio", type=float, default=UNCLIP_RATIO)
+    parser.add_argument("--long-side", type=int, default=BY_SOURCE.long_side)
+    parser.add_argument("--unclip-ratio", type=float, default=BY_SOURCE.unclip_ratio)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of sets")
     parser.add_argument("--json", type=Path)
@@ -233,7 +232,7 @@ if __name__ == "__main__":
     options = _parser().parse_args()
     torch.set_num_threads(1)
     if options.models:
-        overrides = [f"models={options.models}", "threads=1", f"detection.box_thresh={BOX_THRESHOLDS[0]}"]
+        overrides = [f"models={options.models}", "threads=1", f"detection.box_thresh={BY_SOURCE.box_thresholds[0]}"]
         overrides += [f"detection.long_side={options.long_side}"]
         find = detector_finder(load_detector(Settings.load(overrides=overrides)))
     else:

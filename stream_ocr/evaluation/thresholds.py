@@ -1,5 +1,6 @@
 """Constants of the metrics. They define what is counted, so changing one changes all scores."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -49,4 +50,23 @@ class EvaluationThresholds:
     """Least ``difflib`` ratio at which the RapidOCR baseline takes two readings for the same text."""
 
 
+@dataclass(frozen=True, slots=True)
+class BySourceThresholds:
+    """Measurement of a detector by the source of its images (``detector_by_source.py``); chosen by hand."""
+
+    box_thresholds: tuple[float, ...] = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+    """Values of ``box_thresh`` that are tried; the one with the best mean is chosen for all sets."""
+
+    long_side: int = 960
+    """Longer side of the network's input in pixels, as for still images."""
+
+    unclip_ratio: float = 1.0
+    """Growth of boxes, as for still images."""
+
+    height_bounds_px: tuple[float, ...] = (6.0, 10.0, 16.0, 32.0, 64.0, math.inf)
+    """Bounds of the text heights for which recall is reported, in pixels of the network's input. Smaller text than the
+    first bound need not be found."""
+
+
 THRESHOLDS = EvaluationThresholds()
+BY_SOURCE = BySourceThresholds()

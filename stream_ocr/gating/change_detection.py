@@ -54,7 +54,7 @@ class ChangeDetector:
     bit, as codecs make them of still pictures, cost next to nothing.
     """
 
-    def __init__(self, cell: int = 8, threshold: float = 7.0) -> None:
+    def __init__(self, cell: int, threshold: float) -> None:
         """Create a detector without a reference.
 
         cell: side in pixels, one of ``CELL_SIZES``; 16 suits 4K. threshold: grey levels. Raise ValueError for other
@@ -113,7 +113,7 @@ class ChangeDetector:
         # In quarters of squared levels, which saturate at a difference of 32: strong edges need not count more.
         energy = halve(cv2.multiply(difference, difference, scale=0.25), _STEP.bit_length() - 1)
         cells = 2 * np.sqrt(cv2.boxFilter(energy, cv2.CV_32F, (2, 2)))
-        noise = min(_upper_quartile(cells[::4, ::4]), CHANGE.max_noise)
+        noise = min(_noise(cells[::4, ::4]), CHANGE.max_noise)
         changed = cells > self._threshold + CHANGE.noise_gain * noise
         if changed.any() and float(changed.mean()) < CHANGE.max_flicker_share:
             changed &= cells > CHANGE.contrast_share * self._reference_contrast()
@@ -146,7 +146,7 @@ class ChangeDetector:
                 cv2.blur(halve(plane, _STEP.bit_length() - 2), (2, 2)) for plane in (small, np.square(small))
             )
             deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
-            self._contrast = cv2.dilate(deviation, np.ones((5, 5), dtype=np.uint8))
+            self._contrast = cv2.dilate(deviation, np.ones((CHANGE.contrast_reach_cells,) * 2, dtype=np.uint8))
         return self._contrast
 
     def _is_cut(self, half: np.ndarray) -> bool:
@@ -167,8 +167,8 @@ def _identical(one: np.ndarray, other: np.ndarray | None) -> bool:
     return np.array_equal(one[sample], other[sample]) and np.array_equal(one, other)
 
 
-def _upper_quartile(cells: np.ndarray) -> float:
-    rank = cells.size * 3 // 4
+def _noise(cells: np.ndarray) -> float:
+    rank = int(cells.size * CHANGE.noise_quantile)
     return float(np.partition(cells, rank, axis=None)[rank])
 
 

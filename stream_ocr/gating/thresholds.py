@@ -22,6 +22,12 @@ class ChangeThresholds:
     """Highest noise that raises the threshold, in grey levels; anything stronger is motion. Measured: white noise of
     5 levels makes 7 in all cells and at most 10 in any."""
 
+    noise_quantile: float = 0.75
+    """Quantile of the cells that measures the noise: text covers less than a quarter of a picture."""
+
+    contrast_reach_cells: int = 5
+    """Side, in cells, of the square round a cell whose strongest contrast counts as its own."""
+
     contrast_share: float = 0.2
     """Share of the reference contrast that a change must exceed. Measured on slides at CRF 20: codecs alter strong
     edges by up to 0.13 at each key frame (decision 0011)."""

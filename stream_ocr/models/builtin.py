@@ -42,7 +42,7 @@ def load_net(name: str, where: Path | None = None) -> "tuple[dict[str, Any], nn.
 
 
 def engine(name: str, settings: Settings) -> tuple[dict[str, Any], Engine]:
-    """A network's entry in the manifest, and the network ready to run. Raises WeightsError and DeviceError."""
+    """Return a network's entry in the manifest and the network, ready to run. Raise WeightsError or DeviceError."""
     picked = presets.pick_backend(name, settings)
     if picked.runtime == "torch":
         entry, net = load_net(name)

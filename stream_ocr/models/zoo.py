@@ -1,4 +1,4 @@
-"""The networks of the chosen models (``models``), loaded and ready to run."""
+"""Load the networks of the chosen models (``models``), ready to run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,7 +113,7 @@ def _fit_of(engine: OnnxEngine) -> PaddingResizer:
 
 
 def _charset_of(engine: OnnxEngine, path: Path, listed: Path | None) -> Charset:
-    """The characters of a PP-OCR recogniser: one per line, in a file or in the model; a space follows the last one."""
+    """Return the characters of a PP-OCR recogniser: one per line, in a file or in the model, then a space."""
     try:
         text = listed.read_text(encoding="utf-8") if listed else engine.metadata["character"]
     except KeyError:

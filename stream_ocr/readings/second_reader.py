@@ -4,7 +4,6 @@ Both confidences are calibrated on the same crops, so they can be compared: each
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -17,18 +16,8 @@ from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.decoding import source_decoders
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.thresholds import SECOND_READER, SecondReaderThresholds
 from stream_ocr.readings.voting import Vote, merge_agreeing
-
-
-@dataclass(frozen=True, slots=True)
-class SecondReaderThresholds:
-    """Tuned on 3,208 real word and line crops that the recogniser was not trained on: ICDAR 2015 and IIIT5K
-    (validation parts), ICDAR 2003, SVT, number plates, SROIE; docs/decisions/0020."""
-
-    min_certainty: float = 0.9
-    """Probability that a whole text is right, from which the first reading needs no second one."""
-    temperature: float = 1.4
-    """Temperature of the second reader's confidences beside the built-in ones; alone, that of its preset applies."""
 
 
 class Crop(NamedTuple):
@@ -52,13 +41,13 @@ class Readers:
         *,
         first_margin: float | None = None,
         load_second: Callable[[], Recognizer] | None = None,
-        thresholds: SecondReaderThresholds | None = None,
+        thresholds: SecondReaderThresholds = SECOND_READER,
     ) -> None:
         self.first = first
         self._first_margin = first_margin
         self._load_second = load_second
         self._second: Recognizer | None = None
-        self._thresholds = thresholds or SecondReaderThresholds()
+        self._thresholds = thresholds
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:

@@ -168,5 +168,5 @@ _NO_CROPS = {"crops_read": 0, "second_readings": 0}
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> RecognizeStage:
-    """The stage for a worker process."""
+    """Return the stage for a worker process."""
     return RecognizeStage(Settings.model_validate(settings), rings[CROPS])

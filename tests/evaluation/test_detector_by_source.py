@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.evaluation.detector_by_source import BOX_THRESHOLDS, Found, measure, net_finder, validation_sets
+from stream_ocr.evaluation.detector_by_source import Found, measure, net_finder, validation_sets
+from stream_ocr.evaluation.thresholds import BY_SOURCE
 from stream_ocr.models.detection.dbnet import DBNet
 
 LINE = rectangle(40, 40, 100, 30)
@@ -26,7 +27,7 @@ def test_one_score_is_chosen_for_all_sets_by_the_mean(tmp_path: Path) -> None:
         return [(LINE, 0.72), (rectangle(200, 100, 60, 20), 0.42)]
 
     report = measure(find, validation_sets(sets(tmp_path)))
-    assert BOX_THRESHOLDS[report.best] == 0.45
+    assert BY_SOURCE.box_thresholds[report.best] == 0.45
     values = report.values()
     assert values["mean_f"] == values["signs"]["f"] == 1.0
     assert values["film"] == {"false_boxes_per_picture": 1.0}

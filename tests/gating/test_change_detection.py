@@ -25,9 +25,11 @@ def photo() -> np.ndarray:
 
 
 class Detector(ChangeDetector):
-    """A diff detector that gets 25 frames per second."""
+    """A change detector that gets 25 frames per second."""
 
-    frames = 0
+    def __init__(self, *, cell: int = 8, threshold: float = 7.0) -> None:
+        super().__init__(cell, threshold)
+        self.frames = 0
 
     def next(self, luma: np.ndarray | Frame) -> FrameDiff:
         self.frames += 1
@@ -208,7 +210,7 @@ def test_change_detector_supports_larger_cells(photo):
     large[710:740, 1034:1054] += 60
     assert np.argwhere(detector.next(large).mask).tolist() == [[11, 16]]
     with pytest.raises(ValueError, match="12"):
-        ChangeDetector(cell=12)
+        ChangeDetector(cell=12, threshold=7.0)
 
 
 def test_change_detector_is_fast(photo):
