@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import bench, events, info, models, read, run
+from stream_ocr.cli import archive, bench, events, info, models, read, run
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -33,6 +33,7 @@ def _options(
 for _name, _function in (
     ("read", read.read),
     ("run", run.run),
+    ("archive", archive.archive),
     ("subscribe", events.subscribe),
     ("search", events.search),
     ("dashboard", events.dashboard),

@@ -1,0 +1,75 @@
+"""Reading of files one after the other in this process; the networks stay loaded from one file to the next."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.messages import StreamClosed
+from stream_ocr.errors import SinkError, SourceError
+from stream_ocr.models import presets
+from stream_ocr.reader import frame_ring
+from stream_ocr.runtime.shm_ring import Ring
+from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.sinks import open_sinks
+from stream_ocr.stages.decode_file import DecodeStage
+from stream_ocr.stages.detect import DetectStage
+from stream_ocr.stages.inline import InlineStages
+from stream_ocr.stages.publish import PublishStage
+from stream_ocr.stages.recognize import RecognizeStage
+from stream_ocr.stages.track import TrackStage
+
+
+class FileReader:
+    """Reads files. Every file begins with fresh tracks and numbers, so its events do not depend on those before it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = presets.with_model_defaults(settings)
+        self._crop_size = width, height = presets.crop_size(self._settings)
+        self._frames: dict[str, Ring] = {}
+        self._crops = Ring.anonymous(slots=THRESHOLDS.crop_slots, slot_bytes=width * height)
+        self._detect = DetectStage(self._settings, self._frames)
+        self._recognize = RecognizeStage(self._settings, self._crops)
+
+    def __enter__(self) -> Self:
+        """Load the networks. Raise WeightsError or DeviceError."""
+        with ExitStack() as entered:
+            entered.callback(self._crops.close)
+            entered.enter_context(self._detect)
+            entered.enter_context(self._recognize)
+            self._entered = entered.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.__exit__(kind, error, trace)
+
+    def read(self, path: Path, stream: str, outputs: Sequence[Path]) -> StreamClosed:
+        """Read a file, write its events to the outputs, and return its counters.
+
+        Raise SourceError if it cannot be read, or not to its end: the events up to there have been written. Raise
+        SinkError if an output cannot be written. After an exception the reader must not be used again.
+        """
+        ring = self._frames[stream] = frame_ring(self._settings)
+        sinks = open_sinks(outputs)
+        with (
+            DecodeStage(path, stream, self._settings, ring) as decode,
+            TrackStage(self._settings, self._frames, self._crops, self._crop_size) as track,
+            PublishStage(self._settings, sinks) as publish,
+        ):
+            chain = InlineStages([self._detect, track, self._recognize, publish])
+            outputs_of_all = (output for message in decode.run(_never) for output in chain.push(message))
+            (closed,) = [output for output in outputs_of_all if isinstance(output, StreamClosed)]
+        self._frames.pop(stream).close()
+        if sinks.lost:
+            raise SinkError(f"{next(iter(sinks.lost))} cannot be written; the disk may be full.")
+        if closed.reason != "end":
+            raise SourceError(closed.reason)
+        return closed
+
+
+def _never() -> bool:
+    return False
