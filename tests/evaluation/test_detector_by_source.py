@@ -22,7 +22,7 @@ def sets(folder: Path) -> Path:
     return folder
 
 
-def test_one_score_is_chosen_for_all_sets_by_the_mean(tmp_path: Path) -> None:
+def test_measure_chooses_one_box_thresh_for_all_sets_by_the_mean(tmp_path: Path) -> None:
     def find(_: np.ndarray) -> Found:
         return [(LINE, 0.72), (rectangle(200, 100, 60, 20), 0.42)]
 
@@ -36,7 +36,7 @@ def test_one_score_is_chosen_for_all_sets_by_the_mean(tmp_path: Path) -> None:
     assert "film" in report.table()
 
 
-def test_clips_weigh_the_same_however_many_stills_they_have(tmp_path: Path) -> None:
+def test_measure_weighs_clips_equally_whatever_their_number_of_stills(tmp_path: Path) -> None:
     rows = []
     for name, found in (("one-0", True), ("two-0", False), ("two-1", False), ("two-2", False)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((200, 320, 3), 255 * found, np.uint8))
@@ -50,7 +50,9 @@ def test_clips_weigh_the_same_however_many_stills_they_have(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("size", [(320, 200), (1000, 700)])
-def test_a_net_answers_in_pixels_of_the_picture(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_net_finder_returns_quads_in_pixels_of_the_image(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     net = DBNet("base").eval()
     width, height = size
 
@@ -66,7 +68,7 @@ def test_a_net_answers_in_pixels_of_the_picture(size: tuple[int, int], monkeypat
     np.testing.assert_allclose(quad.max(axis=0), [width / 2, height / 2], rtol=0.02)
 
 
-def test_a_net_gets_red_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_net_finder_passes_rgb_to_the_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cv2.imwrite(str(sets(tmp_path) / "a-0.png"), np.full((200, 320, 3), (0, 0, 255), np.uint8))
     net, seen = DBNet("base").eval(), []
 

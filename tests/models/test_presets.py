@@ -95,7 +95,7 @@ def test_ppocr_is_found_without_importing_it() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_asking_for_ppocr_where_it_is_not_installed_tells_the_remedy() -> None:
+def test_select_preset_names_the_remedy_if_ppocr_is_not_installed() -> None:
     program = (
         "import sys; sys.modules['rapidocr'] = None\n"  # as if it were not installed
         "from stream_ocr import errors\nfrom stream_ocr.config.settings import Settings\n"
@@ -136,7 +136,7 @@ def test_mnn_runs_the_recogniser_where_onnx_runtime_is_not_installed(tmp_path: P
     assert "is not installed" in reason
 
 
-def test_an_onnx_model_of_the_user_without_onnx_runtime_tells_the_remedy() -> None:
+def test_load_detector_names_the_remedy_if_onnx_runtime_is_not_installed() -> None:
     (printed,) = without_onnxruntime(
         "try: zoo.load_detector(Settings.load(overrides=['detection.onnx=own.onnx']))\n"
         "except errors.DeviceError as error: print(error)"
@@ -150,13 +150,13 @@ def test_ppocr_reads_a_line_from_end_to_end() -> None:
     assert read_all(settings, rendered(TEXT)) == [TEXT]
 
 
-def test_our_own_models_read_a_line_from_end_to_end() -> None:
+def test_builtin_models_read_a_line_from_end_to_end() -> None:
     settings = presets.with_model_defaults(Settings.load(overrides=["models=builtin", "threads=1"]))
     read = " ".join(read_all(settings, rendered(TEXT)))
     assert SequenceMatcher(None, read, TEXT).ratio() > 0.7, read
 
 
-def test_our_own_models_need_no_torch_on_a_cpu() -> None:
+def test_builtin_models_need_no_torch_on_a_cpu() -> None:
     program = (
         "import sys; from stream_ocr.models import zoo; from stream_ocr.config.settings import Settings;"
         "settings = Settings.load(overrides=['models=builtin', 'device=cpu']);"
@@ -166,13 +166,13 @@ def test_our_own_models_need_no_torch_on_a_cpu() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_crops_for_our_own_fit_it() -> None:
+def test_crop_size_fits_the_builtin_recogniser() -> None:
     settings = Settings.load(overrides=["models=builtin"])
     recognizer = zoo.load_recognizer(settings)
     assert presets.crop_size(settings) == (2 * recognizer.max_width, recognizer.crop_height)
 
 
-def test_settings_win_over_what_the_models_suggest() -> None:
+def test_with_model_defaults_prefers_the_settings() -> None:
     overrides = ["models=builtin", "detection.box_thresh=0.11", "tracking.birth_score=0.22"]
     settings = presets.with_model_defaults(Settings.load(overrides=overrides))
     assert (settings.detection.box_thresh, settings.tracking.birth_score) == (0.11, 0.22)
@@ -183,7 +183,7 @@ def test_settings_win_over_what_the_models_suggest() -> None:
 
 
 @needs_ppocr
-def test_the_detector_takes_its_numbers_from_the_settings() -> None:
+def test_load_detector_takes_its_thresholds_from_the_settings() -> None:
     overrides = [
         "models=ppocr",
         "detection.long_side=320",
@@ -197,7 +197,7 @@ def test_the_detector_takes_its_numbers_from_the_settings() -> None:
     assert detector.max_batch == 1
 
 
-def test_beside_a_decoder_networks_take_at_most_half_of_the_cores() -> None:
+def test_with_shared_threads_takes_at_most_half_of_the_cores() -> None:
     program = (
         "import os; from stream_ocr.models import presets; from stream_ocr.config.settings import Settings\n"
         "cores = sorted(os.sched_getaffinity(0))\n"

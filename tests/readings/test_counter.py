@@ -34,17 +34,17 @@ def reading(text: str, last: float) -> Decoded:
     return make_decoded(text, [0.98] * (len(text) - 1) + [last])
 
 
-def test_predicted_digit_is_surer() -> None:
+def test_counter_raises_the_confidence_of_a_predicted_digit() -> None:
     kept = with_prior(reading("12:00:09", 0.6), "12:00:09")
     assert kept.text == "12:00:09"
     assert kept.char_confidences[-1] == pytest.approx(0.6 * 0.95 / (0.6 * 0.95 + 0.4 * 0.05))
 
 
-def test_unsure_digit_becomes_the_predicted_one() -> None:
+def test_counter_replaces_an_unsure_digit_by_the_predicted_one() -> None:
     assert with_prior(reading("CAM 4 12:00:08", 0.6), "CAM412:00:09").text == "CAM 4 12:00:09"
 
 
 @pytest.mark.parametrize("text", ["12:00:03", "12:00:0", "120009"])
-def test_what_is_sure_or_another_text_stays(text: str) -> None:
+def test_counter_leaves_sure_digits_and_other_texts(text: str) -> None:
     sure = reading(text, 0.97)
     assert with_prior(sure, "12:00:09") == sure

@@ -29,7 +29,7 @@ def place(text: str, first: int, end: int) -> list[tuple[float, float]]:
         {"larger": 0.1},
     ],
 )
-def test_letters_are_the_same_in_another_compression_contrast_polarity_or_box(draw_crop, height, change) -> None:
+def test_compare_crops_ignores_compression_contrast_polarity_and_box(draw_crop, height, change) -> None:
     assert compare(
         draw_crop("CAM 04 10:48:35", height=height), draw_crop("CAM 04 10:48:35", height=height, **change)
     ).is_same
@@ -37,7 +37,7 @@ def test_letters_are_the_same_in_another_compression_contrast_polarity_or_box(dr
 
 @pytest.mark.parametrize("height", [14, 20, 40])
 @pytest.mark.parametrize("digits", ["89", "38", "56", "17", "06", "12"])
-def test_one_digit_that_has_changed_is_seen_at_its_place(draw_crop, height, digits) -> None:
+def test_compare_crops_finds_one_changed_digit_at_its_place(draw_crop, height, digits) -> None:
     before, after = (f"CAM 04 10:48:3{digit}" for digit in digits)
     similarity = compare(draw_crop(before, height=height), draw_crop(after, height=height, quality=50))
     assert not similarity.is_same
@@ -47,7 +47,7 @@ def test_one_digit_that_has_changed_is_seen_at_its_place(draw_crop, height, digi
     assert not similarity.has_changed_at(place(after, 1, 5))
 
 
-def test_film_behind_letters_is_no_change_of_one_of_them(draw_crop, film) -> None:
+def test_compare_crops_ignores_film_behind_letters(draw_crop, film) -> None:
     line = "The train is late"
     similarity = compare(draw_crop(line, behind=film(1)), draw_crop(line, behind=film(2)))
     assert not similarity.is_same, "the pixels do not prove it"
@@ -55,7 +55,7 @@ def test_film_behind_letters_is_no_change_of_one_of_them(draw_crop, film) -> Non
     assert len(changed) <= 2
 
 
-def test_part_of_a_line_is_compared_where_both_crops_show_it(draw_crop) -> None:
+def test_compare_crops_compares_the_part_of_a_line_that_both_crops_show(draw_crop) -> None:
     whole = draw_crop("I KEPT WAITING FOR YOU")
     similarity = compare(draw_crop("KEPT WAITING FOR YOU"), whole)
     assert not similarity.is_same
@@ -63,7 +63,7 @@ def test_part_of_a_line_is_compared_where_both_crops_show_it(draw_crop) -> None:
     assert similarity.is_same_at([(0.3, 0.9)])
 
 
-def test_nothing_is_compared_without_letters(draw_crop) -> None:
+def test_compare_crops_returns_none_without_letters(draw_crop) -> None:
     blank = np.full((48, 200), 90, np.uint8)
     assert compare_crops(blank, blank) is None
     assert compare_crops(blank, blank[:, :8]) is None

@@ -41,24 +41,24 @@ def read(first: Fixed, second: Fixed | None, settings: Settings = SETTINGS, stre
     return voting.best, read_twice
 
 
-def test_sure_reading_is_not_read_again() -> None:
+def test_readers_read_a_sure_text_once() -> None:
     second = Fixed("GATE 5", 1.0)
     assert read(Fixed("GATE 4", 0.999), second) == (Fixed("GATE 4", 0.999).reading, 0)
     assert second.shapes == []
 
 
 @pytest.mark.parametrize(("confidence", "winner"), [(0.6, "GATE 4"), (0.9, "GATE 5")])
-def test_surer_reading_of_an_unsure_text_wins(confidence: float, winner: str) -> None:
+def test_readers_take_the_surer_reading_of_an_unsure_text(confidence: float, winner: str) -> None:
     reading, read_twice = read(Fixed("GATE 4", 0.8), Fixed("GATE 5", confidence))
     assert (reading.text, read_twice) == (winner, 1)
 
 
-def test_surest_reading_is_taken_where_a_text_is_read_once() -> None:
+def test_read_once_returns_the_surest_reading() -> None:
     readers = Readers(Fixed("GATE 4", 0.8), SETTINGS, load_second=lambda: Fixed("GATE 5", 0.9))
     assert [reading.text for reading in readers.read_once([CROP, CROP])] == ["GATE 5", "GATE 5"]
 
 
-def test_each_reader_has_a_vote_and_one_if_they_agree() -> None:
+def test_readers_return_one_vote_each_and_one_if_they_agree() -> None:
     readers = Readers(Fixed("GATE 4", 0.8), SETTINGS, load_second=lambda: Fixed("GATE 5", 0.9))
     (votes,), _ = readers.read([CROP])
     assert [vote.reading.text for vote in votes] == ["GATE 4", "GATE 5"]
@@ -68,22 +68,22 @@ def test_each_reader_has_a_vote_and_one_if_they_agree() -> None:
     assert [vote.reading.text for vote in votes] == ["GATE 4"]
 
 
-def test_text_that_the_first_reader_cannot_read_at_all_comes_from_the_second() -> None:
+def test_readers_take_what_only_the_second_can_read() -> None:
     assert read(Fixed("", 0.0), Fixed("中文", 0.7))[0].text == "中文"
 
 
-def test_empty_second_reading_never_wins() -> None:
+def test_readers_ignore_an_empty_second_reading() -> None:
     assert read(Fixed("GATE", 0.3), Fixed("", 0.0))[0].text == "GATE"
 
 
-def test_agreement_keeps_the_spaces_of_the_first_and_the_higher_confidence() -> None:
+def test_readers_that_agree_keep_the_spaces_of_the_first_and_the_higher_confidence() -> None:
     reading, _ = read(Fixed("NEWS WITH", 0.8), Fixed("NEWSWITH", 0.97))
     assert reading.text == "NEWS WITH"
     assert reading.char_confidences[4] == pytest.approx(0.8), "nobody else has seen the space"
     assert reading.char_confidences[0] == pytest.approx(0.97, abs=1e-6)
 
 
-def test_first_reader_gets_its_own_margin_and_the_second_the_whole_crop() -> None:
+def test_readers_trim_the_crop_for_the_first_only() -> None:
     first, second = Fixed("A", 0.5), Fixed("A", 0.5)
     read(first, second)
     assert first.shapes == [(32, 186)]
@@ -101,7 +101,7 @@ def test_second_reader_follows_the_pattern_of_a_source() -> None:
     assert (first.decoders[1], second.decoders[1]) == (None, None)
 
 
-def test_without_second_reader_unsure_texts_stay_as_they_are() -> None:
+def test_readers_keep_unsure_texts_without_a_second_reader() -> None:
     assert read(Fixed("GATE 4", 0.5), None) == (Fixed("GATE 4", 0.5).reading, 0)
 
 

@@ -59,7 +59,7 @@ def track(draw_crop: Callable[..., np.ndarray]) -> Track:
     return Track(draw_crop)
 
 
-def test_reading_that_differs_although_no_pixel_changed_is_a_vote_for_the_same_text(track) -> None:
+def test_track_readings_count_another_reading_of_the_same_pixels_as_a_vote(track) -> None:
     assert track.read("CNBC WORLD", decoded("CNBC WORLD", 0.97)) == ("CNBC WORLD", 0, 0.0)
     misread = decoded("CNEC WORLD", 0.95)
     assert track.read("CNBC WORLD", misread, 1, 2.0, quality=60) == ("CNBC WORLD", 0, 0.0)
@@ -68,7 +68,7 @@ def test_reading_that_differs_although_no_pixel_changed_is_a_vote_for_the_same_t
     assert track.read("CNBC WORLD", misread, 2, 3.0, quality=70) == ("CNEC WORLD", 0, 0.0), "two votes to one"
 
 
-def test_a_text_that_looks_the_same_is_not_read_again_once_the_readings_agree(track) -> None:
+def test_track_readings_need_no_further_crop_of_the_same_text_once_they_agree(track) -> None:
     for revision in range(6):
         result = track.read("CAM 04 12:01", decoded("CAM 04 12:01", 0.9), revision, revision, quality=60 + revision)
         assert result == ("CAM 04 12:01", 0, 0.0)
@@ -79,43 +79,43 @@ def test_a_text_that_looks_the_same_is_not_read_again_once_the_readings_agree(tr
     ("before", "after"),
     [("12:00:08", "12:00:09"), ("HOME 3 : 2", "HOME 3 : 3"), ("LEFT", "LIFT"), ("Score A", "Score B")],
 )
-def test_letter_that_has_visibly_changed_begins_another_text(track, before, after) -> None:
+def test_track_readings_start_another_text_when_a_letter_visibly_changes(track, before, after) -> None:
     track.read(before, decoded(before, 0.95))
     assert track.read(after, decoded(after, 0.95), 1, 2.0) == (after, 1, 2.0)
 
 
-def test_whole_line_that_changed_begins_another_text_however_unsure_it_is(track, film) -> None:
+def test_track_readings_start_another_text_when_a_whole_line_changes(track, film) -> None:
     track.read("Nobody knows when", decoded("Nobody knows when", 0.97), behind=film(1))
     after = "The train is late"
     assert track.read(after, decoded(after, 0.85), 1, 2.0, behind=film(2)) == (after, 1, 2.0)
 
 
-def test_unsure_letter_over_film_is_a_vote_for_the_same_text(track, film) -> None:
+def test_track_readings_count_an_unsure_letter_over_film_as_a_vote(track, film) -> None:
     line = "ATP TENNIS TV"
     track.read(line, decoded(line, 0.97), behind=film(1))
     misread = decoded("ATR TENNIS TV", 0.98)
     assert track.read(line, misread, 1, 2.0, behind=film(2))[1:] == (0, 0.0)
 
 
-def test_tick_with_an_unsure_digit_is_reported_from_its_frame_once_it_is_read_surely(track) -> None:
+def test_track_readings_date_a_tick_to_its_frame_once_it_is_read_surely(track) -> None:
     unsure = decoded("12:00:09", 0.97, {7: 0.6})
     track.read("12:00:08", decoded("12:00:08", 0.97))
     assert track.read("12:00:09", unsure, 1, 1.0) == ("12:00:08", 0, 0.0), "it may be the same"
     assert track.read("12:00:09", decoded("12:00:09", 0.97), 1, 1.0) == ("12:00:09", 1, 1.0)
 
 
-def test_text_whose_pixels_changed_without_another_reading_goes_on(track, film) -> None:
+def test_track_readings_continue_a_text_whose_pixels_changed_but_not_its_reading(track, film) -> None:
     track.read("GATE 4", decoded("GATE 4", 0.97), behind=film(1))
     assert track.read("GATE 4", decoded("GATE4", 0.9), 1, 2.0, behind=film(2)) == ("GATE 4", 0, 0.0)
 
 
-def test_illegible_revision_is_no_text(track) -> None:
+def test_track_readings_ignore_an_illegible_revision(track) -> None:
     track.read("GATE 4", decoded("GATE 4", 0.97))
     assert track.read("......", decoded("", 0.0), 1, 2.0) == ("", 1, 2.0)
     assert track.read("GATE 4", decoded("GATE 4", 0.97), 2, 3.0) == ("GATE 4", 2, 3.0)
 
 
-def test_every_tick_of_a_clock_is_reported_once_at_its_frame_although_digits_are_unsure(track) -> None:
+def test_track_readings_date_every_tick_of_a_clock_despite_unsure_digits(track) -> None:
     def read(second: int, text: str, sure: float) -> tuple[str, int, float]:
         return track.read(f"12:00:0{second}", decoded(text, 0.97, {7: sure}), second, float(second))
 
@@ -124,6 +124,6 @@ def test_every_tick_of_a_clock_is_reported_once_at_its_frame_although_digits_are
     assert found == [(f"12:00:0{second}", second, float(second)) for second in range(1, 7)]
 
 
-def test_colon_that_is_overlooked_begins_no_other_text(track, film) -> None:
+def test_track_readings_start_no_text_for_a_missed_colon(track, film) -> None:
     track.read("10:48:03", decoded("10:48:03", 0.97), behind=film(1))
     assert track.read("10:48:03", decoded("1048:03", 0.95), 1, 2.0, behind=film(2)) == ("10:48:03", 0, 0.0)

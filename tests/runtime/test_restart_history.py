@@ -13,7 +13,7 @@ def delays(restarts: RestartHistory, count: int, now_s: float = 0.0) -> list[flo
     return found
 
 
-def test_delays_double_from_a_quarter_second_to_30_s_with_20_percent_jitter() -> None:
+def test_restart_delay_doubles_from_a_quarter_second_to_30_s_with_20_percent_jitter() -> None:
     for seed in range(20):
         found = delays(RestartHistory(random.Random(seed)), 10)
         for delay_s, plain_s in zip(found, [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30], strict=True):
@@ -21,19 +21,19 @@ def test_delays_double_from_a_quarter_second_to_30_s_with_20_percent_jitter() ->
     assert len({delays(RestartHistory(random.Random(seed)), 1)[0] for seed in range(20)}) == 20
 
 
-def test_a_restart_is_still_scheduled_after_thousands_of_failures() -> None:
+def test_restart_delay_is_finite_after_thousands_of_failures() -> None:
     for delay_s in delays(RestartHistory(), 2000)[10:]:
         assert 24 <= delay_s <= 36
 
 
-def test_delays_start_anew_after_a_healthy_minute() -> None:
+def test_restart_delay_is_reset_after_a_healthy_minute() -> None:
     restarts = RestartHistory()
     delays(restarts, 6)
     assert restarts.failed(1000.0) <= 1000.0 + 0.25 * 1.2
     assert restarts.count == 7
 
 
-def test_five_failures_within_a_minute_are_degraded() -> None:
+def test_restart_history_is_degraded_after_five_failures_within_a_minute() -> None:
     often, seldom = RestartHistory(), RestartHistory()
     for number in range(5):
         assert not often.degraded(number * 10.0)

@@ -4,7 +4,7 @@ from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.runtime.topology import OUTCOME, RingSize, five_stages
 
 
-def test_every_hop_has_one_receiver_and_the_last_ends_in_the_supervisor() -> None:
+def test_topology_has_one_receiver_for_every_hop_and_ends_in_the_supervisor() -> None:
     topology = five_stages({"a": {"path": "a.mp4"}, "b": {"path": "b.mp4"}}, frame_bytes=100)
     names = [process.name for process in topology.processes]
     assert names == ["decode/a", "decode/b", "detect", "track", "recognize", "publish"]
@@ -14,7 +14,7 @@ def test_every_hop_has_one_receiver_and_the_last_ends_in_the_supervisor() -> Non
     assert topology.streams == ("a", "b")
 
 
-def test_every_worker_maps_only_the_rings_it_uses() -> None:
+def test_topology_gives_every_worker_only_the_rings_it_uses() -> None:
     topology = five_stages({"a": {}, "b": {}}, frame_bytes=100, crop_bytes=50)
     mapped = {process.name: set(process.rings) for process in topology.processes}
     assert mapped == {
@@ -34,7 +34,7 @@ def test_every_worker_maps_only_the_rings_it_uses() -> None:
     }
 
 
-def test_arguments_reach_the_factories() -> None:
+def test_topology_passes_arguments_to_the_factories() -> None:
     topology = five_stages({"a": {"path": "a.mp4"}}, frame_bytes=100, detect_items=7, publish={"sinks": ["x.jsonl"]})
     rows = {process.name: process for process in topology.processes}
     assert (rows["decode/a"].stream, rows["decode/a"].arguments) == ("a", {"path": "a.mp4"})

@@ -20,7 +20,7 @@ TEXTS = ("", "GATE 4", "GATE A", "PLATFORM", "12:01", "12:02")
 
 
 class Listed:
-    """A recogniser that reads the text of ``TEXTS`` whose number all pixels of a crop are, as surely as it is told."""
+    """A recogniser whose reading is given by the pixels of a crop: all are the index of its text in ``TEXTS``."""
 
     charset = DEFAULT
 
@@ -52,7 +52,7 @@ class Reader:
         shows: str | None = None,
         *,
         track: int = 1,
-        view: int = 0,
+        revision: int = 0,
         start_s: float = 0.0,
         end_s: float | None = None,
         height: float = 20,
@@ -60,16 +60,16 @@ class Reader:
         """A track; with a crop that shows a text where one is given."""
         quad = to_flat(rectangle(10, 20, 100, height))
         crop = None if shows is None else self._crop(TEXTS.index(shows))
-        return TrackState(track, quad, view, start_s, quad, end_s, crop)
+        return TrackState(track, quad, revision, start_s, quad, end_s, crop)
 
     def read(self, *tracks: TrackState, stream: str = "clip") -> list[Reading]:
-        """The readings of one more frame."""
+        """Return the readings of one more frame."""
         stamp = Stamp(stream, 0, next(self._seq), 0, (1, 25), 1, 0)
-        (said,) = self.stage.process([Tracks(stamp, (640, 360), tracks)])
-        assert isinstance(said, Readings)
-        assert (said.stamp, said.size) == (stamp, (640, 360))
+        (message,) = self.stage.process([Tracks(stamp, (640, 360), tracks)])
+        assert isinstance(message, Readings)
+        assert (message.stamp, message.size) == (stamp, (640, 360))
         assert self.crops.in_use == 0
-        return list(said.readings)
+        return list(message.readings)
 
     def closed(self, stream: str = "clip") -> StreamClosed:
         (closed,) = self.stage.close(StreamClosed(stream, "end", 0.0, 1.0, {"boxes": 9}))
@@ -95,8 +95,8 @@ def texts(readings: Sequence[Reading]) -> list[str]:
     return [reading.text for reading in readings]
 
 
-def test_a_crop_is_read_and_given_back(reader: Reader) -> None:
-    track = reader.track("GATE 4", track=7, view=3, start_s=1.5)
+def test_recognize_stage_reads_a_crop_and_releases_its_slot(reader: Reader) -> None:
+    track = reader.track("GATE 4", track=7, revision=3, start_s=1.5)
     (reading,) = reader.read(track)
     assert (reading.text, reading.confidence, reading.char_confidences, reading.crops_read) == (
         "GATE 4",
@@ -108,18 +108,18 @@ def test_a_crop_is_read_and_given_back(reader: Reader) -> None:
     assert (reading.quad, reading.start_quad) == (track.quad, track.start_quad)
 
 
-def test_a_track_that_was_not_read_yet_has_an_empty_reading(reader: Reader) -> None:
+def test_recognize_stage_yields_an_empty_reading_for_an_unread_track(reader: Reader) -> None:
     (reading,) = reader.read(reader.track())
     assert (reading.text, reading.confidence, reading.char_confidences, reading.crops_read) == ("", 0.0, (), 0)
 
 
-def test_the_best_reading_is_told_with_every_frame(reader: Reader) -> None:
+def test_recognize_stage_yields_the_best_reading_with_every_frame(reader: Reader) -> None:
     reader.read(reader.track("GATE 4"))
     assert [texts(reader.read(reader.track())) for _ in range(3)] == [["GATE 4"]] * 3
     assert reader.recognizer.batches == [1]
 
 
-def test_all_crops_of_a_frame_are_read_together_and_told_in_order(reader: Reader) -> None:
+def test_recognize_stage_reads_all_crops_of_a_frame_together_in_order(reader: Reader) -> None:
     wanted = ["PLATFORM", "", "12:01", "GATE 4"]
     tracks = [reader.track(text or None, track=n) for n, text in enumerate(wanted)]
     assert texts(reader.read(*tracks)) == wanted
@@ -127,25 +127,27 @@ def test_all_crops_of_a_frame_are_read_together_and_told_in_order(reader: Reader
 
 
 def test_looks_are_fused(reader: Reader) -> None:
-    told = [reader.read(reader.track(text))[0] for text in ("GATE A", "GATE 4", "GATE 4")]
-    assert [reading.text for reading in told] == ["GATE A", "GATE A", "GATE 4"]
-    assert [reading.crops_read for reading in told] == [1, 2, 3]
+    readings = [reader.read(reader.track(text))[0] for text in ("GATE A", "GATE 4", "GATE 4")]
+    assert [reading.text for reading in readings] == ["GATE A", "GATE A", "GATE 4"]
+    assert [reading.crops_read for reading in readings] == [1, 2, 3]
 
 
-def test_the_picture_behind_a_text_is_told_once_where_it_is_wanted(reader: Reader, tmp_path: Path) -> None:
+def test_recognize_stage_yields_the_crop_of_a_text_once_if_the_store_keeps_crops(
+    reader: Reader, tmp_path: Path
+) -> None:
     assert reader.read(reader.track("GATE 4"))[0].crop is None
     keeping = Reader(0.8, f"store.path={tmp_path}/events.db", "store.crops=true")
     with keeping.stage:
         shown = [keeping.read(keeping.track(text))[0].crop for text in ("GATE A", None, "GATE 4", "GATE 4")]
-        assert [crop is not None for crop in shown] == [True, False, False, True], "not of a look that was outvoted"
-        assert keeping.read(keeping.track("12:01", view=1))[0].crop is not None
+        assert [crop is not None for crop in shown] == [True, False, False, True], "none of a reading that was outvoted"
+        assert keeping.read(keeping.track("12:01", revision=1))[0].crop is not None
     for crop, text in ((shown[0], "GATE A"), (shown[3], "GATE 4")):
         pixels = cv2.imdecode(np.frombuffer(crop or b"", np.uint8), cv2.IMREAD_GRAYSCALE)
         assert pixels.shape == (32, 30)
         assert np.abs(pixels.astype(int) - TEXTS.index(text)).max() <= 3
 
 
-def test_a_nearer_look_counts_for_more(reader: Reader) -> None:
+def test_recognize_stage_weighs_larger_crops_more(reader: Reader) -> None:
     reader.read(reader.track("GATE A", height=12))
     assert texts(reader.read(reader.track("GATE 4", height=30))) == ["GATE 4"]
 
@@ -153,29 +155,29 @@ def test_a_nearer_look_counts_for_more(reader: Reader) -> None:
 def test_looks_that_can_change_nothing_are_given_back_unread() -> None:
     reader = Reader(confidence=0.99)
     with reader.stage:
-        told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
+        readings = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
     assert reader.recognizer.batches == [1]
-    assert {(reading.text, reading.crops_read) for reading in told} == {("GATE 4", 1)}
+    assert {(reading.text, reading.crops_read) for reading in readings} == {("GATE 4", 1)}
     assert reader.closed().counts == {"boxes": 9, "crops_read": 1, "second_readings": 0}
 
 
-def test_all_looks_are_read_where_that_is_wanted() -> None:
+def test_recognize_stage_reads_every_crop_with_reread_always() -> None:
     reader = Reader(0.99, "recognition.reread=always")
     with reader.stage:
-        told = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
-    assert [reading.crops_read for reading in told] == [1, 2, 3, 4]
+        readings = [reader.read(reader.track("GATE 4"))[0] for _ in range(4)]
+    assert [reading.crops_read for reading in readings] == [1, 2, 3, 4]
 
 
 def test_another_text_in_the_same_place_is_read_for_itself(reader: Reader) -> None:
     reader.read(reader.track("12:01"))
     reader.read(reader.track("12:01"))
-    (unread,) = reader.read(reader.track(view=1, start_s=1.0))
+    (unread,) = reader.read(reader.track(revision=1, start_s=1.0))
     assert (unread.text, unread.revision) == ("12:01", 0), "it may be the same text"
-    (reading,) = reader.read(reader.track("12:02", view=1, start_s=1.0))
+    (reading,) = reader.read(reader.track("12:02", revision=1, start_s=1.0))
     assert (reading.text, reading.crops_read) == ("12:02", 1)
 
 
-def test_the_end_of_a_text_is_told_with_its_reading_which_is_then_forgotten(reader: Reader) -> None:
+def test_recognize_stage_forgets_a_reading_after_the_end_of_its_text(reader: Reader) -> None:
     reader.read(reader.track("GATE 4"))
     (reading,) = reader.read(reader.track(end_s=2.0))
     assert (reading.text, reading.end_s) == ("GATE 4", 2.0)
@@ -193,16 +195,16 @@ def test_streams_do_not_mix(reader: Reader) -> None:
     assert reader.closed("b").counts["crops_read"] == 1
 
 
-def test_a_batch_of_frames_is_answered_frame_by_frame(reader: Reader) -> None:
+def test_recognize_stage_yields_readings_frame_by_frame(reader: Reader) -> None:
     batch = [
         Tracks(Stamp("clip", 0, n, n, (1, 25), 1, 0), (640, 360), (reader.track("GATE 4" if n == 1 else None),))
         for n in range(3)
     ]
-    said = [message for message in reader.stage.process(batch) if isinstance(message, Readings)]
-    assert [message.stamp.seq for message in said] == [0, 1, 2]
-    assert [texts(message.readings) for message in said] == [[""], ["GATE 4"], ["GATE 4"]]
+    messages = [message for message in reader.stage.process(batch) if isinstance(message, Readings)]
+    assert [message.stamp.seq for message in messages] == [0, 1, 2]
+    assert [texts(message.readings) for message in messages] == [[""], ["GATE 4"], ["GATE 4"]]
     assert reader.crops.in_use == 0
 
 
-def test_a_stream_that_never_began_closes(reader: Reader) -> None:
+def test_recognize_stage_closes_a_stream_without_frames(reader: Reader) -> None:
     assert reader.closed().counts == {"boxes": 9, "crops_read": 0, "second_readings": 0}

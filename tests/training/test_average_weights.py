@@ -16,7 +16,7 @@ def saved(folder: Path, values: list[float], steps: int, **facts: object) -> Pat
     return folder
 
 
-def test_the_mean_is_saved_with_both_recipes_and_without_what_belongs_to_either(tmp_path: Path) -> None:
+def test_average_weights_saves_the_mean_with_both_recipes(tmp_path: Path) -> None:
     before = saved(tmp_path / "before", [1.0, 2.0], 10, figures={"made_up": 0.5})
     after = saved(tmp_path / "after", [3.0, -2.0], 20, figures={"made_up": 0.6}, calibration={"temperature": 2.0})
     average_weights.main("net", before, after, tmp_path / "mean")
@@ -28,7 +28,7 @@ def test_the_mean_is_saved_with_both_recipes_and_without_what_belongs_to_either(
     assert not {"figures", "calibration"} & set(entry)
 
 
-def test_nets_of_two_shapes_have_no_mean(tmp_path: Path) -> None:
+def test_average_weights_refuses_nets_of_two_shapes(tmp_path: Path) -> None:
     before, after = saved(tmp_path / "before", [1.0], 1), saved(tmp_path / "after", [1.0, 2.0], 1)
     with pytest.raises(WeightsError, match="another shape"):
         average_weights.main("net", before, after, tmp_path / "mean")

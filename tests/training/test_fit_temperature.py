@@ -15,7 +15,7 @@ from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.training.fit_temperature import best_temperature
 
 
-def test_the_temperature_of_a_network_that_boasts_is_found() -> None:
+def test_fit_temperature_finds_that_of_an_overconfident_network() -> None:
     random = np.random.default_rng(1)
     read = []
     for _ in range(3000):
@@ -31,11 +31,11 @@ def test_the_temperature_of_a_network_that_boasts_is_found() -> None:
     assert calibration_error(after, right_N) < 0.04 < calibration_error(before, right_N)
 
 
-def test_without_readings_confidences_stay() -> None:
+def test_fit_temperature_is_one_without_readings() -> None:
     assert best_temperature([]) == best_temperature([(Decoded("", 0.0, ()), "a")]) == 1
 
 
-def test_facts_are_put_into_the_manifest(tmp_path: Path) -> None:
+def test_fit_temperature_writes_the_manifest(tmp_path: Path) -> None:
     weights.save("net", {"a": torch.zeros(2)}, {"kind": "recognizer"}, tmp_path)
     weights.update_entry("net", {"calibration": {"temperature": 1.5}}, tmp_path)
     entry, _ = weights.load_net("net", tmp_path)
@@ -46,7 +46,7 @@ def test_facts_are_put_into_the_manifest(tmp_path: Path) -> None:
         weights.update_entry("other", {}, tmp_path)
 
 
-def test_the_temperature_of_the_models_is_taken_unless_one_is_set() -> None:
+def test_temperature_of_the_manifest_applies_unless_one_is_set() -> None:
     own = with_model_defaults(Settings.load(overrides=["models=builtin"]))
     assert own.recognition.temperature == weights.manifest()[RECOGNIZER]["calibration"]["temperature"]
     given = with_model_defaults(Settings.load(overrides=["models=builtin", "recognition.temperature=3"]))

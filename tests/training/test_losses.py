@@ -4,7 +4,7 @@ import torch
 from stream_ocr.training.losses import balanced_bce, detector_losses, dice
 
 
-def test_a_perfect_answer_costs_nothing() -> None:
+def test_losses_of_a_perfect_answer_are_zero() -> None:
     kernel = torch.zeros(2, 32, 32)
     kernel[:, 8:16, 4:28] = 1
     threshold, ones = torch.rand(2, 32, 32), torch.ones(2, 32, 32)
@@ -12,7 +12,7 @@ def test_a_perfect_answer_costs_nothing() -> None:
     assert float(losses.total) == pytest.approx(0, abs=1e-4)
 
 
-def test_only_the_three_hardest_negatives_for_each_positive_count() -> None:
+def test_losses_count_the_three_hardest_negatives_for_each_positive() -> None:
     kernel, care = torch.zeros(1, 20, 20), torch.ones(1, 20, 20)
     kernel[0, 0, 0] = 1
     p_BHW = torch.full((1, 20, 20), 1e-6)
@@ -22,7 +22,7 @@ def test_only_the_three_hardest_negatives_for_each_positive_count() -> None:
     assert float(balanced_bce(p_BHW, kernel, care)) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_pixels_without_care_neither_cost_nor_teach() -> None:
+def test_losses_ignore_masked_pixels() -> None:
     kernel, care = torch.zeros(1, 20, 20), torch.ones(1, 20, 20)
     kernel[0, 2:6, 2:18] = 1
     care[0, 10:] = 0
@@ -37,7 +37,7 @@ def test_pixels_without_care_neither_cost_nor_teach() -> None:
     assert p_BHW.grad[0, 3, 3] < 0
 
 
-def test_a_batch_without_text_is_finite_and_still_pushes_false_alarms_down() -> None:
+def test_losses_of_a_batch_without_text_are_finite_and_reduce_false_alarms() -> None:
     empty, care = torch.zeros(1, 40, 40), torch.ones(1, 40, 40)
     p_BHW = torch.full((1, 40, 40), 0.4, requires_grad=True)
     losses = detector_losses(p_BHW, empty + 0.3, p_BHW, kernel=empty, care=care, threshold=empty, band=empty)
@@ -47,7 +47,7 @@ def test_a_batch_without_text_is_finite_and_still_pushes_false_alarms_down() -> 
     assert p_BHW.grad.max() > 0
 
 
-def test_dice_is_one_minus_the_overlap() -> None:
+def test_dice_loss_is_one_minus_the_overlap() -> None:
     kernel, half = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
     kernel[0, :2] = 1
     half[0, 0] = 1

@@ -7,7 +7,7 @@ from stream_ocr.models.detection.dbnet import DBNet
 from stream_ocr.training.optimisation import LearningRate, averaged, averaged_state, parameter_groups
 
 
-def test_the_rate_rises_stays_and_comes_down() -> None:
+def test_learning_rate_rises_stays_and_falls() -> None:
     rate = LearningRate(2.0, warm_up_steps=60, last_step=1000, anneal_steps=100)
     assert rate.at(0) == pytest.approx(2 / 60)
     assert rate.at(500) == rate.at(900) == 2.0
@@ -17,12 +17,12 @@ def test_the_rate_rises_stays_and_comes_down() -> None:
     assert LearningRate(2.0, 60).at(10**9) == 2.0
 
 
-def test_the_rate_warms_up_again_where_the_optimiser_began() -> None:
+def test_learning_rate_warms_up_again_for_a_new_optimiser() -> None:
     rate = LearningRate(1.0, warm_up_steps=10, begun_at=500)
     assert [rate.at(step) for step in (500, 504, 509, 600)] == pytest.approx([0.1, 0.5, 1.0, 1.0])
 
 
-def test_the_average_is_a_running_mean_of_weights_and_statistics() -> None:
+def test_weight_average_is_a_running_mean_of_weights_and_statistics() -> None:
     net = nn.BatchNorm1d(1)
     average = averaged(net, 0.9)
     values = np.arange(200)
@@ -38,7 +38,7 @@ def test_the_average_is_a_running_mean_of_weights_and_statistics() -> None:
     assert state["num_batches_tracked"].item() == 199
 
 
-def test_an_average_that_is_continued_keeps_its_memory() -> None:
+def test_weight_average_continues_after_a_resume() -> None:
     net = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         net.weight.fill_(1.0)
@@ -48,7 +48,7 @@ def test_an_average_that_is_continued_keeps_its_memory() -> None:
     assert averaged_state(average)["weight"].item() == pytest.approx(1.01)
 
 
-def test_norms_and_biases_do_not_decay() -> None:
+def test_optimiser_does_not_decay_norms_and_biases() -> None:
     kernels, rest = parameter_groups(DBNet("small"), 0.01)
     assert kernels["weight_decay"] == 0.01
     assert rest["weight_decay"] == 0.0

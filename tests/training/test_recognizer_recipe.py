@@ -21,7 +21,7 @@ def changed(folder: Path, **values: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", ["recognizer", "recognizer-base"])
-def test_the_shipped_recipes_are_valid(name: str) -> None:
+def test_recognizer_recipes_of_the_repository_are_valid(name: str) -> None:
     recipe = read_recipe(CONFIGS / f"{name}.yaml")
     is_base = name == "recognizer-base"
     assert isinstance(recipe.make_net(), ResidualCRNN if is_base else CRNN)
@@ -29,7 +29,7 @@ def test_the_shipped_recipes_are_valid(name: str) -> None:
     assert (recipe.schedule.core_hours is None) == is_base
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_recognizer_recipe_names_mistakes(tmp_path: Path) -> None:
     schedule = yaml.safe_load((CONFIGS / "recognizer-base.yaml").read_text())["schedule"]
     with pytest.raises(SettingsError, match="sped"):
         read_recipe(changed(tmp_path, schedule=schedule | {"sped": 1}))
@@ -39,6 +39,6 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         read_recipe(changed(tmp_path, charset="cyrillic"))
 
 
-def test_fp32_and_bf16_can_be_asked_for(tmp_path: Path) -> None:
+def test_recognizer_recipe_accepts_fp32_and_bf16(tmp_path: Path) -> None:
     assert read_recipe(changed(tmp_path, dtype="bf16")).uses_bf16()
     assert not read_recipe(changed(tmp_path, dtype="fp32")).uses_bf16()

@@ -32,14 +32,14 @@ def learn(run: Run, steps: int, rate: LearningRate = RATE) -> list[float]:
     return [run.take_step(image[None].repeat(2, axis=0), ["ab", "ab"], rate) for _ in range(steps)]
 
 
-def test_steps_learn_one_image_by_heart(recipe: Recipe, tmp_path: Path) -> None:
+def test_recognizer_run_learns_one_image(recipe: Recipe, tmp_path: Path) -> None:
     run = begin(recipe, tmp_path)
     assert learn(run, 60)[-1] < 0.5
     assert run.counters == Counters(step=60, samples=120)
     assert run.average.n_averaged == 60
 
 
-def test_the_loss_after_a_start_from_exported_weights_is_close_to_that_before(recipe: Recipe, tmp_path: Path) -> None:
+def test_recognizer_run_continues_from_exported_weights_with_a_similar_loss(recipe: Recipe, tmp_path: Path) -> None:
     run = begin(recipe, tmp_path)
     first = learn(run, 60)[0]
     export_weights(run, {}, tmp_path / "snapshots", IN_TRAINING, lambda _: None)
@@ -54,7 +54,7 @@ def test_the_loss_after_a_start_from_exported_weights_is_close_to_that_before(re
     assert max(after) < before + 0.05 * first
 
 
-def test_a_checkpoint_of_the_former_program_is_restored(recipe: Recipe, tmp_path: Path) -> None:
+def test_recognizer_run_restores_an_older_checkpoint(recipe: Recipe, tmp_path: Path) -> None:
     run = begin(recipe, tmp_path)
     learn(run, 3)
     run.save(tmp_path)
@@ -69,7 +69,7 @@ def test_a_checkpoint_of_the_former_program_is_restored(recipe: Recipe, tmp_path
     assert learn(restored, 1) == pytest.approx(learn(run, 1))
 
 
-def test_a_text_too_long_for_its_image_does_not_poison_the_loss() -> None:
+def test_recognizer_run_ignores_a_text_too_long_for_its_image() -> None:
     logits_TBC = torch.zeros(4, 2, 5, requires_grad=True)
     loss = ctc_loss(logits_TBC, [[1, 2], [1, 1, 1, 1]])
     loss.backward()

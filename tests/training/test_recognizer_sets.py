@@ -18,7 +18,7 @@ from stream_ocr.training.recognizer_sets import ValidationSet, figures, load_set
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_mean_of_the_sets_decides() -> None:
+def test_recognizer_sets_are_judged_by_their_mean() -> None:
     torch.manual_seed(0)
     net = ResidualCRNN(len(EUROPEAN), stem=(8, 8), stages=((8, 1),) * 3, columns=8, hidden=8)
     sample = Sample(np.zeros((32, 64), np.uint8), "")
@@ -28,7 +28,7 @@ def test_the_mean_of_the_sets_decides() -> None:
     assert shares["mean"] == pytest.approx((1.0 + shares["b"]) / 2)
 
 
-def test_subtitle_lines_are_cut_where_they_were_drawn() -> None:
+def test_subtitle_lines_are_cut_out_at_their_place() -> None:
     rng = random.Random(0)
     samples = render(["First line", "and the second"] * 4, [BUILT_IN], Backgrounds(None, rng), rng)
     assert [sample.text for sample in samples][:2] == ["First line", "and the second"]
@@ -39,7 +39,7 @@ def test_subtitle_lines_are_cut_where_they_were_drawn() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / "../shared/data/words").is_dir(), reason="needs ../shared/data")
-def test_training_sees_no_crop_of_a_validation_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recognizer_sets_share_no_crop_with_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     recipe = read_recipe(ROOT / "configs/train/recognizer-base.yaml").data
     trained = {crop.image.tobytes() for crops in load_real(recipe, EUROPEAN).values() for crop in crops}

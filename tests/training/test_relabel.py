@@ -21,7 +21,7 @@ class FakeTeacher(Teacher):
         return Line("Total 5.00", 0.9, 0.9, [0.5])
 
 
-def test_labels_are_completed_where_the_teacher_agrees(tmp_path: Path) -> None:
+def test_relabel_completes_labels_where_the_teacher_agrees(tmp_path: Path) -> None:
     data = cv2.imencode(".png", np.zeros((20, 80), np.uint8))[1].tobytes()
     labels = "00000.png\tTOTAL5.00\n00001.png\tTOTAL 5.00\n00002.png\tTOTAL 6.00\n"
     with tarfile.open(tmp_path / "receipts.tar", "w") as tar:
@@ -34,5 +34,5 @@ def test_labels_are_completed_where_the_teacher_agrees(tmp_path: Path) -> None:
     assert [(crop.text, crop.margin, crop.spaces) for crop in crops] == [("Total 5.00", 0.0, (0.5,))] * 2
 
 
-def test_case_and_spaces_are_folded() -> None:
+def test_relabel_ignores_case_and_spaces() -> None:
     assert folded("Total 5.00") == folded("TOTAL5.00")

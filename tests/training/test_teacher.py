@@ -54,7 +54,7 @@ def archive(path: Path, names: list[str]) -> Path:
     return path
 
 
-def test_an_interrupted_set_is_continued_and_finished(tmp_path: Path) -> None:
+def test_teacher_resumes_an_interrupted_set(tmp_path: Path) -> None:
     tar = archive(tmp_path / "set.tar", ["a.jpg", "b.jpg", "c.jpg"])
     with pytest.raises(KeyboardInterrupt):
         label_set("set", pictures_of(tar), FakeTeacher(fatal="b.jpg"), tmp_path / "out")
@@ -81,14 +81,14 @@ def test_an_interrupted_set_is_continued_and_finished(tmp_path: Path) -> None:
     assert third.asked == []
 
 
-def test_lines_without_letters_or_read_unsurely_are_not_sure() -> None:
+def test_teacher_is_unsure_of_lines_without_letters_and_unsure_readings() -> None:
     bounds = TeacherThresholds()
     assert is_sure(Line("Café 7", 0.9, 0.8, []), bounds)
     assert not is_sure(Line("Café 7", 0.5, 0.3, []), bounds)
     assert not is_sure(Line("---", 0.99, 0.99, []), bounds)
 
 
-def test_a_crop_keeps_its_resolution_up_to_a_height() -> None:
+def test_teacher_crops_keep_their_resolution_up_to_a_height() -> None:
     grey = np.arange(200 * 400, dtype=np.uint32).reshape(200, 400).astype(np.uint8)
     quad = np.array([[100, 50], [300, 50], [300, 90], [100, 90]], float)
     assert cut(grey, quad, 0.25, 64).shape == (60, 220)
@@ -96,7 +96,7 @@ def test_a_crop_keeps_its_resolution_up_to_a_height() -> None:
     assert augmented_view(cut(grey, quad, 0.25, 64)).shape == (60, 207)
 
 
-def test_frames_that_differ_are_taken_from_a_clip(tmp_path: Path) -> None:
+def test_teacher_takes_differing_frames_of_a_clip(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     with av.open(str(clip), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"crf": "10"})
@@ -110,7 +110,7 @@ def test_frames_that_differ_are_taken_from_a_clip(tmp_path: Path) -> None:
     assert cv2.imdecode(np.frombuffer(frames[1][1], np.uint8), cv2.IMREAD_GRAYSCALE).mean() > 150
 
 
-def test_ppocr_labels_a_picture() -> None:
+def test_teacher_labels_a_picture_with_ppocr() -> None:
     pytest.importorskip("rapidocr")
     picture = np.full((200, 500, 3), 230, np.uint8)
     cv2.putText(picture, "Central Station", (30, 110), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (20, 20, 20), 4)

@@ -45,7 +45,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
     return saved
 
 
-def test_a_short_run_exports_loadable_weights(tmp_path: Path) -> None:
+def test_train_detector_exports_loadable_weights(tmp_path: Path) -> None:
     figures = train(tiny(tmp_path), lambda _: None)
     assert set(figures) == {"P", "R", "F", "F_iou", "box_thresh"}
     entry, saved = weights.load_net("tiny", tmp_path / "weights")
@@ -56,7 +56,7 @@ def test_a_short_run_exports_loadable_weights(tmp_path: Path) -> None:
     assert list((tmp_path / "run").glob("seen-*.jpg"))
 
 
-def test_a_run_in_two_parts_comes_to_the_same_as_in_one(tmp_path: Path) -> None:
+def test_train_detector_in_two_parts_gives_the_same_weights(tmp_path: Path) -> None:
     whole, parted = (replace(tiny(tmp_path / n, steps=6), pictures_per_step=0) for n in ("whole", "parted"))
     train(whole, lambda _: None)
     train(replace(parted, steps=3), lambda _: None)
@@ -68,7 +68,7 @@ def test_a_run_in_two_parts_comes_to_the_same_as_in_one(tmp_path: Path) -> None:
         torch.testing.assert_close(two[name], tensor, msg=name)
 
 
-def test_kill_9_loses_nothing_but_the_steps_after_the_checkpoint(tmp_path: Path) -> None:
+def test_train_detector_loses_only_steps_after_the_checkpoint_on_kill_9(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     folder = tmp_path / "run"
     config.write_text(
@@ -91,7 +91,7 @@ def test_kill_9_loses_nothing_but_the_steps_after_the_checkpoint(tmp_path: Path)
     assert [row["step"] for row in curve] == sorted({row["step"] for row in curve})
 
 
-def test_a_run_begins_with_finished_weights_and_with_the_pictures_in_its_folder(tmp_path: Path) -> None:
+def test_train_detector_starts_from_finished_weights_and_existing_pictures(tmp_path: Path) -> None:
     first = replace(tiny(tmp_path), anneal_steps=2)
     train(first, lambda _: None)
     begun, before = weights.load_net("tiny", tmp_path / "weights")
@@ -108,7 +108,7 @@ def test_a_run_begins_with_finished_weights_and_with_the_pictures_in_its_folder(
         train(replace(further, backbone="resnet18", folder=tmp_path / "other"), start_from=tmp_path / "weights")
 
 
-def test_annealing_trains_a_copy_and_leaves_the_run_alone(tmp_path: Path) -> None:
+def test_train_detector_anneals_a_copy(tmp_path: Path) -> None:
     config = replace(tiny(tmp_path), steps=2)
     train(config, lambda _: None)
     before = {f: f.read_bytes() for f in sorted((tmp_path / "run").rglob("*")) if f.is_file()}
@@ -122,7 +122,7 @@ def test_annealing_trains_a_copy_and_leaves_the_run_alone(tmp_path: Path) -> Non
     assert again[0].startswith("continued at step 4,"), "an annealing that was over is not begun anew"
 
 
-def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path: Path) -> None:
+def test_train_detector_continues_from_exported_weights(tmp_path: Path) -> None:
     config, snapshot = replace(tiny(tmp_path), steps=4), tmp_path / "snapshots"
     train(config, lambda _: None)
     export(config, snapshot, lambda _: None)
@@ -141,7 +141,7 @@ def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path
     assert [row["step"] for row in rows if "validation" in row] == [4, 4, 6]
 
 
-def test_a_new_machine_does_not_generate_the_pictures_of_all_earlier_steps(tmp_path: Path) -> None:
+def test_train_detector_does_not_generate_pictures_of_earlier_steps_again(tmp_path: Path) -> None:
     config = replace(tiny(tmp_path), pictures_per_step=1)
     pieces = Pieces(config, Counters(step=1000, begun_at=1000, pictures=1004))
     assert len(pieces.pool) == config.first_pictures
@@ -150,13 +150,13 @@ def test_a_new_machine_does_not_generate_the_pictures_of_all_earlier_steps(tmp_p
 
 
 @pytest.mark.parametrize("name", ["detector", "detector-base"])
-def test_the_configurations_that_ship_are_valid(name: str) -> None:
+def test_detector_configurations_of_the_repository_are_valid(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.yaml")
     assert all(isinstance(archive, Path) for archive in config.real_words)
     assert all(isinstance(path, Path) for path in config.real_pictures)
 
 
-def test_mistakes_in_a_configuration_are_named(tmp_path: Path) -> None:
+def test_detector_configuration_names_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("name: x\nsteps: 1\nlerning_rate: 1\n")
     with pytest.raises(SettingsError, match=r"lerning_rate.*folder"):

@@ -50,7 +50,7 @@ def counters_of(folder: Path) -> dict[str, Any]:
     return saved
 
 
-def test_the_same_call_starts_a_run_and_resumes_it_with_all_its_state(tmp_path: Path) -> None:
+def test_train_recognizer_starts_and_resumes_with_the_same_call(tmp_path: Path) -> None:
     recipe, lines = recipe_in(tmp_path), list[str]()
     first = train(recipe, quiet, steps=5).counters
     second = train(recipe, lines.append, steps=8).counters
@@ -67,7 +67,7 @@ def test_the_same_call_starts_a_run_and_resumes_it_with_all_its_state(tmp_path: 
     assert [row["samples"] for row in rows] == [first.samples, second.samples]
 
 
-def test_annealing_keeps_the_checkpoint_and_exports_weights_that_load(tmp_path: Path) -> None:
+def test_train_recognizer_anneals_a_copy_and_exports_loadable_weights(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path)
     train(recipe, quiet, steps=4)
     before = (tmp_path / "run" / CHECKPOINT).read_bytes()
@@ -84,7 +84,7 @@ def test_annealing_keeps_the_checkpoint_and_exports_weights_that_load(tmp_path: 
     torch.testing.assert_close(p_BTC.sum(dim=2), torch.ones(2, 16))
 
 
-def test_an_annealing_that_was_stopped_goes_on_from_the_same_state(tmp_path: Path) -> None:
+def test_train_recognizer_resumes_an_interrupted_annealing(tmp_path: Path) -> None:
     recipe, into = recipe_in(tmp_path), tmp_path / "annealed"
     train(recipe, quiet, steps=3)
     anneal(recipe, 2, into, quiet)
@@ -93,7 +93,7 @@ def test_an_annealing_that_was_stopped_goes_on_from_the_same_state(tmp_path: Pat
     assert counters_of(into)["step"] == 7, "it began at step 3, not at step 6"
 
 
-def test_a_recipe_with_an_end_is_annealed_there(tmp_path: Path) -> None:
+def test_train_recognizer_anneals_at_the_end_of_the_recipe(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path, core_hours=1e-9, anneal_steps=2)
     run = train(recipe, quiet)
     train(recipe, quiet, steps=run.counters.step)
@@ -102,7 +102,7 @@ def test_a_recipe_with_an_end_is_annealed_there(tmp_path: Path) -> None:
     assert NAME in weights.manifest(annealed)
 
 
-def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path: Path) -> None:
+def test_train_recognizer_continues_from_exported_weights(tmp_path: Path) -> None:
     recipe, snapshot = recipe_in(tmp_path), tmp_path / "snapshots"
     lost = train(recipe, quiet, steps=6)
     export(recipe, snapshot, quiet)
@@ -123,7 +123,7 @@ def test_a_run_continues_from_exported_weights_where_its_folder_is_lost(tmp_path
     assert (again.counters.step, again.counters.begun_at) == (9, 6), "the checkpoint comes before exported weights"
 
 
-def test_finished_weights_begin_a_new_run_that_names_them(tmp_path: Path) -> None:
+def test_train_recognizer_starts_a_new_run_from_finished_weights(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path)
     train(recipe, quiet, steps=3)
     finished = anneal(recipe, 2, report=quiet).parent
@@ -138,13 +138,13 @@ def test_finished_weights_begin_a_new_run_that_names_them(tmp_path: Path) -> Non
         )
 
 
-def test_an_export_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_train_recognizer_refuses_an_export_without_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="start the training first"):
         export(recipe_in(tmp_path), tmp_path / "snapshots", quiet)
     assert not exported_curve(NAME, tmp_path / "snapshots").exists()
 
 
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
+def test_train_recognizer_refuses_a_second_process(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path)
     with locked(recipe.output), pytest.raises(SettingsError, match="another process trains into"):
         train(recipe, quiet, steps=1)
@@ -152,7 +152,9 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_continues_from_its_last_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
+def test_train_recognizer_continues_from_the_last_checkpoint_after_kill_9(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     config = write_config(tmp_path)
     command = [sys.executable, "-m", "stream_ocr.training.train_recognizer", str(config)]
     checkpoint = tmp_path / "run" / CHECKPOINT

@@ -27,7 +27,7 @@ TITLE, SQUARE, SMALL = rectangle(10, 10, 200, 40), rectangle(10, 80, 60, 60), re
 
 
 @pytest.mark.parametrize(("score", "lines"), [(0.9, 1), (0.7, 0)])
-def test_sure_long_boxes_are_lines_others_are_ignored_and_small_ones_dropped(
+def test_coarse_teacher_keeps_sure_long_boxes_ignores_others_and_drops_small_ones(
     tmp_path: Path, score: float, lines: int
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((200, 300, 3), np.uint8))
@@ -38,7 +38,7 @@ def test_sure_long_boxes_are_lines_others_are_ignored_and_small_ones_dropped(
     assert len(row["ignored"]) == 2 - lines
 
 
-def test_large_text_is_added_where_the_teacher_has_none(tmp_path: Path) -> None:
+def test_coarse_teacher_adds_large_text_that_the_teacher_missed(tmp_path: Path) -> None:
     (tmp_path / "coarse").mkdir()
     found = {"image": "a.png", "quads": [TITLE.tolist(), (TITLE + [0, 60]).tolist()], "ignored": [SQUARE.tolist()]}
     nothing = {"image": "b.png", "quads": [], "ignored": []}

@@ -7,7 +7,7 @@ from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
 from stream_ocr.training.data.codec import CodecMosaic
 
 
-def test_samples_come_back_with_their_texts_and_sizes() -> None:
+def test_codec_returns_samples_with_their_texts_and_sizes() -> None:
     rng, mosaic = random.Random(0), CodecMosaic(random.Random(1))
     given: dict[str, Sample] = {}
     back: list[Sample] = []

@@ -6,7 +6,7 @@ from stream_ocr.models.recognition.charset import DEFAULT
 from stream_ocr.training.data.corpus import Corpus
 
 
-def test_words_have_no_space_and_lines_have_single_ones() -> None:
+def test_corpus_words_have_no_space_and_lines_have_single_ones() -> None:
     corpus = Corpus(None, random.Random(1))
     assert not any(" " in corpus.word() for _ in range(1000))
     for _ in range(1000):
@@ -15,7 +15,7 @@ def test_words_have_no_space_and_lines_have_single_ones() -> None:
         assert 1 <= len(line) <= 48
 
 
-def test_all_texts_are_within_the_charset_and_the_limit() -> None:
+def test_corpus_texts_are_within_the_charset_and_the_limit() -> None:
     corpus = Corpus(None, random.Random(2))
     for limit in (1, 5, 12, 25):
         for _ in range(300):
@@ -25,7 +25,7 @@ def test_all_texts_are_within_the_charset_and_the_limit() -> None:
     assert all(DEFAULT.covers(corpus.line()) for _ in range(1000))
 
 
-def test_overlay_figures_are_well_represented() -> None:
+def test_corpus_has_many_numbers_of_overlays() -> None:
     corpus = Corpus(None, random.Random(3))
     words = [corpus.word() for _ in range(4000)]
     assert sum(bool(re.fullmatch(r"\d", w)) for w in words) > 80
@@ -34,7 +34,7 @@ def test_overlay_figures_are_well_represented() -> None:
     assert sum(bool(re.search(r"[^\x00-\x7f]", w)) for w in words) / len(words) < 0.05
 
 
-def test_listed_words_are_used(tmp_path: Path) -> None:
+def test_corpus_uses_listed_words(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("zyzzyva\nquokka\nnaïve\n" + "overlongword" * 4)
     corpus = Corpus(tmp_path / "words.txt", random.Random(4))
     seen = " ".join(corpus.word().lower() for _ in range(500))
@@ -43,6 +43,6 @@ def test_listed_words_are_used(tmp_path: Path) -> None:
     assert "overlongword" not in seen
 
 
-def test_the_same_seed_gives_the_same_texts() -> None:
+def test_corpus_depends_on_the_seed_only() -> None:
     first, second = Corpus(None, random.Random(5)), Corpus(None, random.Random(5))
     assert [first.line() for _ in range(50)] == [second.line() for _ in range(50)]

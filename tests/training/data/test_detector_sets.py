@@ -21,29 +21,31 @@ from stream_ocr.training.data.detector_sets import (
 WORD, SMALL = rectangle(0, 0, 50, 20), rectangle(0, 60, 40, 8)
 
 
-def test_whole_runs_of_neighbours_are_kept_aside() -> None:
+def test_detector_sets_keep_whole_runs_of_neighbours_for_validation() -> None:
     aside = [i for i in range(100) if is_kept_aside(i)]
     assert aside == [*range(40, 50), *range(90, 100)]
 
 
-def test_what_only_the_teacher_finds_beside_peoples_truth_is_ignored() -> None:
+def test_detector_sets_ignore_what_only_the_teacher_finds() -> None:
     merged = people_first(Lines([WORD], []), Lines([WORD + 1, SMALL], []))
     assert len(merged.quads) == len(merged.ignored) == 1
     np.testing.assert_allclose(merged.ignored[0], SMALL)
 
 
-def test_words_are_merged_to_lines() -> None:
+def test_detector_sets_merge_words_into_lines() -> None:
     (line,) = merged_words(Lines([WORD, WORD + [60, 0]], []), Lines([], [])).quads
     np.testing.assert_allclose(line, rectangle(0, 0, 110, 20))
 
 
-def test_the_teachers_lines_come_with_the_words_that_it_misses() -> None:
+def test_detector_sets_add_labelled_words_that_the_teacher_missed() -> None:
     merged = teacher_and_words(Lines([WORD, SMALL], []), Lines([WORD], [rectangle(200, 0, 9, 9)]))
     assert len(merged.quads) == 2
     assert len(merged.ignored) == 1
 
 
-def test_sets_are_built_from_archives_and_the_teachers_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_detector_sets_are_built_from_archives_and_teacher_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(detector_sets, "FILM", {})
     names = [f"{i:02d}.jpg" for i in range(50)]
     truth = "".join(json.dumps({"image": n, "quads": [WORD.tolist()], "texts": ["a"]}) + "\n" for n in names)

@@ -5,7 +5,7 @@ from stream_ocr.training.data import discs
 from stream_ocr.training.data.discs import KINDS, add_discs
 
 
-def test_something_round_is_painted_within_the_range_of_colours() -> None:
+def test_discs_stay_within_the_range_of_colours() -> None:
     changed = 0
     for seed in range(30):
         picture = np.full((240, 320, 3), 128, np.float32)
@@ -17,7 +17,7 @@ def test_something_round_is_painted_within_the_range_of_colours() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_stays_within_its_square_and_covers_some_of_it(kind: discs.Kind) -> None:
+def test_discs_of_each_kind_stay_within_their_square(kind: discs.Kind) -> None:
     for seed in range(8):
         colour, alpha = np.zeros((95, 95, 3), np.float32), np.zeros((95, 95), np.float32)
         kind(colour, alpha, 20.0, np.random.default_rng(seed))
@@ -27,7 +27,7 @@ def test_each_kind_stays_within_its_square_and_covers_some_of_it(kind: discs.Kin
         assert not colour[alpha == 0].any(), "colours are multiplied by alpha"
 
 
-def test_painting_is_a_function_of_the_random_state() -> None:
+def test_discs_depend_on_the_random_state_only() -> None:
     one, two = (np.zeros((64, 64, 3), np.float32) for _ in range(2))
     for picture in (one, two):
         add_discs(picture, np.random.default_rng(7))

@@ -6,7 +6,7 @@ from stream_ocr.training.data.font_library import FontEntry, FontLibrary
 from stream_ocr.training.data.fonts import BUILT_IN
 
 
-def test_a_list_leaves_out_fonts_that_are_gone(tmp_path: Path) -> None:
+def test_font_library_leaves_out_missing_fonts(tmp_path: Path) -> None:
     there = tmp_path / "there.ttf"
     there.touch()
     rows = [
@@ -20,11 +20,11 @@ def test_a_list_leaves_out_fonts_that_are_gone(tmp_path: Path) -> None:
     assert library.digit_fonts == [BUILT_IN]
 
 
-def test_a_font_writes_only_what_it_has() -> None:
+def test_font_library_writes_only_characters_of_the_font() -> None:
     entry = FontEntry(BUILT_IN, "text", frozenset("żę"), unicase=False)
     assert entry.can_write("cafe")
     assert not entry.can_write("że")
 
 
-def test_the_charset_lists_each_character_once_and_has_all_of_europe() -> None:
+def test_european_charset_lists_each_character_once() -> None:
     assert EUROPEAN.covers("Příliš žluťoučký kůň, Şişli, Țară, Győző, Łódź, Ķēniņš, Reykjavík, Œuvre, “¿Qué?” – 5 €")

@@ -3,14 +3,14 @@ import pytest
 from stream_ocr.training.data.fonts import BUILT_IN, can_write, find_fonts, is_unicase, load_font
 
 
-def test_every_machine_has_a_font() -> None:
+def test_fonts_are_found_on_every_machine() -> None:
     fonts = find_fonts()
     assert fonts
     assert len(set(fonts)) == len(fonts)
     assert load_font(fonts[0], 30).getlength("Hamburg") > 40
 
 
-def test_the_built_in_font_scales_and_writes_ascii() -> None:
+def test_built_in_font_scales_and_writes_ascii() -> None:
     small, large = load_font(BUILT_IN, 10), load_font(BUILT_IN, 40)
     assert large.getlength("text") == pytest.approx(4 * small.getlength("text"), rel=0.15)
     assert can_write("cafe", BUILT_IN)
@@ -18,7 +18,7 @@ def test_the_built_in_font_scales_and_writes_ascii() -> None:
     assert not is_unicase(BUILT_IN)
 
 
-def test_found_fonts_draw_what_they_claim() -> None:
+def test_fonts_draw_the_characters_they_claim() -> None:
     for path in find_fonts()[:20]:
         font = load_font(path, 24)
         for character in "AgQ7&" if path == BUILT_IN else "AgQ7&éÑß":

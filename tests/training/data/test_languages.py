@@ -17,7 +17,7 @@ def texts(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_texts_are_covered_by_the_charset_and_short_enough(texts: Path) -> None:
+def test_languages_draw_texts_within_the_charset_and_the_limit(texts: Path) -> None:
     corpus = EuropeanCorpus(None, texts, random.Random(0))
     for _ in range(2000):
         word, line = corpus.word(20), corpus.line(40)
@@ -27,7 +27,7 @@ def test_texts_are_covered_by_the_charset_and_short_enough(texts: Path) -> None:
         assert " " not in word
 
 
-def test_words_of_every_language_come_up_and_the_first_person_is_a_capital(texts: Path) -> None:
+def test_languages_draw_words_of_every_language(texts: Path) -> None:
     corpus = EuropeanCorpus(None, texts, random.Random(1), TextShares(frequent_line=1.0, caption_line=0.0))
     lines = [corpus.line() for _ in range(400)]
     assert any("żółw" in line.lower() for line in lines)
@@ -35,15 +35,15 @@ def test_words_of_every_language_come_up_and_the_first_person_is_a_capital(texts
     assert not any(" i " in line for line in lines)
 
 
-def test_sentences_kept_for_validation_are_not_drawn(texts: Path) -> None:
+def test_languages_never_draw_sentences_of_the_validation_set(texts: Path) -> None:
     corpus = EuropeanCorpus(None, texts, random.Random(2), TextShares(caption_line=1.0))
     assert not any("validierung" in corpus.line().lower() for _ in range(500))
 
 
-def test_a_folder_without_lists_gives_the_words_of_the_corpus(tmp_path: Path) -> None:
+def test_languages_fall_back_to_the_corpus_without_lists(tmp_path: Path) -> None:
     corpus = EuropeanCorpus(None, tmp_path, random.Random(3))
     assert all(corpus.line(30) and corpus.word() for _ in range(200))
 
 
-def test_look_alikes_are_normalised() -> None:
+def test_languages_normalise_confusable_characters() -> None:
     assert normalised("WE´RE  here…") == "WE'RE here..."

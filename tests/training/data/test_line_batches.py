@@ -33,7 +33,7 @@ def recipe(tmp_path: Path) -> DataRecipe:
     )
 
 
-def test_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: DataRecipe) -> None:
+def test_line_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: DataRecipe) -> None:
     batches = LineBatches(recipe, EUROPEAN, [], "0")
     for _ in range(40):
         images_BHW, texts = batches.next(1000)
@@ -45,33 +45,33 @@ def test_batches_have_one_width_and_fewer_samples_the_wider_they_are(recipe: Dat
         assert all(EUROPEAN.covers(text) for text in texts)
 
 
-def test_real_crops_come_in_their_share(recipe: DataRecipe) -> None:
+def test_line_batches_contain_the_share_of_real_crops(recipe: DataRecipe) -> None:
     crop = RealCrop(np.tile(np.arange(100, dtype=np.uint8), (30, 1)), "§real§")
     batches = LineBatches(replace(recipe, real_share=0.5), EUROPEAN, [crop], "0")
     texts = [text for _ in range(60) for text in batches.next(1000)[1]]
     assert 0.3 < texts.count("§real§") / len(texts) < 0.7
 
 
-def test_a_seed_gives_the_same_batches_and_another_seed_others(recipe: DataRecipe) -> None:
+def test_line_batches_depend_on_the_seed(recipe: DataRecipe) -> None:
     first, again, other = (LineBatches(recipe, EUROPEAN, [], seed).next(1000) for seed in ("a", "a", "b"))
     assert first[1] == again[1]
     assert np.array_equal(first[0], again[0])
     assert first[1] != other[1]
 
 
-def test_only_texts_of_the_charset_are_drawn(recipe: DataRecipe) -> None:
+def test_line_batches_contain_only_texts_of_the_charset(recipe: DataRecipe) -> None:
     digits = Charset("0123456789")
     _, texts = LineBatches(replace(recipe, line_share=0), digits, [], "0").next(1000)
     assert all(text.isdigit() for text in texts)
 
 
-def test_missing_data_is_named(recipe: DataRecipe, tmp_path: Path) -> None:
+def test_line_batches_name_missing_data(recipe: DataRecipe, tmp_path: Path) -> None:
     assert load_real(recipe, EUROPEAN) == {}
     missing = missing_data(recipe, [])
     assert missing[-2:] == ["nowhere", "teacher_elsewhere"]
     assert str(tmp_path / "backgrounds") in missing
 
 
-def test_a_missing_list_of_fonts_is_an_error_with_a_remedy(recipe: DataRecipe, tmp_path: Path) -> None:
+def test_line_batches_name_the_remedy_for_a_missing_list_of_fonts(recipe: DataRecipe, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none.json is missing; write it with python -m .*font_library"):
         LineBatches(replace(recipe, fonts=tmp_path / "none.json"), EUROPEAN, [], "0")

@@ -18,7 +18,7 @@ def make_lines(seed: int = 0, line_share: float = 0.35, plate_share: float = 0.0
 
 
 @pytest.mark.parametrize("hardness", [0.0, 1.0])
-def test_samples_fit_the_net_and_its_charset(hardness: float) -> None:
+def test_line_images_fit_the_net_and_its_charset(hardness: float) -> None:
     lines = make_lines()
     for _ in range(300):
         image, text = lines.sample(hardness)
@@ -31,7 +31,7 @@ def test_samples_fit_the_net_and_its_charset(hardness: float) -> None:
         assert image.std() > 1
 
 
-def test_share_of_lines() -> None:
+def test_line_images_contain_the_share_of_lines() -> None:
     lines = make_lines(line_share=0.4)
     share = np.mean([" " in lines.sample(0.5).text for _ in range(500)])
     assert 0.28 < share < 0.5
@@ -39,18 +39,18 @@ def test_share_of_lines() -> None:
     assert not any(" " in words.sample().text for _ in range(100))
 
 
-def test_share_of_plates() -> None:
+def test_line_images_contain_the_share_of_plates() -> None:
     lines = make_lines(line_share=0.0, plate_share=0.5)
     texts = [lines.sample().text for _ in range(300)]
     assert 0.4 < np.mean([text.replace("-", "").replace(" ", "").isupper() for text in texts]) < 0.9
 
 
-def test_the_beginning_is_easy() -> None:
+def test_line_images_begin_easy() -> None:
     lines = make_lines()
     assert max(len(lines.sample(0.25, max_characters=6).text) for _ in range(200)) <= 6
 
 
-def test_the_same_seed_gives_the_same_pictures() -> None:
+def test_line_images_depend_on_the_seed_only() -> None:
     first, second = make_lines(7), make_lines(7)
     for _ in range(20):
         a, b = first.sample(), second.sample()

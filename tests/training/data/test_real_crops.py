@@ -46,7 +46,7 @@ def teacher_set(folder: Path, rows: list[dict[str, object]]) -> Path:
     return folder
 
 
-def test_a_split_set_is_split_by_number(tmp_path: Path) -> None:
+def test_real_crops_split_a_set_by_number(tmp_path: Path) -> None:
     first = FIRST_VALIDATION_CROP["iiit5k_train"]
     names = [f"{i:05d}.jpg" for i in range(first - 2, first + 3)]
     labels = "\n".join(f"{name}\t{name[:5]}" for name in names).encode()
@@ -58,14 +58,14 @@ def test_a_split_set_is_split_by_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")
-def test_the_parts_of_the_shared_sets_do_not_overlap() -> None:
+def test_real_crops_of_training_and_validation_do_not_overlap() -> None:
     for name in FIRST_VALIDATION_CROP:
         archive = SHARED / f"{name}.tar"
         parts = [load_labelled(archive, EUROPEAN, validation=validation) for validation in (False, True)]
         assert all(len(part) > 300 for part in parts)
 
 
-def test_the_crops_of_a_teacher_are_split_by_picture_and_repeats_are_limited(tmp_path: Path) -> None:
+def test_real_crops_of_a_teacher_are_split_by_picture_with_limited_repeats(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [
         {"file": f"{i}.png", "image": f"{i % 40}.jpg", "text": f"t{i}", "confidence": 0.95, "spaces": []}
         for i in range(80)
@@ -83,7 +83,7 @@ def test_the_crops_of_a_teacher_are_split_by_picture_and_repeats_are_limited(tmp
     assert not any(crop.text == "low" for crop in whole)
 
 
-def test_words_are_cut_out_of_a_line_at_its_spaces() -> None:
+def test_real_crops_cut_words_out_of_a_line_at_its_spaces() -> None:
     image = np.zeros((32, 300), np.uint8)
     image[:, :100], image[:, 100:200], image[:, 200:] = 50, 100, 150
     crop = RealCrop(image, "a b c", spaces=(1 / 3, 2 / 3))
@@ -96,7 +96,7 @@ def test_words_are_cut_out_of_a_line_at_its_spaces() -> None:
     assert {"a", "b", "c", "a b", "a b c"} <= seen
 
 
-def test_the_margin_of_a_crop_is_trimmed() -> None:
+def test_real_crops_trim_the_margin() -> None:
     image = np.zeros((64, 200), np.uint8)  # a line of 40 pixels with 12 round it
     image[12:52, 12:188] = 255
     tight = trimmed(RealCrop(image, "x", margin=0.3), 0.0)
@@ -104,7 +104,7 @@ def test_the_margin_of_a_crop_is_trimmed() -> None:
     assert tight.image.min() == 255
 
 
-def test_samples_fit_the_net() -> None:
+def test_real_crops_fit_the_net() -> None:
     crops = RealCrops([RealCrop(np.full((20, 90), 90, np.uint8), "word", 0.5, 0.3)], random.Random(1))
     for _ in range(50):
         image, text = crops.sample()

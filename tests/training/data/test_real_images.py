@@ -25,7 +25,7 @@ def picture_set(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_quads_follow_their_pixels_and_stay_clockwise(
+def test_real_images_keep_quads_on_their_pixels_and_clockwise(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for share in ("WORSE", "INVERTED", "GREY"):
@@ -48,14 +48,14 @@ def test_quads_follow_their_pixels_and_stay_clockwise(
         np.testing.assert_allclose([columns.max() + 1, rows.max() + 1], high, atol=4)
 
 
-def test_a_piece_is_a_function_of_the_random_states() -> None:
+def test_real_images_depend_on_the_random_states_only() -> None:
     piece = Scene(np.full((96, 96, 3), 100, np.uint8), RED[None].astype(np.float32))
     one, two = (changed(piece, random.Random(3), np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(one.picture, two.picture)
     np.testing.assert_array_equal(one.quads, two.quads)
 
 
-def test_a_missing_picture_is_named(tmp_path: Path) -> None:
+def test_real_images_name_a_missing_picture(tmp_path: Path) -> None:
     path = picture_set(tmp_path)
     (tmp_path / "a.png").unlink()
     with pytest.raises(OSError, match=r"a\.png is not a readable picture"):

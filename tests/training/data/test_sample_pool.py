@@ -17,7 +17,7 @@ def marked(x: int, y: int, width: int = 120, height: int = 40) -> Scene:
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.7, 1.0, 1.6])
-def test_quads_follow_their_pixels_through_the_crop(scale: float) -> None:
+def test_sample_pool_keeps_quads_on_their_pixels_through_the_crop(scale: float) -> None:
     for seed in range(8):
         piece = crop(marked(200, 100), random.Random(seed), 384, scale)
         red = (piece.picture[..., 0] > 128) & (piece.picture[..., 1] < 64)
@@ -28,14 +28,14 @@ def test_quads_follow_their_pixels_through_the_crop(scale: float) -> None:
             np.testing.assert_allclose([columns.max() + 1, rows.max() + 1], high, atol=2.5)
 
 
-def test_most_pieces_show_a_line() -> None:
+def test_sample_pool_draws_mostly_pieces_with_a_line() -> None:
     rng, scene, shown = random.Random(0), marked(20, 20), 0
     for _ in range(40):
         shown += bool((crop(scene, rng, 96, 1.0).picture[..., 0] > 128).any())
     assert shown >= 15
 
 
-def test_a_pool_is_found_again_and_cut_to_what_a_checkpoint_saw(tmp_path: Path) -> None:
+def test_sample_pool_is_resumed_with_the_images_of_its_checkpoint(tmp_path: Path) -> None:
     pool = Pool(tmp_path, capacity=10)
     for i in range(5):
         pool.add(marked(40 * i, 100), quality=90)
@@ -46,7 +46,7 @@ def test_a_pool_is_found_again_and_cut_to_what_a_checkpoint_saw(tmp_path: Path) 
     assert len(Pool(tmp_path, capacity=10)) == 4
 
 
-def test_old_pictures_go_and_are_not_drawn(tmp_path: Path) -> None:
+def test_sample_pool_drops_old_images(tmp_path: Path) -> None:
     pool = Pool(tmp_path, capacity=3, spare=0)
     for i in range(6):
         pool.add(marked(40 * i, 100), quality=90)
@@ -55,7 +55,7 @@ def test_old_pictures_go_and_are_not_drawn(tmp_path: Path) -> None:
         assert pool.draw(random.Random(seed), 64, (0.4, 1.6)).picture.shape == (64, 64, 3)
 
 
-def test_a_pool_that_was_cut_draws_only_images_that_are_there(tmp_path: Path) -> None:
+def test_sample_pool_draws_only_existing_images_after_a_resume(tmp_path: Path) -> None:
     pool = Pool(tmp_path, capacity=4, spare=2)
     for i in range(9):
         pool.add(marked(20 * i, 100), quality=90)
@@ -64,7 +64,7 @@ def test_a_pool_that_was_cut_draws_only_images_that_are_there(tmp_path: Path) ->
         assert cut.draw(random.Random(seed), 64, (0.4, 1.6)).picture.shape == (64, 64, 3)
 
 
-def test_drawing_is_a_function_of_the_random_state(tmp_path: Path) -> None:
+def test_sample_pool_depends_on_the_random_state_only(tmp_path: Path) -> None:
     pool = Pool(tmp_path, capacity=3)
     pool.add(marked(100, 100), quality=90)
     one, two = (pool.draw(random.Random(7), 96, (0.4, 1.6)) for _ in range(2))

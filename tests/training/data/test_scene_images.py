@@ -31,7 +31,7 @@ def scenes() -> list[Scene]:
     return some_scenes(3, 60)
 
 
-def test_pictures_are_rgb_bytes_and_quads_lie_in_them_clockwise(scenes: list[Scene]) -> None:
+def test_scene_images_are_rgb_bytes_with_clockwise_quads_inside(scenes: list[Scene]) -> None:
     for scene in scenes:
         height, width = scene.picture.shape[:2]
         assert scene.picture.dtype == np.uint8
@@ -46,7 +46,7 @@ def test_pictures_are_rgb_bytes_and_quads_lie_in_them_clockwise(scenes: list[Sce
             assert edges[0, 0] > 0  # no text stands on its head
 
 
-def test_the_mix_has_text_free_pictures_small_lines_and_large_ones(scenes: list[Scene]) -> None:
+def test_scene_images_mix_empty_pictures_small_lines_and_large_ones(scenes: list[Scene]) -> None:
     assert any(len(scene.quads) == 0 for scene in scenes)
     assert TEXT_FREE * len(scenes) * 3 > sum(len(scene.quads) == 0 for scene in scenes)
     heights = [float(np.linalg.norm(q[3] - q[0])) for scene in scenes for q in scene.quads]
@@ -55,7 +55,7 @@ def test_the_mix_has_text_free_pictures_small_lines_and_large_ones(scenes: list[
     assert 2 < len(heights) / len(scenes) < 12
 
 
-def test_lines_touch_at_most(scenes: list[Scene]) -> None:
+def test_scene_images_have_no_overlapping_lines(scenes: list[Scene]) -> None:
     for scene in scenes:
         count = np.zeros(scene.picture.shape[:2], np.uint8)
         for quad in scene.quads:
@@ -64,13 +64,13 @@ def test_lines_touch_at_most(scenes: list[Scene]) -> None:
             assert (count > 1).sum() < 0.07 * (count > 0).sum()
 
 
-def test_the_same_seed_gives_the_same_pictures() -> None:
+def test_scene_images_depend_on_the_seed_only() -> None:
     for one, two in zip(some_scenes(8, 4), some_scenes(8, 4), strict=True):
         np.testing.assert_array_equal(one.picture, two.picture)
         np.testing.assert_array_equal(one.quads, two.quads)
 
 
-def test_ink_is_cut_to_the_letters_and_painted_where_the_quad_says() -> None:
+def test_ink_is_cut_to_the_letters_and_painted_at_the_quad() -> None:
     mask = ink("HELLO", BUILT_IN, 40, spread=0.0, stretch=1.0)
     assert mask.shape[0] == pytest.approx(40, rel=0.3)
     assert mask[0].max() > 60
@@ -90,13 +90,13 @@ def test_ink_is_cut_to_the_letters_and_painted_where_the_quad_says() -> None:
     )
 
 
-def test_a_text_without_ink_is_a_mark_and_not_an_error() -> None:
+def test_scene_images_accept_a_text_without_ink() -> None:
     assert ink(" ", BUILT_IN, 20, spread=0.0, stretch=1.0).shape[0] >= 2
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: s.__name__)
 @pytest.mark.parametrize("size", [(20, 30), (300, 40), (25, 300)])
-def test_every_distractor_paints_at_every_size(shape, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
+def test_distractors_paint_at_every_size(shape, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
     for seed in range(5):
         shape(np.zeros(size, np.uint8), np.random.default_rng(seed))
 
@@ -110,7 +110,7 @@ def test_distractors_stay_within_the_range_of_the_picture() -> None:
     assert (picture != 128).any()
 
 
-def test_the_camera_keeps_size_and_motion_keeps_light() -> None:
+def test_degradation_keeps_the_size_and_the_brightness() -> None:
     for seed in range(30):
         taken = capture(np.full((96, 128, 3), 100, np.float32), random.Random(seed), np.random.default_rng(seed))
         assert taken.shape == (96, 128, 3)
@@ -119,7 +119,7 @@ def test_the_camera_keeps_size_and_motion_keeps_light() -> None:
         assert motion(length, 37).sum() == pytest.approx(1)
 
 
-def test_a_video_codec_takes_detail_and_no_place(scenes: list[Scene]) -> None:
+def test_degradation_by_a_codec_moves_nothing(scenes: list[Scene]) -> None:
     picture = scenes[0].picture
     for quality, most in ((18, 4.0), (38, 20.0)):
         decoded = encoded(picture, quality, random.Random(quality))
@@ -133,7 +133,7 @@ def test_a_video_codec_takes_detail_and_no_place(scenes: list[Scene]) -> None:
     )
 
 
-def test_fields_of_an_interlaced_picture_are_apart() -> None:
+def test_degradation_by_interlacing_separates_the_fields() -> None:
     picture = np.zeros((8, 20, 3), np.uint8)
     picture[:, 10] = 255
     woven = combed(picture, 4)
@@ -142,7 +142,7 @@ def test_fields_of_an_interlaced_picture_are_apart() -> None:
     assert (woven[1::2, 10] == 0).all()
 
 
-def test_a_plane_that_turns_away_shrinks_at_its_far_end() -> None:
+def test_perspective_shrinks_the_far_end_of_a_plane() -> None:
     straight = turned(200, 50, yaw=0, pitch=0, roll=0, distance=2)
     np.testing.assert_allclose(straight, rectangle(-100, -25, 200, 50))
     left, right = (
@@ -158,7 +158,7 @@ def test_a_plane_that_turns_away_shrinks_at_its_far_end() -> None:
         np.testing.assert_allclose(quad.min(axis=0), -quad.max(axis=0), atol=1e-6)
 
 
-def test_words_of_photographs_are_pasted_where_the_quad_says(tmp_path: Path) -> None:
+def test_word_patches_are_pasted_at_the_quad(tmp_path: Path) -> None:
     archive = tmp_path / "words.tar"
     rng = np.random.default_rng(0)
     with tarfile.open(archive, "w") as tar:
@@ -180,7 +180,7 @@ def test_words_of_photographs_are_pasted_where_the_quad_says(tmp_path: Path) -> 
         assert canvas.taken.any()
 
 
-def test_photographs_of_the_shared_data_can_be_grounds() -> None:
+def test_scene_images_accept_photographs_as_backgrounds() -> None:
     folder = Path(__file__).parents[4] / "shared/data/backgrounds"
     if not folder.is_dir():
         pytest.skip("no shared data")

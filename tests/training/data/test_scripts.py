@@ -13,7 +13,7 @@ from stream_ocr.training.data.scene_images import Scenes
 from stream_ocr.training.data.scripts import OtherScripts, find_script_fonts
 
 
-def test_common_letters_come_first() -> None:
+def test_scripts_list_common_letters_first() -> None:
     by_language = {script.language: script for script in scripts.scripts()}
     assert {"的", "一", "是"} <= set(by_language["zh-cn"].letters)
     assert len(by_language["zh-cn"].letters) == 3755, "the first level of GB 2312"
@@ -22,7 +22,7 @@ def test_common_letters_come_first() -> None:
 
 
 @pytest.mark.parametrize("script", scripts.scripts(), ids=lambda script: script.language)
-def test_texts_are_about_as_long_as_was_asked_for(script: scripts.Script) -> None:
+def test_scripts_draw_texts_of_about_the_requested_length(script: scripts.Script) -> None:
     others = OtherScripts({script.language: [BUILT_IN]}, random.Random(1))
     for length in (1, 2, 9, 30):
         text = others.text(script, length)
@@ -30,18 +30,18 @@ def test_texts_are_about_as_long_as_was_asked_for(script: scripts.Script) -> Non
         assert text == text.strip()
 
 
-def test_without_fontconfig_there_are_no_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scripts_are_empty_without_fontconfig(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert find_script_fonts() == {}
     assert not OtherScripts({}, random.Random(0))
 
 
-def test_families_come_before_their_second_members() -> None:
+def test_scripts_take_one_font_of_each_family_first() -> None:
     paths = [Path(f"/fonts/{name}.ttf") for name in ("One-Bold", "One-Italic", "Two-Bold", "Three-Bold")]
     assert [p.stem for p in scripts._spread(paths)] == ["One-Bold", "Three-Bold", "Two-Bold", "One-Italic"]
 
 
-def test_scenes_are_labelled_whatever_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scenes_are_labelled_in_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
     fonts = find_script_fonts()
     if not fonts:
         pytest.skip("no fonts of other scripts here")
@@ -55,7 +55,7 @@ def test_scenes_are_labelled_whatever_the_script(monkeypatch: pytest.MonkeyPatch
     assert all(np.isfinite(scene.quads).all() for scene in made)
 
 
-def test_columns_are_as_tall_as_their_characters() -> None:
+def test_script_columns_are_as_tall_as_their_characters() -> None:
     block = column("ABCD", BUILT_IN, 24.0, gap=0.2, pad=6)
     (quad,) = block.quads
     rows, columns = np.nonzero(block.mask > 60)
@@ -65,7 +65,7 @@ def test_columns_are_as_tall_as_their_characters() -> None:
     assert high[1] - low[1] > 3 * (high[0] - low[0])
 
 
-def test_only_some_scripts_are_written_from_top_to_bottom() -> None:
+def test_scripts_written_from_top_to_bottom_are_few() -> None:
     assert not OtherScripts({"ru": [BUILT_IN]}, random.Random(0)).has_columns
     others = OtherScripts({"ru": [BUILT_IN], "ja": [BUILT_IN]}, random.Random(0))
     assert others.has_columns

@@ -8,12 +8,12 @@ from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
 from stream_ocr.training.data.word_crops import augment, is_validation
 
 
-def test_a_fifth_is_kept() -> None:
+def test_word_crops_keep_a_fifth_for_validation() -> None:
     assert 0.17 < np.mean([is_validation(f"set/{i}.jpg") for i in range(5000)]) < 0.23
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (12, 40), (64, 20), (64, 600)])
-def test_augmented_crops_fit_the_net(shape: tuple[int, int]) -> None:
+def test_word_crops_fit_the_net_after_augmentation(shape: tuple[int, int]) -> None:
     rng = random.Random(0)
     sample = Sample(np.random.default_rng(0).integers(0, 256, shape, np.uint8), "x")
     for _ in range(50):
