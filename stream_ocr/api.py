@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from stream_ocr.printable import encodable
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.sinks import Sink, Sinks, open_sinks
+from stream_ocr.sources.addresses import Video, as_address, video_name
 
 if TYPE_CHECKING:
     from stream_ocr.service.live_pipeline import LivePipeline
@@ -65,6 +66,13 @@ class Summary:
         """Return crops_read / boxes."""
         return self.crops_read / self.boxes if self.boxes else 0.0
 
+    @classmethod
+    def of(cls, closed: Iterable[StreamClosed], wall_s: float) -> "Summary":
+        """Return the counters of some streams that have closed."""
+        streams = list(closed)
+        counts = {key: sum(each.counts.get(key, 0) for each in streams) for key in _COUNTS}
+        return cls(media_s=sum(each.end_s - each.start_s for each in streams), wall_s=wall_s, **counts)
+
     def line(self) -> str:
         """Return the counters as one line of text."""
         return (
@@ -85,26 +93,46 @@ def read(
 ) -> Iterator[TextEvent]:
     """Yield the events of a video file, lazily, in this process.
 
-    stream: name of the stream in the events; the file name by default. sinks: paths or sinks that receive the events in
-    addition to the sinks of the settings. Raises TypeError for arguments of another type, and SourceError if the file
-    cannot be read. If it is damaged further on, the events up to there are yielded first.
+    path: of the file, or its http or https address as a string. stream: name of the stream in the events; the file name
+    by default. sinks: paths or sinks that receive the events in addition to the sinks of the settings. Raises TypeError
+    for arguments of another type, and SourceError if the file cannot be read. If it is damaged further on, the events
+    up to there are yielded first.
     """
+    yield from read_until(path, settings, stream=stream, sinks=sinks)
+
+
+def read_until(
+    path: Video,
+    settings: Settings | None = None,
+    *,
+    stream: str | None = None,
+    sinks: Sequence[Sink | str | Path] = (),
+    stop: Callable[[], bool] = lambda: False,
+    on_summary: Callable[[Summary], None] = lambda _summary: None,
+) -> Iterator[TextEvent]:
+    """Yield the events as ``read`` does, until ``stop()`` returns True; call ``on_summary`` after the last frame."""
     # Imported here: a program that runs the stages in workers starts a second faster without these modules.
     from stream_ocr.reader import frame_ring, in_process_stages
     from stream_ocr.stages.decode_file import DecodeStage
 
-    path = _path(path)
-    name = stream or encodable(path.name)
+    path = _video(path)
+    name = stream or encodable(video_name(path))
     settings = presets.with_model_defaults(Settings.require(settings))
     frames = {name: frame_ring(settings)}
     stages = in_process_stages(settings, frames, sinks)
+    closed: list[StreamClosed] = []
     with DecodeStage(path, name, settings, frames[name]) as decode, stages as inline:
-        for message in decode.run(stop=lambda: False):
+        started_s = time.monotonic()
+        for message in decode.run(stop):
             for output in inline.push(message):
                 if isinstance(output, Published):
                     yield from output.events
-                elif isinstance(output, StreamClosed) and output.reason != "end":
-                    raise SourceError(output.reason)
+                elif isinstance(output, StreamClosed):
+                    closed.append(output)
+    on_summary(Summary.of(closed, time.monotonic() - started_s))
+    errors = [each.reason for each in closed if each.reason not in ("end", "interrupted")]
+    if errors:
+        raise SourceError(" ".join(errors))
 
 
 class Pipeline:
@@ -123,17 +151,18 @@ class Pipeline:
         settings: Settings | None = None,
         sinks: Sequence[Sink | str | Path] = (),
     ) -> None:
-        """files: paths, whose file names become the stream names; or a mapping of stream names to paths.
+        """files: paths, whose file names become the stream names; or a mapping of stream names to paths. An http or
+        https address is given as a string.
 
         sinks: receive the events in addition to the sinks of the settings: paths in the process that publishes, sinks
         of your own in this one. Raises TypeError, SettingsError, SourceError or SinkError for invalid arguments.
         """
         self._settings = presets.with_shared_threads(presets.with_model_defaults(Settings.require(settings)))
         open_sinks(sinks, self._settings)  # report errors here rather than from a worker
-        named = files if isinstance(files, Mapping) else {encodable(_path(file).name): file for file in files}
+        named = files if isinstance(files, Mapping) else {encodable(video_name(_video(file))): file for file in files}
         if len(named) < len(files):
             raise SourceError("Two files have the same name; give each stream a name: {name: path, …}.")
-        self._files = {name: _path(file).absolute() for name, file in named.items()}
+        self._files = {name: _absolute(_video(file)) for name, file in named.items()}
         width, height = presets.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
@@ -214,6 +243,8 @@ class Pipeline:
         """
         for message in self._supervisor.messages():
             if isinstance(message, Published):
+                if message.stream not in self._published:
+                    self._own_sinks.set_origin(message.stream, message.origin_s)
                 self._published[message.stream] = message
                 for event in message.events:
                     self._own_sinks.write(event)
@@ -231,16 +262,19 @@ class Pipeline:
 
     def summary(self) -> Summary:
         """Return the counters; call it after ``events`` is exhausted."""
-        closed = self._closed.values()
-        counts = {key: sum(c.counts.get(key, 0) for c in closed) for key in _COUNTS}
-        wall_s = (self._ended_s or time.monotonic()) - self._started_s
-        return Summary(media_s=sum(c.end_s - c.start_s for c in closed), wall_s=wall_s, **counts)
+        return Summary.of(self._closed.values(), (self._ended_s or time.monotonic()) - self._started_s)
 
 
-def _path(file: object) -> Path:
-    """Return a path. Raises TypeError for what is none."""
+def _video(file: object) -> Video:
+    """Return a path, or an address unchanged. Raises TypeError for anything else."""
+    if isinstance(file, str) and as_address(file):
+        return file
     if isinstance(file, str | os.PathLike):
         return Path(file)
     raise TypeError(
         f"A video file is named by its path, not by {type(file).__name__}; stream_ocr.Reader takes frames of your own."
     )
+
+
+def _absolute(video: Video) -> Video:
+    return video.absolute() if isinstance(video, Path) else video

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import archive, bench, events, info, models, read, run
+from stream_ocr.cli import archive, bench, events, export, info, models, read, run
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -37,8 +37,8 @@ for _name, _function in (
     ("subscribe", events.subscribe),
     ("search", events.search),
     ("dashboard", events.dashboard),
-    ("export", read.export),
-    ("report", read.report),
+    ("export", export.export),
+    ("report", export.report),
     ("demo", read.demo),
     ("detect", models.detect),
     ("config", info.show_config),

@@ -15,30 +15,54 @@ from stream_ocr.printable import escape_unprintable
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (YAML); see `stream-ocr config`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one setting; repeatable.")]
 
+Srt = Annotated[Path | None, typer.Option(help="Write subtitles to this file.")]
+Subtitles = Annotated[
+    bool,
+    typer.Option(
+        "--subtitles", help="Write only the subtitles of a film to .srt, .vtt, .ass and .txt, no signs and logos."
+    ),
+]
+Annotate = Annotated[
+    Path | None, typer.Option("--annotate", help="Write a copy of the video with the texts drawn in (.mp4).")
+]
 
 MODEL_SETTINGS = ("models", "device", "dtype", "threads", "detection", "recognition")
 FILE_SETTINGS = (*MODEL_SETTINGS, "decode", "gating", "tracking", "events", "store", "socket", "sinks", "rules")
-"""Settings, or groups of them, that commands with models, and commands that read files, use."""
+IMAGE_SETTINGS = (*MODEL_SETTINGS, "events")
+"""Settings, or groups of them, that commands with models, and commands that read videos or images, use."""
+ONLY_WITH_PROCESSES = ("detection.batch",)
+"""Settings that are of no use where all stages run in one process."""
 
 
-def load(config: Path | None, overrides: list[str] | None, uses: Collection[str] | None = None) -> Settings:
+def load(
+    config: Path | None,
+    overrides: list[str] | None,
+    uses: Collection[str] | None = None,
+    unused: Collection[str] = (),
+) -> Settings:
     """Load the settings of a command and configure logging.
 
-    uses: the settings, or groups of them, that the command uses, apart from ``logs``; None: all. A settings file may
-    serve several commands, but an override that has no effect is a mistake. Raises SettingsError.
+    uses: the settings, or groups of them, that the command uses, apart from ``logs``; None: all. unused: groups within
+    those that it does not use. A settings file may serve several commands, but an override that has no effect is a
+    mistake. Raises SettingsError.
     """
     settings = Settings.load(config, overrides or ())
     for override in overrides or () if uses is not None else ():
         name = override.partition("=")[0].strip()
-        if name.partition(".")[0] not in (*(uses or ()), "logs"):
+        if name.partition(".")[0] not in (*(uses or ()), "logs") or name.startswith(tuple(unused)):
             raise SettingsError(f"{name} (--set) has no effect on this command; leave it out.")
     logging_config.configure(settings)
     return settings
 
 
-def load_for_files(config: Path | None, overrides: list[str] | None) -> Settings:
+def load_for_files(
+    config: Path | None,
+    overrides: list[str] | None,
+    uses: Collection[str] = FILE_SETTINGS,
+    unused: Collection[str] = (),
+) -> Settings:
     """Load the settings of a command that reads files. Raises SettingsError, also for cameras in the settings."""
-    settings = load(config, overrides, FILE_SETTINGS)
+    settings = load(config, overrides, uses, unused)
     if settings.sources:
         raise SettingsError(
             f"The settings name cameras under sources ({', '.join(settings.sources)}), but this command reads files; "

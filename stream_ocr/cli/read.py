@@ -1,52 +1,89 @@
-"""Commands that read video files, and that convert recorded events."""
+"""Commands that read video files and images."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.options import Config, Set, load, load_for_files, print_status
+from stream_ocr.cli import inputs, output_names, text_options
+from stream_ocr.cli.inputs import Input
+from stream_ocr.cli.options import (
+    IMAGE_SETTINGS,
+    ONLY_WITH_PROCESSES,
+    Annotate,
+    Config,
+    Set,
+    Srt,
+    Subtitles,
+    load_for_files,
+    print_status,
+)
 from stream_ocr.config.settings import Settings
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""File name suffixes of still images."""
+from stream_ocr.config.sinks import SubtitleSettings
 
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one process per stage.")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Videos or images: files, folders, quoted patterns such as '*.mp4', http(s) addresses, or - (standard "
+        "input).",
+        metavar="INPUT",
+    ),
+]
 Outputs = Annotated[
     list[str] | None,
     typer.Option(
         "-o",
         "--output",
         metavar="PATH",
-        help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file, or - (standard output); repeatable.",
+        help="Write to a .jsonl, .csv, .parquet, .srt, .vtt, .ass or .txt file, or - (standard output); repeatable. "
+        "With {stem}, {name} or {folder} of the input in it, each input gets its own file.",
     ),
 ]
-Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
-Srt = Annotated[Path | None, typer.Option(help="Write subtitles to this file.")]
-Annotate = Annotated[
-    Path | None, typer.Option("--annotate", help="Write a copy of the video with the texts drawn in (.mp4).")
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region", metavar="AREA", help="Read only here: left,top,right,bottom as shares of the picture; repeatable."
+    ),
 ]
+Masks = Annotated[list[str] | None, typer.Option("--mask", metavar="AREA", help="Do not read here; repeatable.")]
+Pattern = Annotated[str | None, typer.Option(help="Regular expression that every text must match.")]
+Language = Annotated[str | None, typer.Option(metavar="CODE", help="Language of the texts, such as de or ja.")]
 
 
 def read(
-    files: Annotated[list[Path], typer.Argument(help="Video files, or images.", metavar="FILE", readable=False)],
+    sources: Inputs,
     output: Outputs = None,
     srt: Srt = None,
+    subtitles: Subtitles = False,
     annotate: Annotate = None,
+    region: Regions = None,
+    mask: Masks = None,
+    pattern: Pattern = None,
+    language: Language = None,
     config: Config = None,
     set_: Set = None,
     in_process: InProcess = False,
 ) -> None:
-    """Read text from video files and emit events, or from images and print their lines."""
-    if any(_is_image(file) for file in files):
-        raise typer.Exit(_read_images(files, load_for_files(config, set_), output or (), video_only=(srt, annotate)))
-    if annotate and len(files) > 1:
-        raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
-    settings = load_for_files(config, set_)
+    """Read text from videos and emit events, or from images and print their lines."""
+    options = [*(set_ or ()), *text_options.overrides(region or (), mask or (), pattern, language)]
+    text_options.check_language(language, set_ or ())
     outputs = [*(output or ()), *([str(srt)] if srt else ())]
-    raise typer.Exit(_read(files, settings, outputs, annotate, in_process=in_process))
+    if subtitles and not any(Path(name).suffix.lower() in output_names.SUBTITLE_SUFFIXES for name in outputs):
+        raise typer.BadParameter("name a .srt, .vtt, .ass or .txt file with -o", param_hint="--subtitles")
+    with inputs.opened(sources) as (files, missing):
+        if any(file.is_image for file in files):
+            video_only = {"--srt": srt, "--annotate": annotate, "--subtitles": subtitles, "--in-process": in_process}
+            settings = load_for_files(config, options, IMAGE_SETTINGS)
+            code = _read_images(files, settings, outputs, video_only)
+        else:
+            if annotate and len(files) > 1:
+                raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
+            settings = load_for_files(config, options, unused=ONLY_WITH_PROCESSES if in_process else ())
+            code = _read(files, settings, outputs, annotate, in_process=in_process, subtitles_only=subtitles)
+    raise typer.Exit(code or int(missing > 0))
 
 
 def demo(
@@ -65,94 +102,64 @@ def demo(
     render(scene, video)
     (folder / "truth.json").write_text(json.dumps(truth(scene, video.name), indent=1), encoding="utf-8")
     outputs = ["console", str(folder / "events.jsonl"), str(folder / "subtitles.srt")]
-    code = _read([video], settings, outputs, folder / "annotated.mp4", in_process=in_process)
+    code = _read([Input(video, str(folder))], settings, outputs, folder / "annotated.mp4", in_process=in_process)
     print_status(f"see {folder}/: " + ", ".join(sorted(file.name for file in folder.iterdir())))
     raise typer.Exit(code)
 
 
-def export(
-    events: Events,
-    srt: Srt = None,
-    vtt: Annotated[Path | None, typer.Option(help="Write WebVTT to this file.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write a CSV table with one row per text to this file.")] = None,
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-o", "--output", metavar="PATH", help="Write to a .jsonl, .csv, .parquet, .srt or .vtt file; repeatable."
-        ),
-    ] = None,
-    stream: Annotated[
-        list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
-    ] = None,
-    annotate: Annotate = None,
-    video: Annotated[Path | None, typer.Option(help="The video to annotate.")] = None,
-    config: Config = None,
-    set_: Set = None,
-) -> None:
-    """Export recorded events as subtitles, a table or an annotated video."""
-    from stream_ocr.cli import read_files
-    from stream_ocr.store.replay import read_events
-
-    outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
-    if not outputs and not annotate:
-        raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
-    if (annotate is None) != (video is None):
-        raise typer.BadParameter("--annotate and --video must be given together")
-    settings = load(config, set_, ["decode"])
-    read_files.export_events(events, outputs, stream or ())
-    if annotate and video:
-        read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
-
-
-def report(
-    events: Events,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The report file (.html).")] = Path("report.html"),
-    video: Annotated[Path | None, typer.Option(help="The video, for thumbnails of the texts.")] = None,
-    config: Config = None,
-    set_: Set = None,
-) -> None:
-    """Write an HTML report with a timeline, the texts and statistics."""
-    from stream_ocr.sinks.base import check_output_path
-    from stream_ocr.store.replay import read_events
-    from stream_ocr.viz.report.page import Report
-
-    settings = load(config, set_, ["decode"])
-    check_output_path(output)
-    Report.of(read_events(events), video=video, settings=settings).write(output)
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES
-
-
 def _read_images(
-    files: list[Path], settings: Settings, outputs: Sequence[str], *, video_only: Sequence[Path | None]
+    files: Sequence[Input], settings: Settings, outputs: Sequence[str], video_only: Mapping[str, object]
 ) -> int:
     from stream_ocr.cli import read_images
 
-    videos = [file for file in files if not _is_image(file)]
+    videos = [file for file in files if not file.is_image]
     if videos:
-        raise typer.BadParameter(f"{videos[0]} is no image; read images and videos with a command each")
-    if any(video_only):
-        raise typer.BadParameter("--srt and --annotate need a video; images have no times")
+        raise typer.BadParameter(f"{videos[0].file} is no image; read images and videos with a command each")
+    if given := [option for option, value in video_only.items() if value]:
+        raise typer.BadParameter(f"{given[0]} needs a video; images have no times")
     read_images.check_outputs(outputs)
-    return read_images.read_images(files, settings, outputs)
+    return read_images.read_images([Path(file.file) for file in files], settings, outputs)
 
 
-def _read(files: list[Path], settings: Settings, outputs: list[str], annotate: Path | None, *, in_process: bool) -> int:
+def _read(
+    files: Sequence[Input],
+    settings: Settings,
+    outputs: Sequence[str],
+    annotate: Path | None = None,
+    *,
+    in_process: bool,
+    subtitles_only: bool = False,
+) -> int:
     from stream_ocr.cli import read_files
     from stream_ocr.models import presets
 
-    if annotate:
-        from stream_ocr.viz.annotate import check_target
-
-        check_target(files[0], annotate)
-    readable = [file for file in files if read_files.is_readable(file)]
+    if annotate and files:
+        _check_annotation(files[0], annotate)
+    readable = [file for file in files if read_files.is_readable(file.file)]
     if not readable:
         return 1
+    patterns = [output for output in outputs if output_names.is_pattern(output)]
+    shared = [output for output in outputs if output not in patterns]
+    output_names.check_shared(
+        [*shared, *(sink.label for sink in settings.sinks if isinstance(sink, SubtitleSettings))], readable
+    )
     settings = settings if in_process else presets.with_shared_threads(settings)
-    reader = read_files.read_in_process if in_process else read_files.read_in_workers
-    result = read_files.read_files(readable, settings, outputs, reader)
+    result = read_files.read_files(
+        [file.file for file in readable],
+        settings,
+        shared,
+        read_files.read_in_process if in_process else read_files.read_in_workers,
+        own_outputs=output_names.outputs_by_input(patterns, readable),
+        select=("region" if settings.detection.regions else "captions") if subtitles_only else "all",
+    )
     if annotate and result.code == 0:
-        read_files.annotate_video(files[0], result.events, annotate, settings)
+        read_files.annotate_video(Path(files[0].file), result.events, annotate, settings)
     return result.code or int(len(readable) < len(files))
+
+
+def _check_annotation(video: Input, target: Path) -> None:
+    from stream_ocr.viz.annotate import check_target
+
+    if not video.is_local:
+        raise typer.BadParameter("only a video file can be annotated; save the video first", param_hint="--annotate")
+    check_target(Path(video.file), target)

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from stream_ocr import api
@@ -14,7 +15,9 @@ from stream_ocr.errors import SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.printable import encodable, escape_unprintable
-from stream_ocr.sinks import CONSOLE, Sinks, open_sinks
+from stream_ocr.sinks import CONSOLE, Sink, Sinks, open_sinks
+from stream_ocr.sinks.subtitles import Select
+from stream_ocr.sources.addresses import Video, as_address, video_name
 from stream_ocr.sources.file_check import check_file
 from stream_ocr.store.replay import read_events
 
@@ -56,26 +59,61 @@ class Signals:
         self._stop()
 
 
-ReadFile = Callable[[Path, str, Settings, Signals], Generator[TextEvent]]
+ReadFile = Callable[[Video, str, Settings, Signals, Sink], Generator[TextEvent]]
+"""Takes a file, the name of its stream, settings, signals, and a sink that writes nothing."""
 
 
-def read_in_workers(file: Path, stream: str, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+def read_in_workers(
+    file: Video, stream: str, settings: Settings, signals: Signals, origins: Sink
+) -> Generator[TextEvent]:
     """Read a file with a process per stage."""
-    with api.Pipeline({stream: file}, settings) as pipeline, signals.stopping_with(pipeline.stop):
+    with api.Pipeline({stream: file}, settings, [origins]) as pipeline, signals.stopping_with(pipeline.stop):
         try:
             with ProgressDisplay(lambda: pipeline.progress):
                 yield from pipeline.events()
         finally:
-            if (summary := pipeline.summary()).frames:
-                print_status(f"{escape_unprintable(file.name)}: {summary.line()}")
+            _print_summary(file, pipeline.summary())
 
 
-def read_in_process(file: Path, stream: str, settings: Settings, signals: Signals) -> Generator[TextEvent]:
+def read_in_process(
+    file: Video, stream: str, settings: Settings, signals: Signals, origins: Sink
+) -> Generator[TextEvent]:
     """Read a file in this process."""
-    for event in api.read(file, settings, stream=stream):
-        yield event
-        if signals.caught:
-            return
+    yield from api.read_until(
+        file,
+        settings,
+        stream=stream,
+        sinks=[origins],
+        stop=lambda: signals.caught is not None,
+        on_summary=partial(_print_summary, file),
+    )
+
+
+def _print_summary(file: Video, summary: api.Summary) -> None:
+    if summary.frames:
+        print_status(f"{escape_unprintable(video_name(file))}: {summary.line()}")
+
+
+class _Origins:
+    """A sink that only tells other sinks, which stay open over several files, where a video starts."""
+
+    name = "origins"
+
+    def __init__(self, sinks: Sequence[Sinks]) -> None:
+        self._sinks = sinks
+
+    def open(self) -> None:
+        """Do nothing: the other sinks are open."""
+
+    def set_origin(self, stream: str, origin_s: float) -> None:
+        for each in self._sinks:
+            each.set_origin(stream, origin_s)
+
+    def write(self, event: Event) -> None:
+        """Do nothing: events are written by who reads them."""
+
+    def close(self) -> None:
+        """Do nothing: the other sinks stay open."""
 
 
 @dataclass
@@ -92,59 +130,81 @@ class ReadResult:
         return 128 + self.signal if self.signal else int(self.failed)
 
 
-def read_files(files: Sequence[Path], settings: Settings, outputs: Sequence[str], read_file: ReadFile) -> ReadResult:
+def read_files(
+    files: Sequence[Video],
+    settings: Settings,
+    outputs: Sequence[str],
+    read_file: ReadFile,
+    *,
+    own_outputs: Sequence[Sequence[str]] = (),
+    select: Select = "all",
+) -> ReadResult:
     """Read files one after the other. Report files that fail and read the others.
 
-    Raises SinkError when an output cannot be opened, and WorkerError when a worker dies.
+    outputs: of all files. own_outputs: further ones of each file. select: texts in subtitle files. Raises SinkError
+    when an output cannot be opened, and WorkerError when a worker dies.
     """
     result, signals = ReadResult(), Signals()
-    sinks = open_sinks(outputs or [CONSOLE], settings)
+    shared = open_sinks(outputs or ([] if own_outputs else [CONSOLE]), settings, select=select)
+    own_sinks = [open_sinks(names, select=select) for names in own_outputs] or [Sinks([]) for _ in files]
     for part, text in presets.describe(settings):
         print_status(f"{part}: {text}")
-    file_settings = settings.without_sinks()  # the sinks are open here, over all files
-    with sinks, signals.handled():
-        for file, stream in zip(files, stream_names(files), strict=True):
-            try:
-                with closing(read_file(file, stream, file_settings, signals)) as events:
-                    for event in events:
-                        result.events.append(event)
-                        sinks.write(event)
-            except SourceError as error:
-                print_status(str(error))
-                result.failed = True
-            except WorkerError:
-                # Ctrl-C may also hit a worker that has just been forked and has not yet left our process group.
-                if not signals.caught:
-                    raise
+    with shared, signals.handled():
+        for file, stream, own in zip(files, stream_names(files), own_sinks, strict=True):
+            with own:
+                read = partial(read_file, file, stream, settings.without_sinks(), signals, _Origins([shared, own]))
+                _read_into(read, [shared, own], result, signals)
             if signals.caught:
                 break
     result.signal = signals.caught
-    for sentence in _missing(sinks):
-        print_status(sentence)
-        result.failed = True
+    for sinks in (shared, *own_sinks):
+        for sentence in _missing(sinks):
+            print_status(sentence)
+            result.failed = True
     return result
 
 
-def is_readable(file: Path) -> bool:
+def _read_into(
+    read: Callable[[], Generator[TextEvent]], sinks: Sequence[Sinks], result: ReadResult, signals: Signals
+) -> None:
+    """Write the events of one file to sinks that are open."""
+    try:
+        with closing(read()) as events:
+            for event in events:
+                result.events.append(event)
+                for each in sinks:
+                    each.write(event)
+    except SourceError as error:
+        print_status(str(error))
+        result.failed = True
+    except WorkerError:
+        # Ctrl-C may also hit a worker that has just been forked and has not yet left our process group.
+        if not signals.caught:
+            raise
+
+
+def is_readable(file: Video) -> bool:
     """Return False for what is certainly no video, and print why."""
     try:
-        check_file(file)
+        if not as_address(file):
+            check_file(Path(file))
     except SourceError as error:
         print_status(str(error))
         return False
     return True
 
 
-def stream_names(files: Sequence[Path]) -> list[str]:
+def stream_names(files: Sequence[Video]) -> list[str]:
     """Return the file names; full paths where names repeat, numbered where a file repeats."""
-    names = [file.name for file in files]
-    paths = [encodable(str(file) if names.count(file.name) > 1 else file.name) for file in files]
+    names = [video_name(file) for file in files]
+    full = [str(as_address(file) or file) for file in files]
+    paths = [encodable(path if names.count(name) > 1 else name) for name, path in zip(names, full, strict=True)]
     return [f"{path}#{paths[:n].count(path) + 1}" if path in paths[:n] else path for n, path in enumerate(paths)]
 
 
-def export_events(log: Path, outputs: Sequence[str], streams: Sequence[str] = ()) -> None:
+def export_events(log: Path, outputs: Sequence[str], streams: Sequence[str] = (), *, select: Select = "all") -> None:
     """Write the events of a file or store to sinks. Raises SourceError, StoreError and SinkError."""
-    with open_sinks(outputs) as sinks:
+    with open_sinks(outputs, select=select) as sinks:
         for event in read_events(log, streams):
             sinks.write(event)
     if sinks.lost:

@@ -122,7 +122,14 @@ class CsvSettings(_FileSink):
 class SubtitleSettings(_FileSink):
     """Subtitle file, written at the end of the run."""
 
-    type: Literal["srt", "vtt"] = Field(description="SubRip or WebVTT.")
+    type: Literal["srt", "vtt", "ass", "txt"] = Field(
+        description="SubRip, WebVTT, Advanced SubStation Alpha with positions, or plain text."
+    )
+    select: Literal["all", "captions", "region"] = Field(
+        "all",
+        description="all: every text. captions: the subtitles of a film, found among the other texts. region: every "
+        "text but overlays, for streams of which only the region of the subtitles is read.",
+    )
 
     @model_validator(mode="after")
     def _check_suffix(self) -> "SubtitleSettings":

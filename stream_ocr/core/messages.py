@@ -27,6 +27,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     captured_ns: int  # Unix time at which the frame was decoded
     utc_ns: int | None = None  # Unix time at which the frame is first shown, according to utc_source
     utc_source: UtcSource | None = None
+    origin_s: float = 0.0  # media time that players show as 0:00
 
     @property
     def time_s(self) -> float:
@@ -165,6 +166,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
     source_events: tuple[SourceEvent, ...] = ()
     captured_ns: int = 0  # Unix time at which the last of these frames was decoded
     positions: tuple[tuple[int, FlatQuad], ...] = ()  # (track, current quad) of all reported texts
+    origin_s: float = 0.0  # as in Stamp
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):

@@ -20,6 +20,8 @@ class Span:
     end: float
     first_polygon: Polygon
     last_polygon: Polygon
+    overlay: bool = False
+    size: tuple[int, int] | None = None  # width, height of the frame
 
     def polygon_at(self, time_s: float) -> Polygon:
         """Return the position at a media time, interpolated linearly between the first and the last polygon."""
@@ -57,7 +59,11 @@ class SpanBuilder:
             case "updated":
                 known = before or _span(event)
                 self._live[key] = replace(
-                    known, text=event.text, confidence=event.confidence, last_polygon=event.polygon
+                    known,
+                    text=event.text,
+                    confidence=event.confidence,
+                    last_polygon=event.polygon,
+                    overlay=event.overlay,
                 )
             case "ended":
                 first = event.polygon if before is None else before.first_polygon
@@ -116,4 +122,6 @@ def _span(event: TextEvent) -> Span:
         end=event.start,
         first_polygon=event.polygon,
         last_polygon=event.polygon,
+        overlay=event.overlay,
+        size=event.size,
     )

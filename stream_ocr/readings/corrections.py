@@ -25,7 +25,7 @@ class Corrections:
         self._cached = lru_cache(CORRECTIONS.cached_texts)(self._correct)
 
     def correct(self, text: str, char_confidences: tuple[float, ...]) -> Text:
-        """Return a text with all replacements. Characters that are put in are as sure as the least of those replaced."""
+        """Return a text with all replacements; what is put in is as sure as the least sure character it replaces."""
         return self._cached((text, char_confidences)) if self._replacements else (text, char_confidences)
 
     def ignores(self, text: str) -> bool:

@@ -58,7 +58,8 @@ class EventBuilder:
     def __init__(self, settings: Settings, next_seq: Callable[[], int], *, durable: bool | None = None) -> None:
         """Create a builder.
 
-        settings: of this stream, see ``Settings.for_stream``. next_seq: returns the number of the next event. durable: field of the events.
+        settings: of this stream, see ``Settings.for_stream``. next_seq: returns the number of the next event. durable:
+        field of the events.
         """
         self._next_seq, self._durable = next_seq, durable
         self.configure(settings)

@@ -22,7 +22,7 @@ from stream_ocr.sinks.jsonl import JsonlSink
 from stream_ocr.sinks.parquet import ParquetSink
 from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
 from stream_ocr.sinks.rules import RuledSink
-from stream_ocr.sinks.subtitles import SubtitleSink
+from stream_ocr.sinks.subtitles import Select, SubtitleSink
 
 CONSOLE = "console"
 
@@ -39,15 +39,18 @@ __all__ = [
 ]
 
 
-def open_sinks(outputs: Sequence[Sink | str | Path], settings: Settings | None = None) -> Sinks:
+def open_sinks(
+    outputs: Sequence[Sink | str | Path], settings: Settings | None = None, *, select: Select = "all"
+) -> Sinks:
     """Return the sinks of these outputs; ``with`` opens them.
 
-    outputs: paths that end in .jsonl, .csv, .parquet, .srt or .vtt, ``-`` (JSON lines on standard output),
+    outputs: paths that end in .jsonl, .csv, .parquet, .srt, .vtt, .ass or .txt, ``-`` (JSON lines on standard output),
         ``console`` (readable lines), or sinks of the caller's own.
     settings: add the sinks of these settings, with their rules.
+    select: texts that subtitle files among the outputs contain, see ``SubtitleSink``.
     Raises SinkError, here or on entering, when a sink cannot be opened, and TypeError for what is no sink.
     """
-    sinks = [*map(_sink, outputs), *(sinks_from_settings(settings) if settings else ())]
+    sinks = [*(_sink(output, select) for output in outputs), *(sinks_from_settings(settings) if settings else ())]
     names = [sink.name for sink in sinks]
     duplicates = {name for name in names if names.count(name) > 1}
     if duplicates:
@@ -71,7 +74,7 @@ def _from_settings(output: SinkSettings) -> Sink:
         case CsvSettings():
             return CsvSink(output.path, name=output.label)
         case SubtitleSettings():
-            return SubtitleSink(output.path, name=output.label)
+            return SubtitleSink(output.path, select=output.select, name=output.label)
         case WebhookSettings() | MqttSettings():
             delivery, retry = _delivery(output)
             return QueuedSink(output.label, DiskQueue(output.spool, output.max_spool_bytes), delivery, retry)
@@ -100,7 +103,7 @@ def _delivery(output: WebhookSettings | MqttSettings) -> tuple[Delivery, RetryPo
         ) from error
 
 
-def _sink(output: Sink | str | Path) -> Sink:
+def _sink(output: Sink | str | Path, select: Select) -> Sink:
     if not isinstance(output, str | Path):
         if all(hasattr(output, member) for member in ("name", "open", "write", "close")):
             return output
@@ -110,8 +113,8 @@ def _sink(output: Sink | str | Path) -> Sink:
     match Path(output).suffix.lower():
         case ".jsonl" | ".ndjson":
             return JsonlSink(output)
-        case ".srt" | ".vtt":
-            return SubtitleSink(output)
+        case ".srt" | ".vtt" | ".ass" | ".txt":
+            return SubtitleSink(output, select=select)
         case ".csv":
             return CsvSink(output)
         case ".parquet":
@@ -119,5 +122,6 @@ def _sink(output: Sink | str | Path) -> Sink:
         case _ if str(output) == "-":
             return JsonlSink("-")
     raise SinkError(
-        f"{output} has no suffix of a known format; use .jsonl, .csv, .parquet, .srt or .vtt, or - (JSON lines)."
+        f"{output} has no suffix of a known format; use .jsonl, .csv, .parquet, .srt, .vtt, .ass or .txt, or -"
+        " (JSON lines)."
     )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import structlog
 
@@ -30,6 +30,15 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush and release resources. Raises as ``write``. Called once, also after a failure."""
+        ...
+
+
+@runtime_checkable
+class OriginSink(Sink, Protocol):
+    """A sink whose times count from the start of a video."""
+
+    def set_origin(self, stream: str, origin_s: float) -> None:
+        """Take over the media time at which players show 0:00; called before the first event of a stream."""
         ...
 
 
@@ -76,6 +85,12 @@ class Sinks:
                 sink.write(event)
             except Exception as error:  # noqa: BLE001 - no error of one sink may stop the others
                 self._report(sink, error, lost=1)
+
+    def set_origin(self, stream: str, origin_s: float) -> None:
+        """Tell the sinks that count from the start of a video the media time of that start."""
+        for sink in self._open:
+            if isinstance(sink, OriginSink):
+                sink.set_origin(stream, origin_s)
 
     def close(self) -> None:
         """Close every sink, broken ones included."""

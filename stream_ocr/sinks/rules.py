@@ -12,7 +12,7 @@ from stream_ocr.config.base import in_time_range
 from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.events import Event, Polygon, TextEvent
 from stream_ocr.events.polygon import Point, contains_point
-from stream_ocr.sinks.base import Sink
+from stream_ocr.sinks.base import OriginSink, Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
 
@@ -27,6 +27,10 @@ class RuledSink:
 
     def open(self) -> None:
         self._sink.open()
+
+    def set_origin(self, stream: str, origin_s: float) -> None:
+        if isinstance(self._sink, OriginSink):
+            self._sink.set_origin(stream, origin_s)
 
     def write(self, event: Event) -> None:
         accepted = [rule.accepts(event) for rule in self._rules]  # every rule must see the event: each has state

@@ -1,10 +1,10 @@
-"""SubRip and WebVTT: the texts on screen as subtitles."""
+"""Subtitle files: SubRip, WebVTT, Advanced SubStation Alpha with positions, and plain text."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import pysubs2
@@ -13,36 +13,34 @@ from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
 from stream_ocr.events.spans import Span, SpanBuilder
 from stream_ocr.sinks.base import check_output_path, describe_error
+from stream_ocr.sinks.captions import caption_cues, caption_spans
+from stream_ocr.sinks.cues import Cue, joined_cues, separate_cues
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _WORD_JOINER = "\u2060"
 _SUBRIP_MARKUP = re.compile(r"[<{]|--(?=>)|&(?=#?\w+;)")
 
 Layout = Literal["joined", "separate"]
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A subtitle shown from ``start`` to ``end``, in media seconds."""
-
-    start: float
-    end: float
-    text: str
+Select = Literal["all", "captions", "region"]
 
 
 class SubtitleSink:
-    """Writes a .srt or .vtt file when it is closed.
+    """Writes a .srt, .vtt, .ass or .txt file when it is closed; times count from the start of the video.
 
-    layout: "joined" joins all lines on screen from top to bottom, so that no two subtitles overlap; "separate" makes
-    every line its own subtitle.
+    select: "all" writes every text; "captions" the subtitles of a film, which it finds among the other texts; "region"
+    every text but overlays, because only the region of the subtitles was read. layout: of all texts: "joined" joins the
+    lines on screen from top to bottom, so that no two subtitles overlap; "separate" makes every line its own subtitle.
     """
 
-    def __init__(self, path: str | Path, *, layout: Layout = "joined", name: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, select: Select = "all", layout: Layout = "joined", name: str | None = None
+    ) -> None:
         self.name = name or str(path)
         self._path = Path(path)
-        self._layout = layout
+        self._select, self._layout = select, layout
         self._builder = SpanBuilder()
         self._spans: list[Span] = []
+        self._origins_s: dict[str, float] = {}
 
     def open(self) -> None:
         check_output_path(self._path)
@@ -51,99 +49,82 @@ class SubtitleSink:
         except OSError as error:
             raise SinkError(f"{self._path} cannot be written: {describe_error(error)}.") from error
 
+    def set_origin(self, stream: str, origin_s: float) -> None:
+        self._origins_s[stream] = origin_s
+
     def write(self, event: Event) -> None:
         self._spans += self._builder.add(event)
 
     def close(self) -> None:
-        write_subtitles([*self._spans, *self._builder.finish()], self._path, layout=self._layout)
+        spans = [*self._spans, *self._builder.finish()]
+        moved = [_moved(span, -self._origins_s.get(span.stream, 0.0)) for span in spans]
+        write_subtitles(moved, self._path, select=self._select, layout=self._layout)
 
 
-def write_subtitles(spans: Iterable[Span], path: Path, *, layout: Layout = "joined") -> None:
-    """Write spans to a file, SubRip or WebVTT by its suffix. Raises OSError."""
+def write_subtitles(spans: Iterable[Span], path: Path, *, select: Select = "all", layout: Layout = "joined") -> None:
+    """Write spans to a file, whose suffix determines its format. Raises OSError."""
     shown = [span for span in spans if span.end > max(span.start, 0.0)]
-    cues = joined_cues(shown) if layout == "joined" else separate_cues(shown)
-    vtt = path.suffix.lower() == ".vtt"
+    format_ = path.suffix.lower().removeprefix(".")
+    if select != "all":
+        cues = list(caption_cues(caption_spans(shown) if select == "captions" else _without_overlays(shown)))
+    elif format_ == "ass" or layout == "separate":  # every text stands in its place
+        cues = list(separate_cues(shown))
+    else:
+        cues = list(joined_cues(shown))
+    if format_ == "txt":
+        path.write_text("\n".join(f"{cue.text}\n" for cue in cues), encoding="utf-8")
+    else:
+        _file(cues, format_, shown).save(str(path), format_=format_, keep_ssa_tags=True)  # braces are text, not tags
+
+
+def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span]) -> pysubs2.SSAFile:
     file = pysubs2.SSAFile()
-    file.events = [
-        pysubs2.SSAEvent(
-            start=pysubs2.make_time(s=max(cue.start, 0.0)),
-            end=pysubs2.make_time(s=cue.end),
-            text="\\N".join(_escaped(line, vtt=vtt) for line in cue.text.split("\n")),
-        )
-        for cue in cues
-    ]
-    # Braces on screen are text, not formatting: keep_ssa_tags leaves them unchanged.
-    file.save(str(path), format_="vtt" if vtt else "srt", keep_ssa_tags=True)
+    if format_ == "ass":
+        _set_style(file, cues, next((span.size for span in spans if span.size), None))
+    for cue in cues:
+        text = "\\N".join(_escaped(line, format_) for line in cue.text.split("\n"))
+        if format_ == "ass":
+            text = _position(cue) + text
+        start, end = pysubs2.make_time(s=max(cue.start, 0.0)), pysubs2.make_time(s=cue.end)
+        file.events.append(pysubs2.SSAEvent(start=start, end=end, text=text))
+    return file
 
 
-def separate_cues(spans: Sequence[Span]) -> Iterator[Cue]:
-    """Yield one cue per span."""
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        yield Cue(span.start, span.end, _plain(span.text))
+def _set_style(file: pysubs2.SSAFile, cues: Sequence[Cue], size: tuple[int, int] | None) -> None:
+    """Set the size of the picture, in whose pixels positions count, and of the letters."""
+    if size is not None:
+        file.info["PlayResX"], file.info["PlayResY"] = map(str, size)
+    heights = [(cue.box[3] - cue.box[1]) / len(cue.text.split("\n")) for cue in cues]
+    style = file.styles["Default"]
+    style.fontsize = round(max(median(heights), THRESHOLDS.min_font_px)) if heights else style.fontsize
+    style.outline, style.shadow = max(style.fontsize / 20, 1.0), 0.0
 
 
-def joined_cues(spans: Sequence[Span]) -> Iterator[Cue]:
-    """Yield one cue for all texts on screen at a time, and a new one whenever they change."""
-    snapped = _snapped(time for span in spans for time in (span.start, span.end))
-    placed = [(snapped[span.start], snapped[span.end], span) for span in spans]
-    current: Cue | None = None
-    for start, end in pairwise(sorted(set(snapped.values()))):
-        here = [span for first, last, span in placed if first <= start and end <= last]
-        text = "\n".join(_rows(here, at=(start + end) / 2))
-        if current is not None and current.text == text and current.end == start:
-            current = Cue(current.start, end, text)
-            continue
-        if current is not None and current.text:
-            yield current
-        current = Cue(start, end, text)
-    if current is not None and current.text:
-        yield current
+def _position(cue: Cue) -> str:
+    """Return the tag that centres a cue on its place."""
+    left, top, right, bottom = cue.box
+    return f"{{\\an5\\pos({(left + right) / 2:.0f},{(top + bottom) / 2:.0f})}}"
 
 
-def _snapped(times: Iterable[float]) -> dict[float, float]:
-    """Map each time to the first of the times within ``subtitle_snap_s`` before it."""
-    snapped: dict[float, float] = {}
-    anchor: float | None = None
-    for time in sorted(set(times)):
-        if anchor is None or time - anchor > THRESHOLDS.subtitle_snap_s:
-            anchor = time
-        snapped[time] = anchor
-    return snapped
+def _without_overlays(spans: Sequence[Span]) -> list[Span]:
+    return [span for span in spans if not span.overlay]
 
 
-def _rows(spans: Sequence[Span], *, at: float) -> Iterator[str]:
-    """Yield lines from top to bottom; texts side by side form one line, from left to right."""
-    row: list[tuple[float, str]] = []
-    bottom = float("-inf")
-    for top, left, height, text in sorted(_placed(span, at) for span in spans):
-        if row and top + height / 2 > bottom:
-            yield "  ".join(text for _, text in sorted(row))
-            row, bottom = [], float("-inf")
-        row.append((left, text))
-        bottom = max(bottom, top + height)
-    if row:
-        yield "  ".join(text for _, text in sorted(row))
+def _moved(span: Span, by_s: float) -> Span:
+    return replace(span, start=span.start + by_s, end=span.end + by_s)
 
 
-def _placed(span: Span, at: float) -> tuple[float, float, float, str]:
-    """Return (top, left, height, text) at that time, in source pixels."""
-    xs, ys = zip(*span.polygon_at(at), strict=True)
-    return min(ys), min(xs), max(ys) - min(ys), _plain(span.text)
-
-
-def _plain(text: str) -> str:
-    """Return the text on one line without control characters: line breaks structure subtitle files."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
-def _escaped(text: str, *, vtt: bool) -> str:
+def _escaped(text: str, format_: str) -> str:
     """Escape what players would take for markup.
 
     WebVTT has entities. SubRip has no escapes, so an invisible word joiner breaks up tags, overrides and entities.
-    Players built on libass (mpv, FFmpeg) show no text in braces all the same.
+    Players built on libass (mpv, FFmpeg) show no text in braces all the same, unless the file is their own format.
     """
-    if vtt:
+    if format_ == "vtt":
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    elif format_ == "ass":
+        text = text.replace("{", "\\{{}")  # the escape of libass, and an empty tag for players that know no escape
     else:
         text = _SUBRIP_MARKUP.sub(rf"\g<0>{_WORD_JOINER}", text)
-    return re.sub(r"\\(?=[Nnh])", lambda _: f"\\{_WORD_JOINER}", text)  # pysubs2 reads \N, \n and \h as white space
+    # pysubs2 and players read \N, \n and \h as white space
+    return re.sub(r"\\(?=[Nnh])", lambda _: f"\\{_WORD_JOINER}", text)

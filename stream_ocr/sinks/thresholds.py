@@ -13,6 +13,9 @@ class SinkThresholds:
     subtitle_snap_s: float = 0.15
     """Subtitle lines that start or end within this many seconds of each other do so together."""
 
+    min_font_px: float = 8.0
+    """Smallest letters of an ASS file, in pixels of the video."""
+
     parquet_group_rows: int = 10_000
     """Rows in a Parquet row group."""
 
@@ -53,4 +56,46 @@ class SinkThresholds:
     """Interval at which a delivery that waits for a connection checks for an interrupt, in seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class CaptionThresholds:
+    """Subtitles among other texts (``captions.py``). Tuned on five clips with burnt-in captions."""
+
+    max_off_centre: float = 0.05
+    """Distance between the centres of a line and of the picture, as a share of its width."""
+
+    max_indent: float = 0.5
+    """Distance of the left ends of two lines that are aligned there, as a multiple of the line height."""
+
+    max_height_ratio: float = 1.7
+    """Ratio of the heights of two lines in letters of one size: of "ace" and "Ál"."""
+
+    max_row_offset: float = 0.6
+    """Distance of the bottoms of two lines in one row, as a multiple of the line height."""
+
+    max_line_gap: float = 0.8
+    """Gap between two lines of a subtitle, as a multiple of the line height."""
+
+    min_shared_time: float = 0.5
+    """Share of the shorter time that two lines of a subtitle are shown together."""
+
+    min_texts: int = 2
+    """Different texts in one row that make it the row of the subtitles, wherever it is."""
+
+    min_texts_elsewhere: int = 4
+    """Different texts in another row that make it a second place of subtitles."""
+
+    low: float = 0.6
+    """Share of the height of the picture below which a single text counts as a subtitle."""
+
+    max_s: float = 15.0
+    """Longest time in seconds that a subtitle is shown."""
+
+    max_flicker_s: float = 0.3
+    """Seconds that a text may be gone and is still the same subtitle, or may outlast the start of the next one."""
+
+    max_part_s: float = 0.5
+    """Seconds by which a line of a subtitle may be found later, or lost earlier, than the others."""
+
+
 THRESHOLDS = SinkThresholds()
+CAPTIONS = CaptionThresholds()

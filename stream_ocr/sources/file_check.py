@@ -19,8 +19,8 @@ def check_file(path: Path) -> None:
     if (address := _ADDRESS.match(str(path))) and not os.path.exists(path):  # noqa: PTH110 - takes names that are too long
         host = address[2].rpartition("@")[2]
         raise SourceError(
-            f"{f'{address[1]}://{host}'!r} is an address; save its content to a file and pass that, or read it as a"
-            " camera with `stream-ocr run`."
+            f"{f'{address[1]}://{host}'!r} is an address, of which only http and https are read as files; save its"
+            " content to a file and pass that, or read it as a camera with `stream-ocr run`."
         )
     try:
         mode = path.stat().st_mode

@@ -1,7 +1,8 @@
-"""Local video files, decoded by PyAV: every frame upright, in presentation order, with its time.
+"""Video files, decoded by PyAV: every frame upright, in presentation order, with its time.
 
-A file is untrusted input. Only local files of known formats are opened, and nothing that such a file refers to: no
-playlists, no network. Damaged packets are counted and skipped; the frames that suffer from them are marked.
+A file is untrusted input. Only files of known formats are opened, local or at an address that the user gave, and
+nothing that such a file refers to: no playlists, no other address. Damaged packets are counted and skipped; the frames
+that suffer from them are marked.
 """
 
 import re
@@ -23,6 +24,7 @@ from stream_ocr.core.messages import Stamp
 from stream_ocr.core.thresholds import FRAMES
 from stream_ocr.core.timestamps import Timeline, to_fraction
 from stream_ocr.errors import SourceError
+from stream_ocr.sources.addresses import Video, as_address, open_address
 from stream_ocr.sources.decoded_frame import CorruptionTracker, DecodedFrame, FrameConverter, with_duration
 from stream_ocr.sources.file_check import check_file
 from stream_ocr.sources.thresholds import CORRUPTION, FILES
@@ -39,15 +41,15 @@ _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-def open_file(path: Path | str, *, stream: str, max_pixels: int = 33_177_600, threads: int = 1) -> "FileSource":
+def open_file(path: Video, *, stream: str, max_pixels: int = 33_177_600, threads: int = 1) -> "FileSource":
     """Open a video file, decode its first frame and return the source.
 
-    stream: name in the stamps of its frames. max_pixels: largest frame size (width × height). threads: of the decoder.
-    Raise SourceError if nothing can be read.
+    path: of the file, or its http or https address as a string. stream: name in the stamps of its frames. max_pixels:
+    largest frame size (width × height). threads: of the decoder. Raise SourceError if nothing can be read.
     """
-    container = open_container(Path(path), max_pixels)
+    container = open_container(path, max_pixels)
     try:
-        return FileSource(container, repr(str(path)), stream=stream, max_pixels=max_pixels, threads=threads)
+        return FileSource(container, _shown(path), stream=stream, max_pixels=max_pixels, threads=threads)
     except BaseException:
         container.close()
         raise
@@ -89,6 +91,7 @@ class FileSource:
         self.frame_count_hint = self._video.frames or (round(self.duration_s * rate) if self.duration_s else 0) or None
 
         self.start_s = 0.0
+        self._origin_s = (container.start_time or 0) / av.time_base
         frames = self._frames_with_duration()
         first = next(frames, None)
         if first is None:
@@ -141,7 +144,18 @@ class FileSource:
         place = self._timeline.place(decoded.pts, decoded.dts, before.stamp.duration if before else 0)
         seq = before.stamp.seq + 1 if before and before.stamp.epoch == place.epoch else 0
         base = self._time_base.numerator, self._time_base.denominator
-        stamp = Stamp(self._stream, place.epoch, seq, place.pts, base, decoded.duration or 0, captured_ns, None, "file")
+        stamp = Stamp(
+            self._stream,
+            place.epoch,
+            seq,
+            place.pts,
+            base,
+            decoded.duration or 0,
+            captured_ns,
+            None,
+            "file",
+            self._origin_s,
+        )
         return DecodedFrame(stamp, self._converter.convert(decoded), self._corruption.is_damaged(decoded, stamp.time_s))
 
     def _decoded(self) -> Iterator[VideoFrame]:
@@ -208,23 +222,31 @@ class FileSource:
             )
 
 
-def open_container(path: Path, max_pixels: int) -> InputContainer:
-    """Return the container of a local file. Raise SourceError if it is no readable video."""
-    name = repr(str(path))
-    check_file(path)
+def open_container(path: Video, max_pixels: int) -> InputContainer:
+    """Return the container of a file. Raise SourceError if it is no readable video."""
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMATS,
         "max_pixels": str(max_pixels),  # for the decoder that probes the first frames while the file is opened
     }
+    if address := as_address(path):
+        return open_address(address, options, **_LENIENT)
+    path = Path(path)
+    check_file(path)
     try:
         container: InputContainer = av.open(f"file:{path.absolute()}", "r", options=options, **_LENIENT)
     except Exception as error:  # parsers of untrusted input raise more than FFmpegError
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise SourceError(
-            f"{name} is not a video that can be read ({reason}); check that it is complete and that FFmpeg can play it."
+            f"{_shown(path)} is not a video that can be read ({reason}); check that it is complete and that FFmpeg can"
+            " play it."
         ) from error
     return container
+
+
+def _shown(path: Video) -> str:
+    """Return the name of a file in messages, without passwords."""
+    return repr(str(as_address(path) or path))
 
 
 def _video_stream(container: InputContainer, name: str) -> VideoStream:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Message, StreamClosed
+from stream_ocr.sources.addresses import Video
 from stream_ocr.sources.files import FileSource, open_file
 from stream_ocr.sources.prefetch import Prefetcher
 from stream_ocr.stages.base import Slots, SourceStage, frame_ring
@@ -18,7 +18,7 @@ from stream_ocr.stages.thresholds import DECODE
 class DecodeStage(SourceStage):
     """Decodes one file."""
 
-    def __init__(self, path: Path, stream: str, settings: Settings, slots: Slots) -> None:
+    def __init__(self, path: Video, stream: str, settings: Settings, slots: Slots) -> None:
         self._path, self._stream, self._settings = path, stream, settings
         self._writer = FrameWriter(settings, slots)
 
@@ -63,5 +63,5 @@ class DecodeStage(SourceStage):
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, stream: str, path: str) -> DecodeStage:
     """Return the stage for a worker process. path: a character for each byte, because it may not be UTF-8."""
     return DecodeStage(
-        Path(os.fsdecode(path.encode("latin-1"))), stream, Settings.model_validate(settings), rings[frame_ring(stream)]
+        os.fsdecode(path.encode("latin-1")), stream, Settings.model_validate(settings), rings[frame_ring(stream)]
     )

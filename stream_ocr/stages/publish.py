@@ -74,7 +74,8 @@ class PublishStage(Stage):
     def _build_events(self, message: Message, crops: dict[str, bytes]) -> Iterator[Event]:
         """Yield the numbered events that follow from a message, and add their crops."""
         if isinstance(message, Readings):
-            for event, crop in self._stream(message.stamp.stream).builder.update(message):
+            stream = self._stream(message.stamp.stream, message.stamp.origin_s)
+            for event, crop in stream.builder.update(message):
                 if crop is not None:
                     crops[event.id] = crop
                 yield event
@@ -89,22 +90,32 @@ class PublishStage(Stage):
         sources = tuple(event for event in events if isinstance(event, SourceEvent))
         if isinstance(message, Readings):
             name, time_s = message.stamp.stream, message.stamp.time_s
-            stream = self._stream(name)
+            stream = self._stream(name, message.stamp.origin_s)
             stream.frames += 1
             if events or time_s - stream.last_progress_s >= PUBLISH.progress_interval_s:
                 stream.last_progress_s = time_s
                 positions = stream.builder.positions
-                yield Published(name, stream.frames, time_s, texts, sources, message.stamp.captured_ns, positions)
+                yield Published(
+                    name,
+                    stream.frames,
+                    time_s,
+                    texts,
+                    sources,
+                    message.stamp.captured_ns,
+                    positions,
+                    message.stamp.origin_s,
+                )
         elif isinstance(message, SourceChanged):
             frames = self._stream(message.stream).frames
             yield Published(message.stream, frames, message.start_s, (), sources)
 
-    def _stream(self, name: str) -> _Stream:
+    def _stream(self, name: str, origin_s: float = 0.0) -> _Stream:
         stream = self._streams.get(name)
         if stream is None:
             next_seq = partial(self._journal.next_seq, name)
             builder = EventBuilder(self._settings.for_stream(name), next_seq, durable=self._journal.durable)
             stream = self._streams[name] = _Stream(builder)
+            self._sinks.set_origin(name, origin_s)
         return stream
 
 

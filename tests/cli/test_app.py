@@ -100,15 +100,16 @@ def test_wrong_usage_is_exit_code_2(run, arguments):
 
 def test_read_reports_each_unreadable_file(run, tmp_path):
     (tmp_path / "empty.mp4").touch()
+    (tmp_path / "folder").mkdir()
     outputs = ["-o", tmp_path / "events.jsonl"]
     code, out, err = run(
-        *("read", tmp_path / "none.mp4", tmp_path, tmp_path / "empty.mp4"),
+        *("read", tmp_path / "folder", tmp_path / "none.mp4", tmp_path / "empty.mp4"),
         *(*outputs, "--in-process", "--set", "models=builtin"),
     )
     sentences = err.splitlines()
     assert code == 1
     assert out == ""
-    assert [("none.mp4" in line, "directory" in line, "empty" in line) for line in sentences] == [
+    assert [("no videos" in line, "none.mp4" in line, "empty.mp4" in line) for line in sentences] == [
         (True, False, False),
         (False, True, False),
         (False, False, True),
@@ -127,7 +128,7 @@ def test_read_reads_the_other_files_after_a_missing_one(run, tmp_path):
     assert models
 
 
-@pytest.mark.parametrize(("output", "problem"), [("none/events.jsonl", "there is no directory"), ("a.txt", "suffix")])
+@pytest.mark.parametrize(("output", "problem"), [("none/events.jsonl", "there is no directory"), ("a.doc", "suffix")])
 def test_read_checks_outputs_before_reading(run, tmp_path, output, problem):
     (tmp_path / "text.mp4").write_text("no video")
     code, _, err = run("read", tmp_path / "text.mp4", "-o", tmp_path / output, "--set", "models=builtin")

@@ -27,7 +27,7 @@ def event(file, seq: int) -> TextEvent:
     )
 
 
-def read_three(file, stream, settings, signals):
+def read_three(file, stream, settings, signals, origins):
     for seq in range(3):
         yield event(file, seq)
     if file.name == "broken.mp4":
@@ -50,7 +50,7 @@ def test_read_files_prints_events_without_outputs(tmp_path, capsys):
 def test_signals_remember_an_early_signal(tmp_path):
     stopped = []
 
-    def slow_to_start(file, stream, settings, signals):
+    def slow_to_start(file, stream, settings, signals, origins):
         os.kill(os.getpid(), signal.SIGINT)
         with signals.stopping_with(lambda: stopped.append(file.name)):
             yield from ()
@@ -60,9 +60,9 @@ def test_signals_remember_an_early_signal(tmp_path):
 
 
 def test_signals_keep_ignored_signals_ignored(tmp_path, capsys):
-    def interrupted(file, stream, settings, signals):
+    def interrupted(file, stream, settings, signals, origins):
         os.kill(os.getpid(), signal.SIGINT)
-        yield from read_three(file, stream, settings, signals)
+        yield from read_three(file, stream, settings, signals, origins)
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -77,7 +77,7 @@ def test_signals_keep_ignored_signals_ignored(tmp_path, capsys):
 def test_first_signal_stops_gracefully_and_keeps_events(tmp_path, number):
     stopped = []
 
-    def interrupted(file, stream, settings, signals):
+    def interrupted(file, stream, settings, signals, origins):
         with signals.stopping_with(lambda: stopped.append(file.name)):
             yield event(file, 0)
             os.kill(os.getpid(), number)
@@ -96,7 +96,7 @@ def test_first_signal_stops_gracefully_and_keeps_events(tmp_path, number):
 def test_second_signal_stops_at_once_and_cleans_up(tmp_path):
     closed = []
 
-    def stubborn(file, stream, settings, signals):
+    def stubborn(file, stream, settings, signals, origins):
         try:
             yield event(file, 0)
             os.kill(os.getpid(), signal.SIGINT)
@@ -112,7 +112,7 @@ def test_second_signal_stops_at_once_and_cleans_up(tmp_path):
 
 
 def test_read_files_keeps_events_when_a_worker_dies(tmp_path):
-    def dying(file, stream, settings, signals):
+    def dying(file, stream, settings, signals, origins):
         yield event(file, 0)
         raise WorkerError("The detect worker was killed.")
 
@@ -138,7 +138,7 @@ def test_files_with_the_same_name_get_distinct_streams(tmp_path):
     files = [tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.mp4", tmp_path / "other.mp4", tmp_path / "other.mp4"]
     names = []
 
-    def named(file, stream, settings, signals):
+    def named(file, stream, settings, signals, origins):
         names.append(stream)
         yield from ()
 

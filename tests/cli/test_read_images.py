@@ -59,7 +59,7 @@ def test_read_goes_on_after_an_image_that_cannot_be_read(signs, tmp_path):
 def test_read_refuses_for_images_what_only_videos_have(signs, tmp_path):
     for arguments, sentence in (
         ((signs[0], "film.mp4"), "film.mp4 is no image; read images and videos with a command each"),
-        ((signs[0], "--srt", "a.srt"), "--srt and --annotate need a video"),
+        ((signs[0], "--srt", "a.srt"), "--srt needs a video; images have no times"),
         ((signs[0], "-o", "a.srt"), "lines of images are written to a .jsonl file or to -"),
     ):
         done = read(*arguments)

@@ -89,9 +89,9 @@ def test_jsonl_sink_writes_every_event_immediately(tmp_path):
             assert [e.seq for e in read_jsonl(file)] == list(range(seq + 1))
 
 
-@pytest.mark.parametrize("name", ["events.txt", "events", "clip.mp4"])
+@pytest.mark.parametrize("name", ["events.doc", "events", "clip.mp4"])
 def test_open_sinks_rejects_unknown_suffix(tmp_path, name):
-    with pytest.raises(SinkError, match=r"use \.jsonl, \.csv, \.parquet, \.srt or \.vtt"):
+    with pytest.raises(SinkError, match=r"use \.jsonl, \.csv, \.parquet, \.srt, \.vtt, \.ass or \.txt"):
         open_sinks([tmp_path / name])
 
 

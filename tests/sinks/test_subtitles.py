@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import av
 import pysubs2
 import pytest
@@ -5,46 +7,13 @@ import pytest
 from stream_ocr.events import TextEvent
 from stream_ocr.events.spans import Span
 from stream_ocr.sinks import SubtitleSink
-from stream_ocr.sinks.subtitles import joined_cues, separate_cues, write_subtitles
+from stream_ocr.sinks.subtitles import write_subtitles
+from stream_ocr.testing import text_event
 
 
 def span(text, start, end, x=0.0, y=0.0, track=1) -> Span:
     quad = ((x, y), (x + 100, y), (x + 100, y + 20), (x, y + 20))
     return Span("a", track, text, 0.9, start, end, quad, quad)
-
-
-def cues(spans):
-    return [(cue.start, cue.end, cue.text) for cue in joined_cues(spans)]
-
-
-def test_joined_cues_order_lines_from_top_to_bottom():
-    assert cues([span("below", 1.0, 3.0, y=40), span("above", 1.0, 3.0, y=10)]) == [(1.0, 3.0, "above\nbelow")]
-
-
-def test_joined_cues_put_texts_side_by_side_on_one_line():
-    assert cues([span("right", 1.0, 3.0, x=300, y=12), span("left", 1.0, 3.0, y=10)]) == [(1.0, 3.0, "left  right")]
-
-
-def test_joined_cues_never_overlap():
-    title, subtitle = span("title", 0.0, 5.0), span("subtitle", 2.0, 3.0, y=100)
-    assert cues([title, subtitle]) == [(0.0, 2.0, "title"), (2.0, 3.0, "title\nsubtitle"), (3.0, 5.0, "title")]
-
-
-def test_joined_cues_snap_times_a_frame_apart():
-    assert cues([span("one", 1.0, 3.0), span("two", 1.04, 2.96, y=40)]) == [(1.0, 2.96, "one\ntwo")]
-
-
-def test_joined_cues_merge_the_same_text_shown_again_at_once():
-    assert cues([span("same", 1.0, 2.0), span("same", 2.04, 3.0, track=2)]) == [(1.0, 3.0, "same")]
-
-
-def test_joined_cues_keep_gaps():
-    assert cues([span("one", 1.0, 2.0), span("two", 3.0, 4.0)]) == [(1.0, 2.0, "one"), (3.0, 4.0, "two")]
-
-
-def test_separate_cues_yield_one_cue_per_text():
-    found = [(cue.start, cue.text) for cue in separate_cues([span("b", 2.0, 3.0), span("a", 1.0, 5.0)])]
-    assert found == [(1.0, "a"), (2.0, "b")]
 
 
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
@@ -75,7 +44,7 @@ MARKUP = [
 ]
 
 
-@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".ass"])
 @pytest.mark.parametrize("text", MARKUP)
 def test_players_take_no_text_for_markup(tmp_path, text, suffix):
     file = tmp_path / f"subtitles{suffix}"
@@ -83,7 +52,7 @@ def test_players_take_no_text_for_markup(tmp_path, text, suffix):
     with av.open(str(file)) as container:
         (subtitle,) = [subtitle for packet in container.demux(subtitles=0) for subtitle in packet.decode()]
     ass = subtitle.ass.decode().split(",,", 1)[1].replace("\\{{}", "{").replace("\u2060", "")
-    assert ass.removeprefix("0,0,0,,") == text
+    assert ass.removeprefix("0,0,0,,").removeprefix("{\\an5\\pos(50,10)}") == text
 
 
 def test_write_subtitles_keeps_times_to_the_millisecond(tmp_path):
@@ -109,3 +78,44 @@ def test_write_subtitles_writes_an_empty_file_for_no_texts(tmp_path):
     file = tmp_path / "subtitles.vtt"
     write_subtitles([], file)
     assert file.read_text() == "WEBVTT\n\n"
+
+
+def test_ass_places_each_text_where_it_stood(tmp_path):
+    file = tmp_path / "subtitles.ass"
+    texts = [span("sign", 1.0, 3.0, x=500, y=100), span("line", 2.0, 3.0, x=270, y=330, track=2)]
+    write_subtitles([replace(each, size=(640, 360)) for each in texts], file)
+    found = pysubs2.load(str(file))
+    assert (found.info["PlayResX"], found.info["PlayResY"]) == ("640", "360")
+    assert found.styles["Default"].fontsize == 20
+    assert [(line.start, line.end, line.text) for line in found] == [
+        (1000, 3000, r"{\an5\pos(550,110)}sign"),
+        (2000, 3000, r"{\an5\pos(320,340)}line"),
+    ]
+
+
+def test_txt_has_a_paragraph_for_each_subtitle(tmp_path):
+    file = tmp_path / "subtitles.txt"
+    write_subtitles([span("one", 1.0, 2.0), span("two", 1.0, 2.0, y=40), span("three", 3.0, 4.0)], file)
+    assert file.read_text() == "one\ntwo\n\nthree\n"
+
+
+def test_subtitle_sink_counts_from_the_start_of_each_video(tmp_path):
+    sink = SubtitleSink(tmp_path / "subtitles.srt")
+    sink.open()
+    for stream, origin_s, start_s in (("a", 5000.0, 5001.0), ("b", 0.0, 3.0)):
+        sink.set_origin(stream, origin_s)
+        for seq, (kind, end_s) in enumerate((("appeared", None), ("ended", start_s + 1))):
+            sink.write(text_event(seq, kind=kind, stream=stream, track=1, text=stream, start=start_s, end=end_s))
+    sink.close()
+    found = pysubs2.load(str(tmp_path / "subtitles.srt"))
+    assert [(line.start, line.end, line.text) for line in found] == [(1000, 2000, "a"), (3000, 4000, "b")]
+
+
+def test_select_captions_leaves_out_what_is_no_subtitle(tmp_path):
+    lines = [span("one", 1.0, 2.0, x=270, y=330), span("two", 3.0, 4.0, x=270, y=330), span("sign", 0.0, 5.0)]
+    for select, expected in (
+        ("captions", "one\n\ntwo\n"),
+        ("region", "sign\n\nsign\none\n\nsign\n\nsign\ntwo\n\nsign\n"),
+    ):
+        write_subtitles([replace(line, size=(640, 360)) for line in lines], tmp_path / "a.txt", select=select)
+        assert (tmp_path / "a.txt").read_text() == expected

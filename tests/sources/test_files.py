@@ -201,7 +201,7 @@ def test_open_file_treats_the_name_of_a_file_that_looks_like_an_address_as_a_pat
     Path("http:").mkdir()
     Path("http:/clip.mp4").symlink_to(plain)
     assert len(read("http:/clip.mp4")[1]) == 25
-    assert "is an address" in error_of("http://127.0.0.1:9/clip.mp4")
+    assert "is an address" in error_of("rtsp://127.0.0.1:9/clip.mp4")
 
 
 def test_open_file_accepts_metadata_in_another_encoding(plain, tmp_path):
