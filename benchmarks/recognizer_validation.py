@@ -3,7 +3,7 @@
 ``python benchmarks/recognizer_validation.py NAME[=FOLDER]... [--recipe CONFIG] [--sheets DIR]`` prints the accuracy on
 each set and the mean of the sets (`training/recognizer_sets.py`): letters and digits in any case, subtitle lines
 exactly. Each crop is read once, with greedy decoding, as in training. Most of the ICDAR 2015 and IIIT5K crops were in
-the training data of the `recognizer-small` that is shipped; ``--unseen`` keeps only those that it was not trained on.
+the training data of the earlier `recognizer-small`; ``--unseen`` keeps only those that it was not trained on.
 """
 
 import argparse

@@ -27,7 +27,7 @@ class BusThresholds:
 
     # Limits of all connections of a socket.
     max_newcomers: int = 256
-    """Peers that have not sent a message; the oldest gives way to the next."""
+    """Peers that have not sent a message; the oldest is closed for the next."""
     max_subscribed_bytes_in_all: int = 32 * 1024
     """Bytes of all topics of all peers, each topic counted once; beyond that the peer with the most is disconnected.
     For each peer that leaves libzmq searches all of them, which took 7 ms on a busy machine."""

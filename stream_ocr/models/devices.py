@@ -73,11 +73,11 @@ def pick_device(
         raise DeviceError(f"{absent}.")
     missing = "" if setting == "cpu" else cuda_unavailable(runtime)
     if setting == "cuda" and missing:
-        raise DeviceError(f"device cuda was asked for, but {missing}; set device to auto or cpu.")
+        raise DeviceError(f"device cuda was requested, but {missing}; set device to auto or cpu.")
     device: Device = "cpu" if setting == "cpu" or missing else "cuda"
     if dtype == "bf16" and runtime != "torch":
-        raise DeviceError("dtype bf16 was asked for, but ONNX models and MNN run in fp32; set dtype to auto or fp32.")
-    reason = "it was asked for" if setting == device else missing or f"{runtime} sees a CUDA device"
+        raise DeviceError("dtype bf16 was requested, but ONNX models and MNN run in fp32; set dtype to auto or fp32.")
+    reason = "it was requested" if setting == device else missing or f"{runtime} sees a CUDA device"
     chosen: Dtype
     if dtype != "auto":
         chosen = dtype

@@ -115,9 +115,9 @@ class ModelPreset:
 
 
 def select_preset(settings: Settings) -> ModelPreset:
-    """Return the models that these settings select; ONNX files of the user count as PP-OCR's kin.
+    """Return the models that these settings select; ONNX files of the user are treated like PP-OCR's.
 
-    Raises WeightsError when PP-OCR is asked for and not installed.
+    Raises WeightsError if PP-OCR is requested and not installed.
     """
     name = "builtin" if settings.models == "auto" else settings.models
     detector, recognizer = PRESETS[name]
@@ -138,7 +138,7 @@ def select_preset(settings: Settings) -> ModelPreset:
 def with_shared_threads(settings: Settings) -> Settings:
     """Return the settings with half of the cores for the networks, unless ``threads`` is set.
 
-    Beside a decoder that never rests each further thread takes a core from another stage.
+    A busy decoder runs at the same time, so each further thread would take a core from another stage.
     """
     if settings.threads is not None:
         return settings
@@ -189,7 +189,7 @@ def pick_for(settings: Settings, runtime: Runtime) -> BackendChoice:
 def pick_backend(name: str, settings: Settings) -> BackendChoice:
     """Return what a built-in network runs on. Raises DeviceError.
 
-    torch on CUDA, and where bf16 is asked for. On a CPU the fastest in fp32 (``benchmarks/networks.py``) of those that
+    torch on CUDA and for bf16. On a CPU the fastest in fp32 (``benchmarks/networks.py``) of those that
     are installed, without torch, which takes longer to import than bf16 can win back. See docs/decisions/0015 and 0021.
     """
     wants_torch = settings.device == "cuda" or settings.dtype == "bf16"

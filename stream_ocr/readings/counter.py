@@ -48,7 +48,7 @@ class _Number(NamedTuple):
 
 
 def predict(texts: Sequence[tuple[str, float]], time_s: float) -> str | None:
-    """Return what a counter shows from ``time_s`` on, without spaces; None if it cannot be told.
+    """Return what a counter shows from ``time_s`` on, without spaces; None if it is unknown.
 
     texts: what it showed last and since when, in seconds, oldest first.
     """

@@ -34,7 +34,7 @@ def test_pick_device_rejects_bf16_for_onnx() -> None:
 def test_pick_device_never_replaces_missing_cuda_silently(runtime) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
-    with pytest.raises(DeviceError, match="cuda was asked for"):
+    with pytest.raises(DeviceError, match="cuda was requested"):
         pick_device("cuda", runtime=runtime)
     assert "CUDA" in pick_device("auto", runtime=runtime).reason
 

@@ -22,7 +22,7 @@ class ImageDetections(msgspec.Struct, frozen=True):
     """Text lines of one image.
 
     quads: four corners [x, y] each, clockwise from the top left as the text is read. scores: one per quad. polygons:
-    outlines of the same lines, in an order of their own; only where they were asked for.
+    outlines of the same lines, in an order of their own; only if they were requested.
     """
 
     image: str
