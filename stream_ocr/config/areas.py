@@ -4,12 +4,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stream_ocr.config.base import ConfigModel
+from stream_ocr.config.base import ConfigModel, Pattern
 from stream_ocr.events.polygon import contains_point
 
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 RelativePolygon = Annotated[tuple[tuple[Fraction01, Fraction01], ...], Field(min_length=3)]
 """Corners in fractions of the width and height of the picture."""
+
+
+class NamedField(ConfigModel):
+    """A place in the picture whose text has a meaning, such as the score of the home team."""
+
+    region: RelativePolygon = Field(
+        description="Polygon; a text whose centre lies in it belongs to the field. Corners as in regions."
+    )
+    pattern: Pattern | None = Field(
+        None, description="Regular expression; only texts that it matches as a whole belong to the field."
+    )
 
 
 class Areas(ConfigModel):

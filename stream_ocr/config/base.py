@@ -109,3 +109,15 @@ def check_regex(pattern: str) -> None:
         raise ValueError("its groups are nested too deeply") from None
     except Exception as error:  # noqa: BLE001 - the package raises more than regex.error
         raise ValueError(f"it is not a valid regular expression ({error})") from None
+
+
+def _checked(pattern: str) -> str:
+    check_regex(pattern)
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_checked)]
+"""A regular expression of the package ``regex``."""
+
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""Name of a field: small letters, digits and underscores, because other programs use it as an identifier."""

@@ -1,20 +1,12 @@
 """Settings of what is reported: minima, corrections, and texts to ignore."""
 
-from typing import Annotated, Self
+from typing import Self
 
 import regex as regex_
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from stream_ocr.config.base import ConfigModel, check_regex
-
-
-def _checked(pattern: str) -> str:
-    check_regex(pattern)
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(_checked)]
-"""A regular expression of the package ``regex``."""
+from stream_ocr.config.areas import NamedField
+from stream_ocr.config.base import ConfigModel, FieldName, Pattern
 
 
 class Replacement(ConfigModel):
@@ -59,4 +51,9 @@ class EventSettings(ConfigModel):
     )
     ignore: tuple[Pattern, ...] = Field(
         (), description="Regular expressions; texts that one of them matches as a whole are not reported."
+    )
+    fields: dict[FieldName, NamedField] = Field(
+        {},
+        description="Named fields, such as those of a score board: {home: {region: [[0, 0], [0.1, 0], [0.1, 0.1], "
+        "[0, 0.1]], pattern: '\\d+'}}. Events of a text in one of them have its name in `field`.",
     )

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from stream_ocr.config.areas import Areas
-from stream_ocr.config.base import ConfigModel, TextConstraints, TimeOfDayRange, in_time_range
-from stream_ocr.config.reporting import Pattern, Replacement
+from stream_ocr.config.areas import Areas, NamedField
+from stream_ocr.config.base import ConfigModel, FieldName, Pattern, TextConstraints, TimeOfDayRange, in_time_range
+from stream_ocr.config.reporting import Replacement
 from stream_ocr.config.urls import SourceUrl
 
 SourceName = Annotated[str, Field(pattern=r"^\w[\w-]{0,63}$")]
@@ -19,7 +19,8 @@ class SourceSettings(TextConstraints, Areas):
     """One camera, or a file that is played like one. Set exactly one of ``url``, ``url_env``, ``url_file``, ``path``.
 
     ``lexicon`` or ``pattern`` of a source replaces the one in ``recognition``; ``regions`` and ``masks`` replace those
-    in ``detection``; ``replacements``, ``ignore`` and the minima replace those in ``events``.
+    in ``detection``; ``replacements``, ``ignore``, ``fields`` and the minima replace those in
+    ``events``.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -54,6 +55,9 @@ class SourceSettings(TextConstraints, Areas):
     )
     ignore: tuple[Pattern, ...] | None = Field(
         None, description="Texts of this source that are not reported. null: events.ignore."
+    )
+    fields: dict[FieldName, NamedField] | None = Field(
+        None, description="Named fields in the picture of this source. null: events.fields."
     )
     _address: SourceUrl | None = PrivateAttr(None)
 

@@ -106,6 +106,10 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
             "stays true."
         ),
     ] = False
+    field: Annotated[
+        str | None,
+        Meta(description="Name of the field in the settings that holds the text, such as `home` of a score board."),
+    ] = None
 
     def __post_init__(self) -> None:
         # Round once, here, so that an event equals its own JSON.

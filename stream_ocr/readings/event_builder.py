@@ -19,6 +19,7 @@ from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import mean_confidence
 from stream_ocr.readings.corrections import Corrections
+from stream_ocr.readings.fields import Fields
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.thresholds import REPORT
 from stream_ocr.readings.update_policy import classify_update, extends, is_counter_tick, is_fragment_of, is_remnant
@@ -69,6 +70,7 @@ class EventBuilder:
     def configure(self, settings: Settings) -> None:
         """Apply other settings from the next frame on."""
         self._settings, self._corrections = settings, Corrections(settings.events)
+        self._fields = Fields(settings.events)
 
     @property
     def positions(self) -> tuple[tuple[int, FlatQuad], ...]:
@@ -217,6 +219,7 @@ class EventBuilder:
             emitted_utc=datetime.now(UTC),
             durable=self._durable,
             overlay=track.overlay,
+            field=self._fields.find(reported.text, reading.quad, readings.size),
         )
 
 

@@ -12,7 +12,18 @@ from stream_ocr.events import SourceEvent, TextEvent, event_id, parse, quad_to_p
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
     *("schema", "id", "seq", "kind", "stream", "track", "text", "confidence", "char_confidences", "start", "end"),
-    *("start_utc", "end_utc", "utc_source", "polygon", "size", "previous", "emitted_utc", "durable", "overlay"),
+    *(
+        "start_utc",
+        "end_utc",
+        "utc_source",
+        "polygon",
+        "size",
+        "previous",
+        "emitted_utc",
+        "durable",
+        "overlay",
+        "field",
+    ),
 ]
 
 
