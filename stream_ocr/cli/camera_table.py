@@ -143,9 +143,9 @@ def render_table(cameras: Mapping[str, Camera]) -> Table:
 
 
 def _age(seconds: float) -> str:
-    if seconds < 10:
+    if seconds < THRESHOLDS.decimal_below_s:
         return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds < THRESHOLDS.minutes_from_s else f"{seconds / 60:.0f} min"
 
 
 @contextmanager

@@ -16,6 +16,12 @@ class CliThresholds:
     table_interval_s: float = 0.5
     """Time between two updates of the table of cameras, in seconds."""
 
+    decimal_below_s: float = 10.0
+    """Ages below this many seconds are shown with one decimal."""
+
+    minutes_from_s: float = 120.0
+    """Ages from this many seconds on are shown in minutes."""
+
     drain_s: float = 2.0
     """Time to wait for another line of captured standard error at the end, in seconds."""
 

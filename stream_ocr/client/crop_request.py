@@ -6,6 +6,7 @@ from pathlib import Path
 import zmq
 
 from stream_ocr.bus import curve_keys, protocol
+from stream_ocr.client.thresholds import THRESHOLDS
 from stream_ocr.errors import SubscribeError
 from stream_ocr.events import DECODE_ERRORS, Event
 
@@ -17,7 +18,7 @@ def crop(
     requests: str | None = None,
     key: str | Path | None = None,
     server_key: str | Path | None = None,
-    timeout_s: float = 5.0,
+    timeout_s: float = THRESHOLDS.crop_timeout_s,
 ) -> bytes | None:
     """Return the crop from which the text of an event was read, as WebP; None if none is stored.
 

@@ -9,6 +9,8 @@ class ClientThresholds:
 
     request_timeout_s: float = 2.0
     """A request without a reply is repeated after so long."""
+    crop_timeout_s: float = 5.0
+    """``crop`` gives up after so long without a reply."""
     max_requests: int = 8
     """Requests pending at a time."""
     max_held: int = 10_000

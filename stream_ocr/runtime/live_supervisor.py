@@ -41,9 +41,9 @@ class LiveSupervisor(SupervisorBase):
         topology: Topology,
         settings: Mapping[str, Any],
         *,
-        start_s: float = 120.0,
-        hang_s: float = 8.0,
-        drain_s: float = 8.0,
+        start_s: float = THRESHOLDS.start_s,
+        hang_s: float = THRESHOLDS.live_hang_s,
+        drain_s: float = THRESHOLDS.live_drain_s,
         origin_s: float | None = None,
         on_check: Callable[[], None] = lambda: None,
     ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from stream_ocr.runtime.run_loop import RunLoop, SupervisorBase
+from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.runtime.topology import OUTCOME, Topology
 
 
@@ -23,10 +24,10 @@ class Supervisor(SupervisorBase):
         topology: Topology,
         settings: Mapping[str, Any],
         *,
-        start_s: float = 120.0,
-        hang_s: float = 30.0,
-        stall_s: float = 90.0,
-        drain_s: float = 10.0,
+        start_s: float = THRESHOLDS.start_s,
+        hang_s: float = THRESHOLDS.hang_s,
+        stall_s: float = THRESHOLDS.stall_s,
+        drain_s: float = THRESHOLDS.drain_s,
     ) -> None:
         """settings: passed to every stage; must be JSON.
 

@@ -7,11 +7,25 @@ from dataclasses import dataclass
 class RuntimeThresholds:
     """Chosen by hand unless a comment says otherwise; the kill tests in ``tests/runtime`` hold them."""
 
+    # Limits of a run, seconds.
+    start_s: float = 120.0
+    """For all workers, and later for each restarted one, to become ready: networks load slowly on a busy machine."""
+    hang_s: float = 30.0
+    """Without a heartbeat a worker of a run over files hangs."""
+    stall_s: float = 90.0
+    """Without progress of any worker a run over files is stuck."""
+    drain_s: float = 10.0
+    """From a stop to the end of a run over files."""
+    live_hang_s: float = 8.0
+    """Without a heartbeat a worker of a run over cameras hangs; runs pass ``service.heartbeat_timeout_s``."""
+    live_drain_s: float = 8.0
+    """From a stop to the end of a run over cameras; runs pass ``service.shutdown_timeout_s``."""
+
     # The supervisor's loop, seconds.
     watch_interval_s: float = 0.1
     """Between two checks of all workers."""
     start_poll_s: float = 0.02
-    """Between two looks at workers that are starting."""
+    """Between two checks of workers that are starting."""
     shutdown_grace_s: float = 1.0
     """For workers to close what they hold before they are killed."""
     max_watch_step_s: float = 1.0
@@ -43,7 +57,7 @@ class RuntimeThresholds:
     slot_first_poll_s: float = 0.0002
     """First wait for a free slot; it doubles up to ``slot_longest_poll_s``."""
     slot_longest_poll_s: float = 0.002
-    """Longest wait between two looks for a free slot."""
+    """Longest wait between two checks for a free slot."""
 
     # Queues.
     file_slots: int = 64

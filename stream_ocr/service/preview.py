@@ -21,6 +21,7 @@ from stream_ocr.stages.base import frame_ring
 from stream_ocr.viz.thumbnails import encode_jpeg, frame_to_bgr
 
 WIDTHS_PX = (320, 640, 1280)
+"""Widths in pixels of the pictures that are encoded, so that viewers share them."""
 
 
 class RunView(Protocol):

@@ -61,16 +61,16 @@ class Delivery(Protocol):
 class RetryPolicy:
     """Batch size, backoff and flush time of a delivery."""
 
-    max_events: int = 100
+    max_events: int = THRESHOLDS.delivery_events
     """Maximum events in a batch."""
 
-    min_backoff_s: float = 0.5
+    min_backoff_s: float = THRESHOLDS.delivery_min_backoff_s
     """Pause after the first failure, in seconds; doubled with each further one."""
 
-    max_backoff_s: float = 60.0
+    max_backoff_s: float = THRESHOLDS.delivery_max_backoff_s
     """Longest pause, in seconds."""
 
-    flush_timeout_s: float = 5.0
+    flush_timeout_s: float = THRESHOLDS.delivery_flush_timeout_s
     """Maximum time that ``close`` waits for undelivered events, in seconds."""
 
 

@@ -40,6 +40,18 @@ class SinkThresholds:
     backoff_jitter: tuple[float, float] = (0.5, 1.0)
     """Range of the random factor on each pause after a failed delivery."""
 
+    delivery_events: int = 100
+    """Events in a batch, for sinks without a setting of their own (MQTT), as the three below."""
+
+    delivery_min_backoff_s: float = 0.5
+    """Pause after the first failed delivery, in seconds; doubled with each further one."""
+
+    delivery_max_backoff_s: float = 60.0
+    """Longest pause after a failed delivery, in seconds."""
+
+    delivery_flush_timeout_s: float = 5.0
+    """Maximum time that ``close`` waits for undelivered events, in seconds."""
+
     webhook_body_s: float = 1.0
     """Maximum time to read the body of a webhook response, in seconds. It is read only to reuse the connection."""
 

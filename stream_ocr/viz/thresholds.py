@@ -66,6 +66,9 @@ class ReportThresholds:
     max_ticks: int = 8
     """Most ticks on the time axis."""
 
+    last_tick_share: float = 0.97
+    """No tick stands beyond this share of the time axis, where its label would be cut off."""
+
     max_leading_gap: float = 0.2
     """The axis starts at 0 if the first text starts before this share of the duration."""
 

@@ -11,8 +11,10 @@ from stream_ocr.events.spans import Span
 from stream_ocr.viz.thresholds import REPORT
 
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+"""Possible distances of ticks on the time axis."""
 _DURATION_BINS_S = ((0, 1), (1, 3), (3, 10), (10, 60), (60, float("inf")))
 _CONFIDENCE_BINS = ((0.0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01))
+"""Bins of the histograms, without their upper bounds."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def source_events(events: Iterable[Event]) -> Iterator[SourceEvent]:
 def _ticks(begin: float, length: float) -> Iterator[Tick]:
     step = next((step for step in _TICK_STEPS_S if length / step <= REPORT.max_ticks), _TICK_STEPS_S[-1])
     number = -(-begin // step)
-    while number * step <= begin + length * 0.97:
+    while number * step <= begin + length * REPORT.last_tick_share:
         time_s = number * step
         yield Tick(_percent(time_s - begin, length), format_timestamp(time_s).removesuffix(".00"))
         number += 1
