@@ -1,7 +1,7 @@
 """Captions: the subtitles of a film among all texts on screen.
 
 Subtitles are lines of one size that stand centred in the same place and keep changing. What else is on screen (signs,
-titles, logos) stands elsewhere, in another size, or stays.
+titles, logos) stands elsewhere, in another size, moves, or stays.
 """
 
 from collections.abc import Iterator, Sequence
@@ -95,8 +95,15 @@ def caption_cues(spans: Sequence[Span]) -> Iterator[Cue]:
 
 
 def _may_be_caption(span: Span) -> bool:
-    letters = sum(map(str.isalpha, span.text))
-    return span.size is not None and not span.overlay and letters > 0 and span.end - span.start <= CAPTIONS.max_s
+    brief = span.end - span.start <= CAPTIONS.max_s
+    return span.size is not None and not span.overlay and any(map(str.isalpha, span.text)) and brief and _rests(span)
+
+
+def _rests(span: Span) -> bool:
+    """Return True if a text stays where it appeared, unlike one in a scene that the camera follows."""
+    first, last = box_at(span, span.start), box_at(span, span.end)
+    shift = max(abs(first[0] + first[2] - last[0] - last[2]), abs(first[1] + first[3] - last[1] - last[3])) / 2
+    return shift <= CAPTIONS.max_shift * (first[3] - first[1])
 
 
 def _line(span: Span) -> _Line:

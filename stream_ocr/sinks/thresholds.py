@@ -75,6 +75,9 @@ class CaptionThresholds:
     max_off_centre: float = 0.05
     """Distance between the centres of a line and of the picture, as a share of its width."""
 
+    max_shift: float = 1.0
+    """Distance by which a subtitle may move, as a multiple of the line height: it may zoom in."""
+
     max_indent: float = 0.5
     """Distance of the left ends of two lines that are aligned there, as a multiple of the line height."""
 

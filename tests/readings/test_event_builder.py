@@ -1,9 +1,11 @@
 """The event builder: appeared, updated, changed and ended, with readings that are scripted frame by frame."""
 
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 from readings.scripted_events import SIZE, build_events, summary
 
@@ -220,3 +222,22 @@ def test_event_builder_takes_utc_from_the_frames() -> None:
     assert appeared.start_utc == ended.start_utc == datetime.fromtimestamp(1_700_000_000 - 1.0, UTC)
     assert appeared.end_utc is None
     assert ended.end_utc == datetime.fromtimestamp(1_700_000_000.12, UTC)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["CNBC", "CNEC", "CNBC LIVE", "NBC"]), st.integers(50, 99), st.integers(0, 2)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_event_builder_reports_only_better_readings_as_updated(shown: list[tuple[str, int, int]]) -> None:
+    frames, revision = [], 0
+    for crops_read, (text, percent, step) in enumerate(shown, start=1):
+        revision += step == 2
+        frames.append(reading(text, percent / 100, revision=revision, start_s=revision / 25, crops_read=crops_read))
+    events = build_events(*frames)
+    for before, event in pairwise(events):
+        if event.kind == "updated":
+            longer = before.text in event.text and len(event.text) > len(before.text)
+            assert longer or event.confidence > before.confidence, events

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from stream_ocr.events.spans import Span
 from stream_ocr.sinks.captions import caption_cues, caption_spans
 
@@ -50,6 +52,13 @@ def test_a_single_caption_is_found_only_in_the_lower_part():
     assert texts(line("Sign", 0, 2, 100)) == []
     assert texts(line("Sign", 0, 30)) == []
     assert texts() == []
+
+
+def test_texts_that_move_are_no_captions():
+    boards = [line("BANK", 0, 2), line("CAR", 2, 4)]
+    moved = [replace(board, last_polygon=tuple((x + 60, y) for x, y in board.last_polygon)) for board in boards]
+    assert texts(*boards) == ["BANK", "CAR"]
+    assert texts(*moved) == []
 
 
 def test_lines_of_a_paragraph_that_are_aligned_at_the_left_belong_together():
