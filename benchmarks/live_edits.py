@@ -17,7 +17,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from fuzz.live_edits import FROM_THE_ISSUE, edited_run, generated_edits
+from fuzz.live_edits import REPORTED_EDITS, edited_run, generated_edits
 
 from stream_ocr.synthetic.scene import Scene, Text, render
 
@@ -38,7 +38,7 @@ def main() -> None:
         folder = Path(name)
         clip = folder / "gate.mp4"
         render(Scene((Text("GATE 12", 0, 3600, (40, 60), height=30),), 3600.0, (160, 96), fps=1), clip)
-        hostile = iter([*map(str.encode, FROM_THE_ISSUE), *generated_edits(options.edits, options.seed)])
+        hostile = iter([*map(str.encode, REPORTED_EDITS), *generated_edits(options.edits, options.seed)])
         with edited_run(folder, clip) as run:
             process = psutil.Process(run.program.pid)
             before = process.memory_info().rss, process.num_fds()

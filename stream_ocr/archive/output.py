@@ -32,7 +32,7 @@ _ESCAPED = re.compile(r"[%\x00-\x1f\x7f]|^\.|\.(?=ocr$)")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is known about a file that could not be read. deaths: how many processes died of it."""
+    """A file that could not be read. deaths: how many processes died of it."""
 
     key: str
     stream: str

@@ -4,8 +4,8 @@ libzmq attaches the file descriptor of its connection to every message, and repo
 a connection down is all that is needed: libzmq then drops its subscriptions and its queue.
 
 libzmq does not report which connection has completed its handshake. The first message of a peer proves it, because
-without a handshake, and without an allowed key where keys are required, no message gets through. Until then a peer is
-a newcomer: newcomers take no place from established peers, and the oldest of too many gives way to the next.
+without a handshake, and without an allowed key where keys are required, no message gets through. Until then a peer
+is a newcomer: newcomers take no place from established peers, and beyond their limit the oldest one is closed.
 """
 
 import socket as sockets

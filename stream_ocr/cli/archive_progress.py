@@ -13,7 +13,7 @@ from stream_ocr.cli.thresholds import THRESHOLDS
 
 
 class ArchiveTotals(Protocol):
-    """What is displayed. files: number of all files. counts: of outcomes, by status."""
+    """Displayed figures. files: number of all files. counts: of outcomes, by status."""
 
     files: int
     counts: Counter[str]

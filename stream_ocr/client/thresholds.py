@@ -18,7 +18,7 @@ class ClientThresholds:
     max_ready: int = 2000
     """Events waiting for the application; with more, nothing is requested."""
     heartbeats_behind: int = 3
-    """Heartbeats in a row with a lower ``seq`` than ours, after which the publisher is believed to have lost events."""
+    """Heartbeats in a row with a lower ``seq`` than ours, after which the publisher is assumed to have lost events."""
     messages_per_turn: int = 1000
     """Messages of a socket before the other one gets its turn."""
     poll_s: float = 0.25

@@ -140,7 +140,7 @@ class ComparisonThresholds:
     """Standard deviation relative to that of the crop below which a window is a gap between words."""
 
     sure_certainty: float = 0.9
-    """Probability of both readings from which they are believed although the pixels cannot decide."""
+    """Probability of both readings from which they are trusted although the pixels cannot decide."""
 
     scales: tuple[float, ...] = (1.0, 0.93, 1.07, 0.86, 1.15)
     """Sizes that are tried: heights of the boxes of one text differ by so much."""

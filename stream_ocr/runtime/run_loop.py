@@ -50,7 +50,7 @@ class RunLoop:
     """Workers of one topology, and the clock by which they are watched.
 
     pool: the workers. ready: the last ``Ready`` of each worker by name. received: messages yielded so far. watched_s:
-    seconds during which somebody iterated ``messages``; a worker is not held responsible for other time.
+    seconds during which ``messages`` was iterated; a worker is not blamed for other time.
     """
 
     def __init__(

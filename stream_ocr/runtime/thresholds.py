@@ -29,7 +29,7 @@ class RuntimeThresholds:
     shutdown_grace_s: float = 1.0
     """For workers to close what they hold before they are killed."""
     max_watch_step_s: float = 1.0
-    """Longest step of the watch clock: time in which nobody iterated ``messages`` is not held against workers."""
+    """Longest step of the watch clock: workers are not blamed for time in which ``messages`` was not iterated."""
     source_stop_s: float = 5.0
     """For a source that is removed or replaced to close its stream before it is killed."""
     fork_timeout_s: float = 30.0

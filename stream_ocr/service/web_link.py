@@ -1,4 +1,4 @@
-"""What a run keeps for its web process: listening sockets, latest events, and its status.
+"""State that a run keeps for its web process: listening sockets, latest events, and its status.
 
 All of it outlives the process, which is restarted like any worker: viewers reconnect at the same address, and the page
 is complete again.

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 LONG_S = 120.0
 DONE, REFUSED = "settings are reloaded", "settings are not reloaded"
 
-FROM_THE_ISSUE = [
+REPORTED_EDITS = [
     "sources: {gate: {path: 2026-13-45, max_fps: 2026-13-45}}",
     "sources: {gate: {path: x}}\nthreads: " + "9" * 6000,
     "sources: &a {gate: *a}",

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from fuzz.live_edits import FROM_THE_ISSUE, edited_run, generated_edits
+from fuzz.live_edits import REPORTED_EDITS, edited_run, generated_edits
 
 from stream_ocr.synthetic.scene import Scene, Text, render
 
@@ -21,9 +21,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_edit_of_the_settings_file_ends_a_run(tmp_path, clip) -> None:
     rng = random.Random(1)
     with edited_run(tmp_path, clip) as run:
-        for text in FROM_THE_ISSUE:
+        for text in REPORTED_EDITS:
             run.edit(text.encode())
-        assert run.edits == {"refused": len(FROM_THE_ISSUE)}
+        assert run.edits == {"refused": len(REPORTED_EDITS)}
         for content in generated_edits(6, 1):
             run.edit(content)
         for _ in range(6):

@@ -1,0 +1,69 @@
+"""The layout and the language of the repository follow CONTRIBUTING.md."""
+
+import ast
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+import typer
+
+from stream_ocr.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "stream_ocr"
+MODULES = sorted(path for folder in ("stream_ocr", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+
+def test_package_holds_at_most_eight_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
+
+
+def test_architecture_lists_every_package() -> None:
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Packages")[2].partition("## ")[0]
+    assert packages - set(re.findall(r"`(\w+)`", table)) == set()
+
+
+def test_docstrings_start_with_neither_what_nor_whether() -> None:
+    wrong = []
+    for path in MODULES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                docstring = ast.get_docstring(node) or ""
+                wrong += [f"{path}: {docstring[:60]}"] if re.match(r"(What|Whether)\b", docstring) else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_decision_has_its_four_parts(path: Path) -> None:
+    parts = re.findall(r"^\*\*(Status|Context|Decision|Consequences)", path.read_text(), re.MULTILINE)
+    assert parts == ["Status", "Context", "Decision", "Consequences"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_document_names_existing_options(path: Path) -> None:
+    root = typer.main.get_command(app)
+    for line in re.findall(r"stream-ocr ([a-z][^\n`|#]*)", path.read_text()):
+        words = re.sub(r"'[^']*'|\"[^\"]*\"", "VALUE", line).split()
+        command = root
+        while hasattr(command, "commands") and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        if command is root:
+            continue  # prose about stream-ocr
+        if hasattr(command, "commands"):
+            command = command.commands.get("clips", command)  # bench without a command
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.rstrip(".,;:)]").split("=")[0].lstrip("[(") for word in words}
+        assert {word for word in used if re.match(r"--?[a-z]", word)} <= known | {"--help"}, line
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *DECISIONS], ids=lambda path: path.stem)
+def test_document_has_no_broken_links(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", path.read_text())
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
