@@ -18,7 +18,7 @@ _DIED = "The process that read it died; the file may be damaged, or the memory t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file. sentence: why it failed. media_s: duration of the video that was read, in seconds."""
+    """Result of reading a file. sentence: why it failed. media_s: duration of the video that was read, in seconds."""
 
     stream: str
     status: Status
@@ -43,26 +43,34 @@ class ArchiveRun:
         """force: read also what is done or quarantined. stop: start no more units once it returns True."""
         self._sources, self._planner = iter(sources), planner
         self._output, self._workers, self._force, self._stop = output, workers, force, stop
+        self._next: Unit | None = None
         self._again: deque[Unit] = deque()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of every file, in the order in which they finish."""
         while True:
             yield from self._start_units()
-            if not self._workers.is_busy:
+            if not self._workers.is_busy and (self._next is None or self._stop()):
                 return
             for finished in self._workers.wait():
                 yield from self._settle(finished)
 
     def _start_units(self) -> Iterator[Outcome]:
         """Start as many units as there is room for, and yield the outcomes of files that need no reading."""
-        while self._workers.has_room and not self._stop():
-            if self._again:
-                self._workers.start(self._again.popleft())
-                continue
-            source = next(self._sources, None)
-            if source is None:
+        while not self._stop():
+            if self._next is None:
+                yield from self._find_next()
+            if self._next is None or not self._workers.has_room:
                 return
+            self._workers.start(self._next)
+            self._next = None
+
+    def _find_next(self) -> Iterator[Outcome]:
+        """Set the unit to start next, if there is one, and yield the outcomes of the files before it."""
+        if self._again:
+            self._next = self._again.popleft()
+            return
+        for source in self._sources:
             try:
                 unit = self._planner.plan(source)
             except SourceError as error:
@@ -76,7 +84,8 @@ class ArchiveRun:
             elif (failure := self._output.failure(unit)) and failure.is_final:
                 yield Outcome(unit.stream, "failed", failure.sentence)
                 continue
-            self._workers.start(unit)
+            self._next = unit
+            return
 
     def _settle(self, finished: Finished) -> Iterator[Outcome]:
         unit, result = finished.unit, finished.result

@@ -20,6 +20,12 @@ class ArchiveThresholds:
     max_name_bytes: int = 200
     """Longer parts of a stream name are shortened in folder names, in bytes. File systems allow 255."""
 
+    cluster_poll_s: float = 2.0
+    """Time between two looks at the size of a cluster while nothing finishes, in seconds."""
+
+    connect_timeout_s: float = 5.0
+    """Maximum time to reach a cluster, in seconds."""
+
     spare_disk_bytes: int = 1 << 30
     """Bytes of disk space that a fetched file must leave free."""
 

@@ -12,12 +12,12 @@ from stream_ocr.archive.file_reader import FileReader
 from stream_ocr.archive.output import Output
 from stream_ocr.archive.unit import Unit
 from stream_ocr.config.settings import Settings
-from stream_ocr.errors import SourceError
+from stream_ocr.errors import SourceError, StreamOcrError
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """What became of a unit. failure: empty, or why it could not be read. attempt: what was written until then."""
+    """Result of reading a unit. failure: empty, or why it could not be read. attempt: what was written until then."""
 
     media_s: float = 0.0
     frames: int = 0
@@ -49,9 +49,12 @@ class UnitReader:
         except SourceError as error:
             self.close()
             return UnitResult(failure=str(error), attempt=attempt)
-        except BaseException:
+        except (StreamOcrError, OSError):
             self.close()
             raise
+        except Exception as error:  # noqa: BLE001 - one file of thousands must not end the run
+            self.close()
+            return UnitResult(failure=f"{type(error).__name__}: {error}", attempt=attempt)
         media_s = closed.end_s - closed.start_s
         facts = {
             "source": remote.without_secrets(unit.address),

@@ -42,5 +42,8 @@ class Workers(Protocol):
         ...
 
     def wait(self) -> Sequence[Finished]:
-        """Wait until units have finished, or there is more room. Raise what ended a unit other than its file."""
+        """Wait until something changes, and return the units that have finished.
+
+        Raise what ended a unit other than its file.
+        """
         ...

@@ -28,6 +28,8 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
     "mqtt": ("paho-mqtt", "MQTT sink"),
     "rules": ("google-re2", "patterns and watched words in rules"),
     "parquet": ("pyarrow", "Parquet files"),
+    "archive": ("fsspec", "archives on object stores and web servers"),
+    "cluster": ("ray", "archives read by many machines"),
     "notebook": ("pandas", "tables in pandas"),
     "export": ("onnx", "export of the models as ONNX"),
 }

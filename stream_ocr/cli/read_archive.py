@@ -50,7 +50,8 @@ def read_archive(sources: Sources, planner: Planner, output: Output, workers: Wo
         planner.check(source)
     output.prepare()
     run = ArchiveRun(sources, planner, output, workers, force=force, stop=lambda: signals.caught is not None)
-    with signals.handled(), signals.stopping_with(_say_stopping), workers, ArchiveProgress(totals) as progress:
+    # The workers come first: Ray handles SIGTERM itself when it connects.
+    with workers, signals.handled(), signals.stopping_with(_say_stopping), ArchiveProgress(totals) as progress:
         for outcome in run.outcomes():
             totals.add(outcome)
             if outcome.status == "failed":
