@@ -192,7 +192,8 @@ def _markdown() -> Iterator[str]:
     yield "Events are JSON objects in UTF-8: one per line in files, one per message on sockets. Every field is present."
     yield "New fields are added at the end with a default; any other change increments `schema`."
     yield f"Times are rounded to {TIME_DIGITS} decimals, pixels to {PIXEL_DIGITS}, confidences to {CONFIDENCE_DIGITS}."
-    yield "As JSON Schema: [events.schema.json](events.schema.json). To validate a file of events (`pip install jsonschema`):"
+    yield "As JSON Schema: [events.schema.json](events.schema.json)."
+    yield "To validate a file of events (`pip install jsonschema`):"
     yield from _VALIDATION.splitlines()
     for event in _EVENTS:
         yield from ["", f"## {event.__name__}", "", str(event.__doc__), ""]

@@ -42,7 +42,10 @@ def archive(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder.")],
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", help="Write this format beside events.jsonl; repeatable.")
+        list[Format] | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Also write srt, vtt, csv or parquet beside events.jsonl; repeatable."
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Files read at a time; by default one for each processor core.")
@@ -51,11 +54,11 @@ def archive(
         str | None,
         typer.Option("--ray", metavar="ADDRESS", help="Read on this Ray cluster, or on the running one (auto)."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Read also what is done or quarantined.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also read files that are done or quarantined.")] = False,
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Read thousands of video files, and go on where an earlier run has stopped."""
+    """Read thousands of video files, and continue where an earlier run stopped."""
     # Imported here: NumPy and OpenCV are not needed for the help page.
     from stream_ocr.archive.output import EVENTS, Output
     from stream_ocr.archive.sources import Sources

@@ -160,7 +160,7 @@ def test_a_setting_without_effect_on_the_command_is_refused(run, arguments, name
     assert (code, err) == (1, f"{name.partition('=')[0]} (--set) has no effect on this command; leave it out.\n")
 
 
-@pytest.mark.parametrize("command", ["", "read", "search", "bench", "bench clips", "eval", "weights export"])
+@pytest.mark.parametrize("command", ["", "read", "search", "bench", "bench clips", "eval", "weights export", "archive"])
 def test_help_shows_placeholders_and_no_types(run, command):
     code, out, _ = run(*command.split(), "--help")
     assert code == 0
