@@ -26,9 +26,9 @@ class ServiceThresholds:
     max_preview_lead_ms: int = 5000
     """A frame that is further ahead of the text positions belongs to another epoch, and its lead is not reported."""
     status_interval_s: float = 0.25
-    """Between two snapshots of the status for the web process; one of 1000 cameras takes some milliseconds."""
+    """Between two snapshots of the status for the web process; one takes 0.05 ms with 3 cameras, 14 ms with 1000."""
     status_bytes: int = 16 << 20
-    """Longest snapshot; about 1 KB for a camera. Pages that are not written take no memory."""
+    """Longest snapshot; 0.4 KB for a camera. Pages that are not written take no memory."""
     event_log_bytes: int = 16 << 20
     """Events that the web process gets after its start; about 30,000."""
     http_timeout_s: float = 5.0

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
+from bus.raw_peers import connect, connect_as, frame, shake_hands
 
 from stream_ocr.bus import curve_keys
 from stream_ocr.bus.journal import DurableJournal, open_journal
@@ -20,38 +21,6 @@ from stream_ocr.client import subscribe
 
 MIB = 2**20
 REPLAY = b'{"ask":"replay","stream":"gate","after":-1}'
-
-
-def port_of(endpoint: str) -> int:
-    return int(endpoint.rpartition(":")[2])
-
-
-def connect(endpoint: str) -> socket.socket:
-    """Return a plain connection that has sent nothing."""
-    connection = socket.create_connection(("127.0.0.1", port_of(endpoint)))
-    connection.settimeout(20)
-    return connection
-
-
-def connect_as(kind: bytes, endpoint: str) -> socket.socket:
-    """Return a plain connection after the handshake of ZeroMQ. kind: type of its socket."""
-    connection = socket.socket()
-    shake_hands(kind, connection, endpoint)
-    return connection
-
-
-def shake_hands(kind: bytes, connection: socket.socket, endpoint: str) -> None:
-    connection.settimeout(30)
-    connection.connect(("127.0.0.1", port_of(endpoint)))
-    connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
-    connection.recv(64, socket.MSG_WAITALL)
-    ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
-    connection.sendall(b"\x04" + bytes([len(ready)]) + ready)
-    connection.recv(connection.recv(2, socket.MSG_WAITALL)[1], socket.MSG_WAITALL)
-
-
-def frame(message: bytes) -> bytes:
-    return b"\x00" + bytes([len(message)]) + message
 
 
 def is_disconnected(connection: socket.socket) -> bool:
