@@ -21,6 +21,10 @@ def test_package_holds_at_most_eight_modules() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 8
 
 
+def test_modules_have_at_most_350_lines() -> None:
+    assert [str(path) for path in MODULES if path.read_text().count("\n") > 350] == []
+
+
 def test_architecture_lists_every_package() -> None:
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     table = (ROOT / "docs" / "architecture.md").read_text().partition("## Packages")[2].partition("## ")[0]

@@ -50,8 +50,7 @@ class TemplateThresholds:
     """Highest gain that is compensated before two patches are subtracted."""
 
     min_energy_share: float = 0.5
-    """Lowest energy that a block is compared with, relative to the mean of all blocks; keeps gaps between words from
-    counting as changes."""
+    """Lowest energy of a block, relative to the mean of all blocks: gaps between words must not count as changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,7 @@ class AppearanceThresholds:
     """Mean noise up to which the background counts as calm, in grey levels."""
 
     changed_residual: float = 0.04
-    """Residual above which the patch looks different. Measured: "5" that becomes "6" gives 0.07, film behind outlined
-    letters 0.02."""
+    """Residual above which the patch looks different: "5" that becomes "6" gives 0.07, film behind letters 0.02."""
 
     step_residual: float = 0.03
     """Residual against the previous frame below which a change is never sudden."""
@@ -81,8 +79,7 @@ class AppearanceThresholds:
     """Share of the residual that came with the last frame, above which a change is sudden."""
 
     min_ink_change: float = 1.5
-    """Ink that must come or go for the letters to have changed, in patch pixels. Tuned on 11,000 rendered pairs that
-    differ in one letter: 99.5 % have 1.9 and more (decision 0017)."""
+    """Ink in patch pixels that comes or goes when letters change. 99.5 % of 11,000 pairs have 1.9 (decision 0017)."""
 
     change_window_s: float = 0.98
     """Age in seconds up to which the patches of a running change are kept to date it: 25 frames at 25 fps."""
@@ -95,8 +92,7 @@ class AppearanceThresholds:
     """Weight of a matched frame in the running average of the noise. Per frame for the same reason."""
 
     gain_share: float = 0.5
-    """Share of a gain above 1 by which the template becomes stronger, so that a text that fades in is kept at its
-    strongest."""
+    """Share of a gain above 1 by which the template grows stronger: a text that fades in is kept at its strongest."""
 
     @property
     def initial_tolerance(self) -> float:
@@ -136,8 +132,7 @@ class TrackThresholds:
     """Score that the second search needs: parts of other words match somewhere with up to 0.6."""
 
     rest_score_share: float = 0.95
-    """A text stays where it is when the score there is at least this share of the best one, so that a background that
-    pans does not move it."""
+    """Share of the best score at which a text stays where it is, so that a background that pans does not move it."""
 
     rest_speed: float = 12.5
     """Speed below which a text may rest, in patch pixels per second: half a pixel per frame at 25 fps."""
@@ -169,8 +164,7 @@ class ConfirmationThresholds:
     """Multiples of the minimum age after which a track is confirmed although something moves beside it."""
 
     settled_gain: float = 1.04
-    """Gain above which a text is still fading in. A fade of two seconds gains 5 % per frame at 25 fps when the text
-    can first be detected."""
+    """Gain above which a text is still fading in. A fade of two seconds gains 5 % a frame at first (25 fps)."""
 
     growing_rest: float = 2.0
     """Multiples of the minimum age for which a text that has been growing must stand still to be confirmed."""
@@ -288,8 +282,7 @@ class TrackerThresholds:
     """A box that is higher than a track by this ratio is not a longer piece of its line."""
 
     max_merge_age_s: float = 1.5
-    """Age in seconds of the youngest of several texts up to which a detection of all of them merges them. Tuned on the
-    real clips: detectors find score boards and captions with wide gaps as one line or as several, by turns."""
+    """Age in seconds of the youngest of several texts up to which one detection merges them. Tuned on real clips."""
 
     birth_search_s: float = 0.15
     """Seconds of video that are searched for the velocity of a new track."""
@@ -321,8 +314,7 @@ class BoxFilterNoise:
     """Deviations of the acceleration, in heights per second squared."""
 
     growth_time_constant_s: float = 0.5
-    """Time constant in seconds with which growth decays between detections: nothing else measures the size
-    (decision 0016)."""
+    """Time constant in seconds with which growth decays between detections, which alone measure it (decision 0016)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,12 +102,13 @@ class TickerRegion:
         """Return True if a box lies on the line of the window."""
         left, top, right, bottom = self.box
         middle = (box[1] + box[3]) / 2
-        return top < middle < bottom and left < box[2] and box[0] < right and box[3] - box[1] < 2 * self.height
+        is_low = box[3] - box[1] < TICKER.max_part_height * self.height
+        return is_low and top < middle < bottom and left < box[2] and box[0] < right
 
     def extend_left(self, box: Box, history: FrameHistory) -> None:
         """Extend the window to the left end of a box that it contains, if what is there scrolls as well."""
         left, top, right, bottom = self.box
-        added = box[0], top, left + 2 * self.height, bottom
+        added = box[0], top, left + int(TICKER.growth_reach * self.height), bottom
         if box[0] < left and measure_scroll(history, added) is not None:
             self.box = (box[0], top, right, bottom)
 

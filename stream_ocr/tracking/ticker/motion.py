@@ -59,9 +59,10 @@ def _surroundings_move(before: np.ndarray, after: np.ndarray, box: Box, shift: f
     """Return True if the strip above or below a box moves as its content does."""
     left, top, right, bottom = box
     height = bottom - top
-    for upper, lower in ((top - 2 * height, top - height // 3), (bottom + height // 3, bottom + 2 * height)):
+    near, far = (int(distance * height) for distance in TICKER.surroundings)
+    for upper, lower in ((top - far, top - near), (bottom + near, bottom + far)):
         strip = left, max(upper, 0), right, min(lower, before.shape[0])
-        if strip[3] - strip[1] >= height // 2:
+        if strip[3] - strip[1] >= int(TICKER.min_surroundings * height):
             strip_shift, score = measure_shift(before, after, strip, reach)
             deviation = max(1.0, TICKER.max_speed_deviation * shift)
             if score >= TICKER.min_score and abs(strip_shift - shift) < deviation:

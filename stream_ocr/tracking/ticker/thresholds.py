@@ -83,6 +83,21 @@ class TickerThresholds:
     alignment: float = 0.3
     """Heights by which the top, right and bottom of two boxes of one window may differ."""
 
+    max_slope: float = 1 / 3
+    """Rise of a line from its left to its right end up to which it is horizontal, in heights."""
+
+    max_part_height: float = 2.0
+    """Height of a detection up to which it can be a part of a ticker, in heights of that."""
+
+    growth_reach: float = 2.0
+    """Heights of a window, from its left end on, that are measured with what a line adds before that end."""
+
+    surroundings: tuple[float, float] = (1 / 3, 2.0)
+    """Distances above and below a window between which the surroundings lie, in heights."""
+
+    min_surroundings: float = 0.5
+    """Height of the lowest strip of the surroundings in which motion is measured, in heights."""
+
     min_height_ratio: float = 0.8
     """Ratio of the heights of two detections of one ticker. A line that zooms in has another height each time (seen on
     the real clip of a slide show)."""

@@ -90,9 +90,9 @@ def _pad(box: Box, luma: np.ndarray) -> Box:
 
 
 def _is_horizontal(quad: np.ndarray) -> bool:
-    """Return True if a line is longer than high and slopes by less than a third of its height."""
+    """Return True if a line is longer than high and hardly slopes."""
     width, height = side_lengths(quad)
-    return width > height and abs(float(quad[1][1] - quad[0][1])) < height / 3
+    return width > height and abs(float(quad[1][1] - quad[0][1])) < TICKER.max_slope * height
 
 
 def _same_right_end(one: Box, other: Box) -> bool:
