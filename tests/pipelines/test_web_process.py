@@ -109,9 +109,8 @@ def test_killed_web_process_comes_back_with_all_events(dashboard_run):
         victim.send_signal(signal.SIGKILL)
         run.wait_until(lambda victim=victim: run.workers().get("web", victim) != victim)
         run.wait_for_text("gate")
-    written = run.events()
-    page = shown(address)
-    assert [event["id"] for event in page][: len(written)] == [event["id"] for event in written]
+    written = [event["id"] for event in run.events()]
+    run.wait_until(lambda: [event["id"] for event in shown(address)][: len(written)] == written)
     assert run.get("/readyz")[0] == run.get("/healthz")[0] == 200
     assert run.restarts()["web"] == 2
     assert others(run) == before
