@@ -79,9 +79,9 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Phase:
-    """Rates per second. serving_cpu_s: of the main process, which serves the dashboard and supervises the workers.
+    """Rates per second. serving_cpu_s: of the web process and the main process, which supervises the workers.
 
-    processed: frames that were not dropped. run_cpu_s: of the main process and the workers. others_cpu_s: of everything
+    processed: frames that were not dropped. run_cpu_s: of the main process and all workers. others_cpu_s: of everything
     else on the machine.
     """
 
@@ -146,8 +146,10 @@ class Run:
 
     def _totals(self, viewers: psutil.Process | None) -> tuple[float, ...]:
         cameras = json.loads(Connection(self.status).get("/live"))["cameras"].values()
-        own, viewing = cpu_s(self.process), cpu_s(viewers) if viewers else 0.0
-        run = own + sum(map(cpu_s, self.process.children(recursive=True)))
+        workers = self.process.children(recursive=True)
+        web = next(worker for worker in workers if " ".join(worker.cmdline()).startswith("stream-ocr: web"))
+        own, viewing = cpu_s(self.process) + cpu_s(web), cpu_s(viewers) if viewers else 0.0
+        run = cpu_s(self.process) + sum(map(cpu_s, workers))
         times = psutil.cpu_times()
         busy = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
         frames, dropped, detected = (sum(c[name] for c in cameras) for name in ("frames", "dropped", "detector_frames"))
