@@ -30,23 +30,32 @@ def export(
         list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
     ] = None,
     annotate: Annotate = None,
-    video: Annotated[Path | None, typer.Option(help="The video to annotate.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="The video to annotate, or from whose start the times of subtitles count.")
+    ] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
     """Export recorded events as subtitles, a table or an annotated video."""
     from stream_ocr.cli import read_files
+    from stream_ocr.sinks.subtitles import Select
+    from stream_ocr.sources.files import read_origin_s
     from stream_ocr.store.replay import read_events
 
     outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
     if not outputs and not annotate:
         raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
-    if (annotate is None) != (video is None):
-        raise typer.BadParameter("--annotate and --video must be given together")
-    if subtitles and not any(Path(output).suffix.lower() in SUBTITLE_SUFFIXES for output in outputs):
+    timed = any(Path(output).suffix.lower() in SUBTITLE_SUFFIXES for output in outputs)
+    if annotate and not video:
+        raise typer.BadParameter("--annotate needs --video")
+    if video and not (annotate or timed):
+        raise typer.BadParameter("--video is for --annotate and for subtitles")
+    if subtitles and not timed:
         raise typer.BadParameter("name a .srt, .vtt, .ass or .txt file to write", param_hint="--subtitles")
     settings = load(config, set_, ["decode"])
-    read_files.export_events(events, outputs, stream or (), select="captions" if subtitles else "all")
+    origin_s = read_origin_s(video, settings.decode.max_pixels) if video else 0.0
+    select: Select = "captions" if subtitles else "all"
+    read_files.export_events(events, outputs, stream or (), select=select, origin_s=origin_s)
     if annotate and video:
         read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stream_ocr import api
 from stream_ocr.cli.options import print_status
+from stream_ocr.cli.output_names import SUBTITLE_SUFFIXES
 from stream_ocr.cli.progress import ProgressDisplay
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SinkError, SourceError, WorkerError
@@ -202,9 +203,23 @@ def stream_names(files: Sequence[Video]) -> list[str]:
     return [f"{path}#{paths[:n].count(path) + 1}" if path in paths[:n] else path for n, path in enumerate(paths)]
 
 
-def export_events(log: Path, outputs: Sequence[str], streams: Sequence[str] = (), *, select: Select = "all") -> None:
-    """Write the events of a file or store to sinks. Raises SourceError, StoreError and SinkError."""
+def export_events(
+    log: Path, outputs: Sequence[str], streams: Sequence[str] = (), *, select: Select = "all", origin_s: float = 0.0
+) -> None:
+    """Write the events of a file or store to sinks. Raises SourceError, StoreError and SinkError.
+
+    select: texts in subtitle files. origin_s: media time from which their times count.
+    """
+    subtitles = [output for output in outputs if Path(output).suffix.lower() in SUBTITLE_SUFFIXES]
+    found = sorted({event.stream for event in read_events(log, streams)}) if subtitles else []
+    if len(found) > 1:
+        raise SinkError(
+            f"{subtitles[0]} would mix the texts of {len(found)} streams ({', '.join(found[:3])}"
+            f"{', …' if len(found) > 3 else ''}); choose one with --stream."
+        )
     with open_sinks(outputs, select=select) as sinks:
+        for name in found:
+            sinks.set_origin(name, origin_s)
         for event in read_events(log, streams):
             sinks.write(event)
     if sinks.lost:

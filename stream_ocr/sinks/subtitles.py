@@ -19,6 +19,7 @@ from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _WORD_JOINER = "\u2060"
 _SUBRIP_MARKUP = re.compile(r"[<{]|--(?=>)|&(?=#?\w+;)")
+_AT_THE_TOP = r"{\an8}"  # of the many tags of ASS, the one that players also know in SubRip
 
 Layout = Literal["joined", "separate"]
 Select = Literal["all", "captions", "region"]
@@ -74,17 +75,22 @@ def write_subtitles(spans: Iterable[Span], path: Path, *, select: Select = "all"
     if format_ == "txt":
         path.write_text("\n".join(f"{cue.text}\n" for cue in cues), encoding="utf-8")
     else:
-        _file(cues, format_, shown).save(str(path), format_=format_, keep_ssa_tags=True)  # braces are text, not tags
+        _file(cues, format_, shown, select).save(
+            str(path), format_=format_, keep_ssa_tags=True
+        )  # braces are text, not tags
 
 
-def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span]) -> pysubs2.SSAFile:
+def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span], select: Select) -> pysubs2.SSAFile:
     file = pysubs2.SSAFile()
+    size = next((span.size for span in spans if span.size), None)
     if format_ == "ass":
-        _set_style(file, cues, next((span.size for span in spans if span.size), None))
+        _set_style(file, cues, size)
     for cue in cues:
         text = "\\N".join(_escaped(line, format_) for line in cue.text.split("\n"))
         if format_ == "ass":
             text = _position(cue) + text
+        elif format_ == "srt" and select != "all" and size is not None and cue.box[3] < size[1] / 2:
+            text = _AT_THE_TOP + text
         start, end = pysubs2.make_time(s=max(cue.start, 0.0)), pysubs2.make_time(s=cue.end)
         file.events.append(pysubs2.SSAEvent(start=start, end=end, text=text))
     return file

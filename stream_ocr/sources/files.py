@@ -91,7 +91,7 @@ class FileSource:
         self.frame_count_hint = self._video.frames or (round(self.duration_s * rate) if self.duration_s else 0) or None
 
         self.start_s = 0.0
-        self._origin_s = (container.start_time or 0) / av.time_base
+        self._origin_s = _origin_s(container)
         frames = self._frames_with_duration()
         first = next(frames, None)
         if first is None:
@@ -222,6 +222,12 @@ class FileSource:
             )
 
 
+def read_origin_s(path: Video, max_pixels: int) -> float:
+    """Return the media time at which players show 0:00. Raise SourceError if the file is no readable video."""
+    with open_container(path, max_pixels) as container:
+        return _origin_s(container)
+
+
 def open_container(path: Video, max_pixels: int) -> InputContainer:
     """Return the container of a file. Raise SourceError if it is no readable video."""
     options = {
@@ -242,6 +248,10 @@ def open_container(path: Video, max_pixels: int) -> InputContainer:
             " play it."
         ) from error
     return container
+
+
+def _origin_s(container: InputContainer) -> float:
+    return (container.start_time or 0) / av.time_base
 
 
 def _shown(path: Video) -> str:

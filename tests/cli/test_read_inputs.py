@@ -178,6 +178,24 @@ def test_subtitles_leave_out_signs_and_count_from_the_start_of_the_film(film, tm
     assert min(event.start for event in read_jsonl(tmp_path / "a.jsonl")) >= 5000
 
 
+def test_exported_subtitles_count_from_the_start_of_the_video_that_is_named(film, tmp_path):
+    assert read(film, "-o", "a.jsonl", cwd=tmp_path).returncode == 0
+    assert stream_ocr("export", "a.jsonl", "--subtitles", "-o", "raw.srt", cwd=tmp_path).returncode == 0
+    done = stream_ocr("export", "a.jsonl", "--subtitles", "-o", "a.srt", "--video", film, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    raw, moved = (pysubs2.load(str(tmp_path / name)) for name in ("raw.srt", "a.srt"))
+    assert cues(tmp_path / "a.srt") == cues(tmp_path / "raw.srt")
+    assert moved[0].start <= 440
+    assert raw[0].start >= 5_000_000
+    (tmp_path / "b.jsonl").write_text((tmp_path / "a.jsonl").read_text().replace("film.ts", "other.ts"))
+    both = tmp_path / "both.jsonl"
+    both.write_text((tmp_path / "a.jsonl").read_text() + (tmp_path / "b.jsonl").read_text())
+    refused = stream_ocr("export", both, "-o", "b.srt", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "b.srt would mix the texts of 2 streams (film.ts, other.ts); choose one with --stream." in refused.stderr
+    assert not (tmp_path / "b.srt").exists()
+
+
 def test_all_texts_count_from_the_start_of_the_film_in_several_processes(film, tmp_path):
     done = stream_ocr(
         "read",

@@ -119,3 +119,15 @@ def test_select_captions_leaves_out_what_is_no_subtitle(tmp_path):
     ):
         write_subtitles([replace(line, size=(640, 360)) for line in lines], tmp_path / "a.txt", select=select)
         assert (tmp_path / "a.txt").read_text() == expected
+
+
+def test_srt_marks_captions_in_the_upper_half(tmp_path):
+    lines = [
+        replace(span(text, n, n + 1, x=270, y=y), size=(640, 360))
+        for n, (text, y) in enumerate([("up", 20), ("there", 20)])
+    ]
+    write_subtitles(lines, tmp_path / "a.srt", select="captions")
+    assert [line.text for line in pysubs2.load(str(tmp_path / "a.srt"), keep_ssa_tags=True)] == [
+        r"{\an8}up",
+        r"{\an8}there",
+    ]
