@@ -11,12 +11,7 @@ from stream_ocr.archive import remote
 from stream_ocr.archive.manifest import is_manifest, read_manifest
 from stream_ocr.errors import SourceError
 from stream_ocr.printable import encodable
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv"}
-    | {".asf", ".ogv", ".mxf", ".3gp"}
-)
-"""File name suffixes of the videos that are read from a folder."""
+from stream_ocr.sources import suffixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ class Sources:
 def _expand(name: str) -> Iterator[Source]:
     path = Path(name)
     if remote.is_remote(name):
-        for url, stream, content in remote.list_files(name, VIDEO_SUFFIXES):
+        for url, stream, content in remote.list_files(name, suffixes.VIDEOS):
             yield Source(url, stream, content=content)
     elif is_manifest(path):
         for line in read_manifest(path):
@@ -107,7 +102,7 @@ def _local(file: Path, root: Path) -> Source:
 
 def _is_video(file: Path, root: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return not hidden and file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
+    return not hidden and file.suffix.lower() in suffixes.VIDEOS and file.is_file()
 
 
 def _fixed_part(pattern: Path) -> Path:

@@ -13,16 +13,10 @@ from typing import NamedTuple
 
 from stream_ocr.cli.options import print_status
 from stream_ocr.errors import SourceError
+from stream_ocr.sources import suffixes
 from stream_ocr.sources.addresses import Video, as_address
 
 STDIN = "-"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""File name suffixes of still images."""
-_VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv"}
-    | {".asf", ".ogv", ".mxf", ".3gp", ".gif", ".ivf", ".y4m"}
-)
-"""File name suffixes of the videos that are read from a folder."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Input:
     @property
     def is_image(self) -> bool:
         """Return True for the name of a still image."""
-        return isinstance(self.file, Path) and self.file.suffix.lower() in IMAGE_SUFFIXES
+        return isinstance(self.file, Path) and self.file.suffix.lower() in suffixes.IMAGES
 
     @property
     def is_local(self) -> bool:
@@ -91,8 +85,8 @@ def _named(files: Sequence[Path]) -> list[Input]:
 def _content(folder: Path) -> list[Path]:
     """Return the videos of a folder by name, or its images if it has no videos."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    for suffixes in (_VIDEO_SUFFIXES, IMAGE_SUFFIXES):
-        if found := [file for file in files if file.suffix.lower() in suffixes]:
+    for known in (suffixes.VIDEOS, suffixes.IMAGES):
+        if found := [file for file in files if file.suffix.lower() in known]:
             return found
     raise SourceError(
         f"{str(folder)!r} has no videos and no images; a pattern such as {f'{folder}/**/*.mp4'!r} looks into the"

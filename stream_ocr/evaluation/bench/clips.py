@@ -9,12 +9,12 @@ from typing import Self
 from stream_ocr.errors import SettingsError, SourceError
 from stream_ocr.evaluation.thresholds import THRESHOLDS
 from stream_ocr.evaluation.truth import Truth, read_truth
+from stream_ocr.sources import suffixes
 from stream_ocr.synthetic import clips
 from stream_ocr.synthetic.encode import Codec
 from stream_ocr.synthetic.scene import render, truth
 
 _SUFFIX = {"libx264": ".mp4", "libx265": ".mp4", "libvpx-vp9": ".webm", "libvpx": ".webm", "mpeg4": ".avi"}
-_VIDEO_SUFFIXES = {".mp4", ".webm", ".mkv", ".mov", ".avi", ".ts"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def find_clips(
 
 
 def _clips_in(folder: Path, truth_folder: Path | None) -> Iterator[Clip]:
-    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in _VIDEO_SUFFIXES)
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes.VIDEOS)
     with_truth = [path for path in videos if _truth_path(path, truth_folder).is_file()]
     if not with_truth:
         raise SourceError(f"No video in {folder} has a truth file NAME.json in {truth_folder or folder}.")
