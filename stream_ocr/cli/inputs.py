@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,8 @@ def opened(names: Sequence[str]) -> Iterator[Found]:
     Prints a sentence for a folder without videos and images, for a pattern that matches nothing, and for standard input
     that is empty, a terminal, or named twice.
     """
-    with tempfile.TemporaryDirectory(prefix="stream-ocr-") as folder:
+    # Only where it is needed: a program that is killed leaves the folder behind.
+    with tempfile.TemporaryDirectory(prefix="stream-ocr-") if STDIN in names else nullcontext("") as folder:
         stdin = Path(folder, "stdin")
         files: list[Input] = []
         missing = 0
@@ -74,7 +75,7 @@ def _expanded(name: str) -> list[Input]:
         return _named([path])
     matches = sorted(Path(match) for match in glob.glob(name, recursive=True) if os.path.isfile(match))  # noqa: PTH113, PTH207
     if not matches:
-        raise SourceError(f"No file matches {name!r}; check the pattern.")
+        raise SourceError(f"There is no file {name!r}, and as a pattern it matches none; check it.")
     return _named(matches)
 
 

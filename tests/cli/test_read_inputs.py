@@ -110,7 +110,7 @@ def test_read_reports_inputs_that_stand_for_nothing_and_reads_the_others(films, 
     (tmp_path / "empty").mkdir()
     done = read("*.avi", "empty", films / "one.mp4", "-o", "a.txt", cwd=tmp_path)
     assert done.returncode == 1
-    assert "No file matches '*.avi'" in done.stderr
+    assert "There is no file '*.avi'" in done.stderr
     assert "'empty' has no videos and no images" in done.stderr
     assert (tmp_path / "a.txt").read_text() == "Good morning\n"
 

@@ -26,14 +26,14 @@ def bad(clip, tmp_path) -> dict[str, Path]:
         "is not a video": folder / "garbage.mp4",
         "contains no video": folder / "head.mp4",
         "contains only audio": folder / "sound.m4a",
-        "is a directory": folder / "folder.mp4",
+        "has no videos and no images": folder / "folder.mp4",
         "is a playlist": folder / "list.m3u8",
     }
     files["is empty"].touch()
     files["is not a video"].write_bytes(np.random.default_rng(0).bytes(20_000))
     truncate(clip.path, files["contains no video"], 0.001)
     write_audio_only(files["contains only audio"])
-    files["is a directory"].mkdir()
+    files["has no videos and no images"].mkdir()
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:4.0,\nfile://{clip.path}\n#EXT-X-ENDLIST\n"
     files["is a playlist"].write_text(playlist)
     return files

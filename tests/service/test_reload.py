@@ -107,7 +107,7 @@ def test_poll_never_waits_for_a_pipe(config: ConfigFile, file: Path, tmp_path: P
 
 def test_process_that_dies_is_reported(file: Path) -> None:
     process = SettingsProcess(file, [])
-    (child,) = psutil.Process().children()
+    (child,) = [each for each in psutil.Process().children() if str(file) in each.cmdline()]
     child.kill()
     psutil.wait_procs([child])
     with closing(process), pytest.raises(SettingsError, match="cannot be read within"):
