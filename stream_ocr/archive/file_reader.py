@@ -1,7 +1,7 @@
 """Reading of files one after the other in this process; the networks stay loaded from one file to the next."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,30 +32,28 @@ class FileReader:
         self._crops = Ring.anonymous(slots=THRESHOLDS.crop_slots, slot_bytes=width * height)
         self._detect = DetectStage(self._settings, self._frames)
         self._recognize = RecognizeStage(self._settings, self._crops)
+        self._networks = InlineStages([self._detect, self._recognize])
 
     def __enter__(self) -> Self:
         """Load the networks. Raise WeightsError or DeviceError."""
-        with ExitStack() as entered:
-            entered.callback(self._crops.close)
-            entered.enter_context(self._detect)
-            entered.enter_context(self._recognize)
-            self._entered = entered.pop_all()
+        self._networks.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._entered.__exit__(kind, error, trace)
+        self._networks.__exit__(kind, error, trace)
+        self._crops.close()
 
     def read(self, path: Path, stream: str, outputs: Sequence[Path]) -> StreamClosed:
         """Read a file, write its events to the outputs, and return its counters.
 
         Raise SourceError if it cannot be read, or not to its end: the events up to there have been written. Raise
-        SinkError if an output cannot be written. After an exception the reader must not be used again.
+        SinkError if an output cannot be written. After any other exception the reader must not be used again.
         """
-        ring = self._frames[stream] = frame_ring(self._settings)
         sinks = open_sinks(outputs)
         with (
+            self._ring(stream) as ring,
             DecodeStage(path, stream, self._settings, ring) as decode,
             TrackStage(self._settings, self._frames, self._crops, self._crop_size) as track,
             PublishStage(self._settings, sinks) as publish,
@@ -63,12 +61,20 @@ class FileReader:
             chain = InlineStages([self._detect, track, self._recognize, publish])
             outputs_of_all = (output for message in decode.run(_never) for output in chain.push(message))
             (closed,) = [output for output in outputs_of_all if isinstance(output, StreamClosed)]
-        self._frames.pop(stream).close()
         if sinks.lost:
             raise SinkError(f"{next(iter(sinks.lost))} cannot be written; the disk may be full.")
         if closed.reason != "end":
             raise SourceError(closed.reason)
         return closed
+
+    @contextmanager
+    def _ring(self, stream: str) -> Iterator[Ring]:
+        """Provide the ring of the frames of one file."""
+        ring = self._frames[stream] = frame_ring(self._settings)
+        try:
+            yield ring
+        finally:
+            self._frames.pop(stream).close()
 
 
 def _never() -> bool:

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,11 +55,13 @@ class Sources:
         for name in self.names:
             yield from _expand(name)
 
-    def count(self) -> int:
-        """Return the number of files. Raise SourceError if two of them have the same stream name."""
+    def count(self, check: Callable[[Source], None] = lambda _source: None) -> int:
+        """Call ``check`` with each file and return their number. Raise SourceError if two have the same stream name."""
         seen: set[int] = set()
         number = 0
-        for number, source in enumerate(self, 1):  # noqa: B007 - the last number is the result
+        for source in self:
+            check(source)
+            number += 1
             if hash(source.stream) in seen:
                 self._report_duplicate(source.stream)
             seen.add(hash(source.stream))

@@ -47,7 +47,6 @@ class UnitReader:
                 outputs = [attempt / name for name in self._output.formats]
                 closed = self._reader_for(unit.settings).read(path, unit.stream, outputs)
         except SourceError as error:
-            self.close()
             return UnitResult(failure=str(error), attempt=attempt)
         except (StreamOcrError, OSError):
             self.close()

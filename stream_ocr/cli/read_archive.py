@@ -45,9 +45,7 @@ def read_archive(sources: Sources, planner: Planner, output: Output, workers: Wo
 
     The first signal lets the files that have been started finish, the second one stops at once.
     """
-    totals, signals, started_s = Totals(sources.count()), Signals(), time.monotonic()
-    for source in sources:
-        planner.check(source)
+    totals, signals, started_s = Totals(sources.count(planner.check)), Signals(), time.monotonic()
     output.prepare()
     run = ArchiveRun(sources, planner, output, workers, force=force, stop=lambda: signals.caught is not None)
     # The workers come first: Ray handles SIGTERM itself when it connects.

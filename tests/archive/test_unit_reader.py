@@ -39,6 +39,18 @@ def test_a_damaged_file_is_a_failure_with_what_was_read(truncated, films, settin
     assert not reader.read(planner.plan(Source(str(films / "b/third.mp4"), "third.mp4"))).failure
 
 
+def test_events_do_not_depend_on_damaged_files_before(
+    films, truncated, settings, output, reader, serial, union, tmp_path
+):
+    planner, text = Planner(settings), tmp_path / "text.mp4"
+    text.write_text("no video")
+    for source in Sources([str(films)]):
+        for damaged in (truncated, text):
+            assert reader.read(planner.plan(Source(str(damaged), source.stream))).failure
+        assert reader.read(planner.plan(source)).frames == 25
+    assert union(output.folder) == serial
+
+
 def test_settings_of_a_file_are_used_for_it_alone(films, settings, output, reader, union):
     planner, address = Planner(settings), str(films / "b/third.mp4")
     ignoring = {"events": {"min_confidence": 1.0}}
