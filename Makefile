@@ -41,7 +41,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV); this takes some minutes."
-	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[torch,ppocr,webhook,mqtt,rules,dashboard,dev,docs]'
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[torch,ppocr,webhook,mqtt,rules,dashboard,cluster,dev,docs]'
 	@touch $@
 
 demo: install

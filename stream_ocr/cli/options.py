@@ -47,9 +47,10 @@ def load(
     mistake. Raises SettingsError.
     """
     settings = Settings.load(config, overrides or ())
-    for override in overrides or () if uses is not None else ():
+    for override in overrides or ():
         name = override.partition("=")[0].strip()
-        if name.partition(".")[0] not in (*(uses or ()), "logs") or name.startswith(tuple(unused)):
+        is_used = uses is None or name.partition(".")[0] in (*uses, "logs")
+        if not is_used or any(name == group or name.startswith(f"{group}.") for group in unused):
             raise SettingsError(f"{name} (--set) has no effect on this command; leave it out.")
     logging_config.configure(settings)
     return settings

@@ -11,11 +11,12 @@ import numpy as np
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.errors import SourceError
 from stream_ocr.events import DECODE_ERRORS
+from stream_ocr.sources import suffixes
 
 DONT_CARE = "###"
 """ICDAR's text of a quad that need not be found."""
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+_IMAGE_SUFFIXES = suffixes.IMAGES | {".gif"}  # some data sets have still images as GIF
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _CORNERS, _BOX = (

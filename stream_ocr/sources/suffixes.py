@@ -1,4 +1,4 @@
-"""File name suffixes by which files of a folder are told apart."""
+"""File name suffixes of videos and images."""
 
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".wmv"}

@@ -266,9 +266,10 @@ class Tracker:
 
     def _confirm_track(self, track: TextTrack) -> None:
         """Confirm a track under a new id or that of the track that it replaces."""
-        for other in self._tracks:  # two texts do not share a place, however alike they look
-            within = line_coverage(track.quad(), other.quad()) > TRACKER.min_coverage
-            if other.confirmed and other.lost_s is not None and (within or self._is_same_place(other, track)):
+        for other in self._confirmed:  # two texts do not share a place, however alike they look
+            if other.lost_s is not None and (
+                self._is_same_place(other, track) or line_coverage(track.quad(), other.quad()) > TRACKER.min_coverage
+            ):
                 track.start_after(other.lost_s)
         track.backdate(self._history)
         self.backfilled_boxes += self._history.count_since(track.start_s)
