@@ -146,8 +146,8 @@ def read_files(
     when an output cannot be opened, and WorkerError when a worker dies.
     """
     result, signals = ReadResult(), Signals()
-    shared = open_sinks(outputs or ([] if own_outputs else [CONSOLE]), settings, select=select)
-    own_sinks = [open_sinks(names, select=select) for names in own_outputs] or [Sinks([]) for _ in files]
+    shared = open_sinks(outputs or ([] if any(own_outputs) else [CONSOLE]), settings, select=select)
+    own_sinks = [open_sinks(names, select=select) for names in own_outputs or [[] for _ in files]]
     for part, text in presets.describe(settings):
         print_status(f"{part}: {text}")
     with shared, signals.handled():

@@ -69,6 +69,18 @@ def texts(path: Path) -> set[tuple[str, str]]:
     return {(event.stream, event.text) for event in read_jsonl(path) if isinstance(event, TextEvent)}
 
 
+@pytest.mark.parametrize("options", [(), ("--in-process",)])
+def test_read_without_outputs_prints_a_line_per_event(films, options) -> None:
+    done = read("one.mp4", "more/one.mp4", *options, cwd=films)
+    printed = [line.split(maxsplit=4)[1:] for line in done.stdout.splitlines()]
+    assert [(kind, text) for kind, _, _, text in printed] == [
+        ("appeared", "Good morning"),
+        ("ended", "Good morning"),
+        ("appeared", "Way out"),
+        ("ended", "Way out"),
+    ]
+
+
 def test_read_writes_an_output_for_each_film_of_a_folder(films, tmp_path):
     done = read(films, "-o", "{stem}.srt", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
