@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame
-from stream_ocr.core.geometry import expand, from_flat
+from stream_ocr.core.geometry import expand, from_flat, relative_centre
 from stream_ocr.events import Polygon, quad_to_polygon
 from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models import presets, zoo
@@ -80,7 +80,7 @@ class ImageReader:
                 if all(line_coverage(from_flat(fine.quad), quad) <= TRACKER.min_coverage for quad in quads)
             ]
         areas = self._settings.detection
-        detections = [each for each in detections if areas.includes(_relative_centre(each.quad, frame.size))]
+        detections = [each for each in detections if areas.includes(relative_centre(each.quad, frame.size))]
         if not detections:
             return []
         quads_N42 = np.stack([from_flat(detection.quad) for detection in detections])
@@ -99,12 +99,6 @@ class ImageReader:
         if confidence < limits.min_confidence:
             return None
         return TextLine(text=text, confidence=round(confidence, 4), polygon=quad_to_polygon(quad))
-
-
-def _relative_centre(quad: FlatQuad, size: tuple[int, int]) -> tuple[float, float]:
-    """Return the centre of a quad, as shares of width and height of the image."""
-    x, y = from_flat(quad).mean(axis=0)
-    return float(x) / size[0], float(y) / size[1]
 
 
 def read_image(image: "str | PathLike[str] | np.ndarray", settings: Settings | None = None) -> list[TextLine]:

@@ -23,6 +23,12 @@ def from_flat(values: Iterable[float]) -> np.ndarray:
     return np.asarray(tuple(values), dtype=np.float64).reshape(4, 2)
 
 
+def relative_centre(quad: FlatQuad, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the centre of a quad, as fractions of the width and height of the frame. size: (width, height)."""
+    x, y = from_flat(quad).mean(axis=0).tolist()
+    return x / size[0], y / size[1]
+
+
 def rectangle(x: float, y: float, width: float, height: float) -> np.ndarray:
     """Return the quad of an upright rectangle."""
     return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float64)

@@ -4,7 +4,7 @@ import regex
 import structlog
 
 from stream_ocr.config.reporting import EventSettings
-from stream_ocr.core.geometry import from_flat
+from stream_ocr.core.geometry import relative_centre
 from stream_ocr.events.polygon import FlatQuad, contains_point
 from stream_ocr.readings.thresholds import CORRECTIONS
 
@@ -27,8 +27,7 @@ class Fields:
         """
         if not self._fields:
             return None
-        x, y = from_flat(quad).mean(axis=0).tolist()
-        centre = x / size[0], y / size[1]
+        centre = relative_centre(quad, size)
         for name, region, pattern in self._fields:
             if contains_point(region, centre) and (pattern is None or _matches(pattern, text)):
                 return name

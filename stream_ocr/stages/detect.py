@@ -10,7 +10,7 @@ import numpy as np
 from stream_ocr.config.areas import Areas
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import Frame, crop_rows, frame_in_buffer
-from stream_ocr.core.geometry import from_flat, to_flat
+from stream_ocr.core.geometry import from_flat, relative_centre, to_flat
 from stream_ocr.core.messages import Detection, Detections, FrameRef, Message, SourceChanged, StreamClosed
 from stream_ocr.gating.detection_schedule import Rows
 from stream_ocr.gating.known_regions import KnownRegions
@@ -129,7 +129,7 @@ class DetectStage(Stage):
         areas = self._areas(ref.stamp.stream)
         if not (areas.regions or areas.masks):
             return tuple(moved)
-        return tuple(region for region in moved if areas.includes(_relative_centre(region, ref.size)))
+        return tuple(region for region in moved if areas.includes(relative_centre(region.quad, ref.size)))
 
     def _areas(self, stream: str) -> Areas:
         if stream not in self._areas_of:
@@ -159,12 +159,6 @@ def _moved_down(region: Detection, top: int) -> Detection:
     if top == 0:
         return region
     return Detection(to_flat(from_flat(region.quad) + np.array([0, top])), region.score)
-
-
-def _relative_centre(region: Detection, size: tuple[int, int]) -> tuple[float, float]:
-    """Return the centre of a region, as shares of width and height of the frame."""
-    x, y = from_flat(region.quad).mean(axis=0)
-    return float(x) / size[0], float(y) / size[1]
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots]) -> DetectStage:

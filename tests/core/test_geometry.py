@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stream_ocr.core.geometry import order_corners, rectangle, side_lengths
+from stream_ocr.core.geometry import order_corners, rectangle, relative_centre, side_lengths, to_flat
 
 
 def box(width: float, height: float, degrees: float) -> np.ndarray:
@@ -44,3 +44,7 @@ def test_order_corners_is_clockwise_and_accepts_points() -> None:
     assert along[0] * down[1] - along[1] * down[0] > 0
     assert side_lengths(quad) == pytest.approx((120, 20))
     assert np.isfinite(order_corners(np.full((4, 2), 7.0))).all()
+
+
+def test_relative_centre_is_a_fraction_of_width_and_height() -> None:
+    assert relative_centre(to_flat(rectangle(100, 90, 120, 20)), (640, 400)) == (0.25, 0.25)
