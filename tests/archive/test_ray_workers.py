@@ -74,7 +74,7 @@ def test_units_of_a_killed_node_are_read_elsewhere(cluster, run, output, serial,
 
 def test_a_killed_actor_is_replaced(run, output, serial, union):
     def kill():
-        (actor,) = [each for each in psutil.process_iter() if "ray::_UnitActor" in "".join(each.cmdline()[:1])]
+        (actor,) = [each for each in psutil.process_iter(["cmdline"]) if "ray::_UnitActor" in str(each.info["cmdline"])]
         actor.kill()
 
     assert run(kill) == dict.fromkeys(serial, "read")

@@ -26,10 +26,26 @@ def shake_hands(kind: bytes, connection: socket.socket, endpoint: str) -> None:
     connection.settimeout(30)
     connection.connect(("127.0.0.1", port_of(endpoint)))
     connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
-    connection.recv(64, socket.MSG_WAITALL)
+    _receive_exactly(connection, 64)
     ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
     connection.sendall(b"\x04" + bytes([len(ready)]) + ready)
-    connection.recv(connection.recv(2, socket.MSG_WAITALL)[1], socket.MSG_WAITALL)
+    _receive_exactly(connection, _receive_exactly(connection, 2)[1])
+
+
+def _receive_exactly(connection: socket.socket, size: int) -> bytes:
+    """Return so many bytes, or fewer at the end; a socket with a time limit ignores MSG_WAITALL."""
+    received = b""
+    while len(received) < size and (part := connection.recv(size - len(received))):
+        received += part
+    return received
+
+
+def receive_until(connection: socket.socket, ending: bytes) -> bytes:
+    """Return what comes up to some bytes, or up to the end of the connection."""
+    received = b""
+    while ending not in received and (part := connection.recv(1000)):
+        received += part
+    return received
 
 
 def frame(message: bytes) -> bytes:
