@@ -106,6 +106,20 @@ class ReportThresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class ContinuationThresholds:
+    """A text that goes on as another track (``continuations.py``).
+
+    Chosen on a real news clip at 12.5 and 60 frames a second, in which a graphic flies over a subtitle.
+    """
+
+    max_gap_s: float = 0.2
+    """Seconds for which nothing may show the text. Captions that follow each other are at least two frames apart."""
+
+    min_overlap: float = 0.5
+    """Intersection over union of its last box and the new one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonThresholds:
     """Comparison of two crops of one text (``crop_comparison.py``)."""
 
@@ -196,6 +210,7 @@ WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
 REPORT = ReportThresholds()
+CONTINUATION = ContinuationThresholds()
 COMPARISON = ComparisonThresholds()
 COUNTER = CounterThresholds()
 CORRECTIONS = CorrectionThresholds()
