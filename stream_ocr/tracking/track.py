@@ -111,7 +111,7 @@ class TextTrack:
         if not older:
             self.start_s, self.start_quad = max(first.time_s, self._earliest_s), first.quad
             self._edges.set_origin(first.quad)
-        if self.visible:
+        if self.visible and first.velocity is not None:
             self._filter.set_velocity(first.velocity)
 
     def start_after(self, time_s: float) -> None:
