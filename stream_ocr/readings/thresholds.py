@@ -57,6 +57,9 @@ class UpdateThresholds:
     cut_confidence: float = 0.7
     """A shorter reading whose lowest character confidence is below this may be cut through a letter."""
 
+    max_kept_length_change: float = 0.5
+    """Letters by which the length of a line may vary that has kept all its letters. Checked on a real lyrics video."""
+
     min_cut_decrease: float = 0.1
     """Decrease of the lowest character confidence that it must show as well."""
 
