@@ -1,6 +1,5 @@
 """Update policy: what a new reading adds to the one that was reported for its track."""
 
-import os
 import re
 from difflib import SequenceMatcher
 from statistics import fmean
@@ -119,8 +118,8 @@ def _leaves_out_letter(reported: Reading, new: Reading, reported_text: str, text
     """Return True if one letter within a long text is missing though the line has kept its length."""
     if len(reported_text) < SIMILARITY.long_text or len(text) != len(reported_text) - 1:
         return False
-    start = len(os.path.commonprefix([reported_text, text]))
-    if not 0 < start < len(text) or reported_text[start + 1 :] != text[start:] or not reported_text[start].isalpha():
+    start = next((n for n, pair in enumerate(zip(reported_text, text, strict=False)) if len(set(pair)) > 1), 0)
+    if not start or reported_text[start + 1 :] != text[start:] or not reported_text[start].isalpha():
         return False
     length, new_length = (side_lengths(from_flat(each.quad))[0] for each in (reported, new))
     return abs(new_length - length) < UPDATE.max_kept_length_change * length / len(reported.text)
