@@ -21,10 +21,10 @@ from stream_ocr.store.thresholds import THRESHOLDS
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PAGE_EVENTS = 1000
-PAGE_BYTES = 512 * 1024
+PAGE_EVENTS = 1000  # per page of a replay
+PAGE_BYTES = 512 * 1024  # of JSON, likewise
 _TRIGRAM = 3  # letters; shorter texts are not in the index
-_MAX_ID = 2**62
+_MAX_ID = 2**62  # beyond any id and any limit, and still an integer of SQLite
 _CROP_OF = (
     "FROM crops WHERE event = "
     "(SELECT id FROM events WHERE seq = ? AND stream = (SELECT id FROM streams WHERE name = ?))"

@@ -77,7 +77,7 @@ class ValidationRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ReportIntervals:
-    """What a training writes, and how often."""
+    """How often a training writes, and how much."""
 
     detector_steps: int = 50
     """Steps between two rows of losses in the curve of the detector."""
