@@ -92,9 +92,13 @@ class StoreReader:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=THRESHOLDS.busy_timeout_s
             )
-            self._db.text_factory = lambda text: text.decode(errors="replace")  # damaged texts must not raise
-            if not schema.check(self._db, path):
-                raise StoreError(f"{path} is empty: nothing has been stored yet.")
+            try:
+                self._db.text_factory = lambda text: text.decode(errors="replace")  # damaged texts must not raise
+                if not schema.check(self._db, path):
+                    raise StoreError(f"{path} is empty: nothing has been stored yet.")
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreError(f"{path} cannot be read as a store: {error}.") from error
 
