@@ -33,7 +33,7 @@ __all__ = [
     "read_jsonl",
 ]
 
-SCHEMA = 2
+SCHEMA = 2  # version of the event format
 
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
@@ -42,6 +42,7 @@ KINDS: frozenset[str] = frozenset((*get_args(Kind), *get_args(SourceKind)))
 UtcSource = Literal["rtcp", "arrival", "file"]
 Utc = Annotated[datetime, Meta(tz=True)]
 
+# Decimal places in events.
 TIME_DIGITS = 6
 PIXEL_DIGITS = 2
 CONFIDENCE_DIGITS = 4

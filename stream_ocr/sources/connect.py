@@ -73,6 +73,7 @@ def _open(source: SourceSettings, live: LiveSettings, *, quick: bool) -> InputCo
             "format_whitelist": "rtsp",
             "allowed_media_types": "video",
             "max_delay": str(round(LIVE.reordering_s * 1e6)),
+            "tls_verify": "0",  # cameras sign their own certificates; FFmpeg 9 began to check them
         }
     else:
         options |= {"protocol_whitelist": "http,https,tls,tcp,crypto", "format_whitelist": _STREAM_FORMATS}
