@@ -34,7 +34,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none."""
+    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none.
+
+    least_contrast: between ink and background, in grey levels. least_contrast_to_unrest: the same, relative to the
+    standard deviation of the background.
+    """
 
     plate: float = 0.0
     outline: float = 0.0
@@ -43,6 +47,7 @@ class Style:
     blur: float = 0.0
     captions: bool = False
     least_contrast: float = 45.0
+    least_contrast_to_unrest: float = COMPOSITING.texture_gain
 
 
 @dataclass(slots=True)
@@ -150,7 +155,7 @@ def paint(canvas: Canvas, block: Block, corners: np.ndarray, style: Style, rng: 
 
 def ink_colour(ground: np.ndarray, unrest: float, style: Style, rng: random.Random) -> np.ndarray:
     """Return a colour that contrasts with the background, given the opacity and the texture."""
-    least = max(style.least_contrast, 0 if style.outline else COMPOSITING.texture_gain * unrest)
+    least = max(style.least_contrast, 0 if style.outline else style.least_contrast_to_unrest * unrest)
     for _ in range(COMPOSITING.colour_tries):
         captioned = style.captions and rng.random() < 0.8
         colour = np.array(rng.choice(CAPTION_COLOURS), float) if captioned else any_colour(rng)
