@@ -40,8 +40,11 @@ def differs_around(quad: np.ndarray, luma: np.ndarray, other: np.ndarray) -> boo
     height = rows.stop - rows.start
     near, far = (round(share * height) for share in TRACK.surroundings)
     strips = slice(max(rows.start - far, 0), max(rows.start - near, 0)), slice(rows.stop + near, rows.stop + far)
-    differences = [cv2.absdiff(luma[strip, columns], other[strip, columns]) for strip in strips]
-    return any(part.size > 0 and float(part.mean()) > TRACK.static_difference for part in differences)
+    return any(
+        cv2.absdiff(luma[strip, columns], other[strip, columns]).mean() > TRACK.static_difference
+        for strip in strips
+        if luma[strip, columns].size
+    )
 
 
 def _box(quad: np.ndarray) -> tuple[slice, slice]:
