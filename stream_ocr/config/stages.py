@@ -19,6 +19,11 @@ class DecodeSettings(ConfigModel):
         description="Maximum frame size in pixels (width × height); larger video is rejected. "
         "The default is 7680×4320.",
     )
+    confined: bool = Field(
+        True,
+        description="The process that decodes a file or camera can open nothing else and start no program, where the "
+        "kernel has Landlock and seccomp (stream-ocr doctor tells).",
+    )
 
 
 class GatingSettings(ConfigModel):
