@@ -35,6 +35,7 @@ NETWORK = (
     "/etc/protocols",
     "/etc/ssl/openssl.cnf",
     "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/certs",
     "/etc/pki/tls/certs",
     "/etc/pki/ca-trust/extracted",
