@@ -1,4 +1,4 @@
-"""What decoders may reach."""
+"""Access of decoders to files and sockets."""
 
 import os
 from pathlib import Path
