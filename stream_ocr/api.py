@@ -17,6 +17,7 @@ from stream_ocr.printable import encodable
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.sinks import Sink, Sinks, open_sinks
+from stream_ocr.sources.access import video_access
 from stream_ocr.sources.addresses import Video, as_address, video_name
 
 if TYPE_CHECKING:
@@ -168,7 +169,13 @@ class Pipeline:
         self._supervisor = Supervisor(
             topology.five_stages(
                 # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
-                {name: {"path": os.fsencode(path).decode("latin-1")} for name, path in self._files.items()},
+                {
+                    name: {
+                        "path": os.fsencode(path).decode("latin-1"),
+                        "access": video_access(path, self._settings.decode),
+                    }
+                    for name, path in self._files.items()
+                },
                 frame_bytes=self._settings.decode.max_pixels * 2,
                 crop_bytes=width * height,
                 detect_items=batch.max_items,

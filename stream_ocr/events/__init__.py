@@ -126,7 +126,8 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, line: bytes | str) -> Self:
-        """Parse a line. Raises one of DECODE_ERRORS if it is not a text event."""
+        """Parse a line. Raises one of DECODE_ERRORS if it is not a text event of a schema that this version reads."""
+        _refuse_newer(msgspec.json.decode(line, type=EventHeader))
         return msgspec.json.decode(line, type=cls)
 
 
@@ -177,11 +178,12 @@ def _pixels(value: float) -> float:
 
 
 class EventHeader(msgspec.Struct, frozen=True):
-    """Fields that every event has, including kinds added after this version."""
+    """Fields that every event has, including kinds and schemas added after this version."""
 
     stream: str
     seq: int
     kind: str
+    schema: int = SCHEMA
 
     @property
     def event_type(self) -> type[Event]:
@@ -190,8 +192,20 @@ class EventHeader(msgspec.Struct, frozen=True):
 
 
 def parse(line: bytes | str) -> Event:
-    """Parse a line into a text or source event. Raises one of DECODE_ERRORS if it is not an event."""
-    return msgspec.json.decode(line, type=msgspec.json.decode(line, type=EventHeader).event_type)
+    """Parse a line into a text or source event.
+
+    Raises one of DECODE_ERRORS if it is not an event of a schema that this version reads.
+    """
+    header = msgspec.json.decode(line, type=EventHeader)
+    _refuse_newer(header)
+    return msgspec.json.decode(line, type=header.event_type)
+
+
+def _refuse_newer(header: EventHeader) -> None:
+    if header.schema > SCHEMA:
+        raise msgspec.ValidationError(
+            f"it has schema {header.schema}, but this program reads schema {SCHEMA}; use the version that wrote it"
+        )
 
 
 def event_id(stream: str, *parts: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from stream_ocr.confinement import Access
 from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
@@ -29,6 +30,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     slots it writes. releases: prefix of the rings whose slots it releases. retries: unfinished batches are retried by
     the next incarnation. wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far.
     resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called.
+    access: files and sockets to which the worker is confined.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     retries: bool = False
     wants_incarnation: bool = False
     resend_on_restart_of: str | None = None
+    access: Access | None = None
     arguments: Mapping[str, Any] = {}
 
     @property
@@ -73,7 +76,9 @@ class Topology(msgspec.Struct, frozen=True):
     streams: tuple[str, ...]
 
 
-def source(stream: str, factory: str, *, wants_incarnation: bool = False, **arguments: Any) -> Process:
+def source(
+    stream: str, factory: str, *, wants_incarnation: bool = False, access: Access | None = None, **arguments: Any
+) -> Process:
     """Return the row of a worker that decodes one stream into its own ring."""
     return Process(
         name=f"decode/{stream}",
@@ -84,6 +89,7 @@ def source(stream: str, factory: str, *, wants_incarnation: bool = False, **argu
         rings=(frame_ring(stream),),
         writes=frame_ring(stream),
         wants_incarnation=wants_incarnation,
+        access=access,
         arguments=arguments,
     )
 
@@ -106,7 +112,7 @@ def five_stages(
 ) -> Topology:
     """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
-    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory.
+    sources: arguments of ``source`` by stream name. publish: arguments of the publish factory.
     """
     return Topology(
         processes=(
