@@ -32,7 +32,7 @@ TREE = Path(__file__).parents[1]
 
 
 class Watcher:
-    """What the workers of one program have done so far, and when.
+    """Times at which the workers of one program did something first.
 
     times_s: seconds since the start of the program, by name. cpu_s: CPU seconds by process.
     """
@@ -69,7 +69,7 @@ class Watcher:
         for entry in folder.iterdir():
             number = int(entry.name)
             with suppress(OSError):
-                if number not in self._heartbeats and "stream-ocr-heartbeat" in os.readlink(entry):
+                if number not in self._heartbeats and "stream-ocr-heartbeat" in str(entry.readlink()):
                     self._heartbeats[number] = Heartbeat(os.open(entry, os.O_RDWR))
 
     def _look_at(self, heartbeat: Heartbeat) -> None:

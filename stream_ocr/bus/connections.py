@@ -14,15 +14,15 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-import structlog
 import zmq
 
 from stream_ocr.bus.thresholds import THRESHOLDS
+from stream_ocr.logs import get_logger
 
 _EVENTS_PER_TURN = 10_000
 _EVENT = struct.Struct("=Hi")  # kind, file descriptor
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -4,12 +4,12 @@ import time
 from functools import lru_cache
 
 import regex
-import structlog
 
 from stream_ocr.config.reporting import EventSettings
+from stream_ocr.logs import get_logger
 from stream_ocr.readings.thresholds import CORRECTIONS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Text = tuple[str, tuple[float, ...]]
 """A text and the confidence of each of its characters."""

@@ -1,14 +1,14 @@
 """Named fields: places in the picture whose text has a meaning, such as the digits of a score board."""
 
 import regex
-import structlog
 
 from stream_ocr.config.reporting import EventSettings
 from stream_ocr.core.geometry import relative_centre
 from stream_ocr.events.polygon import FlatQuad, contains_point
+from stream_ocr.logs import get_logger
 from stream_ocr.readings.thresholds import CORRECTIONS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Fields:

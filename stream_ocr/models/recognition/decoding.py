@@ -5,17 +5,17 @@ from functools import partial
 
 import numpy as np
 import regex
-import structlog
 
 from stream_ocr.config.base import TextConstraints
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
+from stream_ocr.logs import get_logger
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, beam_search, greedy
 from stream_ocr.models.recognition.lexicon import Lexicon
 from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def make_decoder(constraints: TextConstraints, charset: Charset, *, beam: int = 1) -> DecodeFn:
