@@ -75,7 +75,7 @@ class Watcher:
     def _look_at(self, heartbeat: Heartbeat) -> None:
         if not heartbeat.pid:
             return
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess, IndexError):  # it has ended
             name = _name(psutil.Process(heartbeat.pid))
             self.note(f"{name} starts")
             if heartbeat.state != "starting":

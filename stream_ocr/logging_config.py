@@ -36,7 +36,7 @@ def _configure(settings: Settings, context: dict[str, str]) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            lambda _logger, _method, line: context | line,
+            lambda _logger, _method, line: {**context, **line},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -20,7 +20,6 @@ from stream_ocr.sinks import CONSOLE, Sink, Sinks, open_sinks
 from stream_ocr.sinks.subtitles import Select
 from stream_ocr.sources.addresses import Video, as_address, video_name
 from stream_ocr.sources.file_check import check_file
-from stream_ocr.store.replay import read_events
 
 
 class Signals:
@@ -210,6 +209,8 @@ def export_events(
 
     select: texts in subtitle files. origin_s: media time from which their times count.
     """
+    from stream_ocr.store.replay import read_events  # imports SQLite
+
     subtitles = [output for output in outputs if Path(output).suffix.lower() in SUBTITLE_SUFFIXES]
     found = sorted({event.stream for event in read_events(log, streams)}) if subtitles else []
     if len(found) > 1:

@@ -6,7 +6,6 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated
 
-import regex
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_ocr.config.thresholds import THRESHOLDS
@@ -103,6 +102,8 @@ def check_regex(pattern: str) -> None:
     counts = (min(int(count), THRESHOLDS.max_pattern_repeats) for count in _REPEAT_COUNT.findall(pattern))
     if len(pattern) * math.prod(max(count, 1) for count in counts) > THRESHOLDS.max_pattern_repeats:
         raise ValueError("its repetitions, such as {1000}, are too many; use + or * instead")
+    import regex  # 10 ms, for settings with patterns only
+
     try:
         regex.compile(pattern)
     except RecursionError:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stream_ocr.config import documentation, loading, sinks
+from stream_ocr.config import loading, sinks
 from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.reporting import EventSettings
@@ -226,6 +226,8 @@ class Settings(ConfigModel):
 
     def to_yaml(self) -> str:
         """Return a YAML file that ``load`` reads, with the description above each setting."""
+        from stream_ocr.config import documentation  # imports PyYAML
+
         return documentation.to_yaml(self)
 
 

@@ -2,16 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-import av
-from av.container import InputContainer
 
 from stream_ocr.config.urls import SourceUrl
 from stream_ocr.errors import SourceError
-from stream_ocr.sources.connect import failure_of
 from stream_ocr.sources.thresholds import FILES
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 Video = Path | str
 """A video to read: a path, or an address as a string."""
@@ -39,8 +38,12 @@ def video_name(video: Video) -> str:
     return Path(unquote(urlsplit(address.reveal()).path)).name or address.host
 
 
-def open_address(address: SourceUrl, options: dict[str, str], **arguments: Any) -> InputContainer:
+def open_address(address: SourceUrl, options: dict[str, str], **arguments: Any) -> "InputContainer":
     """Return the container at an address. options, arguments: of ``av.open``. Raise SourceError."""
+    import av  # not by programs that only look at names and leave reading to workers
+
+    from stream_ocr.sources.connect import failure_of
+
     timeout_s = FILES.http_timeout_s
     options = options | _RECONNECT | {"protocol_whitelist": _PROTOCOLS, "timeout": str(round(timeout_s * 1e6))}
     try:
