@@ -7,6 +7,7 @@ The kernel kills the workers when the thread that called ``start`` ends, however
 lives as long as the run. Nothing has a name in the file system, so nothing is left behind.
 """
 
+import select
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ class RunLoop:
         """Start the workers and wait until they are ready. Raise WorkerError."""
         try:
             self.pool.__enter__()
-            for process in self._topology.processes:
+            for process in sorted(self._topology.processes, key=lambda process: not process.starts_first):
                 if process.input is not None or not self._live:
                     self.pool.start(process)
             self._wait_until_ready()
@@ -165,8 +166,11 @@ class RunLoop:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_s
         workers = list(self.pool.workers.values())
+        poller = select.poll()
+        for worker in workers:
+            poller.register(worker.status_fd, select.POLLIN)
         while waiting := [worker for worker in workers if worker.ready is None]:
-            time.sleep(THRESHOLDS.start_poll_s)
+            poller.poll(round(1000 * THRESHOLDS.start_poll_s))
             if failures := {worker: failure for worker in workers if (failure := worker.failure())}:
                 if not self._live and any(worker.ready for worker in failures):
                     break  # it failed over its first messages; ``messages`` reports that

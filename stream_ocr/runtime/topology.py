@@ -28,7 +28,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     ``fds``. A batch is complete with ``max_items``, or ``max_wait_ms`` after its first message. writes: the ring whose
     slots it writes. releases: prefix of the rings whose slots it releases. retries: unfinished batches are retried by
     the next incarnation. wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far.
-    resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called.
+    resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called. starts_first: before the
+    others, because it takes longest to load.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     retries: bool = False
     wants_incarnation: bool = False
     resend_on_restart_of: str | None = None
+    starts_first: bool = False
     arguments: Mapping[str, Any] = {}
 
     @property
@@ -134,6 +136,7 @@ def five_stages(
                 releases=FRAMES,
                 wants_incarnation=True,
                 resend_on_restart_of="recognize",
+                starts_first=True,  # filterpy imports SciPy
             ),
             Process(
                 name="recognize",
