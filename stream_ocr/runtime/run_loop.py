@@ -234,6 +234,11 @@ class SupervisorBase(RunPolicy):
         """``Stage.notes`` of each worker: which models and device it uses."""
         return self._loop.notes
 
+    @property
+    def stopping(self) -> bool:
+        """True once ``stop`` was called."""
+        return self._loop.stopping
+
     def messages(self) -> Iterator[Message | Watermark]:
         """Yield what the last stage sends, until every stream has closed. May be called again after an interruption.
 

@@ -90,6 +90,16 @@ def source(stream: str, factory: str, *, wants_incarnation: bool = False, **argu
     )
 
 
+def file_source(stream: str, **arguments: Any) -> Process:
+    """Return the row of a worker that decodes one file. arguments: of its factory."""
+    return source(stream, "stream_ocr.stages.decode_file:build", **arguments)
+
+
+def file_ring(frame_bytes: int) -> RingSize:
+    """Return the size of the ring of a file."""
+    return RingSize(THRESHOLDS.file_slots, frame_bytes)
+
+
 def service(name: str, factory: str, *, rings: Sequence[str] = (), fds: Mapping[str, int], **arguments: Any) -> Process:
     """Return the row of a worker that receives and sends nothing, and without which the run goes on."""
     return Process(
@@ -105,17 +115,16 @@ def five_stages(
     detect_items: int = 4,
     detect_wait_ms: float = 10.0,
     publish: Mapping[str, Any] | None = None,
+    later: Sequence[str] = (),
 ) -> Topology:
     """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
-    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory.
+    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory. later: streams
+    that are read after those (see ``Supervisor.read_next``).
     """
     return Topology(
         processes=(
-            *(
-                source(stream, "stream_ocr.stages.decode_file:build", **arguments)
-                for stream, arguments in sources.items()
-            ),
+            *(file_source(stream, **arguments) for stream, arguments in sources.items()),
             Process(
                 name="detect",
                 factory="stream_ocr.stages.detect:build",
@@ -158,8 +167,8 @@ def five_stages(
             ),
         ),
         rings={
-            **{frame_ring(stream): RingSize(THRESHOLDS.file_slots, frame_bytes) for stream in sources},
+            **{frame_ring(stream): file_ring(frame_bytes) for stream in sources},
             CROPS: RingSize(THRESHOLDS.crop_slots, crop_bytes),
         },
-        streams=tuple(sources),
+        streams=(*sources, *later),
     )
