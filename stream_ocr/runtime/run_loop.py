@@ -100,7 +100,9 @@ class RunLoop:
             self.pool.__enter__()
             for process in sorted(self._topology.processes, key=lambda process: not process.starts_first):
                 if process.input is not None or not self._live:
-                    self.pool.start(process)
+                    worker = self.pool.start(process)
+                    if process.is_source:
+                        worker.start_source()  # its messages wait for the stages that take longer
             self._wait_until_ready()
         except OSError as error:
             self.end(0.0)
@@ -176,8 +178,8 @@ class RunLoop:
                     break  # it failed over its first messages; ``messages`` reports that
                 raise WorkerError(f"The run could not start: the {next(iter(failures.values()))}.")
             for worker in waiting:
-                if worker.ready:
-                    worker.start_source()  # its messages wait for the stages that take longer
+                if worker.ready and not worker.process.is_source:
+                    worker.start_source()
             if time.monotonic() > deadline:
                 names = ", ".join(worker.process.name for worker in waiting)
                 raise WorkerError(f"Not ready after {self._start_s:g} s: {names}; try again when the machine is idle.")
