@@ -31,7 +31,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     _die_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
-    gc.disable()  # collections must not touch, and thereby copy, what all share
+    gc.disable()  # until a worker is ready: collections must not touch, and thereby copy, what all share
     server = Server(channel)
     if all(server.serve_pending() for _ in _preload()):
         server.serve()
@@ -136,8 +136,6 @@ class Server:
 
     def _become_worker(self, server: int, stdin: int, reply: int, fds: Mapping[int, int]) -> NoReturn:
         _die_with_parent(server)
-        gc.freeze()
-        gc.enable()
         self._channel.close()
         for pidfd, (_, siblings_reply) in self._children.items():
             os.close(pidfd)
