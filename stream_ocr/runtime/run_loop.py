@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from stream_ocr.core.messages import Message, Watermark
+from stream_ocr.core.messages import Message, StreamClosed, Watermark
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.control_messages import Ready
 from stream_ocr.runtime.thresholds import THRESHOLDS
@@ -76,6 +76,7 @@ class RunLoop:
         self.ready: dict[str, Ready] = {}
         self.received = 0
         self.watched_s = 0.0
+        self._closed: set[str] = set()  # streams that have closed at least once
         self._watched_at = 0.0
         self._drained_at_s: float | None = None
 
@@ -118,9 +119,13 @@ class RunLoop:
         Raise WorkerError if the policy ends the run, after the messages that were sent before.
         """
         while self._has_workers:
-            message = self.pool.inbox.receive(THRESHOLDS.watch_interval_s)
+            all_closed = not self._live and self._closed.issuperset(self._topology.streams)
+            interval_s = THRESHOLDS.end_interval_s if all_closed else THRESHOLDS.watch_interval_s
+            message = self.pool.inbox.receive(interval_s)
             if message is not None:
                 self.received += 1
+                if isinstance(message, StreamClosed):
+                    self._closed.add(message.stream)
                 self._policy.on_message(message)
                 yield message
             if not self._has_workers:  # killed meanwhile
