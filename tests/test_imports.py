@@ -46,3 +46,12 @@ def test_cli_with_worker_processes_does_not_import(heavy):
 def test_package_does_not_import(heavy):
     program = f"import sys, stream_ocr, stream_ocr.cli; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("contestant", "unneeded"),
+    [("decode_only", "numpy"), ("decode_only", "pydantic"), ("stream_ocr_runner", "pydantic")],
+)
+def test_contestant_of_a_benchmark_does_not_import_the_benchmark(contestant, unneeded):
+    program = f"import sys, stream_ocr.evaluation.bench.{contestant}; sys.exit({unneeded!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
