@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Published, StreamClosed
@@ -158,29 +158,35 @@ class Pipeline:
         sinks: receive the events in addition to the sinks of the settings: paths in the process that publishes, sinks
         of your own in this one. Raises TypeError, SettingsError, SourceError or SinkError for invalid arguments.
         """
+        self._prepare(files, settings, sinks, in_turn=False)
+
+    def _prepare(
+        self,
+        files: Sequence[str | Path] | Mapping[str, str | Path],
+        settings: Settings | None,
+        sinks: Sequence[Sink | str | Path],
+        *,
+        in_turn: bool,
+    ) -> None:
+        """Check the arguments. in_turn: the run begins with the first file only."""
         self._settings = presets.with_shared_threads(presets.with_model_defaults(Settings.require(settings)))
         open_sinks(sinks, self._settings)  # report errors here rather than from a worker
         named = files if isinstance(files, Mapping) else {encodable(video_name(_video(file))): file for file in files}
         if len(named) < len(files):
             raise SourceError("Two files have the same name; give each stream a name: {name: path, …}.")
         self._files = {name: _absolute(_video(file)) for name, file in named.items()}
+        first = list(self._files)[:1] if in_turn else list(self._files)
         width, height = presets.crop_size(self._settings)
         batch = self._settings.detection.batch
         self._supervisor = Supervisor(
             topology.five_stages(
-                # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
-                {
-                    name: {
-                        "path": os.fsencode(path).decode("latin-1"),
-                        "access": video_access(path, self._settings.decode),
-                    }
-                    for name, path in self._files.items()
-                },
-                frame_bytes=self._settings.decode.max_pixels * 2,
+                {name: self._source_arguments(name) for name in first},
+                frame_bytes=self._frame_bytes,
                 crop_bytes=width * height,
                 detect_items=batch.max_items,
                 detect_wait_ms=batch.max_wait_ms,
                 publish={"sinks": [str(sink) for sink in sinks if isinstance(sink, str | Path)]},
+                later=[name for name in self._files if name not in first],
             ),
             self._settings.for_workers(),
         )
@@ -225,6 +231,16 @@ class Pipeline:
             self._own_sinks.close()
 
     @property
+    def _frame_bytes(self) -> int:
+        return self._settings.decode.max_pixels * 2
+
+    def _source_arguments(self, name: str) -> dict[str, Any]:
+        # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
+        path = self._files[name]
+        access = video_access(path, self._settings.decode)
+        return {"path": os.fsencode(path).decode("latin-1"), "access": access}
+
+    @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:
         """Return information from each stage: its models and device, and the reason for the choice."""
         return self._supervisor.notes
@@ -258,10 +274,16 @@ class Pipeline:
                     yield event
             elif isinstance(message, StreamClosed):
                 self._closed[message.stream] = message
+                if self._is_over():
+                    break
         self._ended_s = time.monotonic()
         errors = [c.reason for c in self._closed.values() if c.reason not in ("end", "interrupted")]
         if errors:
             raise SourceError(" ".join(errors))
+
+    def _is_over(self) -> bool:
+        """Return whether events end before the workers do."""
+        return False
 
     def stop(self) -> None:
         """Stop decoding; ``events`` still yields what is in flight. Safe to call in a signal handler."""
@@ -270,6 +292,44 @@ class Pipeline:
     def summary(self) -> Summary:
         """Return the counters; call it after ``events`` is exhausted."""
         return Summary.of(self._closed.values(), (self._ended_s or time.monotonic()) - self._started_s)
+
+
+class FileQueue(Pipeline):
+    """Reading of files one after the other, with one process per stage for all of them.
+
+        with FileQueue({"a": "a.mp4", "b": "b.mp4"}, settings) as queue:
+            for name in ("a", "b"):
+                for event in queue.read(name):
+                    ...
+
+    The processes start once. The events of a file are those of a run over that file alone.
+    """
+
+    def __init__(self, files: Mapping[str, str | Path], settings: Settings | None = None) -> None:
+        """files: paths by stream name, in the order in which they will be read. Raises as ``Pipeline`` does."""
+        self._prepare(files, settings, (), in_turn=True)
+        self._unread = list(self._files)
+
+    def read(self, stream: str, sinks: Sequence[Sink] = ()) -> Iterator[TextEvent]:
+        """Yield the events of the next file; none after ``stop``. sinks: receive them as well.
+
+        Raises as ``Pipeline.events`` does.
+        """
+        assert self._unread[0] == stream, "files are read in their order"
+        self._published.clear()
+        self._closed.clear()
+        if self._supervisor.stopping:
+            return
+        if len(self._unread) < len(self._files):
+            self._started_s, self._ended_s = time.monotonic(), 0.0
+            source = topology.file_source(stream, **self._source_arguments(stream))
+            self._supervisor.read_next(source, topology.file_ring(self._frame_bytes))
+        del self._unread[0]
+        with Sinks(sinks) as self._own_sinks:
+            yield from self.events()
+
+    def _is_over(self) -> bool:
+        return bool(self._unread and self._closed)  # the last file is over when the workers are
 
 
 def _video(file: object) -> Video:

@@ -3,13 +3,16 @@
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
-
-import structlog
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.urls import Scrubber
+from stream_ocr.logs import configure_with
 from stream_ocr.printable import escape_unprintable
+
+if TYPE_CHECKING:
+    from structlog import WriteLogger
 
 
 def configure(settings: Settings, **context: str) -> None:
@@ -17,6 +20,12 @@ def configure(settings: Settings, **context: str) -> None:
 
     Passwords of sources are redacted in every line.
     """
+    configure_with(partial(_configure, settings, context))
+
+
+def _configure(settings: Settings, context: dict[str, str]) -> None:
+    import structlog  # only by the first line, see ``logs``
+
     logs, scrub = settings.logs, settings.scrubber
     is_console = logs.style == "console" or (logs.style == "auto" and sys.stderr.isatty())
     renderer: Any = (
@@ -24,11 +33,10 @@ def configure(settings: Settings, **context: str) -> None:
         if is_console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(**context)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            lambda _logger, _method, line: {**context, **line},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -42,7 +50,9 @@ def configure(settings: Settings, **context: str) -> None:
     )
 
 
-def _to_stderr(*_names: str) -> structlog.WriteLogger:
+def _to_stderr(*_names: str) -> "WriteLogger":
+    import structlog
+
     # Looked up for every line, because a progress bar replaces sys.stderr while it is visible.
     return structlog.WriteLogger(sys.stderr)
 

@@ -36,7 +36,7 @@ def test_package_does_not_use_pickle():
         assert not {"pickle", "dill", "marshal"} & set(imported(ast.parse(file.read_text()))), file.name
 
 
-@pytest.mark.parametrize("heavy", ["numpy", "cv2"])
+@pytest.mark.parametrize("heavy", ["numpy", "cv2", "av", "structlog", "rich", "pysubs2", "sqlite3", "regex"])
 def test_cli_with_worker_processes_does_not_import(heavy):
     program = f"import sys, stream_ocr.cli.read_files, stream_ocr.cli.app; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -45,4 +45,13 @@ def test_cli_with_worker_processes_does_not_import(heavy):
 @pytest.mark.parametrize("heavy", ["torch", "onnxruntime"])
 def test_package_does_not_import(heavy):
     program = f"import sys, stream_ocr, stream_ocr.cli; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("contestant", "unneeded"),
+    [("decode_only", "numpy"), ("decode_only", "pydantic"), ("stream_ocr_runner", "pydantic")],
+)
+def test_contestant_of_a_benchmark_does_not_import_the_benchmark(contestant, unneeded):
+    program = f"import sys, stream_ocr.evaluation.bench.{contestant}; sys.exit({unneeded!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

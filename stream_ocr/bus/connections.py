@@ -14,14 +14,14 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-import structlog
 import zmq
 
 from stream_ocr.bus.thresholds import THRESHOLDS
+from stream_ocr.logs import get_logger
 
 _EVENT = struct.Struct("=Hi")  # kind, file descriptor
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -3,17 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import msgspec
 
-from stream_ocr.bus.protocol import requests_endpoint
-from stream_ocr.bus.publisher import BusSpec, Publisher
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import Event
-from stream_ocr.store.retention import RetentionLimits
-from stream_ocr.store.writer import NO_CROPS, StoreWriter
 
+if TYPE_CHECKING:
+    from stream_ocr.bus.publisher import Publisher
+    from stream_ocr.store.writer import StoreWriter
+
+NO_CROPS: Mapping[str, bytes] = {}
 E = TypeVar("E", bound=Event)
 
 
@@ -80,7 +81,7 @@ class DurableJournal:
 
     durable = True
 
-    def __init__(self, store: StoreWriter, publisher: Publisher | None = None) -> None:
+    def __init__(self, store: "StoreWriter", publisher: "Publisher | None" = None) -> None:
         self._store, self._publisher = store, publisher
         self._last_seq: dict[str, int] = {}
 
@@ -132,6 +133,12 @@ def open_journal(settings: Settings) -> Journal:
     store, socket = settings.store, settings.socket
     if store.path is None:
         return MemoryJournal()
+    # Imported here: most runs over files have no store.
+    from stream_ocr.bus.protocol import requests_endpoint
+    from stream_ocr.bus.publisher import BusSpec, Publisher
+    from stream_ocr.store.retention import RetentionLimits
+    from stream_ocr.store.writer import StoreWriter
+
     writer = StoreWriter(
         store.path,
         durability=store.durability,

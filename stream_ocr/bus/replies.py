@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from stream_ocr.bus import protocol
 from stream_ocr.errors import StoreError
 from stream_ocr.events import DECODE_ERRORS
+from stream_ocr.logs import get_logger
 from stream_ocr.store.file_identity import FileIdentity
 from stream_ocr.store.reader import Page, StoreReader
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class ReplyHandler:

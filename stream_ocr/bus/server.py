@@ -34,8 +34,9 @@ from stream_ocr.bus.reply_queue import ReplyQueue
 from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.events import EventHeader
+from stream_ocr.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Bus:

@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from stream_ocr.cli.thresholds import THRESHOLDS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class ProgressSource(Protocol):
@@ -41,20 +41,12 @@ class ProgressDisplay:
         self._started_s: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-        self._bar = Progress(
-            TextColumn("reading"),
-            BarColumn(),
-            TextColumn("{task.fields[line]}"),
-            console=Console(file=self._out),
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-            disable=not self._terminal,
-        )
+        self._bar = _new_bar(self._out) if self._terminal else None
 
     def __enter__(self) -> Self:
-        self._bar.start()
-        self._task = self._bar.add_task("", total=None, line="starting")
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=None, line="starting")
         self._thread.start()
         return self
 
@@ -63,7 +55,8 @@ class ProgressDisplay:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):
@@ -74,12 +67,28 @@ class ProgressDisplay:
             if self._started_s is None:
                 continue
             line = format_progress(progress.media_s, progress.duration_s, time.monotonic() - self._started_s)
-            if self._terminal:
+            if self._bar is not None:
                 self._bar.update(self._task, completed=progress.media_s, total=progress.duration_s, line=line)
                 self._bar.refresh()
             else:
                 self._out.write(f"{line}\n")
                 self._out.flush()
+
+
+def _new_bar(out: TextIO) -> "Progress":
+    # Imported for a terminal only: it takes 20 ms.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("reading"),
+        BarColumn(),
+        TextColumn("{task.fields[line]}"),
+        console=Console(file=out),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
 
 
 def format_progress(media_s: float, duration_s: float | None, wall_s: float) -> str:

@@ -144,14 +144,16 @@ def _read(
         [*shared, *(sink.label for sink in settings.sinks if isinstance(sink, SubtitleSettings))], readable
     )
     settings = settings if in_process else presets.with_shared_threads(settings)
-    result = read_files.read_files(
-        [file.file for file in readable],
-        settings,
-        shared,
-        read_files.read_in_process if in_process else read_files.read_in_workers,
-        own_outputs=output_names.outputs_by_input(patterns, readable),
-        select=("region" if settings.detection.regions else "captions") if subtitles_only else "all",
-    )
+    videos = [file.file for file in readable]
+    with read_files.Workers(videos) as workers:
+        result = read_files.read_files(
+            videos,
+            settings,
+            shared,
+            read_files.read_in_process if in_process else workers.read,
+            own_outputs=output_names.outputs_by_input(patterns, readable),
+            select=("region" if settings.detection.regions else "captions") if subtitles_only else "all",
+        )
     if annotate and result.code == 0:
         read_files.annotate_video(Path(files[0].file), result.events, annotate, settings)
     return result.code or int(len(readable) < len(files))

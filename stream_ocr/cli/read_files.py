@@ -2,10 +2,12 @@
 
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from stream_ocr import api
 from stream_ocr.cli.options import print_status
@@ -20,7 +22,6 @@ from stream_ocr.sinks import CONSOLE, Sink, Sinks, open_sinks
 from stream_ocr.sinks.subtitles import Select
 from stream_ocr.sources.addresses import Video, as_address, video_name
 from stream_ocr.sources.file_check import check_file
-from stream_ocr.store.replay import read_events
 
 
 class Signals:
@@ -64,16 +65,36 @@ ReadFile = Callable[[Video, str, Settings, Signals, Sink], Generator[TextEvent]]
 """Takes a file, the name of its stream, settings, signals, and a sink that writes nothing."""
 
 
-def read_in_workers(
-    file: Video, stream: str, settings: Settings, signals: Signals, origins: Sink
-) -> Generator[TextEvent]:
-    """Read a file with a process per stage."""
-    with api.Pipeline({stream: file}, settings, [origins]) as pipeline, signals.stopping_with(pipeline.stop):
-        try:
-            with ProgressDisplay(lambda: pipeline.progress):
-                yield from pipeline.events()
-        finally:
-            _print_summary(file, pipeline.summary())
+class Workers:
+    """Reads files with a process per stage; the processes start with the first file and serve all of them."""
+
+    def __init__(self, files: Sequence[Video]) -> None:
+        """files: in the order in which they will be read."""
+        self._files = dict(zip(stream_names(files), files, strict=True))
+        self._queue: api.FileQueue | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def read(
+        self, file: Video, stream: str, settings: Settings, signals: Signals, origins: Sink
+    ) -> Generator[TextEvent]:
+        """Read the next file."""
+        if self._queue is None:
+            self._queue = self._open.enter_context(api.FileQueue(self._files, settings))
+        queue = self._queue
+        with signals.stopping_with(queue.stop):
+            try:
+                with ProgressDisplay(lambda: queue.progress):
+                    yield from queue.read(stream, [origins])
+            finally:
+                _print_summary(file, queue.summary())
 
 
 def read_in_process(
@@ -210,6 +231,8 @@ def export_events(
 
     select: texts in subtitle files. origin_s: media time from which their times count.
     """
+    from stream_ocr.store.replay import read_events  # imports SQLite
+
     subtitles = [output for output in outputs if Path(output).suffix.lower() in SUBTITLE_SUFFIXES]
     found = sorted({event.stream for event in read_events(log, streams)}) if subtitles else []
     if len(found) > 1:

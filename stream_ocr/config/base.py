@@ -4,13 +4,15 @@ import math
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import regex
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
+
+if TYPE_CHECKING:
+    import regex
 
 _TIME_OF_DAY_RANGE = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 _REPEAT_COUNT = re.compile(r"\{(\d+)")
@@ -96,6 +98,13 @@ class TextConstraints(ConfigModel):
         return pattern
 
 
+def compile_regex(pattern: str) -> "regex.Pattern":
+    """Return a regular expression of the package ``regex``, which is imported here: most settings have no patterns."""
+    import regex as package
+
+    return package.compile(pattern)
+
+
 def check_regex(pattern: str) -> None:
     """Raise ValueError if a regular expression is malformed, or would take much time or memory to compile."""
     if len(pattern) > THRESHOLDS.max_pattern_characters:
@@ -104,7 +113,7 @@ def check_regex(pattern: str) -> None:
     if len(pattern) * math.prod(max(count, 1) for count in counts) > THRESHOLDS.max_pattern_repeats:
         raise ValueError("its repetitions, such as {1000}, are too many; use + or * instead")
     try:
-        regex.compile(pattern)
+        compile_regex(pattern)
     except RecursionError:
         raise ValueError("its groups are nested too deeply") from None
     except Exception as error:  # noqa: BLE001 - the package raises more than regex.error

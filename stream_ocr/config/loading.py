@@ -10,9 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from stream_ocr.config import bounded_yaml
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.errors import SettingsError
 from stream_ocr.printable import escape_unprintable
@@ -45,6 +42,12 @@ def read_values(
             texts.append(("--set", name.strip(), text))
         else:
             mistakes.append(f"--set {_shown(override)} is not of the form name=value")
+    if not texts:
+        return
+    import yaml  # 12 ms, for settings in text only; workers get theirs as JSON
+
+    from stream_ocr.config import bounded_yaml
+
     for origin, name, text in texts:
         try:
             yield origin, name, bounded_yaml.parse(text)
@@ -53,6 +56,10 @@ def read_values(
 
 
 def _load_mapping(path: Path) -> dict[str, Any]:
+    import yaml
+
+    from stream_ocr.config import bounded_yaml
+
     try:
         with path.open(encoding="utf-8") as file:
             content = bounded_yaml.parse(file.read(THRESHOLDS.max_yaml_characters + 1))

@@ -2,7 +2,6 @@
 
 from typing import Self
 
-import regex as regex_
 from pydantic import Field, model_validator
 
 from stream_ocr.config.areas import NamedField
@@ -17,6 +16,8 @@ class Replacement(ConfigModel):
 
     @model_validator(mode="after")
     def _check_text(self) -> Self:
+        import regex as regex_
+
         try:
             regex_.compile(f"(?:{self.regex})|").sub(self.text, "")  # matches, so that the text is expanded
         except (regex_.error, IndexError) as error:

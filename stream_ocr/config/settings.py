@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stream_ocr.config import documentation, loading, sinks
+from stream_ocr.config import loading, sinks
 from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.reporting import EventSettings
@@ -30,7 +30,7 @@ from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.config.urls import REVEAL, Scrubber
 from stream_ocr.errors import SettingsError
 
-SETTINGS_VERSION = 1
+SETTINGS_VERSION = 1  # version of the settings files
 
 
 class DashboardSettings(ConfigModel):
@@ -246,6 +246,8 @@ class Settings(ConfigModel):
 
     def to_yaml(self) -> str:
         """Return a YAML file that ``load`` reads, with the description above each setting."""
+        from stream_ocr.config import documentation  # imports PyYAML
+
         return documentation.to_yaml(self)
 
 

@@ -13,14 +13,15 @@ TCP = 4
 
 _DEVICE_IOCTLS, _SIGNALS = 5, 6  # first versions that restrict these
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
-_CREATE_RULESET_VERSION = 1
-_RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
-_WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEV = 1 << 1, 1 << 2, 1 << 3, 1 << 15
+_CREATE_RULESET_VERSION = 1  # linux/landlock.h
+_RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2  # linux/landlock.h
+_WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEV = 1 << 1, 1 << 2, 1 << 3, 1 << 15  # linux/landlock.h
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, _DEVICE_IOCTLS: (1 << 16) - 1}
 """All rights on files by the version that introduced the last of them."""
-_BIND_TCP, _CONNECT_TCP = 1, 2
-_SCOPE_SIGNAL = 2
-_PR_SET_NO_NEW_PRIVS = 38
+
+_BIND_TCP, _CONNECT_TCP = 1, 2  # linux/landlock.h
+_SCOPE_SIGNAL = 2  # linux/landlock.h
+_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

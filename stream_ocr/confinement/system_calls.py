@@ -11,9 +11,9 @@ import socket
 
 from stream_ocr.confinement.landlock import no_new_privileges
 
-_SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2
+_SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2  # linux/seccomp.h
 _ALL_THREADS, _NO_SPECULATION_PENALTY = 1, 4  # TSYNC, SPEC_ALLOW
-_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000  # linux/seccomp.h
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # instructions of classic BPF
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _X32 = 0x40000000  # from here on, numbers of a second table of x86_64

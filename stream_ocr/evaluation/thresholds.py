@@ -40,6 +40,8 @@ class EvaluationThresholds:
     """Smallest side of a generated clip."""
     min_clip_s: float = 2.0
     """Shortest generated clip, in seconds."""
+    first_memory_interval_s: float = 0.02
+    """Until the first sample of memory; it doubles up to ``memory_interval_s``, so that short commands are sampled."""
     memory_interval_s: float = 0.25
     """Interval between samples of a contestant's memory, in seconds."""
     rapidocr_fps: int = 5

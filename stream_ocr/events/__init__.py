@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from stream_ocr.errors import SourceError
 from stream_ocr.events.polygon import FlatQuad, Point
+from stream_ocr.logs import get_logger
 
 __all__ = [
     "DECODE_ERRORS",
@@ -32,6 +33,8 @@ __all__ = [
     "parse",
     "read_jsonl",
 ]
+
+log = get_logger(__name__)
 
 SCHEMA = 2  # version of the event format
 
@@ -238,6 +241,4 @@ def read_jsonl(path: Path) -> Iterator[Event]:
             except DECODE_ERRORS as error:
                 if line.endswith(b"\n"):
                     raise SourceError(f"Line {number} of {path} is not an event: {error}.") from error
-                import structlog  # slow to import; subscribers do not need it
-
-                structlog.get_logger().warning("skipped truncated last line", path=str(path), line=number)
+                log.warning("skipped truncated last line", path=str(path), line=number)

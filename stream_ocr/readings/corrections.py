@@ -2,14 +2,17 @@
 
 import time
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import regex
-import structlog
-
+from stream_ocr.config.base import compile_regex
 from stream_ocr.config.reporting import EventSettings
+from stream_ocr.logs import get_logger
 from stream_ocr.readings.thresholds import CORRECTIONS
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from regex import Pattern
+
+log = get_logger(__name__)
 
 Text = tuple[str, tuple[float, ...]]
 """A text and the confidence of each of its characters."""
@@ -19,8 +22,8 @@ class Corrections:
     """Applies ``replacements`` and ``ignore`` of the settings. A text that takes too long to match stays as it is."""
 
     def __init__(self, settings: EventSettings) -> None:
-        self._replacements = [(regex.compile(each.regex), each.text) for each in settings.replacements]
-        self._ignored = [regex.compile(pattern) for pattern in settings.ignore]
+        self._replacements = [(compile_regex(each.regex), each.text) for each in settings.replacements]
+        self._ignored = [compile_regex(pattern) for pattern in settings.ignore]
         self._reported = False
         self._cached = lru_cache(CORRECTIONS.cached_texts)(self._correct)
 
@@ -52,7 +55,7 @@ class Corrections:
         self._reported = True
 
 
-def _replaced(given: Text, pattern: regex.Pattern, replacement: str, timeout_s: float) -> Text:
+def _replaced(given: Text, pattern: "Pattern", replacement: str, timeout_s: float) -> Text:
     """Return a text with every match of a pattern replaced. Raise TimeoutError."""
     text, confidences = given
     parts: list[str] = []

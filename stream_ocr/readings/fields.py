@@ -1,14 +1,18 @@
 """Named fields: places in the picture whose text has a meaning, such as the digits of a score board."""
 
-import regex
-import structlog
+from typing import TYPE_CHECKING
 
+from stream_ocr.config.base import compile_regex
 from stream_ocr.config.reporting import EventSettings
 from stream_ocr.core.geometry import relative_centre
 from stream_ocr.events.polygon import FlatQuad, contains_point
+from stream_ocr.logs import get_logger
 from stream_ocr.readings.thresholds import CORRECTIONS
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from regex import Pattern
+
+log = get_logger(__name__)
 
 
 class Fields:
@@ -16,7 +20,7 @@ class Fields:
 
     def __init__(self, settings: EventSettings) -> None:
         self._fields = [
-            (name, field.region, regex.compile(field.pattern) if field.pattern else None)
+            (name, field.region, compile_regex(field.pattern) if field.pattern else None)
             for name, field in settings.fields.items()
         ]
 
@@ -34,7 +38,7 @@ class Fields:
         return None
 
 
-def _matches(pattern: regex.Pattern, text: str) -> bool:
+def _matches(pattern: "Pattern", text: str) -> bool:
     try:
         return pattern.fullmatch(text, timeout=CORRECTIONS.timeout_s) is not None
     except TimeoutError:

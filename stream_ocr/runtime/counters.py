@@ -4,15 +4,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-import structlog
-
 from stream_ocr.core import messages
+from stream_ocr.logs import get_logger
 from stream_ocr.runtime.control_messages import CountersUpdate, Quarantined, SlotsReclaimed
 from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.runtime.worker_process import WorkerProcess
 from stream_ocr.stages.base import Stage
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class WorkerCounters:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import NoReturn
@@ -22,8 +22,8 @@ _PRELOADED = (
     "runtime.worker",
     *(f"stages.{name}" for name in ("decode_file", "decode_live", "detect", "recognize", "publish")),
 )
-"""Modules that workers share. Not ``stages.track``: scipy takes longer to import than all others together. Not
-onnxruntime: it would start a thread."""
+"""Modules that workers share, the first ones needed first. Not ``stages.track``: scipy takes longer to import than all
+others together. Not onnxruntime: it would start a thread."""
 
 
 def main() -> None:
@@ -31,13 +31,14 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     _die_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
-    _preload()
-    Server(channel).serve()
+    gc.disable()  # until a worker is ready: collections must not touch, and thereby copy, what all share
+    server = Server(channel)
+    if all(server.serve_pending() for _ in _preload()):
+        server.serve()
 
 
-def _preload() -> None:
-    """Import what workers need. What is missing is reported by the worker that needs it."""
-    gc.disable()
+def _preload() -> Iterator[None]:
+    """Import what workers need, a module at a time. What is missing is reported by the worker that needs it."""
     import cv2
     from setproctitle import setproctitle
 
@@ -46,8 +47,7 @@ def _preload() -> None:
     for module in _PRELOADED:
         with suppress(ImportError):
             import_module(f"stream_ocr.{module}")
-    gc.freeze()  # collections must not touch, and thereby copy, what all share
-    gc.enable()
+        yield
 
 
 class Server:
@@ -61,14 +61,23 @@ class Server:
 
     def serve(self) -> None:
         """Serve requests until the program closes the channel."""
-        while True:
-            for fd, _ in self._poller.poll():
-                if fd in self._children:
-                    self._reap(fd)
-                elif (fds := self._receive_request()) is None:
-                    return
-                elif fds:
-                    self._fork(fds)
+        while self._serve(None):
+            pass
+
+    def serve_pending(self) -> bool:
+        """Serve the requests that have arrived. Return False once the program has closed the channel."""
+        return self._serve(0)
+
+    def _serve(self, timeout_ms: int | None) -> bool:
+        """Serve what arrives within a time, None for any time. Return False once the program has closed the channel."""
+        for fd, _ in self._poller.poll(timeout_ms):
+            if fd in self._children:
+                self._reap(fd)
+            elif (fds := self._receive_request()) is None:
+                return False
+            elif fds:
+                self._fork(fds)
+        return True
 
     def _receive_request(self) -> dict[int, int] | None:
         """Return file descriptors by their numbers in the program; None once the program has ended.

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
-import structlog
-
 from stream_ocr.core.messages import Message, Published, StreamClosed, Watermark
+from stream_ocr.logs import get_logger
 from stream_ocr.runtime.control_messages import ResendState, SourcesChanged
 from stream_ocr.runtime.counters import RunCounters
 from stream_ocr.runtime.restart_history import RestartHistory
@@ -19,7 +18,7 @@ from stream_ocr.runtime.topology import Process, RingSize, Topology
 from stream_ocr.runtime.worker_process import WorkerProcess
 from stream_ocr.stages.base import frame_ring
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class _Leaving(NamedTuple):

@@ -7,13 +7,14 @@ The kernel kills the workers when the thread that called ``start`` ends, however
 lives as long as the run. Nothing has a name in the file system, so nothing is left behind.
 """
 
+import select
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from stream_ocr.core.messages import Message, Watermark
+from stream_ocr.core.messages import Message, StreamClosed, Watermark
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.control_messages import Ready
 from stream_ocr.runtime.thresholds import THRESHOLDS
@@ -75,6 +76,7 @@ class RunLoop:
         self.ready: dict[str, Ready] = {}
         self.received = 0
         self.watched_s = 0.0
+        self._closed: set[str] = set()  # streams that have closed at least once
         self._watched_at = 0.0
         self._drained_at_s: float | None = None
 
@@ -97,9 +99,11 @@ class RunLoop:
         """Start the workers and wait until they are ready. Raise WorkerError."""
         try:
             self.pool.__enter__()
-            for process in self._topology.processes:
+            for process in sorted(self._topology.processes, key=lambda process: not process.starts_first):
                 if process.input is not None or not self._live:
-                    self.pool.start(process)
+                    worker = self.pool.start(process)
+                    if process.is_source:
+                        worker.start_source()  # its messages wait for the stages that take longer
             self._wait_until_ready()
         except OSError as error:
             self.end(0.0)
@@ -115,9 +119,13 @@ class RunLoop:
         Raise WorkerError if the policy ends the run, after the messages that were sent before.
         """
         while self._has_workers:
-            message = self.pool.inbox.receive(THRESHOLDS.watch_interval_s)
+            all_closed = not self._live and self._closed.issuperset(self._topology.streams)
+            interval_s = THRESHOLDS.end_interval_s if all_closed else THRESHOLDS.watch_interval_s
+            message = self.pool.inbox.receive(interval_s)
             if message is not None:
                 self.received += 1
+                if isinstance(message, StreamClosed):
+                    self._closed.add(message.stream)
                 self._policy.on_message(message)
                 yield message
             if not self._has_workers:  # killed meanwhile
@@ -165,15 +173,18 @@ class RunLoop:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_s
         workers = list(self.pool.workers.values())
+        poller = select.poll()
+        for worker in workers:
+            poller.register(worker.status_fd, select.POLLIN)
         while waiting := [worker for worker in workers if worker.ready is None]:
-            time.sleep(THRESHOLDS.start_poll_s)
+            poller.poll(round(1000 * THRESHOLDS.start_poll_s))
             if failures := {worker: failure for worker in workers if (failure := worker.failure())}:
                 if not self._live and any(worker.ready for worker in failures):
                     break  # it failed over its first messages; ``messages`` reports that
                 raise WorkerError(f"The run could not start: the {next(iter(failures.values()))}.")
             for worker in waiting:
-                if worker.ready:
-                    worker.start_source()  # its messages wait for the stages that take longer
+                if worker.ready and not worker.process.is_source:
+                    worker.start_source()
             if time.monotonic() > deadline:
                 names = ", ".join(worker.process.name for worker in waiting)
                 raise WorkerError(f"Not ready after {self._start_s:g} s: {names}; try again when the machine is idle.")
@@ -229,6 +240,11 @@ class SupervisorBase(RunPolicy):
     def notes(self) -> dict[str, Mapping[str, str]]:
         """``Stage.notes`` of each worker: which models and device it uses."""
         return self._loop.notes
+
+    @property
+    def stopping(self) -> bool:
+        """True once ``stop`` was called."""
+        return self._loop.stopping
 
     def messages(self) -> Iterator[Message | Watermark]:
         """Yield what the last stage sends, until every stream has closed. May be called again after an interruption.

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.run_loop import RunLoop, SupervisorBase
 from stream_ocr.runtime.thresholds import THRESHOLDS
-from stream_ocr.runtime.topology import OUTCOME, Topology
+from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
+from stream_ocr.stages.base import frame_ring
 
 
 class Supervisor(SupervisorBase):
@@ -37,18 +39,35 @@ class Supervisor(SupervisorBase):
         self._loop = RunLoop(topology, settings, self, live=False, start_s=start_s, hang_s=hang_s, drain_s=drain_s)
         self._stall_s = stall_s
         self._last_progress = (0, 0.0)  # messages, watch clock
-        self._streams = {process.name: process.stream for process in topology.processes if process.stream is not None}
 
     def __enter__(self) -> Self:
         """Start the workers and wait until they are ready. Raise WorkerError."""
         self._loop.start()
         return self
 
+    def read_next(self, source: Process, ring: RingSize) -> None:
+        """Read another stream of the topology with the same workers, once all streams before have closed.
+
+        source: its row. ring: of its frames. Raise WorkerError if its worker cannot be started.
+        """
+        pool = self._loop.pool
+        assert source.writes is not None, "a source writes frames"
+        try:
+            for worker in [worker for worker in pool.workers.values() if worker.process.is_source]:
+                worker.request_stop()
+                worker.end(THRESHOLDS.shutdown_grace_s)
+                del pool.workers[worker.process.name]
+                pool.drop_ring(frame_ring(worker.process.stream or ""))
+            pool.add_ring(source.writes, ring)
+            pool.start(source).start_source()
+        except OSError as error:
+            raise WorkerError(f"The workers could not be started: {error}.") from error
+
     @property
     def durations_s(self) -> dict[str, float | None]:
-        """Length of each stream that is open, None where it is unknown."""
-        ready = self._loop.ready
-        return {stream: ready[name].duration_s for name, stream in self._streams.items() if name in ready}
+        """Length of each stream whose worker is ready, None where it is unknown."""
+        sources = [worker for worker in list(self._loop.pool.workers.values()) if worker.process.is_source]
+        return {worker.process.stream or "": worker.ready.duration_s for worker in sources if worker.ready}
 
     @property
     def progress(self) -> dict[str, int]:

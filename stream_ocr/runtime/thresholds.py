@@ -24,6 +24,8 @@ class RuntimeThresholds:
     # The supervisor's loop, seconds.
     watch_interval_s: float = 0.1
     """Between two checks of all workers."""
+    end_interval_s: float = 0.005
+    """The same once all streams have closed: the workers are about to finish."""
     start_poll_s: float = 0.02
     """Between two checks of workers that are starting."""
     shutdown_grace_s: float = 1.0

@@ -29,8 +29,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     ``fds``. A batch is complete with ``max_items``, or ``max_wait_ms`` after its first message. writes: the ring whose
     slots it writes. releases: prefix of the rings whose slots it releases. retries: unfinished batches are retried by
     the next incarnation. wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far.
-    resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called.
-    access: files and sockets to which the worker is confined.
+    resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called. starts_first: before the
+    others, because it takes longest to load. access: files and sockets to which the worker is confined.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     wants_incarnation: bool = False
     resend_on_restart_of: str | None = None
     access: Access | None = None
+    starts_first: bool = False
     arguments: Mapping[str, Any] = {}
 
     @property
@@ -94,6 +95,16 @@ def source(
     )
 
 
+def file_source(stream: str, **arguments: Any) -> Process:
+    """Return the row of a worker that decodes one file. arguments: of its factory."""
+    return source(stream, "stream_ocr.stages.decode_file:build", **arguments)
+
+
+def file_ring(frame_bytes: int) -> RingSize:
+    """Return the size of the ring of a file."""
+    return RingSize(THRESHOLDS.file_slots, frame_bytes)
+
+
 def service(name: str, factory: str, *, rings: Sequence[str] = (), fds: Mapping[str, int], **arguments: Any) -> Process:
     """Return the row of a worker that receives and sends nothing, and without which the run goes on."""
     return Process(
@@ -109,17 +120,16 @@ def five_stages(
     detect_items: int = 4,
     detect_wait_ms: float = 10.0,
     publish: Mapping[str, Any] | None = None,
+    later: Sequence[str] = (),
 ) -> Topology:
     """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
-    sources: arguments of ``source`` by stream name. publish: arguments of the publish factory.
+    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory. later: streams
+    that are read after those (see ``Supervisor.read_next``).
     """
     return Topology(
         processes=(
-            *(
-                source(stream, "stream_ocr.stages.decode_file:build", **arguments)
-                for stream, arguments in sources.items()
-            ),
+            *(file_source(stream, **arguments) for stream, arguments in sources.items()),
             Process(
                 name="detect",
                 factory="stream_ocr.stages.detect:build",
@@ -140,6 +150,7 @@ def five_stages(
                 releases=FRAMES,
                 wants_incarnation=True,
                 resend_on_restart_of="recognize",
+                starts_first=True,  # filterpy imports SciPy
             ),
             Process(
                 name="recognize",
@@ -161,8 +172,8 @@ def five_stages(
             ),
         ),
         rings={
-            **{frame_ring(stream): RingSize(THRESHOLDS.file_slots, frame_bytes) for stream in sources},
+            **{frame_ring(stream): file_ring(frame_bytes) for stream in sources},
             CROPS: RingSize(THRESHOLDS.crop_slots, crop_bytes),
         },
-        streams=tuple(sources),
+        streams=(*sources, *later),
     )

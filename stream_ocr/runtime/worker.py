@@ -6,6 +6,7 @@ earlier (libzmq #4660). A worker never outlives its supervisor.
 """
 
 import faulthandler
+import gc
 import importlib
 import os
 import select
@@ -273,6 +274,8 @@ class Worker:
 
     def _ready(self, status: Ready) -> None:
         """Report that the stage is entered; a source then waits for its start."""
+        gc.freeze()  # collections need not visit what was imported and loaded
+        gc.enable()
         self._report(status)
         if self._inbox is None and not sys.stdin.buffer.readline():
             raise SystemExit

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
 import zmq
 
 from stream_ocr import confinement
 from stream_ocr.core.messages import Message
+from stream_ocr.logs import get_logger
 from stream_ocr.runtime.control_messages import RingAdded, RingDropped, WorkerSpec
 from stream_ocr.runtime.fork_client import fork_server
 from stream_ocr.runtime.retry import InflightJournal
@@ -23,7 +23,7 @@ from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
 from stream_ocr.runtime.transport import Inbox, Keys, Outbox
 from stream_ocr.runtime.worker_process import WorkerProcess
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class WorkerPool:

@@ -70,6 +70,11 @@ class WorkerProcess:
             self._open = ours.pop_all()
         self._write(msgspec.json.encode(spec))
 
+    @property
+    def status_fd(self) -> int:
+        """The descriptor at which its status arrives."""
+        return self._status
+
     def start_source(self) -> None:
         """Let a source that is ready start reading."""
         self._write(b"")

@@ -6,12 +6,11 @@ The web process follows the file like any growing log, from its start, so it has
 import os
 from collections.abc import Sequence
 
-import structlog
-
 from stream_ocr.events import Event
+from stream_ocr.logs import get_logger
 from stream_ocr.service.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class EventLog:

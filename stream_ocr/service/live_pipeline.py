@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-import structlog
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SettingsError, StreamOcrError
 from stream_ocr.events import Event
+from stream_ocr.logs import get_logger
 from stream_ocr.models import presets
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.counters import RunCounters
@@ -30,7 +30,7 @@ from stream_ocr.sinks import open_sinks
 from stream_ocr.sources.access import source_access
 from stream_ocr.stages.base import frame_ring
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class LivePipeline:

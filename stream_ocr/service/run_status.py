@@ -7,16 +7,16 @@ import time
 from collections.abc import Mapping
 
 import msgspec
-import structlog
 
 from stream_ocr.core.messages import SlotRef
 from stream_ocr.events.polygon import FlatQuad
+from stream_ocr.logs import get_logger
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service.camera_status import Camera, LatencyCounts
 from stream_ocr.service.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 STATUS = "status"  # name of the ring
 

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import DECODE_ERRORS
+from stream_ocr.logs import get_logger
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class AppendFile:

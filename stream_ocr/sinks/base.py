@@ -6,13 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-import structlog
-
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
+from stream_ocr.logs import get_logger
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Sink(Protocol):

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import structlog
-
 from stream_ocr.core.backoff import Backoff
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
+from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import describe_error
 from stream_ocr.sinks.disk_queue import DiskQueue, QueueFullError
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,18 @@ from urllib.parse import quote
 
 import msgspec
 import paho.mqtt.client as paho
-import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 
 from stream_ocr.config.settings import read_secret
 from stream_ocr.config.sinks import MqttSettings
 from stream_ocr.errors import SinkError
 from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
+from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import describe_error
 from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 _PORT, _TLS_PORT = 1883, 8883  # as registered with IANA
 
 

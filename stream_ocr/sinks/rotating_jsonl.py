@@ -8,16 +8,15 @@ import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import structlog
-
 from stream_ocr.config.sinks import JsonlSettings
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
+from stream_ocr.logs import get_logger
 from stream_ocr.sinks.append_file import AppendFile
 from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class RotatingJsonlSink:

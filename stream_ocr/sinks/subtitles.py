@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Literal
-
-import pysubs2
+from typing import TYPE_CHECKING, Literal
 
 from stream_ocr.errors import SinkError
 from stream_ocr.events import Event
@@ -16,6 +14,9 @@ from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.sinks.captions import caption_cues, caption_spans
 from stream_ocr.sinks.cues import Cue, joined_cues, separate_cues
 from stream_ocr.sinks.thresholds import THRESHOLDS
+
+if TYPE_CHECKING:
+    from pysubs2 import SSAFile
 
 _WORD_JOINER = "\u2060"
 _SUBRIP_MARKUP = re.compile(r"[<{]|--(?=>)|&(?=#?\w+;)")
@@ -80,7 +81,9 @@ def write_subtitles(spans: Iterable[Span], path: Path, *, select: Select = "all"
         )  # braces are text, not tags
 
 
-def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span], select: Select) -> pysubs2.SSAFile:
+def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span], select: Select) -> "SSAFile":
+    import pysubs2  # 15 ms, for files of subtitles only
+
     file = pysubs2.SSAFile()
     size = next((span.size for span in spans if span.size), None)
     if format_ == "ass":
@@ -96,7 +99,7 @@ def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span], select: Sele
     return file
 
 
-def _set_style(file: pysubs2.SSAFile, cues: Sequence[Cue], size: tuple[int, int] | None) -> None:
+def _set_style(file: "SSAFile", cues: Sequence[Cue], size: tuple[int, int] | None) -> None:
     """Set the size of the picture, in whose pixels positions count, and of the letters."""
     if size is not None:
         file.info["PlayResX"], file.info["PlayResY"] = map(str, size)

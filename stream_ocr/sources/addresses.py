@@ -2,17 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-import av
-from av.container import InputContainer
 
 from stream_ocr.config.urls import SourceUrl
 from stream_ocr.errors import SourceError
-from stream_ocr.sources.certificates import check_against
-from stream_ocr.sources.connect import failure_of
 from stream_ocr.sources.thresholds import FILES
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 Video = Path | str
 """A video to read: a path, or an address as a string."""
@@ -42,11 +40,16 @@ def video_name(video: Video) -> str:
 
 def open_address(
     address: SourceUrl, options: dict[str, str], ca_file: Path | None = None, **arguments: Any
-) -> InputContainer:
+) -> "InputContainer":
     """Return the container at an address. options, arguments: of ``av.open``. Raise SourceError.
 
     ca_file: certificates of authorities that an https server needs; None: those of the system.
     """
+    import av  # not by programs that only look at names and leave reading to workers
+
+    from stream_ocr.sources.certificates import check_against
+    from stream_ocr.sources.connect import failure_of
+
     timeout_s = FILES.http_timeout_s
     options = _RECONNECT | options | {"protocol_whitelist": _PROTOCOLS, "timeout": str(round(timeout_s * 1e6))}
     if address.scheme == "https":

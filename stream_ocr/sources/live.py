@@ -14,13 +14,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
 
-import structlog
-
 from stream_ocr.config.sources import LiveSettings, SourceSettings
 from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.core.backoff import Backoff
 from stream_ocr.core.messages import SourceChanged, Stamp
 from stream_ocr.errors import SourceError
+from stream_ocr.logs import get_logger
 from stream_ocr.sources.camera import CameraReader, CapturedFrame, FileReplay, Pace, PacketLossMonitor
 from stream_ocr.sources.connect import UnreachableError, camera_name, is_video_file, open_camera
 from stream_ocr.sources.decoded_frame import DecodedFrame
@@ -32,7 +31,7 @@ from stream_ocr.sources.thresholds import LIVE
 _INACTIVE = "It is outside of its active hours."
 _LOG_LEVELS = {"up": logging.INFO, "down": logging.WARNING}
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class LiveSource:

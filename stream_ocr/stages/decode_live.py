@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
-
 from stream_ocr import logging_config
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.frame import pack_header, write_frame
@@ -20,12 +18,13 @@ from stream_ocr.core.messages import FrameRef, Message, SourceChanged, Stamp, St
 from stream_ocr.core.thresholds import FRAMES
 from stream_ocr.errors import SettingsError, WorkerError
 from stream_ocr.gating.frame_policy import SKIP, FramePolicy
+from stream_ocr.logs import get_logger
 from stream_ocr.sources.frame_queue import QueuedFrame
 from stream_ocr.sources.live import LiveSource
 from stream_ocr.stages.base import EPOCHS_PER_INCARNATION, Slots, SourceStage, frame_ring
 from stream_ocr.stages.thresholds import DECODE, LIVE, LOAD
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class LoadShedder:

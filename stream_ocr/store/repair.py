@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-import structlog
-
 from stream_ocr.errors import StoreError
+from stream_ocr.logs import get_logger
 from stream_ocr.store import schema
 from stream_ocr.store.thresholds import THRESHOLDS
 
 _HEADER_BYTES = 100  # of an SQLite file
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def repair_if_damaged(path: Path) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import structlog
 
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
+from stream_ocr.logs import get_logger
 from stream_ocr.store import repair, schema
 from stream_ocr.store.file_identity import FileIdentity
 from stream_ocr.store.reader import to_microseconds
@@ -34,7 +34,7 @@ NO_CROPS: Mapping[str, bytes] = {}
 _PAGE_BYTES = 4096  # page size of SQLite
 _DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

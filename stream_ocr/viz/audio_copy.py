@@ -6,14 +6,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
-import structlog
 from av.container import OutputContainer
 from av.packet import Packet
 
 from stream_ocr.config.stages import DecodeSettings
+from stream_ocr.logs import get_logger
 from stream_ocr.sources.files import open_container
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _COPIED = {"aac", "mp3", "opus", "flac", "ac3", "eac3", "alac"}  # codecs that players expect in MP4
 

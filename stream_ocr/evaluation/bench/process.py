@@ -58,7 +58,9 @@ def measure(program: str, arguments: Sequence[str | Path]) -> tuple[Cost, dict[s
 
 def _sample_memory(pid: int, peak: list[int], finished: threading.Event) -> None:
     """Record the peak memory of a process tree in ``peak[0]``, in bytes, until ``finished`` is set."""
-    while not finished.wait(THRESHOLDS.memory_interval_s):
+    interval_s = THRESHOLDS.first_memory_interval_s
+    while not finished.wait(interval_s):
+        interval_s = min(2 * interval_s, THRESHOLDS.memory_interval_s)
         try:
             root = psutil.Process(pid)
             tree = [root, *root.children(recursive=True)]

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stream_ocr.api import Pipeline
-from stream_ocr.config.settings import Settings
+from stream_ocr.runtime import fork_client
 
 
 def main(file: str, events: str, overrides: Sequence[str]) -> None:
     """Read a file, write its events to a log and the summary to standard output as JSON."""
+    # Imported here, not above: the workers are prepared meanwhile, as by ``stream-ocr read``.
+    from stream_ocr.api import Pipeline
+    from stream_ocr.config.settings import Settings
+
     with Pipeline([file], Settings.load(overrides=overrides)) as pipeline, Path(events).open("wb") as log:
         for event in pipeline.events():
             log.write(event.to_json() + b"\n")
@@ -25,4 +28,5 @@ def main(file: str, events: str, overrides: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    with fork_client.prestart():
+        main(sys.argv[1], sys.argv[2], sys.argv[3:])

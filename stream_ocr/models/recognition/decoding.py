@@ -4,18 +4,16 @@ import time
 from functools import partial
 
 import numpy as np
-import regex
-import structlog
 
-from stream_ocr.config.base import TextConstraints
+from stream_ocr.config.base import TextConstraints, compile_regex
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
+from stream_ocr.logs import get_logger
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, beam_search, greedy
-from stream_ocr.models.recognition.lexicon import Lexicon
 from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def make_decoder(constraints: TextConstraints, charset: Charset, *, beam: int = 1) -> DecodeFn:
@@ -24,6 +22,8 @@ def make_decoder(constraints: TextConstraints, charset: Charset, *, beam: int = 
     beam: width of the beam; 1 decodes the best path.
     """
     if constraints.lexicon is not None:
+        from stream_ocr.models.recognition.lexicon import Lexicon  # imports rapidfuzz
+
         lexicon = Lexicon(constraints.read_lexicon(), charset, distance=constraints.lexicon_distance)
         if not len(lexicon):
             raise SettingsError(
@@ -57,7 +57,7 @@ class _PatternDecoder:
     """Decodes texts that match a regular expression. A text that takes too long to match is not read."""
 
     def __init__(self, pattern: str, charset: Charset, width: int) -> None:
-        self._pattern, self._charset, self._width = regex.compile(pattern), charset, width
+        self._pattern, self._charset, self._width = compile_regex(pattern), charset, width
         self._left_s = 0.0
         self._reported = False
 

@@ -12,15 +12,14 @@ from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-import structlog
-
 from stream_ocr.client import Subscription, subscribe
 from stream_ocr.errors import SourceError
 from stream_ocr.events import DECODE_ERRORS, Event, parse
+from stream_ocr.logs import get_logger
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.thresholds import DASHBOARD
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Feed(Protocol):
