@@ -9,21 +9,32 @@
 FROM python:3.11-slim-bookworm AS source
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY locks locks
 COPY stream_ocr stream_ocr
 COPY weights weights
-RUN python -m venv /opt/stream-ocr
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Everything is installed in locked versions with hashes, except what is said below to have none.
+RUN python -m venv /build \
+    && /build/bin/pip install --require-hashes -r locks/build.txt \
+    && /build/bin/pip wheel --no-deps --no-build-isolation -w /dist . \
+    && python -m venv /opt/stream-ocr
 
 FROM source AS build-slim
-RUN /opt/stream-ocr/bin/pip install --no-compile -c constraints.txt '.[ppocr]'
+RUN /opt/stream-ocr/bin/pip install --no-compile --require-hashes -r locks/run.txt \
+    && /opt/stream-ocr/bin/pip install --no-compile --no-deps /dist/*.whl
 
+# torch has a locked version and no hashes: its builds for CPU and CUDA are different files of one version.
 FROM source AS build-cpu
 ARG TORCH_INDEX=
-RUN /opt/stream-ocr/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt '.[ppocr,torch]'
+RUN /opt/stream-ocr/bin/pip install --require-hashes -r locks/run.txt \
+    && /opt/stream-ocr/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -c constraints.txt torch \
+    && /opt/stream-ocr/bin/pip install --no-deps /dist/*.whl
 
-# The default build of torch carries CUDA; ONNX Runtime has a package of its own for it, of the same modules.
+# The default build of torch carries CUDA; ONNX Runtime has a package of its own for it, of the same modules (no hashes).
 FROM source AS build-cuda
-RUN /opt/stream-ocr/bin/pip install -c constraints.txt '.[ppocr,torch]' \
+RUN /opt/stream-ocr/bin/pip install --require-hashes -r locks/run.txt \
+    && /opt/stream-ocr/bin/pip install -c constraints.txt torch \
+    && /opt/stream-ocr/bin/pip install --no-deps /dist/*.whl \
     && /opt/stream-ocr/bin/pip uninstall -y onnxruntime \
     && /opt/stream-ocr/bin/pip install onnxruntime-gpu
 

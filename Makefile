@@ -6,9 +6,16 @@ PYTHON  = $(VENV)/bin/python
 PYTHON3 ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 
+PIP_INSTALL := pip install -q --disable-pip-version-check
+# Programs for locks and releases, apart from what they look at.
+TOOLS := .tools
+LOCK = $(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--override locks/no-torch.txt $(UPGRADE)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak latency kills fuzz clean
+.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak latency kills fuzz clean \
+	lock sbom audit licences
 
 help:
 	@echo "make demo       render a clip with known texts, read it and show the result"
@@ -24,6 +31,10 @@ help:
 	@echo "make kills      kill the event publisher fifty times: every event must arrive exactly once"
 	@echo "make fuzz       feed random hostile inputs to every parser for an hour (MINUTES=60)"
 	@echo "make screenshots    take the pictures of docs/see.md again (needs Chromium)"
+	@echo "make lock       write locks/ again: exact versions with hashes (UPGRADE=--upgrade: the newest)"
+	@echo "make licences   write docs/licences.md again, from what is installed"
+	@echo "make sbom       list what an installation contains, as CycloneDX, in dist/"
+	@echo "make audit      look up known vulnerabilities of the locked versions (asks PyPI)"
 	@echo "make wheel      build the package with its weights into dist/"
 
 install: $(VENV)/.installed
@@ -39,9 +50,11 @@ $(VENV)/bin/python:
 		fi; }
 	$(PYTHON3) -m venv --clear $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt locks/dev.txt
 	@echo "Installing into $(VENV); this takes some minutes."
-	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[torch,ppocr,webhook,mqtt,rules,dashboard,cluster,dev,docs]'
+	@$(PYTHON) -m $(PIP_INSTALL) --require-hashes -r locks/dev.txt
+	@$(PYTHON) -m $(PIP_INSTALL) -c constraints.txt torch
+	@$(PYTHON) -m $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: install
@@ -74,6 +87,31 @@ screenshots: install
 wheel: install
 	$(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
 
+licences: install
+	$(PYTHON) tools/list_licences.py docs/licences.md
+
+$(TOOLS)/.installed: locks/release.txt
+	@test -n "$(PYTHON3)" || { echo "Python 3.11 or newer is missing."; exit 1; }
+	$(PYTHON3) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m $(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+lock: $(TOOLS)/.installed
+	$(LOCK) pyproject.toml --extra ppocr --extra torch -o locks/run.txt
+	$(LOCK) pyproject.toml locks/build.in --all-extras -c locks/run.txt -o locks/dev.txt
+	$(LOCK) locks/build.in -o locks/build.txt
+	$(LOCK) locks/release.in -o locks/release.txt
+
+sbom: $(TOOLS)/.installed
+	rm -rf build/sbom
+	$(PYTHON3) -m venv --without-pip build/sbom
+	$(TOOLS)/bin/python -m pip --python build/sbom/bin/python install -q --disable-pip-version-check --require-hashes -r locks/run.txt
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py environment build/sbom --pyproject pyproject.toml --output-reproducible --of JSON -o dist/stream-ocr.cdx.json
+
+audit: $(TOOLS)/.installed
+	$(TOOLS)/bin/pip-audit --require-hashes --disable-pip -r locks/run.txt
+
 plain-install:
 	PYTHON3=$(PYTHON3) sh tools/plain_install.sh
 
@@ -90,4 +128,4 @@ fuzz: install
 	$(PYTHON) benchmarks/fuzzing.py --minutes $(or $(MINUTES),60) --out benchmarks/results/fuzz.json
 
 clean:
-	rm -rf $(VENV) build dist demo site
+	rm -rf $(VENV) $(TOOLS) build dist demo site

@@ -18,7 +18,8 @@ from stream_ocr.evaluation.recognition_metrics import Sample, read
 from stream_ocr.models import builtin
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.preprocess import resize_line
-from stream_ocr.training.data.real_crops import FIRST_VALIDATION_CROP, read_archive
+from stream_ocr.training.data.real_crops import read_archive
+from stream_ocr.training.data.thresholds import SPLITS
 from stream_ocr.training.data.word_crops import is_validation
 from stream_ocr.training.recognizer_recipe import read_recipe
 from stream_ocr.training.recognizer_sets import ValidationSet, load_sets
@@ -29,7 +30,7 @@ _COLUMNS, _CELL, _MOST = 5, (270, 64), 150
 def unseen(sets: dict[str, ValidationSet], words: Path) -> dict[str, ValidationSet]:
     """Keep the crops of the split sets that the older split (``word_crops.is_validation``) keeps aside as well."""
     kept = dict(sets)
-    for name, first in FIRST_VALIDATION_CROP.items():
+    for name, first in SPLITS.first_crop.items():
         images = {
             image.tobytes()
             for file, image, _ in read_archive(words / f"{name}.tar")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Published, StreamClosed
@@ -17,6 +17,7 @@ from stream_ocr.printable import encodable
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.sinks import Sink, Sinks, open_sinks
+from stream_ocr.sources.access import video_access
 from stream_ocr.sources.addresses import Video, as_address, video_name
 
 if TYPE_CHECKING:
@@ -233,9 +234,10 @@ class Pipeline:
     def _frame_bytes(self) -> int:
         return self._settings.decode.max_pixels * 2
 
-    def _source_arguments(self, name: str) -> dict[str, str]:
+    def _source_arguments(self, name: str) -> dict[str, Any]:
+        file = self._files[name]
         # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
-        return {"path": os.fsencode(self._files[name]).decode("latin-1")}
+        return {"path": os.fsencode(file).decode("latin-1"), "access": video_access(file, self._settings.decode)}
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:

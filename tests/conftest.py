@@ -5,7 +5,9 @@ With ``-n 2`` two halves of the tests run in parallel: most tests wait for camer
 
 import contextlib
 import multiprocessing
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,28 @@ def camera() -> Iterator[Callable[..., Camera]]:
     yield start
     for camera in cameras:
         camera.kill()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a self-signed certificate for 127.0.0.1 and its key."""
+    return self_signed(tmp_path, "cert")
+
+
+@pytest.fixture
+def another_certificate(tmp_path: Path) -> Path:
+    """Return another such certificate."""
+    return self_signed(tmp_path, "another")[0]
+
+
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl: apt-get install openssl")
+    pem, key = folder / f"{name}.pem", folder / f"{name}.key"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*made, *named, "-out", str(pem), "-keyout", str(key)], check=True, capture_output=True)
+    return pem, key
 
 
 @pytest.fixture

@@ -14,6 +14,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stream_ocr"
 MODULES = sorted(path for folder in ("stream_ocr", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FLOATS = {
+    "bus/protocol.py": "the heartbeat is part of the protocol",
+    "core/color.py": "ITU-R BT.601 and BT.709",
+    "evaluation/detection_metrics.py": "avoids division by zero",
+    "evaluation/truth.py": "stands for no end",
+    "models/detection/dbnet.py": "DBNet, and the normalisation that weights were trained with",
+    "models/recognition/calibration.py": "keeps odds finite",
+    "models/recognition/ctc.py": "keeps logarithms finite",
+    "models/recognition/input_sizes.py": "the shape that weights were trained with",
+}
+"""Modules of the package with constants of type float, and why these are no thresholds."""
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
 
@@ -42,6 +53,45 @@ def test_docstrings_start_with_neither_what_nor_whether() -> None:
                 docstring = ast.get_docstring(node) or ""
                 wrong += [f"{path}: {docstring[:60]}"] if re.match(r"(What|Whether)\b", docstring) else []
     assert wrong == []
+
+
+def is_numeric(node: ast.expr | None) -> bool:
+    """Return whether an expression consists of numbers, and of tuples, sets and dictionaries of numbers."""
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case ast.UnaryOp(operand=operand):
+            return is_numeric(operand)
+        case ast.BinOp(left=left, right=right):
+            return is_numeric(left) and is_numeric(right)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts) | ast.Dict(values=parts):
+            return bool(parts) and all(map(is_numeric, parts))
+    return False
+
+
+def is_explained(node: ast.stmt, lines: list[str]) -> bool:
+    """Return whether a statement has a comment, or its paragraph begins with one or ends with a docstring."""
+    first, last = node.lineno - 1, node.end_lineno or node.lineno
+    if any("#" in line for line in lines[first:last]):
+        return True
+    while first and lines[first - 1].strip():
+        first -= 1
+    while last < len(lines) and lines[last].strip():
+        last += 1
+    return lines[first].startswith("#") or lines[last - 1].endswith('"""')
+
+
+def test_thresholds_stand_in_dataclasses_and_other_numbers_are_explained() -> None:
+    floats, unexplained = set(), []
+    for path in sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.rglob("thresholds.py"))):
+        lines, name = path.read_text().splitlines(), path.relative_to(PACKAGE).as_posix()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and is_numeric(node.value):
+                unexplained += [] if is_explained(node, lines) else [f"{name}:{node.lineno}"]
+                if any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in ast.walk(node)):
+                    floats.add(name)
+    assert floats == set(FLOATS), "a threshold belongs into a dataclass in thresholds.py"
+    assert unexplained == [], "a number needs a comment or a docstring with its unit and meaning"
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)

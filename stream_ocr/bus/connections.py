@@ -19,7 +19,6 @@ import zmq
 from stream_ocr.bus.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
 
-_EVENTS_PER_TURN = 10_000
 _EVENT = struct.Struct("=Hi")  # kind, file descriptor
 
 log = get_logger(__name__)
@@ -89,7 +88,7 @@ class Connections:
 
         Call it after messages were received and before they are checked: then their connections are known.
         """
-        for _ in range(_EVENTS_PER_TURN):
+        for _ in range(THRESHOLDS.connection_events_per_turn):
             try:
                 event, _endpoint = self.monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+# Part of the protocol (docs/subscribe.md); chosen by hand.
 VERSION = 1
 HEARTBEAT_TOPIC = b"/heartbeat"  # no stream has an empty name
 HEARTBEAT_S = 1.0

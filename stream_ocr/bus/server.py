@@ -8,6 +8,7 @@ It has its own connection to the store. Whatever comes from outside can harm thi
 """
 
 import math
+import os
 import resource
 import signal
 import socket as sockets
@@ -228,7 +229,10 @@ class Bus:
 def main() -> None:
     """Run the bus that standard input describes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bus ends with its feed
-    spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=BusSpec)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return  # the publisher was killed
+    spec = msgspec.json.decode(line, type=BusSpec)
     setproctitle("stream-ocr: bus")
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))  # standard output is for the publisher
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -244,8 +248,8 @@ def main() -> None:
 
 
 def _report(sentence: str) -> None:
-    sys.stdout.write(sentence + "\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # the publisher was killed; then the feed has ended, too
+        os.write(sys.stdout.fileno(), f"{sentence}\n".encode())
 
 
 def _bind(socket: zmq.Socket[bytes], endpoint: str) -> None:

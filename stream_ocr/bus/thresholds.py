@@ -53,6 +53,8 @@ class BusThresholds:
     """File descriptors, each connection needs one."""
     messages_per_turn: int = 64
     """Messages of one socket before the others get their turn."""
+    connection_events_per_turn: int = 10_000
+    """Connections and disconnections of one socket before the others get their turn."""
     reply_backlog: int = 8
     """Replies queued for a slow peer; further ones are dropped, and the peer asks again."""
     max_catch_up: int = 20_000

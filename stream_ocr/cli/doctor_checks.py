@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from stream_ocr import confinement
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.models import devices, presets, weights
@@ -55,6 +56,7 @@ def run_checks(settings: Settings) -> Iterator[Finding]:
     yield from _opencv()
     yield Finding("cores", f"{devices.usable_cores()} usable of {os.cpu_count()}")
     yield _shared_memory()
+    yield Finding("confinement", confinement.describe(), ok=None if confinement.missing() else True)
     yield _try("models", lambda: f"{settings.models} ({presets.select_preset(settings).chosen})")
     yield from _networks(settings)
     yield from _weights()

@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 _PLACEHOLDERS = {"path": "PATH", "str": "TEXT", "int": "NUMBER", "float": "NUMBER"}
 _TYPE = re.compile(r"<(?:list\[)?(\w+)[^>]*>")
-_CONTEXT: dict[str, Any] = {"max_content_width": 100}
+_CONTEXT: dict[str, Any] = {"max_content_width": 100}  # columns
 
 
 class Command(TyperCommand):

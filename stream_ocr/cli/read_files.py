@@ -270,7 +270,9 @@ class _Position:
 
 def _missing(sinks: Sinks) -> Iterator[str]:
     for name, lost in sinks.lost.items():
-        yield f"{name} could not be written; {lost} events are missing there."
+        # A file that is written as a whole at the end loses none of them singly.
+        missing = f"{lost} events are missing there" if lost else "it is not complete"
+        yield f"{name} could not be written; {missing}."
 
 
 def _nothing() -> None:

@@ -28,7 +28,8 @@ from stream_ocr.bus.protocol import (
     detect_format,
 )
 from stream_ocr.client.thresholds import THRESHOLDS
-from stream_ocr.events import Event, EventHeader
+from stream_ocr.errors import SubscribeError
+from stream_ocr.events import SCHEMA, Event, EventHeader
 
 Since = Literal["now", "start", "snapshot"] | int | datetime
 
@@ -93,7 +94,7 @@ class Sequencer:
         self._request_state("")
 
     def handle_event(self, data: bytes) -> None:
-        """Handle a published event. Raise one of ``events.DECODE_ERRORS``."""
+        """Handle a published event. Raise one of ``events.DECODE_ERRORS``, or SubscribeError for a newer schema."""
         header, event = _decode(data)
         if not self.synced:
             self._early.append((header, event))
@@ -239,9 +240,17 @@ class Sequencer:
 
 
 def _decode(data: bytes) -> tuple[EventHeader, Event | None]:
-    """Return header and event of JSON or MessagePack; no event for a kind that is newer than this version."""
+    """Return header and event of JSON or MessagePack; no event for a kind that is newer than this version.
+
+    Raise SubscribeError for a newer schema: to skip its events would lose them without a word.
+    """
     decode = msgspec.json.decode if detect_format(data) == "json" else msgspec.msgpack.decode
     header = decode(data, type=EventHeader)
+    if header.schema > SCHEMA:
+        raise SubscribeError(
+            f"Events of stream {header.stream!r} have schema {header.schema}, but this program reads schema {SCHEMA}; "
+            "install the version of stream_ocr that publishes them."
+        )
     try:
         return header, decode(data, type=header.event_type)
     except msgspec.ValidationError:

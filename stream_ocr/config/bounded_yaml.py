@@ -10,7 +10,7 @@ import yaml
 
 from stream_ocr.config.thresholds import THRESHOLDS
 
-_INT64 = 2**63
+_INT64 = 2**63  # settings have integers of 64 bits
 _INT_DIGITS = 80  # of 64 bits in base 2, with sign, prefix and some underscores
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _INT = "tag:yaml.org,2002:int"

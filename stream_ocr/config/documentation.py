@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from stream_ocr.config.base import ConfigModel
 
-_COMMENT_WIDTH = 100
+_COMMENT_WIDTH = 100  # columns
 _NO_WRAP = 1000  # line width for PyYAML: a value stays on one line
 _COLLECTIONS = ("sources", "sinks", "rules")
 """Settings whose items are written without their defaults."""

@@ -30,6 +30,8 @@ from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.config.urls import REVEAL, Scrubber
 from stream_ocr.errors import SettingsError
 
+SETTINGS_VERSION = 1
+
 
 class DashboardSettings(ConfigModel):
     """The web page of ``stream-ocr dashboard``."""
@@ -79,6 +81,12 @@ class LogSettings(ConfigModel):
 class Settings(ConfigModel):
     """All settings with their defaults."""
 
+    version: int = Field(
+        SETTINGS_VERSION,
+        ge=1,
+        description="Version of this format. It is raised when settings are renamed or mean something else; "
+        "a newer one is refused.",
+    )
     models: Literal["auto", "builtin", "multilingual", "ppocr"] = Field(
         "auto",
         description="builtin: the detector and recogniser that are part of the package. multilingual: the built-in "
@@ -131,6 +139,18 @@ class Settings(ConfigModel):
         description="Filters for sinks: a sink that is named in a rule receives only matching events, "
         "any other sink receives all.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_version(cls, values: Any) -> Any:
+        """Refuse a newer version alone: its other settings would be reported as mistakes."""
+        version = values.get("version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SETTINGS_VERSION:
+            raise ValueError(
+                f"these settings have version {version}, but this program reads version {SETTINGS_VERSION}; "
+                "install the version of stream_ocr that they were written for"
+            )
+        return values
 
     @model_validator(mode="after")
     def _check_sinks(self) -> Self:

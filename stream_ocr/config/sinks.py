@@ -16,7 +16,7 @@ from stream_ocr.config.base import ConfigModel, TimeOfDayRange
 from stream_ocr.events import Kind, SourceKind
 from stream_ocr.events.polygon import Point
 
-_MIB = 1 << 20
+_MIB = 1 << 20  # bytes
 
 
 def _check_secret_location(value: str) -> str:

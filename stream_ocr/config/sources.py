@@ -33,6 +33,11 @@ class SourceSettings(TextConstraints, Areas):
     url_file: Path | None = Field(None, description="File that contains only the address.")
     path: Path | None = Field(None, description="Local camera, such as /dev/video0, or video file.")
     pace: Literal["live"] = Field("live", description="live: a video file is played in real time.")
+    ca_file: Path | None = Field(
+        None,
+        description="File with certificates of authorities, one of which must have signed that of an rtsps or https "
+        "camera; the certificate of the camera itself will do if it has signed itself. null: it is not checked.",
+    )
     transport: Literal["tcp", "udp"] = Field("tcp", description="Transport of the RTSP media.")
     max_fps: float | None = Field(
         None, gt=0, description="Maximum detector runs per second for this source. null: detection.max_fps."

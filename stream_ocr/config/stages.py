@@ -19,6 +19,16 @@ class DecodeSettings(ConfigModel):
         description="Maximum frame size in pixels (width × height); larger video is rejected. "
         "The default is 7680×4320.",
     )
+    ca_file: Path | None = Field(
+        None,
+        description="File with certificates of authorities, one of which must have signed that of an https server. "
+        "null: those of the system.",
+    )
+    confined: bool = Field(
+        True,
+        description="The process that decodes a file or camera can open nothing else and start no program, where the "
+        "kernel has Landlock and seccomp (stream-ocr doctor tells).",
+    )
 
 
 class GatingSettings(ConfigModel):

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 from stream_ocr.config.thresholds import THRESHOLDS
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 REVEAL = {"reveal": True}
 """Serialisation context in which pydantic writes addresses with their passwords. Use it for pipes to workers only."""
 
@@ -61,6 +62,12 @@ class SourceUrl:
     def host(self) -> str:
         """Return host and port."""
         return urlsplit(self._text).netloc.rpartition("@")[2]
+
+    @property
+    def port(self) -> int:
+        """Return the port, of the address or of its scheme."""
+        parts = urlsplit(self._text)
+        return parts.port or _PORTS[parts.scheme]
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from stream_ocr.core.frame import Frame, frame_in_buffer
 HD_SIDE = 1280
 """Frames with a side of at least this many pixels are taken as BT.709, smaller ones as BT.601. Files seldom say."""
 
+# Of red, green and blue, as in ITU-R BT.601 and BT.709.
 _LUMA_WEIGHTS = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
 

@@ -19,7 +19,7 @@ from stream_ocr.models.zoo import load_detector
 
 # Layout of the contact sheet: cells (width, height) in pixels, colours in BGR.
 _WORST_CASES, _COLUMNS, _CELL, _CAPTION_PX = 12, 3, (640, 400), 20
-_TRUTH, _DETECTED, _IGNORED, _CAPTION = (80, 220, 60), (60, 60, 250), (150, 150, 150), (230, 230, 230)
+_TRUTH, _DETECTED, _IGNORED, _CAPTION = (80, 220, 60), (60, 60, 250), (150, 150, 150), (230, 230, 230)  # BGR
 
 
 class Case(NamedTuple):

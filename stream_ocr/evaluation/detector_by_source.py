@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.color import frame_from_bgr
@@ -36,6 +37,17 @@ from stream_ocr.models.zoo import load_detector
 Found = list[tuple[np.ndarray, float]]
 Finder = Callable[[np.ndarray], Found]
 """From a picture, (H, W, 3) uint8, blue first, to quads in its pixels, each with its score."""
+
+
+class ProbabilityNet(Protocol):
+    """The part of ``DBNet`` that is used: from normalised images x_BCHW to p_BHW, reduced by ``stride``."""
+
+    stride: int
+
+    def __call__(self, x_BCHW: Tensor, /) -> Tensor:
+        """Return the probability of text of each pixel."""
+        ...
+
 
 CLIPS = "clips"
 """Name of the set whose figures are averaged by clip."""
@@ -165,7 +177,7 @@ def _count(figures: SetFigures, group: str, picture: LabelledImage, find: Finder
 
 
 def net_finder(
-    net: DBNet,
+    net: ProbabilityNet,
     *,
     long_side: int = BY_SOURCE.long_side,
     unclip_ratio: float = BY_SOURCE.unclip_ratio,

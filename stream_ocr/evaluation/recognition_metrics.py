@@ -12,7 +12,7 @@ from stream_ocr.models.recognition.crnn import normalise
 from stream_ocr.models.recognition.ctc import Decoded, greedy
 from stream_ocr.models.recognition.preprocess import resize_line
 
-_BATCH_SIZE = 64
+_BATCH_SIZE = 64  # crops of one width; changes no reading
 
 
 class Sample(NamedTuple):

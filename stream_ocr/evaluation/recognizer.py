@@ -22,10 +22,10 @@ from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.readings.second_reader import Crop, load_readers
 
-_BATCH_SIZE = 32
+_BATCH_SIZE = 32  # crops; changes no reading
 _LABELS = "labels.tsv"
 _NO_CHARACTER = "∅"
-_CONFUSIONS_SHOWN = 12
+_CONFUSIONS_SHOWN = 12  # pairs of characters, the most frequent first
 
 # Layout of the contact sheet: cells (width, height) in pixels.
 _WORST_CASES, _COLUMNS, _CELL, _CROP_PX = 48, 4, (320, 84), 48

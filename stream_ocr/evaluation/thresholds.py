@@ -70,5 +70,18 @@ class BySourceThresholds:
     first bound need not be found."""
 
 
+@dataclass(frozen=True, slots=True)
+class MetamorphicThresholds:
+    """Comparison of a video with its variants (``metamorphic``)."""
+
+    retimed_tolerance_s: float = 3e-3
+    """Difference of times in seconds that is none: two roundings to milliseconds, and one more."""
+
+    truth_tolerance_s: float = 6e-4
+    """Rounding error in seconds of times in truth files, which may be rounded to milliseconds. Frames of 24 and 25 fps
+    are as close as 1.7 ms."""
+
+
 THRESHOLDS = EvaluationThresholds()
 BY_SOURCE = BySourceThresholds()
+METAMORPHIC = MetamorphicThresholds()

@@ -36,7 +36,7 @@ __all__ = [
 
 log = get_logger(__name__)
 
-SCHEMA = 2
+SCHEMA = 2  # version of the event format
 
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
@@ -45,6 +45,7 @@ KINDS: frozenset[str] = frozenset((*get_args(Kind), *get_args(SourceKind)))
 UtcSource = Literal["rtcp", "arrival", "file"]
 Utc = Annotated[datetime, Meta(tz=True)]
 
+# Decimal places in events.
 TIME_DIGITS = 6
 PIXEL_DIGITS = 2
 CONFIDENCE_DIGITS = 4
@@ -128,7 +129,8 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, line: bytes | str) -> Self:
-        """Parse a line. Raises one of DECODE_ERRORS if it is not a text event."""
+        """Parse a line. Raises one of DECODE_ERRORS if it is not a text event of a schema that this version reads."""
+        _refuse_newer(msgspec.json.decode(line, type=EventHeader))
         return msgspec.json.decode(line, type=cls)
 
 
@@ -179,11 +181,12 @@ def _pixels(value: float) -> float:
 
 
 class EventHeader(msgspec.Struct, frozen=True):
-    """Fields that every event has, including kinds added after this version."""
+    """Fields that every event has, including kinds and schemas added after this version."""
 
     stream: str
     seq: int
     kind: str
+    schema: int = SCHEMA
 
     @property
     def event_type(self) -> type[Event]:
@@ -192,8 +195,20 @@ class EventHeader(msgspec.Struct, frozen=True):
 
 
 def parse(line: bytes | str) -> Event:
-    """Parse a line into a text or source event. Raises one of DECODE_ERRORS if it is not an event."""
-    return msgspec.json.decode(line, type=msgspec.json.decode(line, type=EventHeader).event_type)
+    """Parse a line into a text or source event.
+
+    Raises one of DECODE_ERRORS if it is not an event of a schema that this version reads.
+    """
+    header = msgspec.json.decode(line, type=EventHeader)
+    _refuse_newer(header)
+    return msgspec.json.decode(line, type=header.event_type)
+
+
+def _refuse_newer(header: EventHeader) -> None:
+    if header.schema > SCHEMA:
+        raise msgspec.ValidationError(
+            f"it has schema {header.schema}, but this program reads schema {SCHEMA}; use the version that wrote it"
+        )
 
 
 def event_id(stream: str, *parts: Any) -> str:

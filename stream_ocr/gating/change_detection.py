@@ -22,7 +22,7 @@ CELL_SIZES = (8, 16, 32)
 """Sides of a cell in pixels that are supported."""
 
 _STEP = 4  # pixels between cells of 8 pixels: they overlap by half, so that no change is cut in two by their borders
-_STEPS_PER_TILE = 8
+_STEPS_PER_TILE = 8  # both ways: a tile is 32 pixels wide if cells are 8
 
 
 @dataclass(frozen=True, slots=True)

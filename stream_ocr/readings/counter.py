@@ -13,7 +13,7 @@ from stream_ocr.readings.thresholds import COUNTER
 
 _TIME = re.compile(r"(?<!\d)(\d{1,2})([:;.])(\d{2})(?:\2(\d{2}))?(?!.*\d)")
 _NUMBER = re.compile(r"\d+(?!.*\d)")
-_DAY_S = 24 * 60 * 60
+_DAY_S = 24 * 60 * 60  # after which a clock starts again
 
 
 class _Number(NamedTuple):

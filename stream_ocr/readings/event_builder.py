@@ -5,7 +5,7 @@ when the text went. What was reported is replaced only for a reason: the pixels 
 pixels were read better (``updated``).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
@@ -18,6 +18,7 @@ from stream_ocr.events import CONFIDENCE_DIGITS, Kind, SourceEvent, SourceKind, 
 from stream_ocr.events.polygon import FlatQuad
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import mean_confidence
+from stream_ocr.readings.continuations import Continuations, is_continued_by
 from stream_ocr.readings.corrections import Corrections
 from stream_ocr.readings.fields import Fields
 from stream_ocr.readings.similarity import without_spaces
@@ -65,6 +66,7 @@ class EventBuilder:
         self._next_seq, self._durable = next_seq, durable
         self.configure(settings)
         self._tracks: dict[int, _Reported] = {}
+        self._continuations = Continuations()
         self._last: Stamp | None = None
 
     def configure(self, settings: Settings) -> None:
@@ -79,9 +81,10 @@ class EventBuilder:
 
     def update(self, readings: Readings) -> Iterator[NewEvent]:
         """Yield the events that follow from the readings of the next frame."""
-        yield from self._close_lost(readings)
-        for reading in readings.readings:
-            yield from self._on_reading(readings, self._corrected(reading))
+        renamed = self._continuations.rename(readings.readings)
+        yield from self._close_lost(readings, {reading.track for reading in renamed})
+        for reading in renamed:
+            yield from self._on_reading(readings, self._continued(self._corrected(reading)))
         self._last = readings.stamp
 
     def _corrected(self, reading: Reading) -> Reading:
@@ -90,9 +93,25 @@ class EventBuilder:
             return reading
         return structs.replace(reading, text=text, char_confidences=confidences)
 
-    def _close_lost(self, readings: Readings) -> Iterator[NewEvent]:
+    def _continued(self, reading: Reading) -> Reading:
+        """Return the reading of a new track under the id of the text that goes on in it, if there is one."""
+        known = self._tracks.get(reading.track)
+        if (known is not None and known.reported is not None) or not _is_reliable(reading):
+            return reading
+        for id_, other in self._tracks.items():
+            if other.reported is None or other.cut_since_s is not None:
+                continue
+            if is_continued_by(other.latest, other.reported.text, reading):
+                self._continuations.follow(id_, reading.track)
+                self._tracks.pop(reading.track, None)
+                other.latest = reading = structs.replace(reading, track=id_)
+                start_s, start_quad = other.reported.start_s, other.reported.start_quad
+                other.reported = structs.replace(reading, start_s=start_s, start_quad=start_quad)
+                break
+        return reading
+
+    def _close_lost(self, readings: Readings, listed: Collection[int]) -> Iterator[NewEvent]:
         """Close tracks missing from the state (the tracker was restarted) at the last frame that listed them."""
-        listed = {reading.track for reading in readings.readings}
         for id_ in [id_ for id_ in self._tracks if id_ not in listed]:
             assert self._last is not None, "an earlier frame listed the track"
             latest = structs.replace(self._tracks[id_].latest, end_s=self._last.end_s)

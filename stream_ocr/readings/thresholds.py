@@ -57,6 +57,9 @@ class UpdateThresholds:
     cut_confidence: float = 0.7
     """A shorter reading whose lowest character confidence is below this may be cut through a letter."""
 
+    max_kept_length_change: float = 0.5
+    """Letters by which the length of a line may vary that has kept all its letters. Checked on a real lyrics video."""
+
     min_cut_decrease: float = 0.1
     """Decrease of the lowest character confidence that it must show as well."""
 
@@ -103,6 +106,20 @@ class ReportThresholds:
 
     min_counter_ticks: int = 3
     """Number of changes of digits alone after which a text counts as a display and is an overlay."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationThresholds:
+    """A text that goes on as another track (``continuations.py``).
+
+    Chosen on a real news clip at 12.5 and 60 frames a second, in which a graphic flies over a subtitle.
+    """
+
+    max_gap_s: float = 0.2
+    """Seconds for which nothing may show the text. Captions that follow each other are at least two frames apart."""
+
+    min_overlap: float = 0.5
+    """Intersection over union of its last box and the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +213,7 @@ WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
 REPORT = ReportThresholds()
+CONTINUATION = ContinuationThresholds()
 COMPARISON = ComparisonThresholds()
 COUNTER = CounterThresholds()
 CORRECTIONS = CorrectionThresholds()

@@ -5,11 +5,11 @@ from difflib import SequenceMatcher
 from statistics import fmean
 from typing import Literal
 
-from stream_ocr.core.geometry import bounding_box, from_flat
+from stream_ocr.core.geometry import bounding_box, from_flat, side_lengths
 from stream_ocr.core.messages import Reading
 from stream_ocr.models.recognition.ctc import min_char_confidence
 from stream_ocr.readings.similarity import drop_spaces, may_match, without_spaces
-from stream_ocr.readings.thresholds import UPDATE
+from stream_ocr.readings.thresholds import SIMILARITY, UPDATE
 
 Update = Literal["nothing", "updated", "changed"]
 
@@ -27,6 +27,8 @@ def classify_update(reported: Reading, new: Reading) -> Update:
     if new.revision == reported.revision:
         return "updated"  # voting has weighed all readings of these pixels
     if _adds_unsure_text(new, reported_text, text) or _is_cut_through_letter(reported, new, reported_text, text):
+        return "nothing"
+    if _leaves_out_letter(reported, new, reported_text, text):
         return "nothing"
     if new.start_s <= reported.start_s:  # the box has changed, not the text
         return "updated" if _has_better_box(reported, new, reported_text, text) else "nothing"
@@ -110,6 +112,17 @@ def _is_cut_through_letter(reported: Reading, new: Reading, reported_text: str, 
     reported_lowest = min_char_confidence(reported.text, reported.char_confidences)
     unsure = lowest < UPDATE.cut_confidence and lowest < reported_lowest - UPDATE.min_cut_decrease
     return text in reported_text and unsure
+
+
+def _leaves_out_letter(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:
+    """Return True if one letter within a long text is missing though the line has kept its length."""
+    if len(reported_text) < SIMILARITY.long_text or len(text) != len(reported_text) - 1:
+        return False
+    start = next((n for n, pair in enumerate(zip(reported_text, text, strict=False)) if len(set(pair)) > 1), 0)
+    if not start or reported_text[start + 1 :] != text[start:] or not reported_text[start].isalpha():
+        return False
+    length, new_length = (side_lengths(from_flat(each.quad))[0] for each in (reported, new))
+    return abs(new_length - length) < UPDATE.max_kept_length_change * length / len(reported.text)
 
 
 def _grows(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from stream_ocr.runtime.fork_client import MAX_FDS
 
-_PR_SET_PDEATHSIG = 1
-_MAX_REQUEST_BYTES = 65536
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+_MAX_REQUEST_BYTES = 65536  # a request names a function and its settings
 _PRELOADED = (
     "runtime.worker",
     *(f"stages.{name}" for name in ("decode_file", "decode_live", "detect", "recognize", "publish")),

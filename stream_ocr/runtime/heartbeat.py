@@ -14,7 +14,7 @@ from stream_ocr.runtime.shm_ring import shared_memory
 
 State = Literal["starting", "running", "finished"]
 _STATES: tuple[State, ...] = ("starting", "running", "finished")
-_LINE_WORDS = 8
+_LINE_WORDS = 8  # words of 8 bytes in a cache line
 
 
 class Heartbeat:

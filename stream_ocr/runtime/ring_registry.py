@@ -14,7 +14,7 @@ from stream_ocr.runtime.control_messages import Command, ResendState, RingAdded,
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.stages.base import CROPS, frame_ring
 
-_MAX_COMMAND_BYTES = 1 << 20
+_MAX_COMMAND_BYTES = 1 << 20  # far more than any command has
 
 
 class RingRegistry(Mapping[str, Ring]):

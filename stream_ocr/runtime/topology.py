@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from stream_ocr.confinement import Access
 from stream_ocr.runtime.thresholds import THRESHOLDS
 from stream_ocr.stages.base import CROPS, FRAMES, frame_ring
 
@@ -29,7 +30,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     slots it writes. releases: prefix of the rings whose slots it releases. retries: unfinished batches are retried by
     the next incarnation. wants_incarnation: the factory also gets ``incarnation``, the number of restarts so far.
     resend_on_restart_of: name of the worker after whose restart ``Stage.resend`` is called. starts_first: before the
-    others, because it takes longest to load.
+    others, because it takes longest to load. access: files and sockets to which the worker is confined.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     wants_incarnation: bool = False
     resend_on_restart_of: str | None = None
     starts_first: bool = False
+    access: Access | None = None
     arguments: Mapping[str, Any] = {}
 
     @property
@@ -75,7 +77,9 @@ class Topology(msgspec.Struct, frozen=True):
     streams: tuple[str, ...]
 
 
-def source(stream: str, factory: str, *, wants_incarnation: bool = False, **arguments: Any) -> Process:
+def source(
+    stream: str, factory: str, *, wants_incarnation: bool = False, access: Access | None = None, **arguments: Any
+) -> Process:
     """Return the row of a worker that decodes one stream into its own ring."""
     return Process(
         name=f"decode/{stream}",
@@ -86,12 +90,13 @@ def source(stream: str, factory: str, *, wants_incarnation: bool = False, **argu
         rings=(frame_ring(stream),),
         writes=frame_ring(stream),
         wants_incarnation=wants_incarnation,
+        access=access,
         arguments=arguments,
     )
 
 
 def file_source(stream: str, **arguments: Any) -> Process:
-    """Return the row of a worker that decodes one file. arguments: of its factory."""
+    """Return the row of a worker that decodes one file. arguments: of ``source``."""
     return source(stream, "stream_ocr.stages.decode_file:build", **arguments)
 
 
@@ -119,8 +124,8 @@ def five_stages(
 ) -> Topology:
     """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
-    sources: arguments of the decode factory by stream name. publish: arguments of the publish factory. later: streams
-    that are read after those (see ``Supervisor.read_next``).
+    sources: arguments of ``source`` by stream name. publish: arguments of the publish factory. later: streams that are
+    read after those (see ``Supervisor.read_next``).
     """
     return Topology(
         processes=(

@@ -19,7 +19,7 @@ from stream_ocr.core.messages import Message, Watermark
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.thresholds import THRESHOLDS
 
-MAX_MESSAGE_BYTES = 16 * 2**20
+MAX_MESSAGE_BYTES = 16 * 2**20  # pixels stay in shared memory, so messages are small
 _POLL_MS = round(1000 * THRESHOLDS.poll_s)
 
 

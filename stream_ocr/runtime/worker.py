@@ -26,8 +26,9 @@ import zmq
 from setproctitle import setproctitle
 
 from stream_ocr.config.settings import debug_enabled
+from stream_ocr.confinement import confine
 from stream_ocr.core import messages
-from stream_ocr.core.messages import FrameRef, Message, StreamClosed, Watermark
+from stream_ocr.core.messages import FrameRef, Message, SourceChanged, StreamClosed, Watermark
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
 from stream_ocr.runtime.batching import batches
 from stream_ocr.runtime.control_messages import (
@@ -62,6 +63,8 @@ def main(fds: Mapping[int, int]) -> NoReturn:
         os._exit(0)
     spec = msgspec.json.decode(line, type=WorkerSpec).with_fds(fds)
     setproctitle(f"stream-ocr: {spec.process.name}")
+    if spec.process.access is not None:
+        confine(spec.process.access)  # before the first byte is parsed, and while there is one thread
     try:
         code = _run(spec)
     except SystemExit:
@@ -130,6 +133,9 @@ class Worker:
         self._counters = WorkerCounters(report)
         self._stopped = False
         self._sent = 0
+        self._is_down = False
+        access = spec.process.access if spec.live else None
+        self._access = None if access is None else (access, access.state())
 
     def run(self) -> int:
         """Run until every stream has closed. Return the number of messages sent."""
@@ -209,6 +215,7 @@ class Worker:
                 for message in source.run(self._should_stop):
                     self._send_all([message])
                     self._counters.send(source)
+                    self._is_down = isinstance(message, SourceChanged) and message.kind == "down"
                     if isinstance(message, FrameRef):
                         span_s = message.stamp.time_s if last is None else span_s[0], message.stamp.end_s
                     last = message
@@ -276,6 +283,8 @@ class Worker:
 
     def _should_stop(self) -> bool:
         self._heartbeat.beat()
+        if self._is_down and self._access and self._access[0].state() != self._access[1]:
+            raise WorkerError("A file or device that it needs was replaced; only its successor can open it.")
         return self._stopped
 
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:

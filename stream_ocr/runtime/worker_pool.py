@@ -12,7 +12,9 @@ from typing import Any, Self
 
 import zmq
 
+from stream_ocr import confinement
 from stream_ocr.core.messages import Message
+from stream_ocr.logs import get_logger
 from stream_ocr.runtime.control_messages import RingAdded, RingDropped, WorkerSpec
 from stream_ocr.runtime.fork_client import fork_server
 from stream_ocr.runtime.retry import InflightJournal
@@ -20,6 +22,8 @@ from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
 from stream_ocr.runtime.transport import Inbox, Keys, Outbox
 from stream_ocr.runtime.worker_process import WorkerProcess
+
+log = get_logger(__name__)
 
 
 class WorkerPool:
@@ -37,6 +41,8 @@ class WorkerPool:
 
     def __enter__(self) -> Self:
         """Open what workers share; start none."""
+        if any(process.access for process in self._topology.processes) and (lacks := confinement.missing()):
+            log.warning("decoders are not fully confined", missing=lacks)
         self._fork_server = fork_server()
         self._open.callback(self._fork_server.close)
         token = secrets.token_hex(16)

@@ -27,7 +27,7 @@ from stream_ocr.runtime.fork_client import ForkServer
 from stream_ocr.runtime.heartbeat import Heartbeat
 from stream_ocr.runtime.topology import Process
 
-_READ_BYTES = 65536
+_READ_BYTES = 65536  # capacity of a pipe on Linux
 
 
 class WorkerProcess:

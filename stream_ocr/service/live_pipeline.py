@@ -27,6 +27,7 @@ from stream_ocr.service.reload import ConfigFile, SourceChanges
 from stream_ocr.service.systemd import Notifier
 from stream_ocr.service.web_link import WebLink
 from stream_ocr.sinks import open_sinks
+from stream_ocr.sources.access import source_access
 from stream_ocr.stages.base import frame_ring
 
 log = get_logger(__name__)
@@ -182,8 +183,14 @@ class LivePipeline:
 
     def _process(self, stream: str) -> Process:
         """Return the row of a source in the process table."""
+        settings = self._settings
+        source = settings.sources.get(stream)  # None for one that was removed
         return topology.source(
-            stream, "stream_ocr.stages.decode_live:build", wants_incarnation=True, origin_s=self._origin_s
+            stream,
+            "stream_ocr.stages.decode_live:build",
+            wants_incarnation=True,
+            access=None if source is None else source_access(source, settings.decode),
+            origin_s=self._origin_s,
         )
 
     def _on_check(self) -> None:

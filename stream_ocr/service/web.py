@@ -4,7 +4,6 @@ Nothing here can harm the run: it reads shared memory, never answers the supervi
 """
 
 import os
-import re
 import resource
 import socket
 import threading
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.confinement import limits
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service import health
@@ -125,17 +125,5 @@ def _dashboard(
 def _limit_resources() -> None:
     os.nice(THRESHOLDS.web_niceness)
     threading.stack_size(THRESHOLDS.web_stack_bytes)
-    _lower_limit(resource.RLIMIT_NOFILE, THRESHOLDS.web_descriptors)
-    _lower_limit(resource.RLIMIT_DATA, _data_bytes() + THRESHOLDS.web_memory_bytes)
-
-
-def _lower_limit(which: int, limit: int) -> None:
-    _, hard = resource.getrlimit(which)
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(which, (limit, limit))
-
-
-def _data_bytes() -> int:
-    """Return the size of the private writable memory of this process, which RLIMIT_DATA limits."""
-    found = re.search(r"^VmData:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return 0 if found is None else int(found[1]) << 10
+    limits.lower(resource.RLIMIT_NOFILE, THRESHOLDS.web_descriptors)
+    limits.lower(resource.RLIMIT_DATA, limits.data_bytes() + THRESHOLDS.web_memory_bytes)

@@ -32,6 +32,7 @@ from stream_ocr.sinks.base import describe_error
 from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
+# HTTP status codes.
 _TRANSIENT = {408, 425, 429}
 _MISCONFIGURED = {401, 403, 404, 405, 407}
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from stream_ocr.config.urls import SourceUrl
 from stream_ocr.errors import SourceError
+from stream_ocr.sources.certificates import check_against
 from stream_ocr.sources.thresholds import FILES
 
 if TYPE_CHECKING:
@@ -38,14 +39,21 @@ def video_name(video: Video) -> str:
     return Path(unquote(urlsplit(address.reveal()).path)).name or address.host
 
 
-def open_address(address: SourceUrl, options: dict[str, str], **arguments: Any) -> "InputContainer":
-    """Return the container at an address. options, arguments: of ``av.open``. Raise SourceError."""
+def open_address(
+    address: SourceUrl, options: dict[str, str], ca_file: Path | None = None, **arguments: Any
+) -> "InputContainer":
+    """Return the container at an address. options, arguments: of ``av.open``. Raise SourceError.
+
+    ca_file: certificates of authorities that an https server needs; None: those of the system.
+    """
     import av  # not by programs that only look at names and leave reading to workers
 
     from stream_ocr.sources.connect import failure_of
 
     timeout_s = FILES.http_timeout_s
-    options = options | _RECONNECT | {"protocol_whitelist": _PROTOCOLS, "timeout": str(round(timeout_s * 1e6))}
+    options = _RECONNECT | options | {"protocol_whitelist": _PROTOCOLS, "timeout": str(round(timeout_s * 1e6))}
+    if address.scheme == "https":
+        options |= check_against(ca_file, address.host)
     try:
         return av.open(address.reveal(), "r", options=options, timeout=timeout_s, **arguments)
     except Exception as error:  # noqa: BLE001 - parsers of untrusted input raise more than FFmpegError

@@ -4,6 +4,7 @@ Both time-outs are set: PyAV's ends data that drips or floods and is no video, t
 writes whole addresses into its errors, so their texts are never passed on: the class of an error tells what is wrong.
 """
 
+import errno
 import stat
 import time
 from pathlib import Path
@@ -14,9 +15,12 @@ from av.container import InputContainer
 
 from stream_ocr.config.sources import LiveSettings, SourceSettings
 from stream_ocr.errors import SourceError
+from stream_ocr.sources.certificates import check_against
 from stream_ocr.sources.thresholds import LIVE
 
 _STREAM_FORMATS = "hls,mpegts,mov,mp4,matroska,webm,flv,mpjpeg,mjpeg,jpeg_pipe,h264,hevc,aac,mp3,webvtt"
+_UNNAMED = "its name is unknown, or TLS fails, as with a certificate that is not trusted"
+"""Causes of an input/output error, which FFmpeg does not distinguish."""
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
@@ -73,17 +77,20 @@ def _open(source: SourceSettings, live: LiveSettings, *, quick: bool) -> InputCo
             "format_whitelist": "rtsp",
             "allowed_media_types": "video",
             "max_delay": str(round(LIVE.reordering_s * 1e6)),
+            "tls_verify": "0",  # cameras sign their own certificates; FFmpeg 9 began to check them
         }
     else:
         options |= {"protocol_whitelist": "http,https,tls,tcp,crypto", "format_whitelist": _STREAM_FORMATS}
+    if source.ca_file is not None and scheme in ("rtsps", "https"):
+        options |= check_against(source.ca_file, source.address.host)
     return av.open(source.address.reveal(), "r", options=options, timeout=timeout, **_LENIENT)
 
 
 def failure_of(error: BaseException, name: str, timeout_s: float) -> UnreachableError:
     """Return the error to raise for an error of FFmpeg. name: ``camera_name``. timeout_s: the one that was set."""
     match error:
-        case UnreachableError():
-            return error
+        case SourceError():
+            return error if isinstance(error, UnreachableError) else UnreachableError(str(error), permanent=True)
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
             return UnreachableError(f"{name} rejects the user name or password; check the address.", permanent=True)
         case av.error.HTTPNotFoundError():
@@ -102,8 +109,8 @@ def failure_of(error: BaseException, name: str, timeout_s: float) -> Unreachable
             return UnreachableError(f"There is no camera {name}.")
         case PermissionError():
             return UnreachableError(f"{name} cannot be read by this user; change its permissions.", permanent=True)
-        case OSError(strerror=str(reason)):
-            return UnreachableError(f"{name} cannot be reached ({reason}).")
+        case OSError(errno=number, strerror=str(reason)):
+            return UnreachableError(f"{name} cannot be reached ({_UNNAMED if number == errno.EIO else reason}).")
     return UnreachableError(f"{name} cannot be read ({type(error).__name__}).")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from stream_ocr.errors import SourceError
 
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"v=0\r\n", b"v=0\n", b"<?xml", b"<mpd", b"<smil", b"<asx")
-_HEAD_BYTES = 4096
+_HEAD_BYTES = 4096  # of a file, in which a playlist shows itself
 _ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|s3|ftp|udp|srt):/+(.*)", re.DOTALL | re.IGNORECASE)
 """An address; as a path it has lost one of its slashes."""
 

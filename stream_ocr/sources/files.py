@@ -41,13 +41,16 @@ _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-def open_file(path: Video, *, stream: str, max_pixels: int = 33_177_600, threads: int = 1) -> "FileSource":
+def open_file(
+    path: Video, *, stream: str, max_pixels: int = 33_177_600, threads: int = 1, ca_file: Path | None = None
+) -> "FileSource":
     """Open a video file, decode its first frame and return the source.
 
     path: of the file, or its http or https address as a string. stream: name in the stamps of its frames. max_pixels:
-    largest frame size (width × height). threads: of the decoder. Raise SourceError if nothing can be read.
+    largest frame size (width × height). threads: of the decoder. ca_file: as in
+    ``open_address``. Raise SourceError if nothing can be read.
     """
-    container = open_container(path, max_pixels)
+    container = open_container(path, max_pixels, ca_file)
     try:
         return FileSource(container, _shown(path), stream=stream, max_pixels=max_pixels, threads=threads)
     except BaseException:
@@ -228,15 +231,15 @@ def read_origin_s(path: Video, max_pixels: int) -> float:
         return _origin_s(container)
 
 
-def open_container(path: Video, max_pixels: int) -> InputContainer:
-    """Return the container of a file. Raise SourceError if it is no readable video."""
+def open_container(path: Video, max_pixels: int, ca_file: Path | None = None) -> InputContainer:
+    """Return the container of a file. ca_file: as in ``open_address``. Raise SourceError if it is no readable video."""
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMATS,
         "max_pixels": str(max_pixels),  # for the decoder that probes the first frames while the file is opened
     }
     if address := as_address(path):
-        return open_address(address, options, **_LENIENT)
+        return open_address(address, options, ca_file, **_LENIENT)
     path = Path(path)
     check_file(path)
     try:

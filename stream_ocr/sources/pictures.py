@@ -11,7 +11,7 @@ from stream_ocr.sources.decoded_frame import FrameConverter
 
 ColorOrder = Literal["bgr", "rgb"]
 
-_NEUTRAL_CHROMA = 128
+_NEUTRAL_CHROMA = 128  # U and V of grey
 
 
 class PictureConverter:

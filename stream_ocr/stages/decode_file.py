@@ -29,6 +29,7 @@ class DecodeStage(SourceStage):
             stream=self._stream,
             max_pixels=self._settings.decode.max_pixels,
             threads=self._settings.decode.threads,
+            ca_file=self._settings.decode.ca_file,
         ).__enter__()
         self._frames = Prefetcher(iter(self._source), DECODE.prefetched_frames)
         self.duration_s = self._source.duration_s

@@ -29,7 +29,7 @@ from stream_ocr.tracking.ticker.mosaic import TickerMessage
 from stream_ocr.tracking.track import TextTrack
 from stream_ocr.tracking.tracker import AnyTrack, Tracker, TrackLifetimes
 
-_IDS_PER_INCARNATION = 1 << 20
+_IDS_PER_INCARNATION = 1 << 20  # so that a restarted worker reuses no track's id
 
 
 @dataclass(slots=True)

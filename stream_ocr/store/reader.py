@@ -21,10 +21,10 @@ from stream_ocr.store.thresholds import THRESHOLDS
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PAGE_EVENTS = 1000
-PAGE_BYTES = 512 * 1024
+PAGE_EVENTS = 1000  # per page of a replay
+PAGE_BYTES = 512 * 1024  # of JSON, likewise
 _TRIGRAM = 3  # letters; shorter texts are not in the index
-_MAX_ID = 2**62
+_MAX_ID = 2**62  # beyond any id and any limit, and still an integer of SQLite
 _CROP_OF = (
     "FROM crops WHERE event = "
     "(SELECT id FROM events WHERE seq = ? AND stream = (SELECT id FROM streams WHERE name = ?))"
@@ -92,9 +92,13 @@ class StoreReader:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=THRESHOLDS.busy_timeout_s
             )
-            self._db.text_factory = lambda text: text.decode(errors="replace")  # damaged texts must not raise
-            if not schema.check(self._db, path):
-                raise StoreError(f"{path} is empty: nothing has been stored yet.")
+            try:
+                self._db.text_factory = lambda text: text.decode(errors="replace")  # damaged texts must not raise
+                if not schema.check(self._db, path):
+                    raise StoreError(f"{path} is empty: nothing has been stored yet.")
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreError(f"{path} cannot be read as a store: {error}.") from error
 

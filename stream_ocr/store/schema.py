@@ -13,7 +13,7 @@ from pathlib import Path
 from stream_ocr.errors import StoreError
 
 APPLICATION = 0x73746F63  # "stoc"
-VERSION = 2
+VERSION = 2  # of the schema
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

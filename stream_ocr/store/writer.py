@@ -31,7 +31,7 @@ Durability = Literal["full", "normal", "off"]
 WhenFull = Literal["refuse", "delete_oldest"]
 
 NO_CROPS: Mapping[str, bytes] = {}
-_PAGE_BYTES = 4096
+_PAGE_BYTES = 4096  # page size of SQLite
 _DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 log = get_logger(__name__)

@@ -6,13 +6,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from stream_ocr.synthetic.thresholds import BACKGROUNDS
+
 BackgroundName = Literal["moving", "pan", "static", "black", "noise"]
 BackgroundFactory = Callable[[tuple[int, int], int], Callable[[float], np.ndarray]]
 """Maps a size (width, height) and a seed to a function from the time in seconds to a new (H, W, 3) uint8 RGB
 picture."""
-
-_SHAPES = 7  # number of discs that drift over a "moving" background
-_MARGIN = 240  # pixels by which a texture is larger than the picture, for the pan
 
 
 def make_background(kind: BackgroundName, size: tuple[int, int], seed: int) -> Callable[[float], np.ndarray]:
@@ -21,21 +20,23 @@ def make_background(kind: BackgroundName, size: tuple[int, int], seed: int) -> C
     width, height = size
     if kind == "black":
         return lambda _: np.zeros((height, width, 3), dtype=np.uint8)
-    whole = texture(width + _MARGIN, height + _MARGIN, rng)
-    still = whole[_MARGIN // 2 :, _MARGIN // 2 :][:height, :width]
+    margin, reach = BACKGROUNDS.pan_margin_px, BACKGROUNDS.pan_margin_px // 2
+    whole = texture(width + margin, height + margin, rng)
+    still = whole[reach:, reach:][:height, :width]
     if kind == "static":
         return lambda _: still.copy()
     if kind == "noise":
-        grain = rng.normal(0, 5, size=(height + 64, width + 64, 1)).astype(np.int8)
+        shift = BACKGROUNDS.noise_margin_px
+        size_of_grain = (height + shift, width + shift, 1)
+        grain = rng.normal(0, BACKGROUNDS.noise_levels, size=size_of_grain).astype(np.int8)
 
         def noisy(_: float) -> np.ndarray:
-            dx, dy = rng.integers(0, 64, 2)
+            dx, dy = rng.integers(0, shift, 2)
             grainy = still.astype(np.int16) + grain[dy : dy + height, dx : dx + width]
             picture: np.ndarray = np.clip(grainy, 0, 255).astype(np.uint8)
             return picture
 
         return noisy
-    reach = _MARGIN // 2
 
     def panned(time_s: float) -> np.ndarray:
         dx, dy = reach * (1 + np.sin(0.21 * time_s)), reach * (1 + np.sin(0.13 * time_s + 1))
@@ -43,9 +44,10 @@ def make_background(kind: BackgroundName, size: tuple[int, int], seed: int) -> C
 
     if kind == "pan":
         return panned
-    colours = rng.integers(30, 220, (_SHAPES, 3)).tolist()
-    speeds, phases = rng.uniform(0.2, 0.9, (_SHAPES, 2)), rng.uniform(0, 6.28, (_SHAPES, 2))
-    radii = (rng.uniform(0.05, 0.14, _SHAPES) * height).astype(int)
+    count = BACKGROUNDS.discs
+    colours = rng.integers(30, 220, (count, 3)).tolist()
+    speeds, phases = rng.uniform(0.2, 0.9, (count, 2)), rng.uniform(0, 6.28, (count, 2))
+    radii = (rng.uniform(0.05, 0.14, count) * height).astype(int)
 
     def moving(time_s: float) -> np.ndarray:
         picture = panned(time_s)

@@ -10,10 +10,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.synthetic.backgrounds import BackgroundFactory, texture
-
-_GRAIN_MARGIN = 64  # pixels by which the grain is larger than the picture, for random shifts
-_OBJECTS = 5  # number of moving objects in a shot
-_TEXTURE_SCALE = 1.25  # size of the texture of a shot relative to the picture
+from stream_ocr.synthetic.thresholds import FOOTAGE
 
 
 def film(
@@ -160,11 +157,12 @@ def _grain(size: tuple[int, int], sigma: float, seed: int) -> Callable[[np.ndarr
     """Return a function that adds grain to the picture of a time: different for each time, but deterministic."""
     width, height = size
     rng = np.random.default_rng((seed, 1))
-    grain = rng.normal(0, sigma, size=(height + _GRAIN_MARGIN, width + _GRAIN_MARGIN))
+    margin = FOOTAGE.grain_margin_px
+    grain = rng.normal(0, sigma, size=(height + margin, width + margin))
     more, less = (np.repeat(np.clip(np.rint(v), 0, 255).astype(np.uint8)[..., None], 3, 2) for v in (grain, -grain))
 
     def over(picture: np.ndarray, time_s: float) -> np.ndarray:
-        x, y = np.random.default_rng(round(time_s * 1e6)).integers(0, _GRAIN_MARGIN, 2)
+        x, y = np.random.default_rng(round(time_s * 1e6)).integers(0, margin, 2)
         part = np.s_[y : y + height, x : x + width]
         picture = cv2.add(picture, more[part], dst=picture)
         return cv2.subtract(picture, less[part], dst=picture)
@@ -177,13 +175,14 @@ def _shot(
 ) -> Callable[[float], np.ndarray]:
     """Return a camera that moves over a texture behind moving objects. Times are relative to the cut."""
     width, height = size
-    scenery = draw(round(_TEXTURE_SCALE * width), round(_TEXTURE_SCALE * height), rng)
-    room_x, room_y = (_TEXTURE_SCALE - 1) * width, (_TEXTURE_SCALE - 1) * height
+    size_ratio, count = FOOTAGE.texture_scale, FOOTAGE.objects
+    scenery = draw(round(size_ratio * width), round(size_ratio * height), rng)
+    room_x, room_y = (size_ratio - 1) * width, (size_ratio - 1) * height
     begin, speed = rng.uniform(0.3, 0.7, 2), rng.uniform(-0.06, 0.06, 2)
     zoom_speed = rng.uniform(-0.02, 0.03)
-    places, moves = rng.uniform(0.1, 0.9, (_OBJECTS, 2)), rng.uniform(-0.12, 0.12, (_OBJECTS, 2))
-    radii = (rng.uniform(0.03, 0.1, (_OBJECTS, 2)) * height).astype(int).tolist()
-    colours = rng.integers(25, 215, (_OBJECTS, 3)).tolist()
+    places, moves = rng.uniform(0.1, 0.9, (count, 2)), rng.uniform(-0.12, 0.12, (count, 2))
+    radii = (rng.uniform(0.03, 0.1, (count, 2)) * height).astype(int).tolist()
+    colours = rng.integers(25, 215, (count, 3)).tolist()
 
     def at(time_s: float) -> np.ndarray:
         scale = 1 + zoom_speed * time_s

@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from stream_ocr.synthetic.thresholds import VISIBILITY
+
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels."""
-
-_MIN_OPACITY = 0.5  # below this a text does not count as visible
-_MIN_VISIBLE_HEIGHT = 0.9  # as a fraction of the height; below this, no letter counts as visible
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Text:
             left, top, right, bottom = max(left, a), max(top, b), min(right, a + c), min(bottom, b + d)
         if opacity <= 0 or left >= right or top >= bottom:
             return None
-        clipped = bottom - top < _MIN_VISIBLE_HEIGHT * height
+        clipped = bottom - top < VISIBILITY.min_height_share * height
         starts = _letter_starts(self.string(time_s), self.height, self.font)
         scale = width / starts[-1]
         letters = tuple(
@@ -99,7 +98,7 @@ class Text:
     def is_visible(self, time_s: float) -> bool:
         """Return True if the text is complete; if it is longer than its window, True if any of it is readable."""
         line = self.visible_part(time_s)
-        if line is None or line.opacity < _MIN_OPACITY:
+        if line is None or line.opacity < VISIBILITY.min_opacity:
             return False
         _, _, width, height = self.box(time_s)
         if self.window and width > self.window[2]:

@@ -32,7 +32,7 @@ from stream_ocr.stages.publish import PublishStage
 from stream_ocr.stages.track import TrackStage
 from stream_ocr.testing.oracles import GroundTruth, OracleDetector, OracleRecognizer, Perturbation, unperturbed
 
-_TIME_BASE = (1, 90_000)
+_TIME_BASE = (1, 90_000)  # as of RTP and MPEG-TS
 
 __all__ = [
     "FaultyStage",

@@ -20,12 +20,12 @@ class FirstAppearance:
     """The first frame that shows a text.
 
     time_s: its media time. quad: place of the text in it, (4, 2). velocity: mean velocity since, (x, y) in pixels per
-    second.
+    second; None if no earlier frame than the last one shows it.
     """
 
     time_s: float
     quad: np.ndarray
-    velocity: np.ndarray
+    velocity: np.ndarray | None
 
 
 class FrameHistory:
@@ -127,7 +127,7 @@ class FrameHistory:
                 step = np.zeros(2)
             first_s = time_s
         moved = moved / self._scale
-        velocity = -moved / (now_s - first_s) if now_s > first_s else np.zeros(2)
+        velocity = -moved / (now_s - first_s) if now_s > first_s else None
         return FirstAppearance(first_s, quad + moved, velocity)
 
     def clear(self) -> None:

@@ -5,14 +5,43 @@ small print and titles.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from filterpy.kalman import KalmanFilter
 
 from stream_ocr.core.geometry import side_lengths
-from stream_ocr.tracking.thresholds import BOX_FILTER
 
 _MEASUREMENT = np.hstack([np.eye(4), np.zeros((4, 4))])
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFilterNoise:
+    """Noise of the filter: standard deviations in heights, of centre x, y, width and height."""
+
+    min_height: float = 4.0
+    """Lowest height that scales the noise, in pixels."""
+
+    initial: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.1)
+    """Deviations of the first detection."""
+
+    initial_velocity: tuple[float, float, float, float] = (5.0, 5.0, 0.5, 0.5)
+    """Deviations of the velocities before anything was measured, in heights per second."""
+
+    detection: tuple[float, float, float, float] = (0.12, 0.08, 0.25, 0.12)
+    """Deviations of a box from the detector."""
+
+    match: float = 0.04
+    """Deviation of a centre from template matching."""
+
+    acceleration: tuple[float, float, float, float] = (6.0, 6.0, 0.5, 0.5)
+    """Deviations of the acceleration, in heights per second squared."""
+
+    growth_time_constant_s: float = 0.5
+    """Time constant in seconds with which growth decays between detections, which alone measure it (decision 0016)."""
+
+
+NOISE = BoxFilterNoise()
 
 
 class BoxFilter:
@@ -20,11 +49,11 @@ class BoxFilter:
 
     def __init__(self, quad: np.ndarray) -> None:
         width, height = side_lengths(quad)
-        self._unit = max(height, BOX_FILTER.min_height)
+        self._unit = max(height, NOISE.min_height)
         self._kalman = KalmanFilter(dim_x=8, dim_z=4)
         self._kalman.H = _MEASUREMENT
         self._kalman.x = np.concatenate([quad.mean(axis=0), [width, height], np.zeros(4)])
-        self._kalman.P = np.diag([*BOX_FILTER.initial, *BOX_FILTER.initial_velocity]) ** 2 * self._unit**2
+        self._kalman.P = np.diag([*NOISE.initial, *NOISE.initial_velocity]) ** 2 * self._unit**2
         self._axes = _axes_of(quad)
         self._shape = _shape_of(quad)
         self._quad: np.ndarray | None = None
@@ -56,13 +85,13 @@ class BoxFilter:
         width, height = side_lengths(quad)
         self._shape = _shape_of(quad)
         self._axes = _axes_of(quad)
-        spread = np.array(BOX_FILTER.detection) * self._unit
+        spread = np.array(NOISE.detection) * self._unit
         self._kalman.update(np.concatenate([quad.mean(axis=0), [width, height]]), R=np.diag(spread**2))
         self._quad = None
 
     def update_centre(self, centre: np.ndarray) -> None:
         """Update the position from a centre that template matching found, (x, y)."""
-        spread = BOX_FILTER.match * self._unit
+        spread = NOISE.match * self._unit
         self._kalman.update(centre, R=np.eye(2) * spread**2, H=_MEASUREMENT[:2])
         self._quad = None
 
@@ -79,8 +108,8 @@ def _motion(dt_s: float, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the transition matrix and the process noise of a time step, (8, 8) each. unit: pixels per height."""
     transition = np.eye(8)
     transition[:4, 4:] = np.eye(4) * dt_s
-    transition[6:, 6:] *= math.exp(-dt_s / BOX_FILTER.growth_time_constant_s)
-    variance = np.diag((np.array(BOX_FILTER.acceleration) * unit) ** 2)
+    transition[6:, 6:] *= math.exp(-dt_s / NOISE.growth_time_constant_s)
+    variance = np.diag((np.array(NOISE.acceleration) * unit) ** 2)
     noise = np.kron([[dt_s**4 / 4, dt_s**3 / 2], [dt_s**3 / 2, dt_s**2]], variance)
     return transition, noise
 

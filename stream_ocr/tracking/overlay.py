@@ -10,7 +10,7 @@ from stream_ocr.core.frame import ncc
 from stream_ocr.core.geometry import side_lengths
 from stream_ocr.tracking.thresholds import OVERLAY
 
-_THUMBNAIL_SIZE = (32, 18)
+_THUMBNAIL_SIZE = (32, 18)  # width and height: too small for text and small motion to count
 
 
 class SceneCounter:

@@ -146,6 +146,13 @@ class TrackThresholds:
     min_brief_s: float = 0.06
     """Time in seconds for which a candidate that is gone before its confirmation must have stood still to be read."""
 
+    min_frame_s: float = 0.2
+    """Time below which one frame does not tell that a text stood still, unless what surrounds it did. Chosen on a real
+    stadium, over whose boards a camera pans at 12.5 frames a second."""
+
+    surroundings: tuple[float, float] = (0.4, 1.2)
+    """Distance above and below a text, from and to, in heights, of what counts as its surroundings."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationThresholds:
@@ -292,32 +299,6 @@ class TrackerThresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxFilterNoise:
-    """Noise of the Kalman filter (``kalman.py``): standard deviations in heights, of centre x, y, width and height."""
-
-    min_height: float = 4.0
-    """Lowest height that scales the noise, in pixels."""
-
-    initial: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.1)
-    """Deviations of the first detection."""
-
-    initial_velocity: tuple[float, float, float, float] = (5.0, 5.0, 0.5, 0.5)
-    """Deviations of the velocities before anything was measured, in heights per second."""
-
-    detection: tuple[float, float, float, float] = (0.12, 0.08, 0.25, 0.12)
-    """Deviations of a box from the detector."""
-
-    match: float = 0.04
-    """Deviation of a centre from template matching."""
-
-    acceleration: tuple[float, float, float, float] = (6.0, 6.0, 0.5, 0.5)
-    """Deviations of the acceleration, in heights per second squared."""
-
-    growth_time_constant_s: float = 0.5
-    """Time constant in seconds with which growth decays between detections, which alone measure it (decision 0016)."""
-
-
-@dataclass(frozen=True, slots=True)
 class OverlayThresholds:
     """Detection of persistent graphics such as logos and clocks (``overlay.py``)."""
 
@@ -346,5 +327,4 @@ BOX_UPDATE = BoxUpdateThresholds()
 FRAME_HISTORY = FrameHistoryThresholds()
 ASSOCIATION = AssociationThresholds()
 TRACKER = TrackerThresholds()
-BOX_FILTER = BoxFilterNoise()
 OVERLAY = OverlayThresholds()

@@ -11,7 +11,7 @@ from stream_ocr.tracking.confirmation import Confirmation
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
 from stream_ocr.tracking.kalman import BoxFilter
 from stream_ocr.tracking.overlay import PersistenceCheck
-from stream_ocr.tracking.pixel_copy import PixelCopy
+from stream_ocr.tracking.pixel_copy import PixelCopy, differs_around
 from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
 from stream_ocr.tracking.template_matching import TemplateMatch, match_template
 from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TEMPLATE, TRACK
@@ -29,9 +29,8 @@ class TextTrack:
     """Position, appearance and life span of one text. Times are media seconds, quads (4, 2) in pixels of the frame.
 
     id: 0 until the track is confirmed. revision: number of changes of the content or the extent so far.
-    start_s, start_quad: first frame of this revision, and the place of the text in it.
-    end_quad: its place when it was lost.
-    merged_at_s: when the detector found this and other texts as one, if that was its last detection.
+    start_s, start_quad: first frame of this revision, and the place of the text in it. end_quad: its place when it was
+    lost. merged_at_s: when the detector found this and other texts as one, if that was its last detection.
     appearance_drifts: how often the text has come to look different while its letters stayed the same.
     """
 
@@ -102,8 +101,7 @@ class TextTrack:
     def backdate(self, history: FrameHistory, within_s: float = float("inf")) -> None:
         """Set start and velocity from the frames before, at most ``within_s`` seconds back.
 
-        A text that was there in all of these frames has not come after the detection that set its box.
-        """
+        A text that was there in all of these frames has not come after the detection that set its box."""
         quad = self.end_quad if self.lost_s is not None else self.quad()
         before_s = float("inf") if self.lost_s is None else self.lost_s
         first = history.find_first_appearance(
@@ -113,7 +111,7 @@ class TextTrack:
         if not older:
             self.start_s, self.start_quad = max(first.time_s, self._earliest_s), first.quad
             self._edges.set_origin(first.quad)
-        if self.visible:
+        if self.visible and first.velocity is not None:
             self._filter.set_velocity(first.velocity)
 
     def start_after(self, time_s: float) -> None:
@@ -204,15 +202,18 @@ class TextTrack:
             return None
         self._earliest_s = self.start_s
         before = TextTrack(view.quad, view.luma, start_s)
-        before.start_quad = start_quad
+        before.start_quad, before._last_view = start_quad, view
         before.mark_lost(self.start_s)
         return before
 
-    def was_brief(self) -> bool:
-        """Return True if a candidate that has gone was whole and stood still for as long as it was visible."""
-        if self.lost_s is None or self._last_view is None or self._confirmation.growing:
+    def was_brief(self, luma: np.ndarray) -> bool:
+        """Return True if a candidate that has gone was whole and stood still. luma: the first frame without it."""
+        view = self._last_view
+        if self.lost_s is None or view is None or self._confirmation.growing:
             return False
-        still = self._edges.distance(self._last_view.quad) < PRESENCE.max_rest_distance
+        still = self._edges.distance(view.quad) < PRESENCE.max_rest_distance
+        if view.time_s <= self.start_s and self.lost_s - self.start_s < TRACK.min_frame_s:
+            still = not differs_around(view.quad, view.luma, luma)
         return still and self.lost_s - self.start_s >= TRACK.min_brief_s
 
     @property
@@ -334,8 +335,7 @@ class TextTrack:
     def _matched_centre(self, match: TemplateMatch) -> np.ndarray:
         """Return the centre of the matched text, in pixels of the frame.
 
-        A text at rest keeps its place if that matches about as well: a background that pans must not move it, nor must
-        it creep with the noise.
+        A text at rest keeps its place if that matches about as well, whatever pans behind it, and does not creep.
         """
         quad = self.quad()
         centre = quad.mean(axis=0)

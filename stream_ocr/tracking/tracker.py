@@ -260,7 +260,9 @@ class Tracker:
 
     def _confirm_brief(self) -> None:
         """Confirm candidates that have just gone: whether they can be read tells if they were texts."""
-        gone = [track for track in self._tracks if not track.confirmed and track.was_brief()]
+        if self._luma is None:
+            return
+        gone = [track for track in self._tracks if not track.confirmed and track.was_brief(self._luma)]
         for track in sorted(gone, key=lambda track: track.start_s):
             self._confirm_track(track)
 

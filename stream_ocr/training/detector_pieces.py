@@ -22,7 +22,6 @@ from stream_ocr.training.data.word_patches import RealWords
 from stream_ocr.training.detector_config import Config
 from stream_ocr.training.detector_run import Counters
 from stream_ocr.training.targets import make_targets
-from stream_ocr.training.validation import SMALLEST_PX
 
 
 class Pieces:
@@ -55,9 +54,7 @@ class Pieces:
             for _ in range(config.batch)
         ]
         size = (config.crop, config.crop)
-        targets = [
-            make_targets(p.quads, size, shrink=config.shrink, smallest=SMALLEST_PX, ignored=p.ignored) for p in pieces
-        ]
+        targets = [make_targets(p.quads, size, shrink=config.shrink, ignored=p.ignored) for p in pieces]
         x_BCHW = normalise(np.stack([p.picture for p in pieces])).contiguous(memory_format=torch.channels_last)
         names = ("kernel", "care", "threshold", "band")
         maps = {name: torch.from_numpy(np.stack([getattr(t, name) for t in targets])).to(device) for name in names}

@@ -16,8 +16,7 @@ from stream_ocr.models import weights
 from stream_ocr.models.recognition.calibration import calibrate, text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.models.zoo import load_builtin_recognizer
-
-_RANGE = (0.3, 5.0)
+from stream_ocr.training.thresholds import CALIBRATION
 
 
 def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
@@ -29,10 +28,11 @@ def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
 
     def negative_log_likelihood(temperature: float) -> float:
         p_N = np.array([text_confidence(calibrate(characters, temperature)) for characters, _ in readings])
-        p_N = np.clip(np.where(right_N, p_N, 1 - p_N), 1e-6, 1)
+        p_N = np.clip(np.where(right_N, p_N, 1 - p_N), CALIBRATION.min_likelihood, 1)
         return float(-np.log(p_N).mean())
 
-    return round(float(minimize_scalar(negative_log_likelihood, bounds=_RANGE, method="bounded").x), 3)
+    found = minimize_scalar(negative_log_likelihood, bounds=CALIBRATION.temperature, method="bounded")
+    return round(float(found.x), 3)
 
 
 def main(name: str, data: Path, folder: Path | None) -> float:

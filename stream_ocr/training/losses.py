@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-BCE_WEIGHT, THRESHOLD_WEIGHT = 5.0, 10.0
-NEGATIVES_PER_POSITIVE = 3.0
+from stream_ocr.training.thresholds import LOSSES
 
 
 class Losses(NamedTuple):
@@ -27,7 +26,7 @@ def detector_losses(
     bce = balanced_bce(p_BHW, kernel, care)
     dice_binary, dice_probability = dice(b_BHW, kernel, care), dice(p_BHW, kernel, care)
     l1 = ((t_BHW - threshold).abs() * band).sum() / band.sum().clamp(min=1.0)
-    total = BCE_WEIGHT * bce + dice_binary + dice_probability + THRESHOLD_WEIGHT * l1
+    total = LOSSES.bce * bce + dice_binary + dice_probability + LOSSES.threshold * l1
     return Losses(total, bce, dice_binary, dice_probability, l1)
 
 
@@ -36,8 +35,7 @@ def balanced_bce(p_BHW: Tensor, kernel: Tensor, care: Tensor) -> Tensor:
     loss = functional.binary_cross_entropy(p_BHW, kernel, reduction="none")
     positive, negative = kernel * care, (1 - kernel) * care
     positives = positive.sum()
-    # A batch without text still learns from its worst false alarms.
-    wanted = max(int(NEGATIVES_PER_POSITIVE * positives), loss.numel() // 200)
+    wanted = max(int(LOSSES.negatives_per_positive * positives), loss.numel() // LOSSES.pixels_per_negative)
     count = min(wanted, int(negative.sum()))
     hardest = torch.topk((loss * negative).flatten(), count, sorted=False).values.sum()
     return ((loss * positive).sum() + hardest) / (positives + count).clamp(min=1.0)

@@ -12,13 +12,15 @@ from stream_ocr.evaluation.recognition_metrics import Sample, accuracy, exact, l
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.font_library import FontLibrary
-from stream_ocr.training.data.languages import VALIDATION_SENTENCES, sentences
+from stream_ocr.training.data.languages import sentences
 from stream_ocr.training.data.line_batches import DataRecipe
 from stream_ocr.training.data.real_crops import CropLimits, RealCrop, load_labelled, load_teacher, trimmed
 from stream_ocr.training.data.subtitle_lines import render
+from stream_ocr.training.data.thresholds import SPLITS
+from stream_ocr.training.thresholds import VALIDATION
 
 SUBTITLE_LINES = {"subtitles_western": ("en", "de", "fr"), "subtitles_cs": ("cs",)}
-SUBTITLE_COUNT = {"subtitles_western": 360, "subtitles_cs": 120}
+SUBTITLE_COUNT = {"subtitles_western": VALIDATION.western_lines, "subtitles_cs": VALIDATION.czech_lines}
 SUBTITLE_FONTS = (
     "DejaVuSans.ttf",
     "DejaVuSans-Bold.ttf",
@@ -30,9 +32,6 @@ SUBTITLE_FONTS = (
     "Lato-Bold.ttf",
 )
 TEACHER_STILLS = ("posters", "packages", "screens")
-_MAX_CHARACTERS = 42
-_CHARS74K_EVERY = 5
-_CLIP_REPEATS = 3
 
 
 class ValidationSet(NamedTuple):
@@ -49,7 +48,7 @@ def load_sets(recipe: DataRecipe, charset: Charset) -> dict[str, ValidationSet]:
     for name in ("svt_train", "icdar03_train", "icdar15_train", "iiit5k_train", "plates_us_eu_br", "chars74k"):
         if (words / f"{name}.tar").is_file():
             crops = load_labelled(words / f"{name}.tar", charset, validation=True)
-            sets[name] = _samples(crops[::_CHARS74K_EVERY] if name == "chars74k" else crops)
+            sets[name] = _samples(crops[:: VALIDATION.chars74k_every] if name == "chars74k" else crops)
     if (words / "plates_argentina.tar").is_file() and "plates_us_eu_br" in sets:
         sets["plates"] = sets.pop("plates_us_eu_br") + _samples(load_labelled(words / "plates_argentina.tar", charset))
     stills: list[Sample] = []
@@ -60,7 +59,7 @@ def load_sets(recipe: DataRecipe, charset: Charset) -> dict[str, ValidationSet]:
     if stills:
         sets["teacher_stills"] = stills
     if recipe.teacher and (recipe.teacher / "clips" / "crops.tar").is_file():
-        limits = replace(CropLimits(), max_repeats=_CLIP_REPEATS)
+        limits = replace(CropLimits(), max_repeats=VALIDATION.clip_repeats)
         sets["teacher_clips"] = [
             trimmed(crop) for crop in load_teacher(recipe.teacher / "clips", charset, limits, part="all")
         ]
@@ -78,13 +77,13 @@ def subtitles(data: Path, library: FontLibrary, charset: Charset) -> dict[str, l
     """Return generated subtitle lines through H.264; sentences that the generator does not use, always the same."""
     rng = random.Random("subtitles")
     fonts = sorted(path for path in library.text_fonts if path.name in SUBTITLE_FONTS)
-    backgrounds = Backgrounds(data / "backgrounds", rng, procedural=0.1)
+    backgrounds = Backgrounds(data / "backgrounds", rng, procedural=VALIDATION.procedural_share)
     sets: dict[str, list[Sample]] = {}
     for name, languages in SUBTITLE_LINES.items():
         texts = []
         for language in languages:
             path = data / "text" / f"captions_{language}.txt"
-            kept = sentences(path)[-VALIDATION_SENTENCES:] if path.is_file() else []
+            kept = sentences(path)[-SPLITS.caption_sentences :] if path.is_file() else []
             texts += [_line(text) for text in kept[: SUBTITLE_COUNT[name] // len(languages)]]
         covered = [text for text in texts if charset.covers(text)]
         if fonts and covered:
@@ -111,7 +110,7 @@ def _line(sentence: str) -> str:
     """Return the first words of a sentence, as many as a subtitle line holds."""
     words, line = sentence.split(), ""
     for word in words:
-        if len(line) + len(word) + 1 > _MAX_CHARACTERS:
+        if len(line) + len(word) + 1 > VALIDATION.max_line_characters:
             break
         line = f"{line} {word}".strip()
-    return line or sentence[:_MAX_CHARACTERS]
+    return line or sentence[: VALIDATION.max_line_characters]

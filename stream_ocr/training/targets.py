@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-LOW, HIGH = 0.3, 0.7
-"""Range of the threshold map."""
+from stream_ocr.training.thresholds import TARGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def make_targets(
     *,
     shrink: float,
     stride: int = 2,
-    smallest: float = 7.0,
+    smallest: float = TARGETS.min_height_px,
     ignored: Iterable[np.ndarray] = (),
 ) -> Targets:
     """Return the targets for a picture.
@@ -44,8 +43,9 @@ def make_targets(
     counts, unless a line lies there.
     """
     width, height = size[0] // stride, size[1] // stride
+    floor, peak = TARGETS.threshold_low, TARGETS.threshold_high
     kernel, care = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
-    threshold, band = np.full((height, width), LOW, np.float32), np.zeros((height, width), np.float32)
+    threshold, band = np.full((height, width), floor, np.float32), np.zeros((height, width), np.float32)
     for quad in np.asarray(quads, np.float32) / stride:
         sides = np.roll(quad, -1, axis=0) - quad
         lengths = np.linalg.norm(sides, axis=1)
@@ -65,7 +65,7 @@ def make_targets(
         kernel[here][depth >= distance] = 1
         nearness = 1 - np.abs(depth) / distance
         band[here][nearness > 0] = 1
-        np.maximum(threshold[here], LOW + (HIGH - LOW) * nearness, out=threshold[here])
+        np.maximum(threshold[here], floor + (peak - floor) * nearness, out=threshold[here])
     for quad in ignored:
         corners = np.round(np.asarray(quad) * (4 / stride) - 2).astype(np.int32)
         cv2.fillConvexPoly(care, corners, 0.0, shift=2)

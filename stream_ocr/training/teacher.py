@@ -36,7 +36,6 @@ from stream_ocr.tracking.template_matching import rectify
 
 PICTURES = (".jpg", ".jpeg", ".png")
 CLIPS = "clips"
-_THUMBNAIL = (64, 64)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ class TeacherThresholds:
     max_frames_per_clip: int = 24
     min_frame_interval_s: float = 0.5
     min_frame_change: float = 4.0
-    """Mean absolute change of a frame of 64×64 pixels, in grey levels, from which it is labelled as a new one."""
+    """Mean absolute change of a frame, in grey levels, from which it is labelled as a new one."""
+    thumbnail_px: int = 64
+    """Both sides to which frames are reduced before they are compared: noise and small motion vanish."""
 
 
 class Line(NamedTuple):
@@ -171,6 +172,7 @@ def pictures_of(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 def frames_of(clip: Path, thresholds: TeacherThresholds) -> Iterator[tuple[str, bytes]]:
     """Yield name and JPEG bytes of the frames of a clip that differ from the ones before, evenly thinned."""
+    thumbnail = (thresholds.thumbnail_px,) * 2
     changed: list[tuple[float, np.ndarray]] = []
     with av.open(str(clip)) as container:
         container.streams.video[0].thread_count = 1
@@ -181,7 +183,7 @@ def frames_of(clip: Path, thresholds: TeacherThresholds) -> Iterator[tuple[str, 
                 continue
             next_s = frame.time + thresholds.min_frame_interval_s
             picture = frame.to_ndarray(format="bgr24")
-            small: np.ndarray = cv2.resize(picture, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+            small: np.ndarray = cv2.resize(picture, thumbnail, interpolation=cv2.INTER_AREA).astype(np.float32)
             if last is None or float(np.abs(small - last).mean()) >= thresholds.min_frame_change:
                 changed.append((frame.time, picture))
                 last = small

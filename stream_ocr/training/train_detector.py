@@ -39,12 +39,9 @@ from stream_ocr.training.run_folder import (
     stop_on_sigterm,
 )
 from stream_ocr.training.snapshots import ANNEALED, IN_TRAINING
+from stream_ocr.training.thresholds import REPORTS
 
 Report = Callable[[str], None]
-REPORT_STEPS = 50
-"""Steps between two rows of losses in the curve."""
-EXPORTED_EVERY = 40
-"""One row of losses in so many goes into the exported curve, which has to stay small."""
 
 
 def train(config: Config, report: Report = print, *, start_from: Path | None = None) -> dict[str, Any]:
@@ -73,7 +70,7 @@ def _train(run: Run, config: Config, report: Report, start_from: Path | None, st
     while counters.step < config.steps and not stop.is_set():
         recent.append(_step(run, config, *pieces.batch(counters.step, device)))
         counters.core_s = time.process_time() - counted_from_s
-        if counters.step % REPORT_STEPS == 0:
+        if counters.step % REPORTS.detector_steps == 0:
             rate = len(recent) * config.batch / (time.process_time() - logged_s)
             losses = dict(zip(("loss", "bce", "dice_b", "dice_p", "threshold"), np.mean(recent, axis=0), strict=True))
             rounded = {name: round(float(value), 4) for name, value in losses.items()}
@@ -157,7 +154,7 @@ def export(config: Config, folder: Path, report: Report = print) -> Path:
     run = begin(dataclasses.replace(config, device="cpu"), torch.device("cpu"), config.folder / CHECKPOINT)
     figures = export_weights(run, dataclasses.replace(config, weights=folder), report, IN_TRAINING)
     row = _progress(run) | {"validation": figures}
-    export_curve(config.folder / CURVE, config.name, folder, row, every=EXPORTED_EVERY)
+    export_curve(config.folder / CURVE, config.name, folder, row, every=REPORTS.exported_every)
     return folder / f"{config.name}.safetensors"
 
 

@@ -36,11 +36,9 @@ from stream_ocr.training.run_folder import (
     stop_on_sigterm,
 )
 from stream_ocr.training.snapshots import ANNEALED, IN_TRAINING
+from stream_ocr.training.thresholds import REPORTS
 
 Report = Callable[[str], None]
-_LOG_EVERY_S = 60
-_LOSS_WINDOW = 500
-"""Steps over which the reported loss is averaged."""
 
 
 def train(recipe: Recipe, report: Report = print, *, start_from: Path | None = None, steps: int | None = None) -> Run:
@@ -115,7 +113,7 @@ class _Trainer:
         # New samples after a resumption, not those of the beginning once more.
         seed = f"{recipe.schedule.seed}-{run.counters.samples}"
         self._batches = LineBatches(recipe.data, recipe.charset, crops, seed)
-        self._losses: deque[float] = deque(maxlen=_LOSS_WINDOW)
+        self._losses: deque[float] = deque(maxlen=REPORTS.recognizer_loss_steps)
         counters, size = run.counters, sum(p.numel() for p in run.net.parameters()) / 1e6
         report(
             f"{size:.2f} M parameters in {'bf16' if run.uses_bf16 else 'fp32'} on {recipe.device}; begins at step "
@@ -135,7 +133,7 @@ class _Trainer:
                 self._losses.append(run.take_step(*self._batches.next(counters.samples), self._rate))
                 counters.core_s = counted_from_s + time.process_time()
                 now = time.monotonic()
-                if now - logged > _LOG_EVERY_S:
+                if now - logged > REPORTS.recognizer_s:
                     self._log((counters.samples - first_sample) / (counters.core_s - begun_s))
                     logged = now
                 is_due = counters.core_s - counters.validated_core_s > schedule.validate_every_core_s

@@ -7,18 +7,12 @@ import numpy as np
 import torch
 
 from stream_ocr.evaluation.detection_metrics import DetectionCounts, heights, match_deteval, match_iou
+from stream_ocr.evaluation.thresholds import BY_SOURCE
 from stream_ocr.models.detection.dbnet import SIZE_MULTIPLE, DBNet, normalise
 from stream_ocr.models.detection.postprocess import find_boxes
 from stream_ocr.models.devices import computes_bf16
 from stream_ocr.training.data.scene import Scene
-
-SMALLEST_PX = 7.0
-"""Minimum text height in pixels at the size that the net sees; lower lines are neither learned nor counted."""
-
-BOX_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-"""Values of ``box_thresh`` from which validation chooses the best."""
-
-_SHOWN = 6
+from stream_ocr.training.thresholds import REPORTS, TARGETS
 
 
 @torch.no_grad()
@@ -36,7 +30,8 @@ def validate(
 
     sheet: file for the first images with their boxes from ``shown_box_thresh`` on, each beside its P.
     """
-    tallies = [(DetectionCounts(), DetectionCounts()) for _ in BOX_THRESHOLDS]
+    candidates = BY_SOURCE.box_thresholds
+    tallies = [(DetectionCounts(), DetectionCounts()) for _ in candidates]
     shown: list[np.ndarray] = []
     for scene in pictures:
         height, width = scene.picture.shape[:2]
@@ -45,27 +40,27 @@ def validate(
         with torch.autocast("cpu", torch.bfloat16, enabled=bool(computes_bf16("cpu"))):
             p_HW = net(normalise(padded)[None].contiguous(memory_format=torch.channels_last))[0].numpy()
         boxes = find_boxes(
-            p_HW, bin_thresh=bin_thresh, box_thresh=BOX_THRESHOLDS[0], unclip_ratio=unclip_ratio, shrink=shrink
+            p_HW, bin_thresh=bin_thresh, box_thresh=candidates[0], unclip_ratio=unclip_ratio, shrink=shrink
         )
-        cares = heights(scene.quads) >= SMALLEST_PX
-        for row, least in enumerate(BOX_THRESHOLDS):
+        cares = heights(scene.quads) >= TARGETS.min_height_px
+        for row, least in enumerate(candidates):
             found = [quad * net.stride for quad, score in boxes if score >= least]
             deteval, iou = tallies[row]
             tallies[row] = (
                 deteval + match_deteval(found, scene.quads, cares),
                 iou + match_iou(found, scene.quads, cares),
             )
-        if len(shown) < _SHOWN:
+        if len(shown) < REPORTS.shown_pictures:
             shown.append(_seen(padded, p_HW, [quad * net.stride for quad, score in boxes if score >= shown_box_thresh]))
     cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR))
-    best = max(range(len(BOX_THRESHOLDS)), key=lambda row: tallies[row][0].f + tallies[row][1].f)
+    best = max(range(len(candidates)), key=lambda row: tallies[row][0].f + tallies[row][1].f)
     deteval, iou = tallies[best]
     return {
         "P": deteval.precision,
         "R": deteval.recall,
         "F": deteval.f,
         "F_iou": iou.f,
-        "box_thresh": BOX_THRESHOLDS[best],
+        "box_thresh": candidates[best],
     }
 
 

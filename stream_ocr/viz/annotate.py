@@ -18,9 +18,8 @@ from stream_ocr.sinks.base import check_output_path, describe_error
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz import drawing
 from stream_ocr.viz.audio_copy import AudioCopy
-from stream_ocr.viz.thresholds import DRAWING
+from stream_ocr.viz.thresholds import DRAWING, TIME_RESOLUTION_S
 
-_ROUNDING_S = 1e-6  # resolution of event times
 _FULL_RANGE, _LIMITED_RANGE = 2, 1  # AVColorRange
 
 
@@ -84,7 +83,7 @@ class ActiveSpans:
 
     def at(self, time_s: float) -> Sequence[Span]:
         """Return the spans on screen at that time, ordered by track, so that overlapping boxes do not flicker."""
-        time_s += _ROUNDING_S
+        time_s += TIME_RESOLUTION_S
         while self._upcoming and self._upcoming[-1].start <= time_s:
             self._active.append(self._upcoming.pop())
         self._active = sorted((span for span in self._active if span.end > time_s), key=lambda span: span.track)
@@ -101,7 +100,7 @@ class RecentChanges:
 
     def at(self, time_s: float) -> Sequence[str]:
         """Return the changes up to that time, latest first."""
-        while self._upcoming and self._upcoming[-1][0] <= time_s + _ROUNDING_S:
+        while self._upcoming and self._upcoming[-1][0] <= time_s + TIME_RESOLUTION_S:
             self._recent = [self._upcoming.pop()[1], *self._recent[: self._limit - 1]]
         return self._recent
 

@@ -25,7 +25,7 @@ PALETTE_RGB = (
 )
 _FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "LiberationSans-Regular.ttf")
 _SHIFT = 4  # fractional bits of coordinates for OpenCV
-_DARK, _LIGHT, _FAINT = (28, 128, 128), (235, 128, 128), (150, 128, 128)
+_DARK, _LIGHT, _FAINT = (28, 128, 128), (235, 128, 128), (150, 128, 128)  # YUV
 
 
 def draw_span(frame: Frame, span: Span, time_s: float) -> None:

@@ -1,6 +1,10 @@
 """Tuning values of annotated videos, reports and the dashboard. All chosen by hand unless noted."""
 
+import math
 from dataclasses import dataclass
+
+TIME_RESOLUTION_S = 1e-6
+"""Resolution of event times in seconds (``events.TIME_DIGITS``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,18 @@ class ReportThresholds:
 
     max_ticks: int = 8
     """Most ticks on the time axis."""
+
+    tick_steps_s: tuple[float, ...] = (
+        *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+        *(60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400),
+    )
+    """Possible distances of ticks on the time axis in seconds: round numbers on a clock."""
+
+    duration_bins_s: tuple[tuple[float, float], ...] = ((0, 1), (1, 3), (3, 10), (10, 60), (60, math.inf))
+    """Bins of the histogram of times on screen in seconds, without their upper bounds."""
+
+    confidence_bins: tuple[tuple[float, float], ...] = ((0.0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01))
+    """Bins of the histogram of confidences, without their upper bounds; finer where most texts are."""
 
     last_tick_share: float = 0.97
     """No tick stands beyond this share of the time axis, where its label would be cut off."""

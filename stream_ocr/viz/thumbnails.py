@@ -16,9 +16,7 @@ from stream_ocr.events import Polygon
 from stream_ocr.events.spans import Span
 from stream_ocr.sources.decoded_frame import FrameConverter
 from stream_ocr.sources.files import open_container, open_file
-from stream_ocr.viz.thresholds import DRAWING
-
-_ROUNDING_S = 1e-6  # resolution of event times
+from stream_ocr.viz.thresholds import DRAWING, TIME_RESOLUTION_S
 
 
 def span_thumbnails(video: Path, spans: Iterable[Span], decode: DecodeSettings) -> Iterator[tuple[Span, bytes]]:
@@ -45,7 +43,7 @@ def span_thumbnail(video: Path, span: Span, decode: DecodeSettings) -> bytes | N
         try:
             container.seek(int(time_s / float(stream.time_base or 1)), stream=stream)
             for decoded in container.decode(stream):
-                if decoded.time is not None and decoded.time + _ROUNDING_S >= time_s:
+                if decoded.time is not None and decoded.time + TIME_RESOLUTION_S >= time_s:
                     bgr = frame_to_bgr(FrameConverter().convert(decoded))
                     return encode_jpeg(rectified_crop(bgr, span.polygon_at(decoded.time)))
         except av.FFmpegError as error:

@@ -3,6 +3,8 @@
 import json
 import random
 import socket
+import subprocess
+import sys
 
 import msgspec
 import psutil
@@ -12,6 +14,7 @@ import zmq
 from stream_ocr.bus import curve_keys, protocol
 from stream_ocr.bus.journal import open_journal
 from stream_ocr.bus.protocol import HEARTBEAT_TOPIC, requests_endpoint
+from stream_ocr.bus.publisher import BusSpec
 from stream_ocr.bus.replies import ReplyHandler
 from stream_ocr.client import subscribe
 from stream_ocr.config.settings import Settings
@@ -218,6 +221,29 @@ def test_create_keys_makes_private_files_and_never_overwrites(tmp_path):
         curve_keys.load_secret(folder / "reader.key_secret")
     with pytest.raises(SubscribeError, match="only the public key"):
         curve_keys.load_secret(folder / "reader.key")
+
+
+@pytest.mark.parametrize("given", ["nothing", "half", "everything"])
+def test_bus_whose_publisher_was_killed_at_its_start_ends_quietly(tmp_path, store, endpoint, given):
+    feed, theirs = socket.socketpair()
+    wanted = BusSpec(str(store), endpoint, requests_endpoint(endpoint), None, "json", 100, 1000, theirs.fileno())
+    spec = msgspec.json.encode(wanted) + b"\n"
+    with feed, theirs, (tmp_path / "errors").open("w+") as errors:
+        bus = subprocess.Popen(
+            [sys.executable, "-m", "stream_ocr.bus.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=[theirs.fileno()],
+        )
+        bus.stdout.close()
+        bus.stdin.write({"nothing": b"", "half": spec[:20], "everything": spec}[given])
+        bus.stdin.close()
+        feed.close()
+        theirs.close()
+        bus.wait(60)
+        errors.seek(0)
+        assert errors.read() == ""
 
 
 def test_bus_ends_with_its_journal(journal):

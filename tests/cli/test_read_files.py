@@ -125,13 +125,15 @@ def test_read_files_keeps_events_when_a_worker_dies(tmp_path):
 def test_read_files_reports_a_broken_sink(tmp_path, capsys):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    (tmp_path / "full.jsonl").symlink_to("/dev/full")
-    result = read_files(
-        [tmp_path / "a.mp4"], SETTINGS, [str(tmp_path / "full.jsonl"), str(tmp_path / "whole.jsonl")], read_three
-    )
+    outputs = [str(tmp_path / name) for name in ("full.jsonl", "full.srt", "whole.jsonl")]
+    for output in outputs[:2]:
+        Path(output).symlink_to("/dev/full")
+    result = read_files([tmp_path / "a.mp4"], SETTINGS, outputs, read_three)
     assert result.code == 1
     assert len(list(read_jsonl(tmp_path / "whole.jsonl"))) == 3
-    assert "full.jsonl could not be written; 3 events are missing there." in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "full.jsonl could not be written; 3 events are missing there." in errors
+    assert "full.srt could not be written; it is not complete." in errors
 
 
 def test_files_with_the_same_name_get_distinct_streams(tmp_path):

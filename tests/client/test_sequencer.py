@@ -15,6 +15,7 @@ from stream_ocr.bus.protocol import (
     StreamsRequest,
 )
 from stream_ocr.client.sequencer import Sequencer
+from stream_ocr.errors import SubscribeError
 from stream_ocr.testing import published_event
 
 
@@ -266,3 +267,10 @@ def test_sequencer_skips_unknown_kinds_without_a_gap():
     publish(sequencer, 11)
     found = [(entry.positions, entry.event is None) for entry in sequencer.ready]
     assert found == [({"gate": 10}, True), ({"gate": 11}, False)]
+
+
+def test_sequencer_refuses_a_newer_schema_and_keeps_its_position():
+    sequencer = synced_sequencer()
+    with pytest.raises(SubscribeError, match="have schema 3, but this program reads schema 2; install"):
+        sequencer.handle_event(b'{"schema":3,"seq":10,"kind":"appeared","stream":"gate","words":[]}')
+    assert list(sequencer.ready) == []

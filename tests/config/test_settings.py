@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.loading import ENV_PREFIX
-from stream_ocr.config.settings import Settings, setting_names
+from stream_ocr.config.settings import SETTINGS_VERSION, Settings, setting_names
 from stream_ocr.errors import SettingsError
 
 
@@ -87,6 +87,28 @@ def test_unknown_name_gets_a_suggestion(wrong, right):
 def test_unknown_name_without_similar_setting_gets_no_suggestion():
     with pytest.raises(SettingsError, match="`stream-ocr config` lists all settings"):
         Settings.load(None, ["zzzzzz=1"])
+
+
+RELEASED = sorted(Path(__file__).parent.glob("settings_*.yaml"))
+
+
+def test_the_current_version_has_a_file():
+    """A new version needs readers of the settings that exist, and a file for the next test."""
+    assert RELEASED[-1].stem == f"settings_{SETTINGS_VERSION}"
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_settings_of_a_released_version_are_read(path):
+    settings = Settings.load(path)
+    assert (settings.sources["gate"].transport, settings.sinks[1].name) == ("udp", "alarm")
+    assert settings.events.fields["clock"].region[0] == (0.8, 0.0)
+
+
+def test_settings_of_a_newer_version_are_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"version: {SETTINGS_VERSION + 1}\nreaders: [fast]\n")
+    with pytest.raises(SettingsError, match=f"^these settings have version {SETTINGS_VERSION + 1}, but .* written for"):
+        Settings.load(file)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [", "\xff\xfe"])

@@ -9,7 +9,6 @@ import torch
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.evaluation.detector_by_source import Found, measure, net_finder, validation_sets
 from stream_ocr.evaluation.thresholds import BY_SOURCE
-from stream_ocr.models.detection.dbnet import DBNet
 
 LINE = rectangle(40, 40, 100, 30)
 
@@ -49,33 +48,34 @@ def test_measure_weighs_clips_equally_whatever_their_number_of_stills(tmp_path: 
     assert measure(find, validation_sets(tmp_path)).values()["clips"]["f"] == 0.5
 
 
-@pytest.mark.parametrize("size", [(320, 200), (1000, 700)])
-def test_net_finder_returns_quads_in_pixels_of_the_image(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    net = DBNet("base").eval()
-    width, height = size
+class MarkedNet:
+    """Find text in the top left corner of its input, (width, height) pixels, and keep the inputs."""
 
-    def half(x_BCHW: torch.Tensor) -> torch.Tensor:
-        p_BHW = torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
-        scale = min(480 / width, 2.0)
-        p_BHW[:, : round(height * scale / 4), : round(width * scale / 4)] = 0.9
+    stride = 2
+
+    def __init__(self, corner: tuple[float, float] = (0, 0)) -> None:
+        self._columns, self._rows = (round(side / self.stride) for side in corner)
+        self.inputs: list[torch.Tensor] = []
+
+    def __call__(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        self.inputs.append(x_BCHW)
+        p_BHW = torch.zeros(1, *(side // self.stride for side in x_BCHW.shape[-2:]))
+        p_BHW[:, : self._rows, : self._columns] = 0.9
         return p_BHW
 
-    monkeypatch.setattr(net, "forward", half)
+
+@pytest.mark.parametrize("size", [(320, 200), (1000, 700)])
+def test_net_finder_returns_quads_in_pixels_of_the_image(size: tuple[int, int]) -> None:
+    width, height = size
+    scale = min(480 / width, 2.0)
+    net = MarkedNet((width * scale / 2, height * scale / 2))
     ((quad, score),) = net_finder(net, long_side=480, unclip_ratio=0.0)(np.zeros((height, width, 3), np.uint8))
     assert score == pytest.approx(0.9)
     np.testing.assert_allclose(quad.max(axis=0), [width / 2, height / 2], rtol=0.02)
 
 
-def test_net_finder_passes_rgb_to_the_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_net_finder_passes_rgb_to_the_net(tmp_path: Path) -> None:
     cv2.imwrite(str(sets(tmp_path) / "a-0.png"), np.full((200, 320, 3), (0, 0, 255), np.uint8))
-    net, seen = DBNet("base").eval(), []
-
-    def remember(x_BCHW: torch.Tensor) -> torch.Tensor:
-        seen.append(x_BCHW[0, :, 10, 10].tolist())
-        return torch.zeros(1, *(side // 2 for side in x_BCHW.shape[-2:]))
-
-    monkeypatch.setattr(net, "forward", remember)
+    net = MarkedNet()
     measure(net_finder(net), validation_sets(tmp_path))
-    assert seen[0] == pytest.approx([127.5 / 64, -127.5 / 64, -127.5 / 64])
+    assert net.inputs[0][0, :, 10, 10].tolist() == pytest.approx([127.5 / 64, -127.5 / 64, -127.5 / 64])

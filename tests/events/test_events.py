@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from stream_ocr.errors import SourceError
-from stream_ocr.events import SourceEvent, TextEvent, event_id, parse, quad_to_polygon, read_jsonl
+from stream_ocr.events import SCHEMA, SourceEvent, TextEvent, event_id, parse, quad_to_polygon, read_jsonl
 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
@@ -98,6 +98,36 @@ def test_event_id_depends_on_every_part_and_nothing_else():
 
 def test_quad_to_polygon_pairs_the_numbers():
     assert quad_to_polygon((0, 0, 10, 0, 10, 5, 0, 5)) == SQUARE
+
+
+RELEASED = sorted(Path(__file__).parent.glob("events_*.jsonl"))
+
+
+def test_the_current_schema_has_a_file() -> None:
+    """A new schema needs readers of the events that exist, and a file for the next test."""
+    assert RELEASED[-1].stem == f"events_{SCHEMA}"
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_events_of_a_released_schema_are_read(path: Path) -> None:
+    events = list(read_jsonl(path))
+    assert [each.kind for each in events] == ["source.up", "appeared", "changed", "source.gap"]
+    assert (events[2].text, events[2].previous, events[2].confidence) == ("GATE 5", "GATE 4", 0.95)
+    assert events[3].frames == 12
+
+
+def test_events_of_a_newer_schema_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    newer = json.dumps({"seq": 0, "stream": "gate", "kind": "appeared", "schema": SCHEMA + 1, "words": []})
+    sentence = f"it has schema {SCHEMA + 1}, but this program reads schema {SCHEMA}; use the version that wrote it"
+    for read in (parse, TextEvent.from_json):
+        with pytest.raises(msgspec.ValidationError, match=sentence):
+            read(newer)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(event().to_json() + b"\n" + newer.encode() + b"\n")
+    events = read_jsonl(path)
+    assert next(events) == event()
+    with pytest.raises(SourceError, match=sentence):
+        next(events)
 
 
 def test_parse_accepts_source_events():

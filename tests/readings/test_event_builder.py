@@ -241,3 +241,50 @@ def test_event_builder_reports_only_better_readings_as_updated(shown: list[tuple
         if event.kind == "updated":
             longer = before.text in event.text and len(event.text) > len(before.text)
             assert longer or event.confidence > before.confidence, events
+
+
+def test_event_builder_continues_a_text_that_another_track_took_up() -> None:
+    """The tracker loses a text on a flash and finds it again as another track: still one text."""
+    before = structs.replace(reading("GATE 4"), hidden_s=0.04)
+    after = structs.replace(reading("GATE 4", 0.98, track=2, start_s=0.12, revision=3))
+    moved_on = structs.replace(after, revision=4, start_s=0.8, text="GATE 7")
+    events = build_events(
+        reading("GATE 4"),
+        before,
+        [before, reading(track=2, start_s=0.12, revision=3)],
+        [before, after],
+        [structs.replace(before, end_s=0.04), after],
+        after,
+        moved_on,
+        structs.replace(moved_on, end_s=1.2),
+    )
+    assert summary(events) == [("appeared", "GATE 4"), ("changed", "GATE 7"), ("ended", "GATE 7")]
+    assert [event.track for event in events] == [1, 1, 1]
+    assert [event.start for event in events] == [0.0, 0.8, 0.8]
+
+
+def test_event_builder_ends_a_continued_text_before_its_first_track() -> None:
+    before = structs.replace(reading("GATE 4"), hidden_s=0.04)
+    after = reading("GATE 4", track=2, start_s=0.04)
+    events = build_events(
+        reading("GATE 4"),
+        [before, after],
+        [before, structs.replace(after, end_s=0.08)],
+        structs.replace(before, end_s=0.04),
+    )
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+    assert events[1].end == 0.08
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        reading("GATE 4", track=2, start_s=0.5),  # after a pause
+        reading("GATE 4", track=2, start_s=0.04, x=300, start_x=300),  # beside it
+        reading("GATE 5", track=2, start_s=0.04),
+    ],
+)
+def test_event_builder_reports_a_text_that_starts_later_or_elsewhere_or_reads_differently(again) -> None:
+    gone = structs.replace(reading("GATE 4"), hidden_s=0.04)
+    events = build_events(reading("GATE 4"), [gone, again], [structs.replace(gone, end_s=0.04), again])
+    assert summary(events) == [("appeared", "GATE 4"), ("appeared", again.text), ("ended", "GATE 4")]

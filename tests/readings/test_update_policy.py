@@ -58,3 +58,26 @@ def test_classify_update_averages_the_confidence_of_added_characters() -> None:
     sure = (*(0.99,) * 12, 0.55, *(0.99,) * 5)
     new = structs.replace(reading(grown, revision=1, start_s=0.5), char_confidences=sure)
     assert classify_update(reported, new) == "updated"
+
+
+@pytest.mark.parametrize(
+    ("text", "width_px", "update"),
+    [
+        ("This is ine one", 200, "nothing"),
+        ("This is ine one", 180, "changed"),  # the line is shorter, too
+        ("This is line two", 200, "changed"),
+        ("This is one", 200, "changed"),  # a whole word
+        ("This is line on", 200, "changed"),
+    ],
+)
+def test_classify_update_ignores_a_letter_that_is_lost_while_the_line_keeps_its_length(
+    text: str, width_px: float, update: str
+) -> None:
+    """A highlight moves over a caption, and one reading leaves out a letter."""
+    quad = to_flat(rectangle(20, 300, width_px, 30))
+    new = structs.replace(reading(text, revision=1, start_s=2.0), quad=quad)
+    assert classify_update(reading("This is line one"), new) == update
+
+
+def test_classify_update_reports_a_lost_digit() -> None:
+    assert classify_update(reading("Platform 114 A"), reading("Platform 14 A", revision=1, start_s=2.0)) == "changed"

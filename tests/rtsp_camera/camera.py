@@ -4,7 +4,7 @@ It runs in /usr/bin/python3 of Debian, which has the GStreamer bindings. The fir
 options as JSON (so that ``ps`` shows no password). Every further line starts a fault and is answered by "done".
 
     {"clip": PATH, "port": 0, "codec": "h264", "transports": ["tcp", "udp"], "user": null, "password": null,
-     "digest": false, "certificate": null, "network": null, "ends": false, "shared": false}
+     "digest": false, "certificate": null, "network": null, "ends": false, "shared": false, "host": "127.0.0.1"}
 
 network: a GStreamer element after the payloader, such as "netsim drop-probability=0.02". ends: the clip is played once
 and the stream then ends; otherwise it is repeated. shared: all viewers receive the same stream, and its time stamps are
@@ -200,7 +200,7 @@ if __name__ == "__main__":
     options = {"codec": "h264", **json.loads(sys.stdin.readline())}
     faults = Faults(options["clip"], options["codec"])
     server = GstRtspServer.RTSPServer.new()
-    server.set_address("127.0.0.1")
+    server.set_address(options.get("host", "127.0.0.1"))
     server.set_service(str(options.get("port", 0)))
     factory = make_factory(options, faults)
     if options.get("user") or options.get("certificate"):

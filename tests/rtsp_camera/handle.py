@@ -25,7 +25,8 @@ class Camera:
     def url(self) -> str:
         user = f"{self._options['user']}:{self._options['password']}@" if self._options.get("user") else ""
         scheme = "rtsps" if self._options.get("certificate") else "rtsp"
-        return f"{scheme}://{user}127.0.0.1:{self._options['port']}/live"
+        host = self._options.get("host", "127.0.0.1")
+        return f"{scheme}://{user}{f'[{host}]' if ':' in host else host}:{self._options['port']}/live"
 
     def restart(self, **options: Any) -> None:
         """Start the camera again on the same port, optionally with other options."""

@@ -1,8 +1,11 @@
 """Small real stages for the tests of the runtime; what they do can be observed from outside."""
 
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,6 +69,44 @@ class BrokenSource(SourceStage):
     def run(self, _stop: Callable[[], bool]) -> Iterator[Message]:
         yield FrameRef(Stamp(self.stream, 0, 0, 0, (1, 25), 1, 0), (8, 1), "skip", None, True, False, False)
         raise SourceError("clip.mp4 breaks off.")
+
+
+class PryingSource(SourceStage):
+    """A source that says what it can reach, in the reason for which it closes."""
+
+    def __init__(self, stream: str, path: str, port: int) -> None:
+        self.stream, self.path, self.port = stream, path, port
+
+    def run(self, _stop: Callable[[], bool]) -> Iterator[Message]:
+        attempts = {
+            "own file": lambda: Path(self.path).read_bytes(),
+            "passwords": lambda: Path("/etc/passwd").read_bytes(),
+            "another process": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+            "a new file": lambda: Path(f"{self.path}.new").touch(),
+            "a socket": lambda: socket.create_connection(("127.0.0.1", self.port)).close(),
+            "a program": lambda: subprocess.run(["true"], check=False),
+        }
+        reached = []
+        for name, attempt in attempts.items():
+            with suppress(OSError):
+                attempt()
+                reached.append(name)
+        yield StreamClosed(self.stream, f"reached {', '.join(reached)}", 0.0, 0.0, {})
+
+
+class AbsentSource(SourceStage):
+    """A source that is down."""
+
+    def __init__(self, stream: str, incarnation: int) -> None:
+        self.stream, self.incarnation = stream, incarnation
+
+    def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
+        yield SourceChanged(
+            self.stream, "down", self.incarnation * EPOCHS_PER_INCARNATION, 0.0, reason="Nobody is there."
+        )
+        while not stop():
+            time.sleep(0.01)
+        yield StreamClosed(self.stream, "interrupted", 0.0, 0.0, {})
 
 
 class Detect(Stage):
@@ -227,6 +268,14 @@ def counting_source(
 
 def broken_source(_settings: object, _rings: object, stream: str, *, at_once: bool) -> BrokenSource:
     return BrokenSource(stream, at_once=at_once)
+
+
+def prying_source(_settings: object, _rings: object, stream: str, *, path: str, port: int) -> PryingSource:
+    return PryingSource(stream, path, port)
+
+
+def absent_source(_settings: object, _rings: object, stream: str, *, incarnation: int) -> AbsentSource:
+    return AbsentSource(stream, incarnation)
 
 
 def detect(_settings: object, rings: Mapping[str, Slots]) -> Detect:

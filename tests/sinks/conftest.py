@@ -1,12 +1,10 @@
 """Fixtures for tests of sinks: webhook receivers, programs on a small disk, and a TLS certificate."""
 
-import shutil
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sinks.webhook_receiver import Action, Receiver
@@ -30,18 +28,6 @@ def small_disk(tmp_path) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
         return subprocess.run([*mounted, sys.executable, "-c", whole], capture_output=True, text=True, timeout=60)
 
     return run
-
-
-@pytest.fixture
-def certificate(tmp_path) -> tuple[Path, Path]:
-    """Return a self-signed certificate for 127.0.0.1 and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl: apt-get install openssl")
-    pem, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    named = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*made, *named, "-out", str(pem), "-keyout", str(key)], check=True, capture_output=True)
-    return pem, key
 
 
 @pytest.fixture

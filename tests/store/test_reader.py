@@ -144,3 +144,12 @@ def test_search_refuses_a_text_that_is_too_long(store, path, fuzzy):
     with pytest.raises(StoreError, match="has 1000000 characters; at most 1000 are allowed"):
         found(path, "x" * 1_000_000, fuzzy=fuzzy)
     assert found(path, "x" * 1000, fuzzy=fuzzy) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 100])
+def test_reader_closes_a_file_that_it_cannot_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "events.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError) as caught:
+        StoreReader(path)
+    assert path not in [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()], caught

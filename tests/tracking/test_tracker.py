@@ -168,6 +168,21 @@ def test_tracker_confirms_no_moving_candidate_that_is_gone() -> None:
         assert tracker.tracks == []
 
 
+@pytest.mark.parametrize(("frame_s", "pan_px", "confirmed"), [(0.08, 30, 0), (0.08, 0, 1), (0.5, 30, 1)])
+def test_tracker_confirms_what_one_frame_shows_unless_the_camera_pans(
+    frame_s: float, pan_px: int, confirmed: int
+) -> None:
+    """While a camera pans, boards are found in one frame and lost in the next."""
+    ground = np.random.default_rng(3).integers(0, 90, (120, 500)).astype(np.uint8)
+    tracker = Tracker(TrackLifetimes())
+    for n in range(4):
+        image = np.maximum(word("board" if n == 1 else ""), ground[:, pan_px * n :][:, :400])
+        tracker.advance(n * frame_s, image)
+        if n == 1:
+            tracker.update([found(word("board"))], frame_s)
+    assert len(tracker.close(4 * frame_s)) == confirmed
+
+
 def test_tracker_keeps_the_grouping_of_a_line_that_another_one_replaces() -> None:
     first, second = word("MWMWMW MWMW", size=(120, 480)), word("two lines now", size=(120, 480))
     line = found(second)

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.training.targets import HIGH, LOW, make_targets
+from stream_ocr.training.targets import make_targets
+from stream_ocr.training.thresholds import TARGETS
+
+LOW, HIGH = TARGETS.threshold_low, TARGETS.threshold_high
 
 
 def test_targets_shrink_a_rectangle_by_area_over_perimeter() -> None:

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream_ocr.evaluation.thresholds import METAMORPHIC
 from stream_ocr.evaluation.timed_text import TimedText, coincide, overlap_s
-
-_ROUNDING_S = 3e-3
-"""Two roundings to milliseconds, and one more."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def compare(original: Sequence[TimedText], variant: Sequence[TimedText], frame_s
     for _, i, j in candidates:
         if i not in pairs and j not in pairs.values():
             pairs[i] = j
-    within_s = frame_s + _ROUNDING_S
+    within_s = frame_s + METAMORPHIC.retimed_tolerance_s
     matched = [(original[i], variant[j]) for i, j in sorted(pairs.items())]
     return Differences(
         lost=tuple(text for i, text in enumerate(original) if i not in pairs),

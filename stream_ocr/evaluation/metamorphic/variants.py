@@ -13,12 +13,10 @@ import av
 from stream_ocr.errors import SourceError
 from stream_ocr.evaluation.metamorphic import placement
 from stream_ocr.evaluation.metamorphic.placement import Place, Placement
+from stream_ocr.evaluation.thresholds import METAMORPHIC
 from stream_ocr.evaluation.timed_text import TimedText
 from stream_ocr.evaluation.truth import Truth
 from stream_ocr.synthetic.encode import Codec, encode_frames
-
-_ROUNDING_S = 6e-4
-"""Times in truth files may be rounded to milliseconds. Frames of 24 and 25 fps are as close as 1.7 ms."""
 
 Frames = Iterator[tuple[Fraction, av.VideoFrame]]
 """Frames with their times in seconds."""
@@ -79,7 +77,7 @@ class Change:
         """Return the time of the first frame of the variant that shows what the source shows from a time on."""
         if self.fps is None:
             return time_s + float(self.start_offset_s)
-        frames = ceil((time_s - float(self.start_s) - _ROUNDING_S) * self.fps)
+        frames = ceil((time_s - float(self.start_s) - METAMORPHIC.truth_tolerance_s) * self.fps)
         return float(self.start_s + frames / self.fps + self.start_offset_s)
 
     def text(self, text: TimedText) -> TimedText:

@@ -10,7 +10,7 @@ from stream_ocr.errors import DeviceError, WeightsError
 from stream_ocr.models.backends.base import convert_out_of_memory
 from stream_ocr.models.devices import BackendChoice, import_onnxruntime
 
-_LOG_ERRORS_ONLY = 3
+_LOG_ERRORS_ONLY = 3  # log_severity_level of ONNX Runtime
 
 
 class OnnxEngine:

@@ -6,8 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-_POOL = 48
-_PATCHES_PER_PHOTO = 120
+from stream_ocr.training.data.thresholds import BACKGROUNDS
 
 
 class Backgrounds:
@@ -34,13 +33,16 @@ class Backgrounds:
         return self._piece(self._photo(), height, width)
 
     def _photo(self) -> np.ndarray:
-        if len(self._pool) < min(_POOL, len(self._files)) or self._rng.random() < 1 / _PATCHES_PER_PHOTO:
+        if (
+            len(self._pool) < min(BACKGROUNDS.pool, len(self._files))
+            or self._rng.random() < 1 / BACKGROUNDS.patches_per_photo
+        ):
             path = self._rng.choice(self._files)
             photo = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
             if photo is None:
                 raise OSError(f"{path} is not a readable picture; remove it from the folder of backgrounds")
-            if len(self._pool) == _POOL:
-                self._pool.pop(self._rng.randrange(_POOL))
+            if len(self._pool) == BACKGROUNDS.pool:
+                self._pool.pop(self._rng.randrange(BACKGROUNDS.pool))
             self._pool.append(photo)
         return self._rng.choice(self._pool)
 

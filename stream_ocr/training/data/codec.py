@@ -9,13 +9,7 @@ import numpy as np
 from stream_ocr.evaluation.recognition_metrics import Sample
 from stream_ocr.models.recognition.input_sizes import ASPECT, HEIGHT
 from stream_ocr.training.data.degradation import encoded
-
-CANVAS = (640, 384)
-"""(width, height) of the picture that is encoded."""
-QUALITIES = (22, 42)
-"""Range of the constant rate factor."""
-_GAP = 8
-_SMALLEST_PX, _LARGEST_PX = 10, 36
+from stream_ocr.training.data.thresholds import CODEC
 
 
 class _Place(NamedTuple):
@@ -37,21 +31,22 @@ class CodecMosaic:
 
     def add(self, sample: Sample) -> list[Sample]:
         """Take a sample in; return those of a full picture, or none."""
-        rows = round(self._rng.uniform(_SMALLEST_PX, _LARGEST_PX))
+        (canvas_width, canvas_height), gap = CODEC.canvas_px, CODEC.gap_px
+        rows = round(self._rng.uniform(*CODEC.height_px))
         columns = max(8, round(sample.image.shape[1] / ASPECT * rows / HEIGHT))
         finished: list[Sample] = []
-        if columns > CANVAS[0] - 2 * _GAP:
-            columns, rows = CANVAS[0] - 2 * _GAP, max(_SMALLEST_PX, round(rows * (CANVAS[0] - 2 * _GAP) / columns))
-        if self._left + columns + _GAP > CANVAS[0]:
+        if columns > (widest := canvas_width - 2 * gap):
+            columns, rows = widest, max(CODEC.height_px[0], round(rows * widest / columns))
+        if self._left + columns + gap > canvas_width:
             self._left, self._top, self._row_height = 0, self._top + self._row_height, 0
-        if self._top + rows + _GAP > CANVAS[1]:
+        if self._top + rows + gap > canvas_height:
             finished = self.flush()
         small = cv2.resize(sample.image, (columns, rows), interpolation=cv2.INTER_AREA)
-        around = cv2.copyMakeBorder(small, *(_GAP // 2,) * 4, cv2.BORDER_REPLICATE)
-        self._canvas[self._top : self._top + rows + _GAP, self._left : self._left + columns + _GAP] = around
-        self._places.append(_Place(sample, self._left + _GAP // 2, self._top + _GAP // 2, columns, rows))
-        self._left += columns + _GAP
-        self._row_height = max(self._row_height, rows + _GAP)
+        around = cv2.copyMakeBorder(small, *(gap // 2,) * 4, cv2.BORDER_REPLICATE)
+        self._canvas[self._top : self._top + rows + gap, self._left : self._left + columns + gap] = around
+        self._places.append(_Place(sample, self._left + gap // 2, self._top + gap // 2, columns, rows))
+        self._left += columns + gap
+        self._row_height = max(self._row_height, rows + gap)
         return finished
 
     def flush(self) -> list[Sample]:
@@ -59,7 +54,7 @@ class CodecMosaic:
         if not self._places:
             return []
         picture = cv2.cvtColor(self._canvas, cv2.COLOR_GRAY2RGB)
-        decoded = cv2.cvtColor(encoded(picture, self._rng.randint(*QUALITIES), self._rng), cv2.COLOR_RGB2GRAY)
+        decoded = cv2.cvtColor(encoded(picture, self._rng.randint(*CODEC.crf), self._rng), cv2.COLOR_RGB2GRAY)
         finished = [Sample(self._cut(decoded, place), place.sample.text) for place in self._places]
         self._places, self._left, self._top, self._row_height = [], 0, 0, 0
         self._canvas = self._blank()
@@ -72,4 +67,4 @@ class CodecMosaic:
         return np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_LINEAR))
 
     def _blank(self) -> np.ndarray:
-        return np.full((CANVAS[1], CANVAS[0]), self._rng.randint(0, 255), np.uint8)
+        return np.full(CODEC.canvas_px[::-1], self._rng.randint(0, 255), np.uint8)

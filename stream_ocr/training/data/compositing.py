@@ -11,9 +11,7 @@ from PIL import Image, ImageDraw
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data.fonts import load_font
-
-CELL = 4
-"""Pixels per cell of the map of what is taken."""
+from stream_ocr.training.data.thresholds import COMPOSITING
 
 CAPTION_COLOURS = (
     *((255, 255, 255),) * 2,
@@ -36,7 +34,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none."""
+    """Blending of ink and background. plate, opacity: 0 (none) to 1. outline: share of the text height, 0 for none.
+
+    least_contrast: between ink and background, in grey levels. least_contrast_to_unrest: the same, relative to the
+    standard deviation of the background.
+    """
 
     plate: float = 0.0
     outline: float = 0.0
@@ -45,6 +47,7 @@ class Style:
     blur: float = 0.0
     captions: bool = False
     least_contrast: float = 45.0
+    least_contrast_to_unrest: float = COMPOSITING.texture_gain
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class Canvas:
 
     def __post_init__(self) -> None:
         height, width = self.picture.shape[:2]
-        self.taken = np.zeros((height // CELL, width // CELL), np.uint8)
+        self.taken = np.zeros((height // COMPOSITING.cell_px, width // COMPOSITING.cell_px), np.uint8)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,7 +68,7 @@ class Canvas:
 
     def take(self, corners: np.ndarray) -> bool:
         """Reserve a quad; False, and nothing done, where it would leave the picture or touch another."""
-        cells = np.round(corners / CELL).astype(np.int32)
+        cells = np.round(corners / COMPOSITING.cell_px).astype(np.int32)
         if (cells < 0).any() or (cells > (self.taken.shape[1], self.taken.shape[0])).any():
             return False
         wanted = cv2.fillConvexPoly(np.zeros_like(self.taken), cells, 1)
@@ -93,7 +96,7 @@ def ink(text: str, font: Path, height: float, spread: float, stretch: float) -> 
         image = Image.new("L", (int(box[2]) + 8, int(box[3]) + 8))
         ImageDraw.Draw(image).text((4, 4), text, font=face, fill=255)
     mask = np.asarray(image)
-    x, y, w, h = cv2.boundingRect((mask > 60).view(np.uint8))
+    x, y, w, h = cv2.boundingRect((mask > COMPOSITING.ink_level).view(np.uint8))
     if not w or not h:
         return np.full((max(2, int(height)), 2), 255, np.uint8)
     mask = mask[y : y + h, x : x + w]
@@ -152,8 +155,8 @@ def paint(canvas: Canvas, block: Block, corners: np.ndarray, style: Style, rng: 
 
 def ink_colour(ground: np.ndarray, unrest: float, style: Style, rng: random.Random) -> np.ndarray:
     """Return a colour that contrasts with the background, given the opacity and the texture."""
-    least = max(style.least_contrast, 0 if style.outline else 1.2 * unrest)
-    for _ in range(12):
+    least = max(style.least_contrast, 0 if style.outline else style.least_contrast_to_unrest * unrest)
+    for _ in range(COMPOSITING.colour_tries):
         captioned = style.captions and rng.random() < 0.8
         colour = np.array(rng.choice(CAPTION_COLOURS), float) if captioned else any_colour(rng)
         if abs(float((colour - ground).mean())) * style.opacity > least or (style.outline and captioned):

@@ -22,16 +22,7 @@ import numpy as np
 
 from stream_ocr.evaluation.datasets import LabelledImage, load_labelled_images
 from stream_ocr.training.data.text_lines import lines_of_words, uncovered
-
-RUN, EVERY = 10, 5
-"""Pictures are kept aside in runs of ``RUN``: the last of each ``EVERY`` runs."""
-
-FILM_EVERY_S = 0.5
-FILM: dict[str, dict[str, tuple[float, float]]] = {
-    "train": {"neg_dam": (0, 99), "neg_flags": (0, 99), "big_buck_bunny": (0, 9.5)},
-    "validation": {"neg_medicine": (0, 99), "neg_signer_th": (0, 99), "big_buck_bunny": (10.5, 20)},
-}
-"""Clips and their seconds without text."""
+from stream_ocr.training.data.thresholds import FILM, SPLITS, FilmRecipe
 
 
 @dataclass(frozen=True)
@@ -75,10 +66,10 @@ VALIDATED = ("td500_train", "icdar03_train", "tvnews", "facades", "posters", "pa
 
 def is_kept_aside(index: int) -> bool:
     """Return True if the picture with that index in its sorted set belongs to validation."""
-    return index // RUN % EVERY == EVERY - 1
+    return index // SPLITS.pictures_per_run % SPLITS.every_run == SPLITS.every_run - 1
 
 
-def build(out: Path, data: Path, teacher: Path) -> dict[str, int]:
+def build(out: Path, data: Path, teacher: Path, film: FilmRecipe = FILM) -> dict[str, int]:
     """Write every set for which there is truth; returns the numbers of pictures by file."""
     counts: dict[str, int] = {}
     for archive in [*data.glob("detection/*.tar"), *data.glob("unlabelled/*.tar")]:
@@ -98,8 +89,8 @@ def build(out: Path, data: Path, teacher: Path) -> dict[str, int]:
         folder, taught = out / "pictures" / name, with_large(taught_by(teacher, name), out, name)
         if folder.is_dir() and taught:
             counts |= _write(out, name, folder, taught, taught)
-    for part in FILM:
-        counts[f"{part}/film"] = _write_film(out, part, data / "clips")
+    for part in film.clips:
+        counts[f"{part}/film"] = _write_film(out, part, data / "clips", film)
     return counts
 
 
@@ -165,22 +156,22 @@ def _write_list(path: Path, rows: Iterable[tuple[Path, Lines]]) -> int:
     return len(entries)
 
 
-def _write_film(out: Path, part: str, clips: Path) -> int:
+def _write_film(out: Path, part: str, clips: Path, film: FilmRecipe) -> int:
     folder, rows = out / "pictures" / f"film_{part}", []
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (start_s, end_s) in FILM[part].items():
+    for name, (start_s, end_s) in film.clips[part].items():
         for path in clips.glob(f"{name}.*"):
             if path.suffix != ".json":
-                for time_s, picture in stills(path, start_s, end_s):
+                for time_s, picture in stills(path, start_s, end_s, film.interval_s):
                     image = folder / f"{name}-{time_s:06.2f}.jpg"
                     if not image.is_file():
-                        cv2.imwrite(str(image), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+                        cv2.imwrite(str(image), picture, [cv2.IMWRITE_JPEG_QUALITY, film.jpeg_quality])
                     rows.append((image, Lines([], [])))
     return _write_list(out / part / "film.jsonl", rows)
 
 
 def stills(
-    clip: Path, start_s: float, end_s: float, every_s: float = FILM_EVERY_S
+    clip: Path, start_s: float, end_s: float, every_s: float = FILM.interval_s
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yield times and (H, W, 3) BGR pictures of a clip."""
     with av.open(str(clip)) as container:

@@ -10,22 +10,17 @@ import cv2
 import numpy as np
 
 from stream_ocr.training.data.degradation import motion
+from stream_ocr.training.data.thresholds import DISCS
 
 Kind = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], None]
 """From (colour, alpha, radius, rng): paints into a square ``colour`` (multiplied by alpha) and ``alpha``, in place."""
-
-SHARE = 0.2
-"""Share of the generated pictures with such things."""
-
-IN_MOTION = 0.4
-_SHARE_OF_HEIGHT = (0.02, 0.25)
 
 
 def add_discs(picture: np.ndarray, rng: np.random.Generator) -> None:
     """Paint one to six round things into ``picture``, (H, W, 3) float32 RGB 0–255, in place."""
     height, width = picture.shape[:2]
-    kind, moving = KINDS[int(rng.integers(len(KINDS)))], rng.random() < IN_MOTION
-    low, high = (share * height for share in _SHARE_OF_HEIGHT)
+    kind, moving = KINDS[int(rng.integers(len(KINDS)))], rng.random() < DISCS.moving_share
+    low, high = (share * height for share in DISCS.radius)
     radius = float(low * (high / low) ** rng.random())
     for _ in range(int(rng.integers(1, 7))):
         own = max(2.0, radius * float(np.exp(rng.normal(0, 0.15))))

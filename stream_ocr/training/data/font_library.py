@@ -26,6 +26,7 @@ from stream_ocr.models.recognition.charset import EUROPEAN
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.models.zoo import load_recognizer
 from stream_ocr.training.data.fonts import BUILT_IN, FOLDERS, is_unicase, load_font
+from stream_ocr.training.data.thresholds import FONTS
 
 TEX_FOLDERS = (Path("/usr/share/texlive/texmf-dist/fonts"), Path("/usr/share/texmf/fonts"))
 DIGITS = "0123456789"
@@ -34,8 +35,6 @@ PROBES = ("Hamburg", "fixed view", "NEWS PORT", "quick Lady")
 ACCENT_PROBE = "Žlutý šóà"
 """Read alike, accents aside, unless a font has letters of another script in place of accented ones."""
 DIGIT_PROBES = ("2579", "10:48", "36")
-_SHEET_PX = 40
-_CHECK_PX = 24
 _NOT_TEXT = (
     "symbol",
     "dingbat",
@@ -130,7 +129,7 @@ def font_files() -> Iterator[Path]:
 
 def _entry(path: Path, limits: FontLimits, reader: Recognizer, seen: set[str]) -> FontEntry | None:
     try:
-        font = load_font(path, _CHECK_PX)
+        font = load_font(path, FONTS.check_px)
         if _drawing(font, "7") == _drawing(font, "\uffff"):
             return None
         nothing = _drawing(font, "\uffff")
@@ -166,7 +165,7 @@ def _drawing(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, i
 
 
 def _similarity(reader: Recognizer, path: Path, probes: Sequence[str]) -> float:
-    font = load_font(path, _SHEET_PX)
+    font = load_font(path, FONTS.probe_px)
     crops = []
     for text in probes:
         left, top, right, bottom = font.getbbox(text)

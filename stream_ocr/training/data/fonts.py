@@ -12,6 +12,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from stream_ocr.training.data.thresholds import FONTS
+
 Font = ImageFont.FreeTypeFont
 
 FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
@@ -33,8 +35,6 @@ _NOT_LATIN = (
     "cjk",
     "lastresort",
 )
-_CHECK_SIZE = 24
-_PER_FAMILY = 8
 
 
 @cache
@@ -48,7 +48,7 @@ def find_fonts() -> list[Path]:
     families: dict[str, list[Path]] = {}
     for path in _font_files():
         members = families.setdefault(_family(path), [])
-        if len(members) == _PER_FAMILY or (shapes := _shapes(path)) is None or shapes in seen:
+        if len(members) == FONTS.max_per_family or (shapes := _shapes(path)) is None or shapes in seen:
             continue
         seen.add(shapes)
         members.append(path)
@@ -74,8 +74,8 @@ def can_write(text: str, path: Path) -> bool:
 @cache
 def is_unicase(path: Path) -> bool:
     """Return True if small letters are drawn as capitals: such fonts must not teach the difference."""
-    font = load_font(path, 2 * _CHECK_SIZE)
-    return bool(font.getmask("h").size[1] < 1.1 * font.getmask("x").size[1])
+    font = load_font(path, 2 * FONTS.check_px)
+    return bool(font.getmask("h").size[1] < FONTS.unicase_ratio * font.getmask("x").size[1])
 
 
 def _font_files() -> Iterator[Path]:
@@ -97,13 +97,13 @@ def _drawing(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
 def _shapes(path: Path) -> str | None:
     """Return a digest of how the font draws its letters, or None if it is not a complete Latin font."""
     try:
-        font = load_font(path, _CHECK_SIZE)
+        font = load_font(path, FONTS.check_px)
         missing = _drawing(font, "\uffff")
         drawings = [_drawing(font, c) for c in ASCII + LATIN1]
     except (OSError, ValueError):
         return None
     if any(drawing == missing or not any(drawing[1]) for drawing in drawings):
         return None
-    if len(set(drawings[: len(ASCII)])) < 60:
+    if len(set(drawings[: len(ASCII)])) < FONTS.min_distinct_glyphs:
         return None
     return hashlib.sha256(repr(drawings[: len(ASCII)]).encode()).hexdigest()

@@ -10,14 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stream_ocr.training.data.fonts import load_font
-
-EM = 42
-"""Size of the letters in a mask, in pixels."""
-
-_HEIGHT = 88
-_BASELINE = 60
-_MARGIN = 10
-_MOST_GLYPHS = 200_000
+from stream_ocr.training.data.thresholds import GLYPHS
 
 
 class Writing(NamedTuple):
@@ -53,8 +46,8 @@ class Pen:
         for character in text:
             glyph, advance = self._glyph(font, character)
             placed.append((max(0, int(x)), glyph))
-            x += max(advance, 0.2 * EM) * space if character == " " else advance + tracking
-        mask = np.zeros((_HEIGHT, max(left + glyph.shape[1] for left, glyph in placed)), np.uint8)
+            x += max(advance, 0.2 * GLYPHS.em_px) * space if character == " " else advance + tracking
+        mask = np.zeros((GLYPHS.mask_height_px, max(left + glyph.shape[1] for left, glyph in placed)), np.uint8)
         for left, glyph in placed:
             part = mask[:, left : left + glyph.shape[1]]
             np.maximum(part, glyph, out=part)
@@ -63,7 +56,7 @@ class Pen:
             mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
         elif u < 0.15:
             mask = cv2.erode(mask, np.ones((2, 2), np.uint8))
-        columns, rows = np.flatnonzero(mask.max(axis=0) > 64), np.flatnonzero(mask.max(axis=1) > 64)
+        columns, rows = (np.flatnonzero(mask.max(axis=axis) > GLYPHS.ink_level) for axis in (0, 1))
         if not len(columns):
             return None
         return Writing(mask, int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
@@ -71,11 +64,12 @@ class Pen:
     def _glyph(self, font: Path, character: str) -> tuple[np.ndarray, float]:
         key = (font, character)
         if key not in self._glyphs:
-            face = load_font(font, EM)
+            face = load_font(font, GLYPHS.em_px)
             advance = face.getlength(character)
-            picture = Image.new("L", (max(1, int(advance)) + 2 * _MARGIN + 4, _HEIGHT))
-            ImageDraw.Draw(picture).text((_MARGIN, _BASELINE), character, fill=255, font=face, anchor="ls")
-            if len(self._glyphs) >= _MOST_GLYPHS:
+            picture = Image.new("L", (max(1, int(advance)) + 2 * GLYPHS.margin_px + 4, GLYPHS.mask_height_px))
+            origin = (GLYPHS.margin_px, GLYPHS.baseline_px)
+            ImageDraw.Draw(picture).text(origin, character, fill=255, font=face, anchor="ls")
+            if len(self._glyphs) >= GLYPHS.max_cached:
                 self._glyphs.clear()
             self._glyphs[key] = np.asarray(picture), advance
         return self._glyphs[key]

@@ -1,7 +1,7 @@
 """Texts in the European languages: words by how frequent they are, caption sentences, and what screens show.
 
 Word lists are files ``freq_<language>.txt`` (word and count a line), sentences ``captions_<language>.txt``. The last
-``VALIDATION_SENTENCES`` of each caption file are kept for validation.
+``SPLITS.caption_sentences`` of each caption file are kept for validation.
 """
 
 import random
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stream_ocr.models.recognition.charset import EUROPEAN
 from stream_ocr.training.data.corpus import DAYS, Corpus
+from stream_ocr.training.data.thresholds import SPLITS
 
-VALIDATION_SENTENCES = 1000
 _ELLIPSIS = "\u2026"
 _EQUIVALENTS = str.maketrans({"´": "'", "`": "'", "ʼ": "’", "‐": "-", "‑": "-", "−": "-", "\u00a0": " ", "″": '"'})
 _FIRST_PERSON = {"i": "I", "i'm": "I'm", "i'll": "I'll", "i've": "I've", "i'd": "I'd"}
@@ -70,7 +70,7 @@ class EuropeanCorpus(Corpus):
             for language, counts in self._words.items()
         }
         self._captions = {
-            path.stem.removeprefix("captions_"): sentences(path)[:-VALIDATION_SENTENCES]
+            path.stem.removeprefix("captions_"): sentences(path)[: -SPLITS.caption_sentences]
             for path in sorted(texts.glob("captions_*.txt"))
         }
 

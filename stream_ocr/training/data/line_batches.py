@@ -18,6 +18,7 @@ from stream_ocr.training.data.fonts import find_fonts
 from stream_ocr.training.data.languages import EuropeanCorpus
 from stream_ocr.training.data.line_images import Lines
 from stream_ocr.training.data.real_crops import CropLimits, RealCrop, RealCrops, load_labelled, load_teacher
+from stream_ocr.training.data.thresholds import LINES
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class LineBatches:
         """Return ``images_BHW`` uint8 and texts; samples: number of samples seen so far, from which they get harder."""
         ease = min(1.0, samples / max(1, self._recipe.easy_samples))
         while True:
-            sample = self._draw(0.25 + 0.75 * ease, round(6 + 42 * ease))
+            sample = self._draw(*_difficulty(ease))
             width = sample.image.shape[1]
             queue = self._queues.setdefault(width, [])
             queue.append(sample)
@@ -89,6 +90,12 @@ class LineBatches:
     def _batch_of(self, width: int) -> int:
         recipe = self._recipe
         return max(recipe.min_batch, min(recipe.batch, round(recipe.batch * recipe.batch_width_px / width)))
+
+
+def _difficulty(ease: float) -> tuple[float, int]:
+    """Return the hardness and the longest text, in characters, when the share ``ease`` of the easy samples is over."""
+    first, last = LINES.min_max_characters, LINES.max_characters
+    return LINES.min_hardness + (1 - LINES.min_hardness) * ease, round(first + (last - first) * ease)
 
 
 def make_generator(recipe: DataRecipe, charset: Charset, seed: str) -> Lines:

@@ -5,8 +5,7 @@ import random
 import cv2
 import numpy as np
 
-_USUAL_HEIGHT = 28
-"""Height of a line in pixels for which the widths of blur are given."""
+from stream_ocr.training.data.thresholds import LINES
 
 
 def warped(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -23,7 +22,7 @@ def warped(mask: np.ndarray, quad: np.ndarray, height: int, width: int) -> np.nd
 
 def damaged(picture: np.ndarray, hardness: float, rng: random.Random, grain: np.ndarray) -> np.ndarray:
     """Apply blur, motion, noise and JPEG at random; return uint8. grain: standard normal noise to take pieces from."""
-    u, scale = rng.random(), picture.shape[0] / _USUAL_HEIGHT
+    u, scale = rng.random(), picture.shape[0] / LINES.effect_height_px
     if u < 0.30 * hardness:
         picture = cv2.GaussianBlur(picture, (0, 0), max(0.3, rng.uniform(0.3, 1.15) * scale))
     elif u < 0.36 * hardness:

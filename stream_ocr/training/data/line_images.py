@@ -23,14 +23,12 @@ from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.font_library import FontLibrary
 from stream_ocr.training.data.fonts import can_write, is_unicase
-from stream_ocr.training.data.glyphs import EM, Pen, Writing
+from stream_ocr.training.data.glyphs import Pen, Writing
 from stream_ocr.training.data.line_effects import damaged, warped
 from stream_ocr.training.data.plates import Plates
+from stream_ocr.training.data.thresholds import GLYPHS, LINES
 
 _BOX = np.ones((3, 3), np.uint8)
-
-_PLATE_HARDNESS = 0.7
-"""Plates are meant to be read: letters that nothing explains but themselves must be recognisable."""
 
 Setting = Literal["scene", "overlay"]
 """Print on a surface before the camera, or graphics laid over the image."""
@@ -74,12 +72,13 @@ class Lines:
         self._grain = np.random.default_rng(rng.getrandbits(64)).standard_normal(1 << 20, np.float32)
         self._neighbour: Writing | None = None
 
-    def sample(self, hardness: float = 1.0, max_characters: int = 48) -> Sample:
+    def sample(self, hardness: float = 1.0, max_characters: int = LINES.max_characters) -> Sample:
         """Return one image of at most ``max_characters``; ``hardness``, 0 to 1, scales every distortion."""
         while True:
             if self._rng.random() < self._plate_share * hardness:
                 plate = self._plates.draw()
-                image = plate and self._photograph(plate.code, plate.text, _PLATE_HARDNESS * hardness, plate.marks)
+                softened = LINES.plate_hardness * hardness
+                image = plate and self._photograph(plate.code, plate.text, softened, plate.marks)
                 if plate is not None and image is not None:
                     return Sample(image, plate.text)
             text = self._text(max_characters)
@@ -96,7 +95,7 @@ class Lines:
 
     def _font(self, text: str) -> Path:
         """Return a font for a text: figures are at times written as on seven-segment displays."""
-        if self._library and self._library.digit_fonts and self._rng.random() < 0.12:
+        if self._library and self._library.digit_fonts and self._rng.random() < LINES.digit_font_share:
             font = self._rng.choice(self._library.digit_fonts)
             if self._can_write(text, font):
                 return font
@@ -109,9 +108,9 @@ class Lines:
         return self._library.entries[font].unicase if self._library else is_unicase(font)
 
     def _text(self, max_characters: int) -> str:
-        if self._rng.random() < self._line_share and max_characters >= 8:
-            return self._corpus.line(min(44, max_characters))
-        return self._corpus.word(min(25, max_characters))
+        if self._rng.random() < self._line_share and max_characters >= LINES.min_line_room:
+            return self._corpus.line(min(LINES.max_line_characters, max_characters))
+        return self._corpus.word(min(LINES.max_word_characters, max_characters))
 
     def _photograph(
         self, writing: Writing, text: str, hardness: float, marks: np.ndarray | None = None
@@ -126,7 +125,7 @@ class Lines:
         setting: Setting = "overlay" if overlaid else "scene"
         quad, width = self._viewpoint(writing, text, hardness * (0.35 if overlaid else 1.0))
         steps_needed = len(text) + sum(a == b for a, b in pairwise(text))
-        if width is None or width < COLUMNS_PER_STEP * 1.2 * steps_needed:
+        if width is None or width < COLUMNS_PER_STEP * LINES.columns_per_step * steps_needed:
             return None
         is_small = rng.random() < 0.42 * hardness
         height = round(math.exp(rng.uniform(math.log(8), math.log(30)))) if is_small else HEIGHT
@@ -140,7 +139,7 @@ class Lines:
             colours = colours._replace(ground=colours.ground + (colours.ink - colours.ground) * shade)
         colours = colours._replace(ground=self._with_neighbours(colours, hardness))
         painted = self._painted(colours, ink, setting, hardness)
-        if painted.std() < 5:
+        if painted.std() < LINES.min_deviation:
             return None
         image = damaged(painted, hardness, rng, self._grain)
         if height == HEIGHT:
@@ -154,9 +153,9 @@ class Lines:
         """Return the quad of the mask that the image shows, and the input width (None: too long for any)."""
         rng = self._rng
         left, top, right, bottom = map(float, writing[1:])
-        tall = bottom - top
-        if tall < 0.45 * EM and rng.random() < 0.8:  # dashes, dots, 'no' and 'sea': a box as high as its line
-            top, bottom = top - rng.uniform(0, 0.3) * EM, bottom + rng.uniform(0, 0.15) * EM
+        tall, em = bottom - top, GLYPHS.em_px
+        if tall < 0.45 * em and rng.random() < 0.8:  # dashes, dots, 'no' and 'sea': a box as high as its line
+            top, bottom = top - rng.uniform(0, 0.3) * em, bottom + rng.uniform(0, 0.15) * em
             tall = bottom - top
         loose = rng.random() < 0.2 * max(0.3, hardness)
         sides, ends = ((-0.05, 0.45), (-0.05, 0.7)) if loose else ((-0.05, 0.18), (-0.04, 0.22))
@@ -184,7 +183,7 @@ class Lines:
 
         stretch = math.exp(rng.gauss(-0.05, 0.10) if " " in text else rng.gauss(-0.08, 0.2))
         seen_width = HEIGHT * stretch * wide / tall
-        fits = ASPECT * seen_width < 1.12 * WIDTHS[-1]
+        fits = ASPECT * seen_width < LINES.max_squeeze * WIDTHS[-1]
         return quad, width_for(HEIGHT, round(seen_width)) if fits else None
 
     def _bent(self, writing: Writing, hardness: float) -> np.ndarray:
@@ -234,7 +233,7 @@ class Lines:
                 a, a_deviation, b, b_deviation = rng.choice(self._greys)
             else:
                 a, a_deviation, b, b_deviation = (rng.uniform(*span) for span in ((0, 255), (5, 40)) * 2)
-            if abs(a - b) > 22:
+            if abs(a - b) > LINES.min_contrast:
                 return (a, b, b_deviation) if rng.random() < 0.5 else (b, a, a_deviation)
 
     def _grey_patch(self, height: int, width: int) -> np.ndarray:
@@ -269,8 +268,8 @@ class Lines:
     def _painted(self, colours: _Colours, ink: np.ndarray, setting: Setting, hardness: float) -> np.ndarray:
         """Return background and ink together, with outline, shadow, hollow letters, uneven ink and fades."""
         rng, (ground, grey, contrast) = self._rng, colours
-        overlaid, is_large = setting == "overlay", ground.shape[0] > 24
-        must_outline = overlaid and contrast < 70
+        overlaid, is_large = setting == "overlay", ground.shape[0] > LINES.large_px
+        must_outline = overlaid and contrast < LINES.outlined_below
         outline, shadow = (0.25, 0.5) if overlaid else (0.08 * hardness, 0.17 * hardness)
         edge = rng.uniform(0, 255) if not overlaid else rng.uniform(0, 60) if grey > 128 else rng.uniform(190, 255)
         u = rng.random()
@@ -283,7 +282,7 @@ class Lines:
             for step in range(depth, 0, -1):  # more than one step: letters with sides
                 shifted = np.roll(ink, (step * offset[0], step * offset[1]), (0, 1))
                 ground = ground + (edge - ground) * shifted * strength
-        elif is_large and contrast > 60 and rng.random() < 0.05 * hardness:
+        elif is_large and contrast > LINES.styled_above and rng.random() < 0.05 * hardness:
             ink = cv2.dilate(ink, _BOX) - cv2.erode(ink, np.ones((2, 2), np.uint8))
         surface: float | np.ndarray = grey
         if not overlaid and rng.random() < 0.35 * hardness:
@@ -292,5 +291,5 @@ class Lines:
         elif rng.random() < 0.12 * hardness:  # a gradient from the top of the letters to their foot
             slope = np.linspace(-0.5, 0.5, ground.shape[0], dtype=np.float32)[:, None]
             surface = grey + slope * rng.uniform(-0.7, 0.7) * contrast
-        opacity = rng.uniform(0.45, 1) if contrast > 60 and rng.random() < 0.15 * hardness else 1.0
+        opacity = rng.uniform(0.45, 1) if contrast > LINES.styled_above and rng.random() < 0.15 * hardness else 1.0
         return ground + (surface - ground) * (ink * opacity)

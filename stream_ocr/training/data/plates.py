@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.training.data.glyphs import Pen, Writing
+from stream_ocr.training.data.thresholds import PLATES
 
 PATTERNS = (
     *("LL-DDDLL", "LL-DDDLL", "LLDD-LLL", "LLL-DDDD", "LLL-DDDD", "DLLLDDD", "DLD-DDDD", "LL-DDD-LL", "LL-LL-DDD"),
@@ -17,7 +18,6 @@ PATTERNS = (
 """Groups of capitals (L) and digits (D)."""
 
 _PLAIN_FONT = re.compile("sans|mono|gothic|cond|narrow|grotesk|highway|overpass|oswald|barlow|helvet", re.IGNORECASE)
-_FONT_TRIES = 8
 
 
 class Plate(NamedTuple):
@@ -62,7 +62,7 @@ class Plates:
 
     def _font(self) -> Path:
         font = self._pen.pick_font()
-        for _ in range(_FONT_TRIES):
+        for _ in range(PLATES.font_tries):
             if _PLAIN_FONT.search(font.stem):
                 break
             font = self._pen.pick_font()

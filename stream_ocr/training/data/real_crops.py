@@ -21,13 +21,8 @@ from stream_ocr.evaluation.recognition_metrics import Sample
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.input_sizes import HEIGHT
 from stream_ocr.training.data.languages import normalised
+from stream_ocr.training.data.thresholds import SPLITS
 from stream_ocr.training.data.word_crops import augment
-
-FIRST_VALIDATION_CROP = {"icdar15_train": 3574, "iiit5k_train": 1600}
-"""First validation crop of each split set: the last fifth is for validation."""
-
-VALIDATION_SHARE = 0.15
-"""Share of the pictures that the teacher has read of which the crops are for validation."""
 
 _KEPT_HEIGHT_PX = 2 * HEIGHT
 _DETAILS, _LABELS = "crops.jsonl", "labels.tsv"
@@ -110,7 +105,7 @@ def load_labelled(archive: Path, charset: Charset, *, validation: bool = False) 
 
     A set that is not split belongs to whatever it is loaded for.
     """
-    first = FIRST_VALIDATION_CROP.get(archive.stem)
+    first = SPLITS.first_crop.get(archive.stem)
     crops = []
     for name, image, text in read_archive(archive):
         if first is not None and (int(Path(name).stem) >= first) != validation:
@@ -122,7 +117,7 @@ def load_labelled(archive: Path, charset: Charset, *, validation: bool = False) 
 
 def is_validation_picture(name: str) -> bool:
     """Return whether a picture that the teacher has read belongs to validation; its name alone decides."""
-    return hashlib.sha256(name.encode()).digest()[0] < 256 * VALIDATION_SHARE
+    return hashlib.sha256(name.encode()).digest()[0] < 256 * SPLITS.teacher_share
 
 
 def load_teacher(

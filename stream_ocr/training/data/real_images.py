@@ -11,20 +11,18 @@ from stream_ocr.evaluation.datasets import load_labelled_images
 from stream_ocr.training.data import degradation
 from stream_ocr.training.data.sample_pool import crop
 from stream_ocr.training.data.scene import NO_QUADS, Scene
-
-WORSE, FLIPPED, TURNED, INVERTED, GREY = 0.4, 0.25, 0.06, 0.04, 0.06
-"""Shares of crops that are degraded further, mirrored, rotated by 90°, inverted, and grey."""
-
-HALVED_BELOW = 0.55
+from stream_ocr.training.data.thresholds import CROPS, REAL_IMAGES, RealImageRecipe
 
 
 class RealPictures:
     """Draws pieces of the pictures of several sets.
 
     sets: lists in JSON (see ``evaluation.datasets``), and how often each is drawn from relative to the others.
+    recipe: how often the pieces are varied.
     """
 
-    def __init__(self, sets: Mapping[Path, float]) -> None:
+    def __init__(self, sets: Mapping[Path, float], recipe: RealImageRecipe = REAL_IMAGES) -> None:
+        self._recipe = recipe
         self._sets = [[(p.image, *_split(p.quads, p.cares)) for p in load_labelled_images(path)] for path in sets]
         self._weights = list(sets.values())
 
@@ -36,7 +34,7 @@ class RealPictures:
         image, quads, ignored = rng.choice(rng.choices(self._sets, self._weights)[0])
         scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
         # Halving while decoding is cheaper than the warp, and does not alias.
-        halved = scale < HALVED_BELOW
+        halved = scale < CROPS.halved_below
         flags = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
         bgr = cv2.imread(str(image), flags)
         if bgr is None:
@@ -44,24 +42,27 @@ class RealPictures:
         if halved:
             quads, ignored, scale = quads / 2, ignored / 2, scale * 2
         piece = crop(Scene(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), quads, ignored), rng, side, scale)
-        return changed(piece, rng, noise)
+        return changed(piece, rng, noise, self._recipe)
 
 
-def changed(piece: Scene, rng: random.Random, noise: np.random.Generator) -> Scene:
+def changed(
+    piece: Scene, rng: random.Random, noise: np.random.Generator, recipe: RealImageRecipe = REAL_IMAGES
+) -> Scene:
     """Return the crop in another light, from another camera, or rotated; its quads stay clockwise."""
     picture = piece.picture
-    if rng.random() < INVERTED:
+    if rng.random() < recipe.inverted_share:
         picture = 255 - picture
-    if rng.random() < GREY:
+    if rng.random() < recipe.grey_share:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     lit = (picture.astype(np.float32) - 128) * rng.uniform(0.7, 1.25) + 128 + rng.uniform(-30, 30)
     lit += np.array([rng.gauss(0, 6) for _ in range(3)], np.float32)
-    picture = degradation.capture(lit, rng, noise) if rng.random() < WORSE else np.clip(lit, 0, 255).astype(np.uint8)
+    degraded = rng.random() < recipe.degraded_share
+    picture = degradation.capture(lit, rng, noise) if degraded else np.clip(lit, 0, 255).astype(np.uint8)
     quads, ignored = piece.quads, piece.ignored
-    if rng.random() < FLIPPED:
+    if rng.random() < recipe.mirrored_share:
         picture = np.ascontiguousarray(picture[:, ::-1])
         quads, ignored = (_mirrored(q, picture.shape[1]) for q in (quads, ignored))
-    if rng.random() < TURNED:
+    if rng.random() < recipe.rotated_share:
         picture = np.ascontiguousarray(picture.transpose(1, 0, 2)[:, ::-1])
         width = picture.shape[1]
         quads, ignored = (np.stack([width - q[..., 1], q[..., 0]], axis=-1) for q in (quads, ignored))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from stream_ocr.training.data.scene import Scene
+from stream_ocr.training.data.thresholds import CROPS
 
 
 class Pool:
@@ -45,7 +46,7 @@ class Pool:
         number = rng.randrange(max(self._oldest, len(self) - self._capacity), len(self))
         scale = scales[0] * (scales[1] / scales[0]) ** rng.random()
         # Halving while decoding is cheaper than the warp, and does not alias.
-        halved = scale < 0.55
+        halved = scale < CROPS.halved_below
         data = np.frombuffer(self._picture(number).read_bytes(), np.uint8)
         bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR))
         quads = self._quads[number]
@@ -63,7 +64,7 @@ def crop(scene: Scene, rng: random.Random, side: int, scale: float) -> Scene:
     turn = np.deg2rad(rng.gauss(0, 3)) if rng.random() < 0.3 else 0.0
     wide, high = scale * np.exp(rng.gauss(0, 0.07)), scale * np.exp(rng.gauss(0, 0.07))
     matrix = np.array([[wide * np.cos(turn), -high * np.sin(turn)], [wide * np.sin(turn), high * np.cos(turn)]])
-    if len(scene.quads) and rng.random() < 0.8:
+    if len(scene.quads) and rng.random() < CROPS.text_share:
         quad = scene.quads[rng.randrange(len(scene.quads))]
         along, across = rng.random(), rng.random()
         centre = (quad[0] * (1 - along) + quad[1] * along) * (1 - across) + quad[2] * across

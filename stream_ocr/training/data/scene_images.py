@@ -13,22 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.training.data import degradation, discs, scripts
+from stream_ocr.training.data import degradation
 from stream_ocr.training.data.backgrounds import Backgrounds
 from stream_ocr.training.data.compositing import Block, Canvas, Style, column, ink, paint
 from stream_ocr.training.data.corpus import Corpus
+from stream_ocr.training.data.discs import add_discs
 from stream_ocr.training.data.distractors import add_distractor
 from stream_ocr.training.data.perspective import view
 from stream_ocr.training.data.scene import Scene
 from stream_ocr.training.data.scripts import OtherScripts
 from stream_ocr.training.data.styles import overlay_style, scene_style
+from stream_ocr.training.data.thresholds import SCENES, SceneRecipe
 from stream_ocr.training.data.word_patches import RealWords, paste
-
-SIZES = ((512, 512), (640, 384), (640, 480), (576, 448), (448, 576))
-"""(width, height) of the images."""
-
-TEXT_FREE = 0.14
-"""Share of the images without any text."""
 
 
 class Scenes:
@@ -42,9 +38,10 @@ class Scenes:
         rng: random.Random,
         words: RealWords | None = None,
         others: OtherScripts | None = None,
+        recipe: SceneRecipe = SCENES,
     ) -> None:
         self._fonts, self._corpus, self._backgrounds, self._rng, self._words = fonts, corpus, backgrounds, rng, words
-        self._others = others
+        self._others, self._recipe = others, recipe
         self._numpy = np.random.default_rng(rng.getrandbits(64))
         self._kinds: tuple[tuple[Callable[[Canvas], None], float], ...] = (
             (self._subtitle, 10),
@@ -58,7 +55,7 @@ class Scenes:
             (self._poster, 6),
             (self._title, 9),
             (self._character, 10),
-            (self._watermark, 5),
+            (self._watermark, 8),
             (self._real_words, 18 if words else 0),
             (self._column, 5 if others and others.has_columns else 0),
         )
@@ -66,15 +63,15 @@ class Scenes:
     def make(self) -> Scene:
         """Return one image as a camera or video would show it."""
         rng = self._rng
-        width, height = rng.choice(SIZES)
+        width, height = rng.choice(self._recipe.sizes_px)
         picture = self._backgrounds.patch(height, width).astype(np.float32)
         picture = (picture - 128) * rng.uniform(0.6, 1.25) + 128 + rng.uniform(-40, 40)
         for _ in range(rng.choices((0, 1, 2, 4), (48, 24, 18, 10))[0]):
             add_distractor(picture, self._numpy)
-        if rng.random() < discs.SHARE:
-            discs.add_discs(picture, self._numpy)
+        if rng.random() < self._recipe.disc_share:
+            add_discs(picture, self._numpy)
         canvas = Canvas(np.clip(picture, 0, 255))
-        if rng.random() >= TEXT_FREE:
+        if rng.random() >= self._recipe.text_free_share:
             makers, weights = zip(*self._kinds, strict=True)
             for make in rng.choices(makers, weights, k=rng.choices((1, 2, 3, 4, 6, 9), (10, 20, 24, 22, 14, 10))[0]):
                 make(canvas)
@@ -112,6 +109,7 @@ class Scenes:
             outline=rng.uniform(0.02, 0.06) if rng.random() < 0.3 else 0,
             captions=rng.random() < 0.8,
             least_contrast=12,
+            least_contrast_to_unrest=0.4,
         )
         self._paste(canvas, block, (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.2, 0.8)), style)
 
@@ -147,7 +145,9 @@ class Scenes:
         rng, (width, height) = self._rng, canvas.size
         size = height * rng.uniform(0.025, 0.06)
         line = rng.choice(("   ", " · ", "  ", " | ")).join(self._corpus.line(30) for _ in range(4))
-        block = self._block([line[: int(width * 0.92 / (size * 0.55))].strip()], size, gap=0, align=0)
+        block = self._block(
+            [line[: int(width * 0.92 / (size * self._recipe.letter_width))].strip()], size, gap=0, align=0
+        )
         style = Style(plate=rng.uniform(0.5, 1), captions=rng.random() < 0.5)
         self._paste(canvas, block, (width / 2, height * rng.choice((0.06, 0.9, 0.95))), style)
 
@@ -228,7 +228,7 @@ class Scenes:
         return self._rng.uniform(0, 0.35) if self._rng.random() < 0.6 else self._rng.uniform(-0.1, 0)
 
     def _text(self, size: float, width: float, most: int) -> str:
-        return self._corpus.line(max(2, min(most, int(width / (size * 0.55)))))
+        return self._corpus.line(max(2, min(most, int(width / (size * self._recipe.letter_width)))))
 
     def _paragraph(self, canvas: Canvas, size: float) -> Block:
         rng, width = self._rng, canvas.size[0]
@@ -245,7 +245,7 @@ class Scenes:
         size: pixels high, of all or of each. gap: text heights between them; from 0 down ink touches ink.
         """
         rng = self._rng
-        if self._others and font is None and rng.random() < scripts.SHARE:
+        if self._others and font is None and rng.random() < self._recipe.other_script_share:
             script, font = self._others.draw()
             texts = [self._others.text(script, len(text)) for text in texts]
         font = font or rng.choice(self._fonts)
@@ -253,8 +253,9 @@ class Scenes:
         spread = rng.uniform(0.05, 0.4) if rng.random() < 0.08 else 0.0
         wide_gaps = rng.randint(2, 5) if rng.random() < 0.08 else 1
         stretch = rng.uniform(0.7, 1.35) if rng.random() < 0.3 else 1.0
+        smallest = self._recipe.min_height_px
         spaced = [text.replace(" ", " " * wide_gaps) for text in texts]
-        inks = [ink(text, font, max(s, 7), spread, stretch) for text, s in zip(spaced, sizes, strict=True)]
+        inks = [ink(text, font, max(s, smallest), spread, stretch) for text, s in zip(spaced, sizes, strict=True)]
         pad = int(max(sizes) * rng.uniform(0.15, 0.7)) + 2
         width = max(i.shape[1] for i in inks) + 2 * pad
         steps = [
@@ -299,11 +300,11 @@ class Scenes:
         corners = view(w, h, rng)
         reach = corners.max(axis=0)
         fit = min(1.0, (width - 8) / 2 / reach[0], (height - 8) / 2 / reach[1])
-        if block.height * fit < 7:
+        if block.height * fit < self._recipe.min_height_px:
             return
         corners, reach = corners * fit, reach * fit
         spots = []
-        for _ in range(6):
+        for _ in range(self._recipe.placement_tries):
             x, y = rng.uniform(reach[0], width - reach[0]), rng.uniform(reach[1], height - reach[1])
             rows = slice(int(y - reach[1]), int(y + reach[1]) + 1, 4)
             columns = slice(int(x - reach[0]), int(x + reach[0]) + 1, 4)

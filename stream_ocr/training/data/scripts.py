@@ -12,11 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SHARE = 0.15
-"""Share of the generated blocks of lines that are not Latin, where there are fonts."""
-
-_MOST_FONTS = 60
-"""Maximum number of fonts per script, spread over the families."""
+from stream_ocr.training.data.thresholds import FONTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ def scripts() -> tuple[Script, ...]:
 
 
 def find_script_fonts(folders: Sequence[Path] = ()) -> dict[str, list[Path]]:
-    """Return font files by language, at most ``_MOST_FONTS`` each, every family before a second one of any.
+    """Return font files by language, at most ``FONTS.max_per_script`` each, every family before a second one of any.
 
     folders: only fonts below one of these, unless empty.
     """
@@ -86,7 +82,7 @@ def _spread(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         families.setdefault(path.stem.split("-")[0].lower()[:10], []).append(path)
     rank = {path: i for members in families.values() for i, path in enumerate(members)}
-    return sorted(paths, key=lambda p: (rank[p], p))[:_MOST_FONTS]
+    return sorted(paths, key=lambda p: (rank[p], p))[: FONTS.max_per_script]
 
 
 _IN_COLUMNS = ("zh-cn", "ja")

@@ -8,13 +8,12 @@ import numpy as np
 
 from stream_ocr.evaluation.recognition_metrics import Sample
 from stream_ocr.models.recognition.preprocess import resize_line
-
-VALIDATION_SHARE = 0.2
+from stream_ocr.training.data.thresholds import SPLITS
 
 
 def is_validation(name: str) -> bool:
     """Return whether a crop is kept for validation; its name alone decides, for one in five."""
-    return hashlib.sha256(name.encode()).digest()[0] < 256 * VALIDATION_SHARE
+    return hashlib.sha256(name.encode()).digest()[0] < 256 * SPLITS.word_share
 
 
 def augment(sample: Sample, rng: random.Random) -> Sample:

@@ -10,10 +10,8 @@ import numpy as np
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.training.data.compositing import Canvas
+from stream_ocr.training.data.thresholds import COMPOSITING
 from stream_ocr.training.data.word_crops import is_validation
-
-LEAST_PX = 8
-"""Lower words are not pasted."""
 
 
 class RealWords:
@@ -48,7 +46,7 @@ def paste(canvas: Canvas, word: np.ndarray, rng: random.Random) -> None:
     """
     height = word.shape[0] * rng.uniform(0.6, 1.2)
     height = min(height, canvas.size[1] * rng.uniform(0.1, 0.4))
-    scale = max(height, LEAST_PX) / word.shape[0]
+    scale = max(height, COMPOSITING.min_word_px) / word.shape[0]
     margin = round(word.shape[0] * rng.uniform(0.15, 0.8)) + 1
     around = cv2.copyMakeBorder(word, *(margin,) * 4, cv2.BORDER_REPLICATE).astype(np.float32)
     patch = cv2.GaussianBlur(around, (0, 0), margin / 2)

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from stream_ocr.errors import StreamOcrError
 from stream_ocr.viz.dashboard.auth import AuthMiddleware
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
@@ -62,7 +63,13 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Mount("/static", StaticFiles(directory=static)),
         ],
         middleware=[Middleware(AuthMiddleware, token=token)],
+        exception_handlers={StreamOcrError: _on_failure},
     )
+
+
+async def _on_failure(_request: Request, error: Exception) -> Response:
+    """Answer with the sentence, as when the store has been removed."""
+    return PlainTextResponse(f"{error}\n", 503)
 
 
 async def _event_stream(buffer: EventBuffer, position: EventPosition) -> AsyncIterator[bytes]:

@@ -62,7 +62,8 @@ class AuthMiddleware:
         if not _matches(query.pop("token", [""])[0], self._token):
             return PlainTextResponse("Open the URL that was printed at the start; it ends in a token.\n", 401)
         rest = f"?{urlencode(query, doseq=True)}" if query else ""
-        response = RedirectResponse(f"{scope['path']}{rest}", 303)
+        path = scope["path"].lstrip("/\\")  # browsers take what follows two slashes for a host
+        response = RedirectResponse(f"/{path}{rest}", 303)
         response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
         return response
 

@@ -11,10 +11,9 @@ from stream_ocr.events.spans import build_spans
 from stream_ocr.viz import thumbnails
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.search import read_crop
-from stream_ocr.viz.thresholds import DASHBOARD
+from stream_ocr.viz.thresholds import DASHBOARD, TIME_RESOLUTION_S
 
 _MAX_DIGITS = 15  # of a sequence number in a query
-_ROUNDING_S = 1e-6  # resolution of event times
 
 
 class ImageEndpoints:
@@ -57,7 +56,7 @@ class ImageEndpoints:
     def _thumbnail(self, stream: str, track: int, start: float) -> bytes | None:
         assert self._page.video is not None
         for span in build_spans(self._page.buffer.events()):
-            if (span.stream, span.track) == (stream, track) and abs(span.start - start) < _ROUNDING_S:
+            if (span.stream, span.track) == (stream, track) and abs(span.start - start) < TIME_RESOLUTION_S:
                 try:
                     return thumbnails.span_thumbnail(self._page.video, span, self._page.settings.decode)
                 except SourceError:

@@ -10,12 +10,6 @@ from stream_ocr.events import Event, SourceEvent
 from stream_ocr.events.spans import Span
 from stream_ocr.viz.thresholds import REPORT
 
-_TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
-"""Possible distances of ticks on the time axis."""
-_DURATION_BINS_S = ((0, 1), (1, 3), (3, 10), (10, 60), (60, float("inf")))
-_CONFIDENCE_BINS = ((0.0, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01))
-"""Bins of the histograms, without their upper bounds."""
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -94,13 +88,13 @@ def timelines(spans: Sequence[Span]) -> Iterator[StreamTimeline]:
 
 def duration_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
     """Count texts by their time on screen."""
-    labels = {(0, 1): "under 1 s", (60, float("inf")): "over 1 min"}
+    labels: dict[tuple[float, float], str] = {(0, 1): "under 1 s", (60, float("inf")): "over 1 min"}
     return [
         (
             labels.get(interval, f"{interval[0]}–{interval[1]} s"),
             sum(interval[0] <= s.end - s.start < interval[1] for s in spans),
         )
-        for interval in _DURATION_BINS_S
+        for interval in REPORT.duration_bins_s
     ]
 
 
@@ -108,7 +102,7 @@ def confidence_histogram(spans: Sequence[Span]) -> list[tuple[str, int]]:
     """Count texts by their confidence."""
     return [
         (f"{low:g}–{min(high, 1):g}" if low else f"under {high:g}", sum(low <= s.confidence < high for s in spans))
-        for low, high in _CONFIDENCE_BINS
+        for low, high in REPORT.confidence_bins
     ]
 
 
@@ -118,7 +112,8 @@ def source_events(events: Iterable[Event]) -> Iterator[SourceEvent]:
 
 
 def _ticks(begin: float, length: float) -> Iterator[Tick]:
-    step = next((step for step in _TICK_STEPS_S if length / step <= REPORT.max_ticks), _TICK_STEPS_S[-1])
+    steps_s = REPORT.tick_steps_s
+    step = next((step for step in steps_s if length / step <= REPORT.max_ticks), steps_s[-1])
     number = -(-begin // step)
     while number * step <= begin + length * REPORT.last_tick_share:
         time_s = number * step

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.evaluation.datasets import load_labelled_images
-from stream_ocr.training.data import detector_sets
 from stream_ocr.training.data.detector_sets import (
     Lines,
     build,
@@ -17,6 +15,7 @@ from stream_ocr.training.data.detector_sets import (
     people_first,
     teacher_and_words,
 )
+from stream_ocr.training.data.thresholds import FilmRecipe
 
 WORD, SMALL = rectangle(0, 0, 50, 20), rectangle(0, 60, 40, 8)
 
@@ -43,10 +42,8 @@ def test_detector_sets_add_labelled_words_that_the_teacher_missed() -> None:
     assert len(merged.ignored) == 1
 
 
-def test_detector_sets_are_built_from_archives_and_teacher_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detector_sets, "FILM", {})
+def test_detector_sets_are_built_from_archives_and_teacher_lists(tmp_path: Path) -> None:
+    no_film = FilmRecipe(clips={})
     names = [f"{i:02d}.jpg" for i in range(50)]
     truth = "".join(json.dumps({"image": n, "quads": [WORD.tolist()], "texts": ["a"]}) + "\n" for n in names)
     pictures = tmp_path / "td500_train"
@@ -61,14 +58,14 @@ def test_detector_sets_are_built_from_archives_and_teacher_lists(
                 if kind == "detection" or path.suffix == ".jpg":
                     tar.add(path, path.name)
     teacher = tmp_path / "teacher"
-    assert build(tmp_path / "out", tmp_path / "data", teacher) == {
+    assert build(tmp_path / "out", tmp_path / "data", teacher, no_film) == {
         "train/td500_train": 40,
         "validation/td500_train": 10,
     }
 
     (teacher / "tvnews").mkdir(parents=True)
     (teacher / "tvnews/truth.part.jsonl").write_text(truth)
-    counts = build(tmp_path / "out", tmp_path / "data", teacher)
+    counts = build(tmp_path / "out", tmp_path / "data", teacher, no_film)
     assert counts["train/tvnews"] == 40
     first = load_labelled_images(tmp_path / "out/validation/tvnews.jsonl")[0]
     assert first.image.resolve() == (tmp_path / "out/pictures/tvnews/40.jpg").resolve()

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from stream_ocr.models.recognition.charset import EUROPEAN
-from stream_ocr.training.data.languages import VALIDATION_SENTENCES, EuropeanCorpus, TextShares, normalised
+from stream_ocr.training.data.languages import EuropeanCorpus, TextShares, normalised
+from stream_ocr.training.data.thresholds import SPLITS
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def texts(tmp_path: Path) -> Path:
     (tmp_path / "freq_en.txt").write_text("you 100\ni 90\ni'm 80\ndon’t 5\n漢字 4\n")
     (tmp_path / "freq_pl.txt").write_text("się 100\nżółw 50\nźle 30\n")
     trained = [f"Ein Satz mit Nummer {i}, größer als zuvor." for i in range(50)]
-    kept = [f"Validierung {i}." for i in range(VALIDATION_SENTENCES)]
+    kept = [f"Validierung {i}." for i in range(SPLITS.caption_sentences)]
     (tmp_path / "captions_de.txt").write_text("\n".join(trained + kept))
     return tmp_path
 

@@ -11,7 +11,6 @@ import pytest
 from stream_ocr.models.recognition.charset import EUROPEAN
 from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS
 from stream_ocr.training.data.real_crops import (
-    FIRST_VALIDATION_CROP,
     CropLimits,
     RealCrop,
     RealCrops,
@@ -20,6 +19,7 @@ from stream_ocr.training.data.real_crops import (
     trimmed,
     varied,
 )
+from stream_ocr.training.data.thresholds import SPLITS
 
 SHARED = Path(__file__).parents[3] / "../shared/data/words"
 
@@ -47,7 +47,7 @@ def teacher_set(folder: Path, rows: list[dict[str, object]]) -> Path:
 
 
 def test_real_crops_split_a_set_by_number(tmp_path: Path) -> None:
-    first = FIRST_VALIDATION_CROP["iiit5k_train"]
+    first = SPLITS.first_crop["iiit5k_train"]
     names = [f"{i:05d}.jpg" for i in range(first - 2, first + 3)]
     labels = "\n".join(f"{name}\t{name[:5]}" for name in names).encode()
     write_tar(tmp_path / "iiit5k_train.tar", {"labels.tsv": labels} | dict.fromkeys(names, picture()))
@@ -59,7 +59,7 @@ def test_real_crops_split_a_set_by_number(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")
 def test_real_crops_of_training_and_validation_do_not_overlap() -> None:
-    for name in FIRST_VALIDATION_CROP:
+    for name in SPLITS.first_crop:
         archive = SHARED / f"{name}.tar"
         parts = [load_labelled(archive, EUROPEAN, validation=validation) for validation in (False, True)]
         assert all(len(part) > 300 for part in parts)

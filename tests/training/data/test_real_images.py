@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from stream_ocr.core.geometry import rectangle
-from stream_ocr.training.data import real_images
 from stream_ocr.training.data.real_images import RealPictures, changed
 from stream_ocr.training.data.scene import Scene
+from stream_ocr.training.data.thresholds import RealImageRecipe
 
 RED = rectangle(100, 60, 120, 40)
+TURNED = RealImageRecipe(degraded_share=0.0, inverted_share=0.0, grey_share=0.0, mirrored_share=0.5, rotated_share=0.5)
+"""Pieces that keep their colours."""
 
 
 def picture_set(folder: Path) -> Path:
@@ -25,14 +27,8 @@ def picture_set(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_real_images_keep_quads_on_their_pixels_and_clockwise(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for share in ("WORSE", "INVERTED", "GREY"):
-        monkeypatch.setattr(real_images, share, 0.0)
-    monkeypatch.setattr(real_images, "FLIPPED", 0.5)
-    monkeypatch.setattr(real_images, "TURNED", 0.5)
-    pictures = RealPictures({picture_set(tmp_path): 1.0})
+def test_real_images_keep_quads_on_their_pixels_and_clockwise(tmp_path: Path, seed: int) -> None:
+    pictures = RealPictures({picture_set(tmp_path): 1.0}, TURNED)
     assert len(pictures) == 1
     piece = pictures.draw(random.Random(seed), np.random.default_rng(seed), 384, (0.45, 1.2))
     assert piece.picture.shape == (384, 384, 3)

@@ -16,7 +16,8 @@ from stream_ocr.training.data.distractors import SHAPES, add_distractor
 from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.data.perspective import turned, view
 from stream_ocr.training.data.scene import Scene
-from stream_ocr.training.data.scene_images import TEXT_FREE, Scenes
+from stream_ocr.training.data.scene_images import Scenes
+from stream_ocr.training.data.thresholds import SCENES
 from stream_ocr.training.data.word_patches import RealWords, paste
 
 
@@ -48,7 +49,7 @@ def test_scene_images_are_rgb_bytes_with_clockwise_quads_inside(scenes: list[Sce
 
 def test_scene_images_mix_empty_pictures_small_lines_and_large_ones(scenes: list[Scene]) -> None:
     assert any(len(scene.quads) == 0 for scene in scenes)
-    assert TEXT_FREE * len(scenes) * 3 > sum(len(scene.quads) == 0 for scene in scenes)
+    assert SCENES.text_free_share * len(scenes) * 3 > sum(len(scene.quads) == 0 for scene in scenes)
     heights = [float(np.linalg.norm(q[3] - q[0])) for scene in scenes for q in scene.quads]
     assert min(heights) < 14
     assert max(heights) > 100

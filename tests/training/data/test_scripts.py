@@ -11,6 +11,7 @@ from stream_ocr.training.data.corpus import Corpus
 from stream_ocr.training.data.fonts import BUILT_IN
 from stream_ocr.training.data.scene_images import Scenes
 from stream_ocr.training.data.scripts import OtherScripts, find_script_fonts
+from stream_ocr.training.data.thresholds import SceneRecipe
 
 
 def test_scripts_list_common_letters_first() -> None:
@@ -30,8 +31,8 @@ def test_scripts_draw_texts_of_about_the_requested_length(script: scripts.Script
         assert text == text.strip()
 
 
-def test_scripts_are_empty_without_fontconfig(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: None)
+def test_scripts_are_empty_without_fontconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert find_script_fonts() == {}
     assert not OtherScripts({}, random.Random(0))
 
@@ -41,15 +42,13 @@ def test_scripts_take_one_font_of_each_family_first() -> None:
     assert [p.stem for p in scripts._spread(paths)] == ["One-Bold", "Three-Bold", "Two-Bold", "One-Italic"]
 
 
-def test_scenes_are_labelled_in_every_script(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scenes_are_labelled_in_every_script() -> None:
     fonts = find_script_fonts()
     if not fonts:
         pytest.skip("no fonts of other scripts here")
-    monkeypatch.setattr("stream_ocr.training.data.scripts.SHARE", 1.0)
     rng = random.Random(3)
-    maker = Scenes(
-        [BUILT_IN], Corpus(None, rng), Backgrounds(None, rng), rng, others=OtherScripts(fonts, random.Random(4))
-    )
+    recipe, others = SceneRecipe(other_script_share=1.0), OtherScripts(fonts, random.Random(4))
+    maker = Scenes([BUILT_IN], Corpus(None, rng), Backgrounds(None, rng), rng, others=others, recipe=recipe)
     made = [maker.make() for _ in range(6)]
     assert sum(len(scene.quads) for scene in made) > 6
     assert all(np.isfinite(scene.quads).all() for scene in made)

@@ -10,6 +10,7 @@ import pytest
 
 from stream_ocr.config.settings import DashboardSettings, Settings
 from stream_ocr.errors import SettingsError, SinkError, SourceError, SubscribeError
+from stream_ocr.store.writer import StoreWriter
 from stream_ocr.testing import published_event
 from stream_ocr.viz.dashboard import server as serving
 from stream_ocr.viz.dashboard.address import open_listener, resolve_token
@@ -137,6 +138,32 @@ def test_auth_requires_a_token_outside_loopback(serve, log):
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     connection.close()
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "///evil.example/%2e%2e", "/\\evil.example/"])
+def test_redirect_after_the_token_stays_on_the_page(serve, log, path):
+    here, token = serve(log.path, token="t" * 32).split("?token=")
+    connection = http.client.HTTPConnection("127.0.0.1", int(here.rsplit(":", 1)[1].strip("/")), timeout=10)
+    connection.request("GET", f"{path}?token={token}")
+    location = connection.getresponse().headers["location"]
+    connection.close()
+    assert location.startswith("/")
+    assert location[1] not in "/\\"
+
+
+def test_search_is_answered_with_security_headers_whatever_happens(serve, log, tmp_path):
+    store = StoreWriter(tmp_path / "events.db")
+    store.open()
+    assert store.append([published_event(0, "GATE 4")])
+    store.close()
+    address = serve(log.path, store=tmp_path / "events.db")
+    assert len(json.loads(get(address, "api/search?q=gate")[2])) == 1
+    for query in ("x" * 5000, "%00", "gate%00", "%ff", "%ed%a0%80"):
+        assert get(address, f"api/search?q={query}")[::2] == (200, b"[]")
+    (tmp_path / "events.db").unlink()
+    status, headers, body = get(address, "api/search?q=gate")
+    assert (status, body[:17]) == (503, b"There is no store")
+    assert headers["content-security-policy"].startswith("default-src 'self';")
 
 
 def test_resolve_token_reads_token_file(tmp_path):

@@ -1,0 +1,56 @@
+"""Continuations: a text that the tracker lost for a moment and found again as another track is one text in the events.
+
+A flash, a wipe or a graphic that flies past may change a text beyond recognition by its pixels. Its letters then tell
+that it is the same.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from stream_ocr.core.geometry import bounding_box, from_flat
+from stream_ocr.core.messages import Reading
+from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.thresholds import CONTINUATION
+
+
+class Continuations:
+    """Event tracks that go on as other tracks of the tracker."""
+
+    def __init__(self) -> None:
+        self._event_ids: dict[int, int] = {}  # by track of the tracker
+        self._left: set[int] = set()  # tracks of the tracker whose text has gone on as another one
+
+    def rename(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the readings of a frame under the ids of the events, without tracks whose text goes on elsewhere."""
+        if not self._event_ids:
+            return list(readings)
+        listed = {reading.track for reading in readings}
+        self._left &= listed
+        self._event_ids = {track: id_ for track, id_ in self._event_ids.items() if track in listed}
+        kept = [reading for reading in readings if reading.track not in self._left]
+        return [structs.replace(reading, track=self._event_ids.get(reading.track, reading.track)) for reading in kept]
+
+    def follow(self, event_id: int, track: int) -> None:
+        """Let the text of a track of the events go on as another track of the tracker."""
+        before = next((each for each, id_ in self._event_ids.items() if id_ == event_id), event_id)
+        self._event_ids.pop(before, None)
+        self._left.add(before)
+        self._event_ids[track] = event_id
+
+
+def is_continued_by(gone: Reading, text: str, new: Reading) -> bool:
+    """Return True if a reading shows a text again that has just gone. gone: its last reading; text: as reported."""
+    if gone.hidden_s is None or abs(new.start_s - gone.hidden_s) > CONTINUATION.max_gap_s:
+        return False
+    return without_spaces(new.text) == without_spaces(text) and _overlap(gone, new) >= CONTINUATION.min_overlap
+
+
+def _overlap(gone: Reading, new: Reading) -> float:
+    """Return the intersection over union of the last box of one text and the first of another."""
+    left, top, right, bottom = bounding_box(from_flat(gone.quad))
+    new_left, new_top, new_right, new_bottom = bounding_box(from_flat(new.start_quad))
+    width = max(0.0, min(right, new_right) - max(left, new_left))
+    height = max(0.0, min(bottom, new_bottom) - max(top, new_top))
+    union = (right - left) * (bottom - top) + (new_right - new_left) * (new_bottom - new_top) - width * height
+    return width * height / max(union, 1e-9)
