@@ -6,9 +6,10 @@ that it is the same.
 
 from collections.abc import Sequence
 
+import numpy as np
 from msgspec import structs
 
-from stream_ocr.core.geometry import bounding_box, from_flat
+from stream_ocr.core.geometry import bounding_box, from_flat, side_lengths
 from stream_ocr.core.messages import Reading
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.thresholds import CONTINUATION
@@ -40,17 +41,24 @@ class Continuations:
 
 
 def is_continued_by(gone: Reading, text: str, new: Reading) -> bool:
-    """Return True if a reading shows a text again that has just gone. gone: its last reading; text: as reported."""
-    if gone.hidden_s is None or abs(new.start_s - gone.hidden_s) > CONTINUATION.max_gap_s:
+    """Return True if a reading shows a text again that has just gone. gone: its last reading; text: as reported.
+
+    A text that moves is expected further on, for longer than one at rest: two captions do not follow each other there.
+    """
+    if gone.hidden_s is None or without_spaces(new.text) != without_spaces(text):
         return False
-    return without_spaces(new.text) == without_spaces(text) and _overlap(gone, new) >= CONTINUATION.min_overlap
+    gap_s, last = new.start_s - gone.hidden_s, from_flat(gone.quad)
+    moved_px = (last - from_flat(gone.start_quad)).mean(axis=0) / max(gone.hidden_s - gone.start_s, 1e-9) * gap_s
+    moves = float(np.linalg.norm(moved_px)) > CONTINUATION.min_motion * side_lengths(last)[1]
+    max_gap_s = CONTINUATION.max_gap_in_motion_s if moves else CONTINUATION.max_gap_s
+    return abs(gap_s) <= max_gap_s and _overlap(last + moved_px, from_flat(new.start_quad)) >= CONTINUATION.min_overlap
 
 
-def _overlap(gone: Reading, new: Reading) -> float:
-    """Return the intersection over union of the last box of one text and the first of another."""
-    left, top, right, bottom = bounding_box(from_flat(gone.quad))
-    new_left, new_top, new_right, new_bottom = bounding_box(from_flat(new.start_quad))
-    width = max(0.0, min(right, new_right) - max(left, new_left))
-    height = max(0.0, min(bottom, new_bottom) - max(top, new_top))
-    union = (right - left) * (bottom - top) + (new_right - new_left) * (new_bottom - new_top) - width * height
+def _overlap(quad: np.ndarray, other: np.ndarray) -> float:
+    """Return the intersection over union of the bounding boxes of two quads, (4, 2)."""
+    left, top, right, bottom = bounding_box(quad)
+    other_left, other_top, other_right, other_bottom = bounding_box(other)
+    width = max(0.0, min(right, other_right) - max(left, other_left))
+    height = max(0.0, min(bottom, other_bottom) - max(top, other_top))
+    union = (right - left) * (bottom - top) + (other_right - other_left) * (other_bottom - other_top) - width * height
     return width * height / max(union, 1e-9)

@@ -60,6 +60,12 @@ class UpdateThresholds:
     max_kept_length_change: float = 0.5
     """Letters by which the length of a line may vary that has kept all its letters. Checked on a real lyrics video."""
 
+    min_motion: float = 1.0
+    """Heights by which a text must have moved to be something in the scene, which does not change its letters."""
+
+    min_blurred_similarity: float = 0.5
+    """Similarity (difflib) of two readings from which the less sure one may be the same text, blurred by its motion."""
+
     min_cut_decrease: float = 0.1
     """Decrease of the lowest character confidence that it must show as well."""
 
@@ -118,8 +124,15 @@ class ContinuationThresholds:
     max_gap_s: float = 0.2
     """Seconds for which nothing may show the text. Captions that follow each other are at least two frames apart."""
 
+    max_gap_in_motion_s: float = 1.0
+    """The same for a text that moves: as long as the tracker waits for it. Chosen on a real sign, panned over at 12.5
+    frames a second."""
+
+    min_motion: float = 0.5
+    """Heights by which a text must move on during the gap to count as moving."""
+
     min_overlap: float = 0.5
-    """Intersection over union of its last box and the new one."""
+    """Intersection over union of the box where it is expected and the new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from difflib import SequenceMatcher
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+
 from stream_ocr.core.geometry import bounding_box, from_flat, side_lengths
 from stream_ocr.core.messages import Reading
 from stream_ocr.models.recognition.ctc import min_char_confidence
@@ -28,7 +30,7 @@ def classify_update(reported: Reading, new: Reading) -> Update:
         return "updated"  # voting has weighed all readings of these pixels
     if _adds_unsure_text(new, reported_text, text) or _is_cut_through_letter(reported, new, reported_text, text):
         return "nothing"
-    if _leaves_out_letter(reported, new, reported_text, text):
+    if _leaves_out_letter(reported, new, reported_text, text) or _is_blurred_by_motion(reported, new):
         return "nothing"
     if new.start_s <= reported.start_s:  # the box has changed, not the text
         return "updated" if _has_better_box(reported, new, reported_text, text) else "nothing"
@@ -123,6 +125,17 @@ def _leaves_out_letter(reported: Reading, new: Reading, reported_text: str, text
         return False
     length, new_length = (side_lengths(from_flat(each.quad))[0] for each in (reported, new))
     return abs(new_length - length) < UPDATE.max_kept_length_change * length / len(reported.text)
+
+
+def _is_blurred_by_motion(reported: Reading, new: Reading) -> bool:
+    """Return True if a text has moved since and reads similarly, but is less sure: signs do not change as they move."""
+    quad, new_quad = from_flat(reported.quad), from_flat(new.quad)
+    moved = np.linalg.norm(new_quad.mean(axis=0) - quad.mean(axis=0)) > UPDATE.min_motion * side_lengths(quad)[1]
+    if not moved or is_counter_tick(reported, new):
+        return False
+    similar = SequenceMatcher(None, without_spaces(reported.text), without_spaces(new.text), autojunk=False).ratio()
+    lowest, new_lowest = (min_char_confidence(each.text, each.char_confidences) for each in (reported, new))
+    return similar > UPDATE.min_blurred_similarity and new_lowest < lowest
 
 
 def _grows(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:

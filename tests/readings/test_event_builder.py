@@ -288,3 +288,12 @@ def test_event_builder_reports_a_text_that_starts_later_or_elsewhere_or_reads_di
     gone = structs.replace(reading("GATE 4"), hidden_s=0.04)
     events = build_events(reading("GATE 4"), [gone, again], [structs.replace(gone, end_s=0.04), again])
     assert summary(events) == [("appeared", "GATE 4"), ("appeared", again.text), ("ended", "GATE 4")]
+
+
+@pytest.mark.parametrize(("x", "kinds"), [(180, ["appeared", "ended"]), (60, ["appeared", "appeared", "ended"])])
+def test_event_builder_continues_a_text_that_moves_where_it_is_expected(x: float, kinds: list[str]) -> None:
+    seen = reading("GATE 4", x=100, start_x=20)  # 80 pixels in 0.8 seconds
+    gone = structs.replace(seen, hidden_s=0.8)
+    again = reading("GATE 4", track=2, start_s=1.6, x=x, start_x=x)
+    events = build_events(seen, gone, [gone, again], again, structs.replace(again, end_s=2.0))
+    assert [event.kind for event in events if event.track == 1 or event.kind == "appeared"] == kinds

@@ -81,3 +81,27 @@ def test_classify_update_ignores_a_letter_that_is_lost_while_the_line_keeps_its_
 
 def test_classify_update_reports_a_lost_digit() -> None:
     assert classify_update(reading("Platform 114 A"), reading("Platform 14 A", revision=1, start_s=2.0)) == "changed"
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "moved_px", "update"),
+    [
+        ("Welcome to Mallain", 0.93, 100, "nothing"),
+        ("to Mallsin", 0.6, 100, "nothing"),
+        ("Welcome to Mallain", 0.98, 100, "changed"),  # surer
+        ("Welcome to Mallain", 0.93, 5, "changed"),  # it stands still
+        ("Fort William", 0.93, 100, "changed"),  # nothing in common
+    ],
+)
+def test_classify_update_ignores_a_worse_reading_of_a_text_that_moves(
+    text: str, confidence: float, moved_px: float, update: str
+) -> None:
+    """A sign that a camera pans over is blurred at last; signs do not change while they move."""
+    quad = to_flat(rectangle(20 + moved_px, 300, 200, 30))
+    new = structs.replace(reading(text, confidence, revision=1, start_s=2.0), quad=quad)
+    assert classify_update(reading("Welcome to Mallaig"), new) == update
+
+
+def test_classify_update_reports_ticks_of_a_clock_that_moves() -> None:
+    new = structs.replace(reading("21:07", 0.93, revision=1, start_s=2.0), quad=to_flat(rectangle(120, 300, 200, 30)))
+    assert classify_update(reading("21:06"), new) == "changed"
