@@ -4,7 +4,7 @@ A flash, a wipe or a graphic that flies past may change a text beyond recognitio
 that it is the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from msgspec import structs
@@ -22,15 +22,19 @@ class Continuations:
         self._event_ids: dict[int, int] = {}  # by track of the tracker
         self._left: set[int] = set()  # tracks of the tracker whose text has gone on as another one
 
-    def rename(self, readings: Sequence[Reading]) -> list[Reading]:
-        """Return the readings of a frame under the ids of the events, without tracks whose text goes on elsewhere."""
-        if not self._event_ids:
-            return list(readings)
-        listed = {reading.track for reading in readings}
+    def keep(self, tracks: Iterable[int]) -> set[int]:
+        """Forget all tracks of the tracker but these; return their ids in the events."""
+        listed = set(tracks)
         self._left &= listed
         self._event_ids = {track: id_ for track, id_ in self._event_ids.items() if track in listed}
-        kept = [reading for reading in readings if reading.track not in self._left]
-        return [structs.replace(reading, track=self._event_ids.get(reading.track, reading.track)) for reading in kept]
+        return {self._event_ids.get(track, track) for track in listed - self._left}
+
+    def rename(self, reading: Reading) -> Reading | None:
+        """Return a reading under its id in the events; None for a track whose text goes on as another one."""
+        if reading.track in self._left:
+            return None
+        id_ = self._event_ids.get(reading.track)
+        return reading if id_ is None else structs.replace(reading, track=id_)
 
     def follow(self, event_id: int, track: int) -> None:
         """Let the text of a track of the events go on as another track of the tracker."""

@@ -81,10 +81,11 @@ class EventBuilder:
 
     def update(self, readings: Readings) -> Iterator[NewEvent]:
         """Yield the events that follow from the readings of the next frame."""
-        renamed = self._continuations.rename(readings.readings)
-        yield from self._close_lost(readings, {reading.track for reading in renamed})
-        for reading in renamed:
-            yield from self._on_reading(readings, self._continued(self._corrected(reading)))
+        yield from self._close_lost(readings, self._continuations.keep(each.track for each in readings.readings))
+        for reading in readings.readings:
+            renamed = self._continuations.rename(reading)
+            if renamed is not None:
+                yield from self._on_reading(readings, self._continued(self._corrected(renamed)))
         self._last = readings.stamp
 
     def _corrected(self, reading: Reading) -> Reading:

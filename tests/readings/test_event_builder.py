@@ -263,6 +263,13 @@ def test_event_builder_continues_a_text_that_another_track_took_up() -> None:
     assert [event.start for event in events] == [0.0, 0.8, 0.8]
 
 
+def test_event_builder_continues_a_text_in_the_frame_in_which_its_first_track_ends() -> None:
+    before, after = structs.replace(reading("GATE 4"), hidden_s=0.04), reading("GATE 4", track=2, start_s=0.12)
+    ended = structs.replace(before, end_s=0.04)
+    events = build_events(reading("GATE 4"), before, [after, ended], after, structs.replace(after, end_s=0.5))
+    assert summary(events) == [("appeared", "GATE 4"), ("ended", "GATE 4")]
+
+
 def test_event_builder_ends_a_continued_text_before_its_first_track() -> None:
     before = structs.replace(reading("GATE 4"), hidden_s=0.04)
     after = reading("GATE 4", track=2, start_s=0.04)
