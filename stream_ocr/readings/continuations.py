@@ -48,14 +48,26 @@ def is_continued_by(gone: Reading, text: str, new: Reading) -> bool:
     """Return True if a reading shows a text again that has just gone. gone: its last reading; text: as reported.
 
     A text that moves is expected further on, for longer than one at rest: two captions do not follow each other there.
+    A long text that starts to move may jump by some heights from one frame to the next.
     """
     if gone.hidden_s is None or without_spaces(new.text) != without_spaces(text):
         return False
-    gap_s, last = new.start_s - gone.hidden_s, from_flat(gone.quad)
+    gap_s, last, first = new.start_s - gone.hidden_s, from_flat(gone.quad), from_flat(new.start_quad)
+    is_long = len(without_spaces(text)) >= CONTINUATION.long_text
+    if abs(gap_s) <= CONTINUATION.max_gap_s and is_long and _jumped(last, first):
+        return True
     moved_px = (last - from_flat(gone.start_quad)).mean(axis=0) / max(gone.hidden_s - gone.start_s, 1e-9) * gap_s
     moves = float(np.linalg.norm(moved_px)) > CONTINUATION.min_motion * side_lengths(last)[1]
     max_gap_s = CONTINUATION.max_gap_in_motion_s if moves else CONTINUATION.max_gap_s
-    return abs(gap_s) <= max_gap_s and _overlap(last + moved_px, from_flat(new.start_quad)) >= CONTINUATION.min_overlap
+    return abs(gap_s) <= max_gap_s and _overlap(last + moved_px, first) >= CONTINUATION.min_overlap
+
+
+def _jumped(quad: np.ndarray, other: np.ndarray) -> bool:
+    """Return True if two quads, (4, 2), are of about the same size, and not far from each other."""
+    sizes = np.array(side_lengths(quad)) / np.array(side_lengths(other))
+    distance = float(np.linalg.norm(other.mean(axis=0) - quad.mean(axis=0)))
+    alike = max(sizes.max(), 1 / sizes.min()) <= CONTINUATION.max_size_ratio
+    return bool(alike and distance <= CONTINUATION.max_jump * side_lengths(quad)[1])
 
 
 def _overlap(quad: np.ndarray, other: np.ndarray) -> float:

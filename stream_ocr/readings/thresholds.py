@@ -134,6 +134,15 @@ class ContinuationThresholds:
     min_overlap: float = 0.5
     """Intersection over union of the box where it is expected and the new one."""
 
+    long_text: int = 6
+    """Number of characters from which a text may jump: a short one may also stand beside itself, as on score boards."""
+
+    max_jump: float = 3.0
+    """Heights by which a text may jump. Chosen on a real title that flies out at 12.5 frames a second."""
+
+    max_size_ratio: float = 1.25
+    """Ratio of the lengths and of the heights of the boxes of a text that jumps."""
+
 
 @dataclass(frozen=True, slots=True)
 class ComparisonThresholds:

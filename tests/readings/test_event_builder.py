@@ -304,3 +304,20 @@ def test_event_builder_continues_a_text_that_moves_where_it_is_expected(x: float
     again = reading("GATE 4", track=2, start_s=1.6, x=x, start_x=x)
     events = build_events(seen, gone, [gone, again], again, structs.replace(again, end_s=2.0))
     assert [event.kind for event in events if event.track == 1 or event.kind == "appeared"] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "kinds"),
+    [
+        ("2025-02-04", 100, ["appeared", "ended"]),
+        ("2025-02-04", 180, ["appeared", "appeared", "ended"]),  # too far
+        ("GATE 4", 100, ["appeared", "appeared", "ended"]),  # too short
+    ],
+)
+def test_event_builder_continues_a_long_text_that_jumps(text: str, x: float, kinds: list[str]) -> None:
+    """A title begins to fly out, 80 pixels from one frame to the next; it is 30 pixels high."""
+    seen = reading(text)
+    gone = structs.replace(seen, hidden_s=0.8)
+    again = reading(text, track=2, start_s=0.8, x=x, start_x=x)
+    events = build_events(seen, gone, [gone, again], again, structs.replace(again, end_s=2.0))
+    assert [event.kind for event in events if event.track == 1 or event.kind == "appeared"] == kinds
