@@ -70,6 +70,7 @@ class Corpus:
             self.address: 1,
             self.phone: 0.7,
             self.quantity: 1.5,
+            self.identifier: 1.2,
         }
 
     def word(self, max_characters: int = 25) -> str:
@@ -81,7 +82,7 @@ class Corpus:
         return self._short_enough(self._any_line, max_characters)
 
     def figure(self) -> str:
-        """Return a number, digit, time, date, price, plate, code, score, address, telephone number or quantity."""
+        """Return a number, digit, time, date, price, code, score, address, telephone number, quantity or name of a file."""
         return self._rng.choices(list(self._figures), weights=list(self._figures.values()))[0]()
 
     # Figures
@@ -170,6 +171,14 @@ class Corpus:
             f"{a}_{b}.mp4",
         )
         return rng.choice(forms)
+
+    def identifier(self) -> str:
+        """Return the name of a camera, a file or a variable."""
+        rng, a, b = self._rng, self._plain_word(), self._plain_word()
+        number = f"{rng.randrange(10 ** rng.randint(1, 4)):0{rng.randint(1, 3)}d}"
+        first, second = rng.choice(((a.lower(), b.lower()), (a.upper(), b.upper()), (a.capitalize(), b.capitalize())))
+        mark = rng.choice("___-.")
+        return rng.choice((f"{first}{mark}{second}", f"{first}{mark}{number}", f"{first}_{second}{mark}{number}"))
 
     def phone(self) -> str:
         return self._filled(self._rng.choice(PHONES))
