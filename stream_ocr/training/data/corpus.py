@@ -82,7 +82,7 @@ class Corpus:
         return self._short_enough(self._any_line, max_characters)
 
     def figure(self) -> str:
-        """Return a number, digit, time, date, price, code, score, address, telephone number, quantity or name of a file."""
+        """Return a number, time, date, price, code, score, address, telephone number, quantity or name of a file."""
         return self._rng.choices(list(self._figures), weights=list(self._figures.values()))[0]()
 
     # Figures
