@@ -130,8 +130,8 @@ def _leaves_out_letter(reported: Reading, new: Reading, reported_text: str, text
 def _is_blurred_by_motion(reported: Reading, new: Reading) -> bool:
     """Return True if a text has moved since and reads similarly, but is less sure: signs do not change as they move."""
     quad, new_quad = from_flat(reported.quad), from_flat(new.quad)
-    moved = np.linalg.norm(new_quad.mean(axis=0) - quad.mean(axis=0)) > UPDATE.min_motion * side_lengths(quad)[1]
-    if not moved or is_counter_tick(reported, new):
+    moved_px = np.linalg.norm(new_quad - quad, axis=1).min()  # of all corners: a line that is written grows at one end
+    if moved_px <= UPDATE.min_motion * side_lengths(quad)[1] or is_counter_tick(reported, new):
         return False
     similar = SequenceMatcher(None, without_spaces(reported.text), without_spaces(new.text), autojunk=False).ratio()
     lowest, new_lowest = (min_char_confidence(each.text, each.char_confidences) for each in (reported, new))

@@ -105,3 +105,9 @@ def test_classify_update_ignores_a_worse_reading_of_a_text_that_moves(
 def test_classify_update_reports_ticks_of_a_clock_that_moves() -> None:
     new = structs.replace(reading("21:07", 0.93, revision=1, start_s=2.0), quad=to_flat(rectangle(120, 300, 200, 30)))
     assert classify_update(reading("21:06"), new) == "changed"
+
+
+def test_classify_update_reports_a_line_that_is_written() -> None:
+    quad = to_flat(rectangle(20, 300, 500, 30))
+    new = structs.replace(reading("THE PEACH OPEN MOVIE PROJECT", 0.85, revision=1, start_s=0.5), quad=quad)
+    assert classify_update(reading("THE PEACH OPE"), new) == "updated"
