@@ -55,7 +55,7 @@ class Scenes:
             (self._poster, 6),
             (self._title, 9),
             (self._character, 10),
-            (self._watermark, 8),
+            (self._watermark, 5),
             (self._real_words, 18 if words else 0),
             (self._column, 5 if others and others.has_columns else 0),
         )
@@ -109,7 +109,7 @@ class Scenes:
             outline=rng.uniform(0.02, 0.06) if rng.random() < 0.3 else 0,
             captions=rng.random() < 0.8,
             least_contrast=12,
-            least_contrast_to_unrest=0.4,
+            least_contrast_to_unrest=0.7,
         )
         self._paste(canvas, block, (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.2, 0.8)), style)
 
