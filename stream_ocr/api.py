@@ -13,7 +13,7 @@ from stream_ocr.core.messages import Published, StreamClosed
 from stream_ocr.errors import SourceError
 from stream_ocr.events import TextEvent
 from stream_ocr.models import presets
-from stream_ocr.printable import encodable
+from stream_ocr.printable import encodable, path_to_text
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.sinks import Sink, Sinks, open_sinks
@@ -235,10 +235,9 @@ class Pipeline:
         return self._settings.decode.max_pixels * 2
 
     def _source_arguments(self, name: str) -> dict[str, Any]:
-        # JSON: a byte of a path that is not UTF-8 has no character, so each byte becomes one
         path = self._files[name]
         access = video_access(path, self._settings.decode)
-        return {"path": os.fsencode(path).decode("latin-1"), "access": access}
+        return {"path": path_to_text(path), "access": access}
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, str]]:

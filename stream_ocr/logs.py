@@ -16,10 +16,6 @@ class Logger:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def debug(self, event: str, **values: Any) -> None:
-        """Log a line of level ``debug``."""
-        self._log("debug", event, values)
-
     def info(self, event: str, **values: Any) -> None:
         """Log a line of level ``info``."""
         self._log("info", event, values)

@@ -1,5 +1,6 @@
-"""Names and texts of strangers, made safe for a terminal."""
+"""Names and texts of strangers, made safe for a terminal and for JSON."""
 
+import os
 import unicodedata
 
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -16,6 +17,16 @@ def escape_unprintable(text: str) -> str:
 def encodable(text: str) -> str:
     """Return a name without the surrogates that stand for bytes that are not UTF-8; they are written as ``\\xNN``."""
     return "".join(_escaped(char) if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def path_to_text(path: str | os.PathLike[str]) -> str:
+    """Return a path with a character for each byte, because JSON has none for bytes that are not UTF-8."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def text_to_path(text: str) -> str:
+    """Return the path that ``path_to_text`` wrote."""
+    return os.fsdecode(text.encode("latin-1"))
 
 
 def is_printable(char: str) -> bool:

@@ -1,6 +1,9 @@
+import json
+import os
+
 import pytest
 
-from stream_ocr.printable import encodable, escape_unprintable
+from stream_ocr.printable import encodable, escape_unprintable, path_to_text, text_to_path
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,10 @@ def test_escape_unprintable_escapes_what_a_terminal_acts_on(text: str, shown: st
 
 def test_encodable_escapes_only_what_is_not_unicode() -> None:
     assert encodable("caf\udce9 \x1b été.mp4") == "caf\\xe9 \x1b été.mp4"
+
+
+def test_path_to_text_keeps_bytes_that_are_not_utf8() -> None:
+    path = os.fsdecode(b"k\xfcche/\xc3\xa9t\xc3\xa9.mp4")
+    text = path_to_text(path)
+    assert json.loads(json.dumps(text)) == text
+    assert text_to_path(text) == path

@@ -9,12 +9,12 @@ import msgspec
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.events import Event
+from stream_ocr.store import NO_CROPS
 
 if TYPE_CHECKING:
     from stream_ocr.bus.publisher import Publisher
     from stream_ocr.store.writer import StoreWriter
 
-NO_CROPS: Mapping[str, bytes] = {}
 E = TypeVar("E", bound=Event)
 
 

@@ -61,17 +61,20 @@ def bench(
 
     For the latency of cameras see `stream-ocr bench live`.
     """
-    from stream_ocr.evaluation import bench as benchmark
+    from stream_ocr.evaluation.bench.accuracy_table import show_accuracy
+    from stream_ocr.evaluation.bench.clips import ClipOptions
+    from stream_ocr.evaluation.bench.suite import contestants, run
+    from stream_ocr.evaluation.bench.table import show
 
     load(None, set_, FILE_SETTINGS)
-    make = benchmark.ClipOptions.parse(folder, size, seconds, codec)
-    chosen = benchmark.contestants(against or ("none" if truth else "decoding,rapidocr"))
-    results = benchmark.run(clips or (), chosen, make, set_ or (), truth, progress=print_status)
+    make = ClipOptions.parse(folder, size, seconds, codec)
+    chosen = contestants(against or ("none" if truth else "decoding,rapidocr"))
+    results = run(clips or (), chosen, make, set_ or (), truth, progress=print_status)
     text = json.dumps(results, indent=1)
     if json_:
         typer.echo(text)
     else:
-        (benchmark.show_accuracy if truth else benchmark.show)(results)
+        (show_accuracy if truth else show)(results)
     if output is not None:
         output.write_text(text + "\n", encoding="utf-8")
 

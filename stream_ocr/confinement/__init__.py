@@ -12,6 +12,7 @@ import msgspec
 from stream_ocr.confinement import landlock, limits, system_calls
 from stream_ocr.confinement.paths import INSTALLATION, NETWORK
 from stream_ocr.confinement.thresholds import THRESHOLDS
+from stream_ocr.printable import text_to_path
 
 __all__ = ["Access", "confine", "describe", "missing"]
 
@@ -19,7 +20,7 @@ __all__ = ["Access", "confine", "describe", "missing"]
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Files and sockets that a confined process may open beyond those that it inherits, and its memory.
 
-    files: paths with a character for each byte, because they may not be UTF-8. network: it may connect to other
+    files: paths as text, see ``path_to_text``. network: it may connect to other
     machines, over TCP only to ``ports`` and the one of name servers, or to any port if there are none. memory_bytes:
     private memory on top of what it starts with; None: no limit.
     """
@@ -35,13 +36,13 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     def _paths(self) -> Iterator[str]:
         for path in self.files:
-            yield os.fsdecode(path.encode("latin-1"))
+            yield text_to_path(path)
         if self.network:
             yield from NETWORK
 
 
 def confine(access: Access) -> None:
-    """Confine this process for good, as far as the kernel can."""
+    """Confine this process for good, as far as the kernel can. Raise OSError if it refuses what it offers."""
     limits.lower(resource.RLIMIT_CORE, 0)  # frames, and addresses with passwords
     limits.lower(resource.RLIMIT_NOFILE, THRESHOLDS.descriptors)
     if access.memory_bytes is not None:

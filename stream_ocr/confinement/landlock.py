@@ -44,36 +44,44 @@ def version() -> int:
     return max(_libc.syscall(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION), 0)
 
 
-def restrict(readable: Iterable[str], ports: Iterable[int] | None) -> bool:
-    """Let this thread open only what is readable, and connect only to the TCP ports; return False if it cannot be done.
+def restrict(readable: Iterable[str], ports: Iterable[int] | None) -> None:
+    """Let this thread open only what is readable, and connect only to the TCP ports, if the kernel offers Landlock.
 
     readable: files and folders; devices may be written, too. What does not exist is left out. ports: None for all.
+    Raise OSError if the kernel refuses.
     """
     offered = version()
-    if not offered or no_new_privileges() != 0:
-        return False
+    if not offered:
+        return
+    give_up_privileges()
     handled = _Ruleset(
         files=next(rights for first, rights in sorted(_FILE_RIGHTS.items(), reverse=True) if offered >= first),
         net=(_BIND_TCP | (0 if ports is None else _CONNECT_TCP)) if offered >= TCP else 0,
         scoped=_SCOPE_SIGNAL if offered >= _SIGNALS else 0,
     )
-    ruleset = _libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0)
-    if ruleset < 0:
-        return False
+    ruleset = check(_libc.syscall(_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0))
     try:
         for path in readable:
             _allow(ruleset, path, handled.files)
         for port in (ports or ()) if offered >= TCP else ():
             rule = _NetPort(allowed=_CONNECT_TCP, port=port)
-            _libc.syscall(_ADD_RULE, ruleset, _RULE_NET_PORT, ctypes.byref(rule), 0)
-        return bool(_libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
+            check(_libc.syscall(_ADD_RULE, ruleset, _RULE_NET_PORT, ctypes.byref(rule), 0))
+        check(_libc.syscall(_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def no_new_privileges() -> int:
-    """Give up set-user-ID programs, as Landlock and seccomp demand; return 0 if that worked."""
-    return int(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+def give_up_privileges() -> None:
+    """Give up set-user-ID programs, as Landlock and seccomp demand. Raise OSError if the kernel refuses."""
+    check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def check(result: int) -> int:
+    """Return the result of a system call that ``ctypes`` made. Raise OSError if it is negative."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
 
 
 def _allow(ruleset: int, path: str, handled: int) -> None:
@@ -90,6 +98,6 @@ def _allow(ruleset: int, path: str, handled: int) -> None:
         else:
             allowed = _READ_FILE
         rule = _PathBeneath(allowed=allowed, fd=fd)
-        _libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
+        check(_libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0))
     finally:
         os.close(fd)

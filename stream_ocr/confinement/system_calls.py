@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 
-from stream_ocr.confinement.landlock import no_new_privileges
+from stream_ocr.confinement.landlock import check, give_up_privileges
 
 _SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2  # linux/seccomp.h
 _ALL_THREADS, _NO_SPECULATION_PENALTY = 1, 4  # TSYNC, SPEC_ALLOW
@@ -79,17 +79,18 @@ def is_available() -> bool:
     return bool(_libc.syscall(_number(_NUMBERS["seccomp"]), _GET_ACTION_AVAIL, 0, ctypes.byref(action)) == 0)
 
 
-def restrict(*, network: bool) -> bool:
-    """Refuse the system calls from now on; return False if it cannot be done.
+def restrict(*, network: bool) -> None:
+    """Refuse the system calls from now on, if the kernel offers seccomp.
 
-    network: sockets to other machines are allowed.
+    network: sockets to other machines are allowed. Raise OSError if the kernel refuses.
     """
-    if not is_available() or no_new_privileges() != 0:
-        return False
+    if not is_available():
+        return
+    give_up_privileges()
     instructions = _filter(_NETWORK_SOCKETS if network else _SOCKETS)
     program = _Program(len(instructions), (_Instruction * len(instructions))(*instructions))
     flags = _ALL_THREADS | _NO_SPECULATION_PENALTY
-    return bool(_libc.syscall(_number(_NUMBERS["seccomp"]), _SET_MODE_FILTER, flags, ctypes.byref(program)) == 0)
+    check(_libc.syscall(_number(_NUMBERS["seccomp"]), _SET_MODE_FILTER, flags, ctypes.byref(program)))
 
 
 def _number(numbers: tuple[int, int]) -> int:

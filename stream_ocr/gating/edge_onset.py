@@ -1,6 +1,6 @@
 """Detection of edges that appear suddenly: a subtitle brings them, a pan and film grain seldom do.
 
-Where a camera moves, everything changes all the time, and change detection tells nothing. Text that appears brings
+Where a camera moves, everything changes all the time, and change detection is of no use. Text that appears brings
 edges to tiles that had few of them a frame before, and to neighbouring tiles in a row. Text that replaces another
 brings different edges to tiles whose edges stood still. The detector then runs at once, and may run seldom otherwise:
 text that appears without such a sign is found a little later.

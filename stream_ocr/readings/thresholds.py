@@ -57,6 +57,9 @@ class UpdateThresholds:
     cut_confidence: float = 0.7
     """A shorter reading whose lowest character confidence is below this may be cut through a letter."""
 
+    min_cut_decrease: float = 0.1
+    """Decrease of the lowest character confidence that it must show as well."""
+
     max_kept_length_change: float = 0.5
     """Letters by which the length of a line may vary that has kept all its letters. Checked on a real lyrics video."""
 
@@ -65,9 +68,6 @@ class UpdateThresholds:
 
     min_blurred_similarity: float = 0.5
     """Similarity (difflib) of two readings from which the less sure one may be the same text, blurred by its motion."""
-
-    min_cut_decrease: float = 0.1
-    """Decrease of the lowest character confidence that it must show as well."""
 
     growth_s: float = 0.75
     """Time in seconds after its start in which a text may still fade in or be written."""
@@ -131,17 +131,15 @@ class ContinuationThresholds:
     min_motion: float = 0.5
     """Heights by which a text must move on during the gap to count as moving."""
 
-    min_overlap: float = 0.5
-    """Intersection over union of the box where it is expected and the new one."""
+    max_distance: float = 0.7
+    """Heights by which each corner of a text may be off the place where it is expected."""
+
+    max_distance_long: float = 3.0
+    """The same for a long text: a short one may also stand beside itself, as on score boards. Chosen on a real title
+    that flies out at 12.5 frames a second."""
 
     long_text: int = 6
-    """Number of characters from which a text may jump: a short one may also stand beside itself, as on score boards."""
-
-    max_jump: float = 3.0
-    """Heights by which a text may jump. Chosen on a real title that flies out at 12.5 frames a second."""
-
-    max_size_ratio: float = 1.25
-    """Ratio of the lengths and of the heights of the boxes of a text that jumps."""
+    """Number of characters from which a text is long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,12 @@ def is_fragment_of(new: Reading, other: Reading, other_text: str) -> bool:
     height = max(0.0, min(bottom, other_bottom) - max(top, other_top))
     if width * height <= UPDATE.fragment_overlap * (right - left) * (bottom - top):
         return False
-    similarity = SequenceMatcher(None, without_spaces(other_text), without_spaces(new.text), autojunk=False).ratio()
-    return similarity > UPDATE.fragment_similarity
+    return _similarity(other_text, new.text) > UPDATE.fragment_similarity
+
+
+def _similarity(text: str, other: str) -> float:
+    """Return the ``difflib`` ratio of two texts without their spaces, 0 to 1."""
+    return SequenceMatcher(None, without_spaces(text), without_spaces(other), autojunk=False).ratio()
 
 
 def _letter_count(text: str) -> int:
@@ -120,7 +124,8 @@ def _leaves_out_letter(reported: Reading, new: Reading, reported_text: str, text
     """Return True if one letter within a long text is missing though the line has kept its length."""
     if len(reported_text) < SIMILARITY.long_text or len(text) != len(reported_text) - 1:
         return False
-    start = next((n for n, pair in enumerate(zip(reported_text, text, strict=False)) if len(set(pair)) > 1), 0)
+    pairs = enumerate(zip(reported_text, text, strict=False))
+    start = next((index for index, (letter, other) in pairs if letter != other), 0)
     if not start or reported_text[start + 1 :] != text[start:] or not reported_text[start].isalpha():
         return False
     length, new_length = (side_lengths(from_flat(each.quad))[0] for each in (reported, new))
@@ -133,9 +138,8 @@ def _is_blurred_by_motion(reported: Reading, new: Reading) -> bool:
     moved_px = np.linalg.norm(new_quad - quad, axis=1).min()  # of all corners: a line that is written grows at one end
     if moved_px <= UPDATE.min_motion * side_lengths(quad)[1] or is_counter_tick(reported, new):
         return False
-    similar = SequenceMatcher(None, without_spaces(reported.text), without_spaces(new.text), autojunk=False).ratio()
     lowest, new_lowest = (min_char_confidence(each.text, each.char_confidences) for each in (reported, new))
-    return similar > UPDATE.min_blurred_similarity and new_lowest < lowest
+    return new_lowest < lowest and _similarity(reported.text, new.text) > UPDATE.min_blurred_similarity
 
 
 def _grows(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:

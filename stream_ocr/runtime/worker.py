@@ -26,7 +26,7 @@ import zmq
 from setproctitle import setproctitle
 
 from stream_ocr.config.settings import debug_enabled
-from stream_ocr.confinement import confine
+from stream_ocr.confinement import Access, confine
 from stream_ocr.core import messages
 from stream_ocr.core.messages import FrameRef, Message, SourceChanged, StreamClosed, Watermark
 from stream_ocr.errors import SourceError, StreamOcrError, WorkerError
@@ -63,8 +63,6 @@ def main(fds: Mapping[int, int]) -> NoReturn:
         os._exit(0)
     spec = msgspec.json.decode(line, type=WorkerSpec).with_fds(fds)
     setproctitle(f"stream-ocr: {spec.process.name}")
-    if spec.process.access is not None:
-        confine(spec.process.access)  # before the first byte is parsed, and while there is one thread
     try:
         code = _run(spec)
     except SystemExit:
@@ -79,6 +77,7 @@ def _run(spec: WorkerSpec) -> int:
     report = partial(_report, spec.status_fd)
     os.set_blocking(spec.status_fd, False)
     try:
+        _confine(spec.process.access)  # while there is one thread
         sent = Worker(spec, report).run()
     except Exception as error:  # noqa: BLE001 every exception is reported to the supervisor
         if isinstance(error, StreamOcrError):
@@ -92,6 +91,18 @@ def _run(spec: WorkerSpec) -> int:
     report(Finished(sent))
     sys.stdin.buffer.read()
     return 0
+
+
+def _confine(access: Access | None) -> None:
+    if access is None:
+        return
+    try:
+        confine(access)
+    except OSError as error:
+        raise WorkerError(
+            f"The kernel does not let this process confine itself: {error.strerror}; set decode.confined: false to read"
+            " without confinement."
+        ) from error
 
 
 def _report(fd: int, status: Status) -> None:

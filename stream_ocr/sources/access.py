@@ -1,12 +1,12 @@
 """Files and sockets that the process needs that decodes a file or a camera."""
 
-import os
 from pathlib import Path
 
 from stream_ocr.config.sources import SourceSettings
 from stream_ocr.config.stages import DecodeSettings
 from stream_ocr.confinement import Access
 from stream_ocr.confinement.thresholds import THRESHOLDS
+from stream_ocr.printable import path_to_text
 from stream_ocr.sources.addresses import Video, as_address
 from stream_ocr.sources.certificates import system_authorities
 
@@ -39,5 +39,5 @@ def _memory_bytes(decode: DecodeSettings) -> int:
 
 
 def _texts(*paths: Path | str | None) -> tuple[str, ...]:
-    """Return paths with a character for each byte, because JSON has none for bytes that are not UTF-8."""
-    return tuple(os.fsencode(path).decode("latin-1") for path in paths if path is not None)
+    """Return the paths that are given, as text."""
+    return tuple(path_to_text(path) for path in paths if path is not None)

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from stream_ocr.config.urls import SourceUrl
 from stream_ocr.errors import SourceError
+from stream_ocr.sources.certificates import check_against
 from stream_ocr.sources.thresholds import FILES
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def open_address(
     """
     import av  # not by programs that only look at names and leave reading to workers
 
-    from stream_ocr.sources.certificates import check_against
     from stream_ocr.sources.connect import failure_of
 
     timeout_s = FILES.http_timeout_s

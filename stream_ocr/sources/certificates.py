@@ -1,4 +1,4 @@
-"""Certificates of TLS servers. FFmpeg checks none unless it is told to."""
+"""Certificates of TLS servers, which FFmpeg does not check by default."""
 
 from pathlib import Path
 

@@ -1,12 +1,12 @@
 """Decode stage for files: decodes a file and puts the frames that need work into slots."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Message, StreamClosed
+from stream_ocr.printable import text_to_path
 from stream_ocr.sources.addresses import Video
 from stream_ocr.sources.files import FileSource, open_file
 from stream_ocr.sources.prefetch import Prefetcher
@@ -62,7 +62,5 @@ class DecodeStage(SourceStage):
 
 
 def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, stream: str, path: str) -> DecodeStage:
-    """Return the stage for a worker process. path: a character for each byte, because it may not be UTF-8."""
-    return DecodeStage(
-        os.fsdecode(path.encode("latin-1")), stream, Settings.model_validate(settings), rings[frame_ring(stream)]
-    )
+    """Return the stage for a worker process. path: as text, see ``path_to_text``."""
+    return DecodeStage(text_to_path(path), stream, Settings.model_validate(settings), rings[frame_ring(stream)])

@@ -20,7 +20,7 @@ import msgspec
 from stream_ocr.errors import StoreError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.logs import get_logger
-from stream_ocr.store import repair, schema
+from stream_ocr.store import NO_CROPS, repair, schema
 from stream_ocr.store.file_identity import FileIdentity
 from stream_ocr.store.reader import to_microseconds
 from stream_ocr.store.retention import Retention, RetentionLimits
@@ -30,7 +30,6 @@ from stream_ocr.store.thresholds import THRESHOLDS
 Durability = Literal["full", "normal", "off"]
 WhenFull = Literal["refuse", "delete_oldest"]
 
-NO_CROPS: Mapping[str, bytes] = {}
 _PAGE_BYTES = 4096  # page size of SQLite
 _DISK_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 

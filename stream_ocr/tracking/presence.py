@@ -105,7 +105,7 @@ class EdgeMotion:
         return float(np.linalg.norm(quad.mean(axis=0) - self._origin)) / side_lengths(quad)[1]
 
     def evidence(self, quad: np.ndarray) -> Evidence:
-        """Return what the present place of a text tells, which was found in the frame."""
+        """Return the evidence from the present place of a text that was found in the frame."""
         height = side_lengths(quad)[1]
         if _overhang(quad, self._size) - self._overhang > PRESENCE.max_overhang * height:
             return Evidence.GOING_OUT

@@ -147,7 +147,7 @@ class TrackThresholds:
     """Time in seconds for which a candidate that is gone before its confirmation must have stood still to be read."""
 
     min_frame_s: float = 0.2
-    """Time below which one frame does not tell that a text stood still, unless what surrounds it did. Chosen on a real
+    """Time below which one frame does not prove that a text stood still, unless its surroundings did. Chosen on a real
     stadium, over whose boards a camera pans at 12.5 frames a second."""
 
     surroundings: tuple[float, float] = (0.4, 1.2)

@@ -259,7 +259,7 @@ class Tracker:
                 self._confirm_track(track)
 
     def _confirm_brief(self) -> None:
-        """Confirm candidates that have just gone: whether they can be read tells if they were texts."""
+        """Confirm candidates that have just gone; they become texts if they can be read."""
         if self._luma is None:
             return
         gone = [track for track in self._tracks if not track.confirmed and track.was_brief(self._luma)]

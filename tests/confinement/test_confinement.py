@@ -131,6 +131,13 @@ def test_confined_process_has_limited_memory(clip: Path) -> None:
     assert list(results.values()) == [8 << 20, "MemoryError"]
 
 
+def test_confine_raises_if_the_kernel_refuses_what_it_offers() -> None:
+    """Seventeen filters one upon another are more than Landlock allows."""
+    program = "from stream_ocr.confinement import Access, confine\nfor _ in range(17): confine(Access())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.rstrip().endswith("OSError: [Errno 7] Argument list too long")
+
+
 def test_state_tells_when_a_file_was_replaced(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     access = Access(files=(str(path),), network=True)

@@ -1,6 +1,5 @@
 """Workers that are confined reach their own file and nothing else."""
 
-import os
 import socket
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from runtime.live_run import Run
 from stream_ocr import confinement
 from stream_ocr.confinement import Access
 from stream_ocr.core.messages import SourceChanged, StreamClosed
+from stream_ocr.printable import path_to_text
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
 from stream_ocr.runtime.supervisor import Supervisor
 from stream_ocr.runtime.topology import Topology, source
@@ -47,7 +47,7 @@ def test_confined_worker_reaches_its_own_file_only(tmp_path: Path) -> None:
     everything = "reached own file, passwords, another process, a new file, a socket, a program"
     assert pry(path, None) == everything
     (tmp_path / "clip.mp4.new").unlink()
-    assert pry(path, Access(files=(os.fsencode(path).decode("latin-1"), str(HERE)))) == "reached own file"
+    assert pry(path, Access(files=(path_to_text(path), str(HERE)))) == "reached own file"
 
 
 def test_source_that_is_down_gets_a_successor_when_its_files_are_replaced(tmp_path: Path) -> None:

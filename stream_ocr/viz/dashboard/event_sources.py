@@ -56,19 +56,23 @@ class LogFileFeed:
     def _follow(self, file: BufferedReader, buffer: EventBuffer, stop: Flag) -> None:
         """Read lines until ``stop`` is set or the file is replaced, truncated or overwritten."""
         self._lines = 0
-        rest = head = b""
+        rest = b""
+        head = _head(file)
         while not stop.is_set():
-            current_head = os.pread(file.fileno(), DASHBOARD.head_bytes, 0)
+            lines = file.readlines(DASHBOARD.read_bytes) if head else []
+            # Compared after reading: lines that were read while the file was cut belong to no state of it.
+            current_head = _head(file)
             if not current_head.startswith(head) or self._is_replaced(file):
                 return
             head = current_head
-            while lines := file.readlines(DASHBOARD.read_bytes):
-                lines[0] = rest + lines[0]
-                rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-                events = list(self._parse(lines))
-                for begin in range(0, len(events), DASHBOARD.feed_batch_events):
-                    buffer.add(events[begin : begin + DASHBOARD.feed_batch_events])
-            stop.wait(DASHBOARD.poll_s)
+            if not lines:
+                stop.wait(DASHBOARD.poll_s)
+                continue
+            lines[0] = rest + lines[0]
+            rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+            events = list(self._parse(lines))
+            for begin in range(0, len(events), DASHBOARD.feed_batch_events):
+                buffer.add(events[begin : begin + DASHBOARD.feed_batch_events])
 
     def _is_replaced(self, file: BufferedReader) -> bool:
         try:
@@ -85,6 +89,11 @@ class LogFileFeed:
                     yield parse(line)
             except DECODE_ERRORS as error:
                 log.warning("line is not an event", path=str(self.path), line=self._lines, reason=str(error))
+
+
+def _head(file: BufferedReader) -> bytes:
+    """Return the first bytes of a file, which change if it is cut or overwritten."""
+    return os.pread(file.fileno(), DASHBOARD.head_bytes, 0)
 
 
 class SubscriptionFeed:

@@ -6,9 +6,10 @@ import pytest
 
 from stream_ocr.core.geometry import rectangle
 from stream_ocr.errors import SettingsError, SourceError, WorkerError
-from stream_ocr.evaluation import bench
+from stream_ocr.evaluation.bench.clips import ClipOptions
 from stream_ocr.evaluation.bench.process import measure
 from stream_ocr.evaluation.bench.rapidocr import join
+from stream_ocr.evaluation.bench.suite import contestants, run
 from stream_ocr.synthetic.clips import build_clip
 from stream_ocr.synthetic.scene import render, truth
 
@@ -17,9 +18,9 @@ OWN = ("models=builtin", "device=cpu", "threads=1")
 
 @pytest.mark.slow
 def test_run_generates_reads_and_decodes_a_clip(tmp_path: Path) -> None:
-    options = bench.ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
+    options = ClipOptions.parse(tmp_path, "320x180", 2.0, "libx264")
     steps: list[str] = []
-    results = bench.run(["slides"], bench.contestants("decoding"), options, OWN, progress=steps.append)
+    results = run(["slides"], contestants("decoding"), options, OWN, progress=steps.append)
     (row,) = json.loads(json.dumps(results))["clips"]
     assert (row["clip"], row["size"], row["duration_s"]) == ("slides", [320, 180], 2.0)
     ours, decoding = row["runs"]["ours"], row["runs"]["decoding"]
@@ -43,8 +44,8 @@ def test_run_takes_the_clips_and_the_truth_of_folders(tmp_path: Path) -> None:
     render(scene, tmp_path / "slides.mp4")
     (tmp_path / "truth").mkdir()
     (tmp_path / "truth" / "slides.json").write_text(json.dumps(truth(scene)))
-    options = bench.ClipOptions(tmp_path / "logs")
-    results = bench.run([str(tmp_path)], bench.contestants("builtin"), options, OWN, tmp_path / "truth")
+    options = ClipOptions(tmp_path / "logs")
+    results = run([str(tmp_path)], contestants("builtin"), options, OWN, tmp_path / "truth")
     (row,) = results["clips"]
     assert row["runs"]["ours"]["score"] == row["runs"]["builtin"]["score"]
     assert {"f1", "mota", "idf1", "time_weighted_cer"} <= row["runs"]["ours"]["score"].keys()
@@ -52,17 +53,17 @@ def test_run_takes_the_clips_and_the_truth_of_folders(tmp_path: Path) -> None:
 
 
 def test_run_and_parse_reject_invalid_arguments(tmp_path: Path) -> None:
-    options = bench.ClipOptions(tmp_path)
+    options = ClipOptions(tmp_path)
     with pytest.raises(SourceError, match="slidez"):
-        bench.run(["slidez"], ["ours"], options)
-    assert bench.contestants("builtin, none,ours,rapidocr") == ["ours", "builtin", "rapidocr"]
+        run(["slidez"], ["ours"], options)
+    assert contestants("builtin, none,ours,rapidocr") == ["ours", "builtin", "rapidocr"]
     with pytest.raises(SettingsError, match="tesseract"):
-        bench.contestants("decoding,tesseract")
+        contestants("decoding,tesseract")
     for size, seconds, codec in (("720p", 9.0, "libx264"), ("64x64", 9.0, "libx264"), ("640x360", 0.1, "libx264")):
         with pytest.raises(SettingsError):
-            bench.ClipOptions.parse(tmp_path, size, seconds, codec)
+            ClipOptions.parse(tmp_path, size, seconds, codec)
     with pytest.raises(SettingsError, match="divx"):
-        bench.ClipOptions.parse(tmp_path, "640x360", 9.0, "divx")
+        ClipOptions.parse(tmp_path, "640x360", 9.0, "divx")
 
 
 def test_measure_raises_worker_error_with_the_last_line(tmp_path: Path) -> None:
