@@ -124,6 +124,9 @@ latency: install
 kills: install
 	$(PYTHON) benchmarks/subscribe.py kills --rounds 50
 
+history: install
+	$(PYTHON) benchmarks/history.py --faults $(or $(FAULTS),200) --out benchmarks/results/history.json
+
 fuzz: install
 	$(PYTHON) benchmarks/fuzzing.py --minutes $(or $(MINUTES),60) --out benchmarks/results/fuzz.json
 

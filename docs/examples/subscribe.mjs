@@ -15,7 +15,10 @@ events.connect(endpoint);
 requests.connect(endpoint.replace(/\d+$/, (port) => Number(port) + 1));
 events.subscribe(); // everything; "gate/" for one stream
 
-const streams = new Map(); // name -> { last: seq handed over, known: seq that there is, held: later events, asking }
+// name -> { last: seq handed over, stored: seq up to which all of that is stored, known: seq that there is,
+// held: later events and whether they are stored, early: ids of what was handed over but not stored, asking: id of a replay }
+const streams = new Map();
+let asked = 0;
 let left = Number(count);
 let store = null;
 
@@ -31,7 +34,9 @@ function security() {
 }
 
 function stream(name) {
-  if (!streams.has(name)) streams.set(name, { last: -1, known: -1, held: new Map(), asking: false });
+  if (!streams.has(name)) {
+    streams.set(name, { last: -1, stored: -1, known: -1, held: new Map(), early: new Map(), asking: 0 });
+  }
   return streams.get(name);
 }
 
@@ -39,22 +44,34 @@ function know(name, seq) {
   const here = stream(name);
   here.known = Math.max(here.known, seq);
   if (here.last < here.known && !here.asking && !here.held.has(here.last + 1)) {
-    here.asking = true;
-    requests.send(JSON.stringify({ ask: "replay", stream: name, after: here.last }));
-    setTimeout(() => ((here.asking = false), know(name, -1)), 2000).unref(); // no answer: ask again
+    const id = (here.asking = ++asked);
+    requests.send(JSON.stringify({ ask: "replay", id, stream: name, after: here.last }));
+    const again = () => here.asking === id && ((here.asking = 0), know(name, -1));
+    setTimeout(again, 2000).unref(); // no answer
   }
 }
 
 function take(event) {
   const here = stream(event.stream);
-  if (event.seq > here.last) here.held.set(event.seq, event); // what was had before is dropped
+  const isStored = event.durable !== false;
+  if (isStored && here.stored < Math.min(event.seq, here.last)) {
+    here.last = here.stored; // see what was stored in place of what was not
+    here.asking = 0;
+  }
+  if (event.seq > here.last) here.held.set(event.seq, [event, isStored]); // what was had before is dropped
   handOver(here);
   know(event.stream, event.seq);
 }
 
 function handOver(here) {
-  for (let event; (event = here.held.get(here.last + 1)); here.last += 1) {
+  for (let held; (held = here.held.get(here.last + 1)); here.last += 1) {
+    const [event, isStored] = held;
+    const isRepeated = here.early.get(event.seq) === event.id;
     here.held.delete(event.seq);
+    here.early.delete(event.seq);
+    if (isStored) here.stored = event.seq;
+    else here.early.set(event.seq, event.id);
+    if (isRepeated) continue;
     if (left-- > 0) console.log(JSON.stringify(event));
     if (left <= 0) return process.stdout.write("", () => process.exit(0)); // once all is written
   }
@@ -79,16 +96,20 @@ async function answers() {
     store ??= reply.store;
     if (reply.store !== store) continue; // asked of one store, answered by another; heartbeats tell which one is there
     const here = stream(reply.stream);
-    here.asking = false;
-    for (const event of reply.events) if (event.seq > here.last) here.held.set(event.seq, event);
-    // What is missing up to "through" is no longer kept: go on with what is there.
+    if (reply.id !== here.asking) continue; // an earlier one
+    here.asking = 0;
+    for (const event of reply.events) if (event.seq > here.last) here.held.set(event.seq, [event, true]);
+    // What is missing up to "through" is no longer kept; what is held behind the last one is not stored.
+    const end = reply.through < reply.last ? reply.through : Infinity;
     for (const seq of [...here.held.keys()].sort((a, b) => a - b)) {
-      if (seq > reply.through) break;
-      here.last = seq - 1;
+      if (seq > end) break;
+      here.last = Math.max(here.last, seq - 1);
       handOver(here);
     }
     here.last = Math.max(here.last, reply.through);
+    here.stored = Math.max(here.stored, reply.through);
     handOver(here);
+    if (end === Infinity) here.known = here.last;
     know(reply.stream, reply.last);
   }
 }

@@ -115,13 +115,11 @@ class DurableJournal:
         return seq
 
     def commit(self, events: Sequence[E], crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
-        if not events:
-            return events
-        lines = self._store.append(events, crops)
+        lines = self._store.append(events, crops) if events else []
         if lines is None:
             events = [msgspec.structs.replace(event, durable=False) for event in events]
         if self._publisher is not None:
-            self._publisher.publish(lines or [event.to_json() for event in events])
+            self._publisher.publish(lines or [event.to_json() for event in events])  # none: restarts a dead bus
         return events
 
     def close_stream(self, stream: str) -> None:

@@ -12,9 +12,10 @@ from stream_ocr.errors import SubscribeError
 from stream_ocr.events import DECODE_ERRORS
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, omit_defaults=True):
     store: str
     streams: dict[str, int]
+    provisional: dict[str, dict[int, str]] = {}
 
 
 class Cursor:
@@ -48,11 +49,35 @@ class Cursor:
         """The last processed ``seq`` by stream."""
         return self._content.streams
 
+    @property
+    def provisional(self) -> Mapping[str, Mapping[int, str]]:
+        """Ids of the processed events beyond these that were not stored, by stream and ``seq``."""
+        return self._content.provisional
+
+    def add_provisional(self, store: str, stream: str, seq: int, id_: str) -> None:
+        """Record that an event is processed that was not stored. Raise SubscribeError if it cannot be saved."""
+        self._set_store(store)
+        ids = self._content.provisional.setdefault(stream, {})
+        ids[seq] = id_
+        while len(ids) > THRESHOLDS.max_provisional:
+            del ids[next(iter(ids))]
+        self._save_in_time()
+
     def advance(self, store: str, positions: Mapping[str, int]) -> None:
         """Record that all events up to these positions are processed. Raise SubscribeError if it cannot be saved."""
+        self._set_store(store)
+        self._content.streams.update(positions)
+        for stream in self._content.provisional.keys() & positions.keys():
+            ids = self._content.provisional[stream]
+            for seq in [seq for seq in ids if seq <= positions[stream]]:
+                del ids[seq]
+        self._save_in_time()
+
+    def _set_store(self, store: str) -> None:
         if store != self._content.store:
             self._content = _Content(store, {})
-        self._content.streams.update(positions)
+
+    def _save_in_time(self) -> None:
         self._changed = True
         if time.monotonic() - self._saved_s >= THRESHOLDS.cursor_interval_s:
             self.save()

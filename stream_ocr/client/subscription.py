@@ -74,7 +74,9 @@ class Subscription:
         self._current: Delivery | None = None
         self._received_s: float | None = None
         positions = cursor.streams if cursor.found else None
-        self._sequencer = Sequencer(since, positions, store=cursor.store, streams=streams)
+        self._sequencer = Sequencer(
+            since, positions, provisional=cursor.provisional, store=cursor.store, streams=streams
+        )
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._events = self._connect(zmq.SUB, events, keys)
@@ -198,8 +200,11 @@ class Subscription:
         return None
 
     def _finish_current(self) -> None:
-        if self._current is not None and self._current.positions is not None:
-            self._cursor.advance(self._current.store, self._current.positions)
+        if self._current is not None:
+            if self._current.positions is not None:
+                self._cursor.advance(self._current.store, self._current.positions)
+            if self._current.provisional is not None:
+                self._cursor.add_provisional(self._current.store, *self._current.provisional)
         self._current = None
 
     def _matches(self, event: Event) -> bool:

@@ -15,6 +15,9 @@ class ClientThresholds:
     """Requests pending at a time."""
     max_held: int = 10_000
     """Events of a stream that wait for an earlier one; further ones are dropped and requested later."""
+    max_provisional: int = 1000
+    """Events of a stream that were delivered although they were not stored, whose ids are kept; earlier ones may be
+    delivered again once they are stored."""
     max_ready: int = 2000
     """Events waiting for the application; with more, nothing is requested."""
     heartbeats_behind: int = 3

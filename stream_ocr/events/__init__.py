@@ -187,6 +187,8 @@ class EventHeader(msgspec.Struct, frozen=True):
     seq: int
     kind: str
     schema: int = SCHEMA
+    id: str = ""
+    durable: bool | None = None
 
     @property
     def event_type(self) -> type[Event]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from stream_ocr.events import DECODE_ERRORS, Event, SourceEvent, event_id, parse
 from stream_ocr.logs import get_logger
+from stream_ocr.store.thresholds import THRESHOLDS
 
 log = get_logger(__name__)
 
@@ -91,9 +92,9 @@ def rows_after(db: sqlite3.Connection, last: int, limit: int) -> tuple[list[Row]
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        (bound,) = db.execute("SELECT CAST(total(next) AS INTEGER) FROM streams").fetchone()  # no event has a higher id
-        end = min(last + limit, bound)
-        return list(_salvage(db, last + 1, end)), end
+        end = min(last + limit, _highest_id(db))
+        salvaged = _salvage(db, f"{_ROWS} WHERE events.id", last + 1, end)
+        return [_row_from_index(db, id_) if row is None else Row(*row) for id_, row in salvaged], end
     return rows, rows[-1].id if rows else last
 
 
@@ -118,23 +119,50 @@ def rows_of_stream(db: sqlite3.Connection, stream: str, after: int, last: int) -
             yield Row(-1, stream, seq, None, None, None)
 
 
-def _salvage(db: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
-    """Yield the rows with these ids, by halves until only damaged ones are unreadable."""
+def readable(db: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table that can be read, as they are. key: its column that contains the ``id`` of an event."""
+    query, count, unreadable = f"SELECT * FROM {table} WHERE {key}", THRESHOLDS.repaired_rows, 0
+    for first in range(0, _highest_id(db) + 1, count):
+        rows = [row for _, row in _salvage(db, query, first, first + count - 1) if row is not None]
+        yield from rows
+        unreadable = 0 if rows else unreadable + 1
+        if unreadable >= THRESHOLDS.max_unreadable_pages:
+            return
+
+
+def _highest_id(db: sqlite3.Connection) -> int:
+    """Return a bound that no ``id`` of an event exceeds; -1 if nothing is known."""
+    for query in ("SELECT max(id) FROM events", "SELECT CAST(total(next) AS INTEGER) FROM streams"):
+        try:
+            (bound,) = db.execute(query).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+        else:
+            return -1 if bound is None else int(bound)
+    return -1
+
+
+def _salvage(db: sqlite3.Connection, query: str, first: int, last: int) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
+    """Yield ``id`` and row of a query for each ``id`` in a range, by halves until only damaged rows are unreadable.
+
+    A damaged row is None. query: ends before the condition on the ``id``.
+    """
     if first > last:
         return
     # A range reads the row behind it, too, which may be damaged.
     where, ids = ("= ?", (first,)) if first == last else ("BETWEEN ? AND ?", (first, last))
     try:
-        yield from [Row(*row) for row in db.execute(f"{_ROWS} WHERE events.id {where}", ids)]
+        yield from [(row[0], row) for row in db.execute(f"{query} {where}", ids)]
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         if first == last:
-            yield _row_from_index(db, first)
+            yield first, None
         else:
             middle = (first + last) // 2
-            yield from _salvage(db, first, middle)
-            yield from _salvage(db, middle + 1, last)
+            yield from _salvage(db, query, first, middle)
+            yield from _salvage(db, query, middle + 1, last)
 
 
 def _row_from_index(db: sqlite3.Connection, id_: int) -> Row:

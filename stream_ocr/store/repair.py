@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stream_ocr.errors import StoreError
 from stream_ocr.logs import get_logger
-from stream_ocr.store import schema
+from stream_ocr.store import damage, schema
 from stream_ocr.store.thresholds import THRESHOLDS
 
 _HEADER_BYTES = 100  # of an SQLite file
@@ -58,7 +58,7 @@ def _is_blank(path: Path) -> bool:
 
 
 def _save(damaged: Path, path: Path) -> int:
-    """Copy all readable rows, events from both ends towards the damage. Return the number of events."""
+    """Copy all readable rows. Return the number of events."""
     saved = 0
     with closing(sqlite3.connect(path, isolation_level=None)) as new:
         schema.create(new)
@@ -69,17 +69,12 @@ def _save(damaged: Path, path: Path) -> int:
                 new.execute("UPDATE meta SET value = ? WHERE name = 'store'", row)
             for row in _readable(old, "SELECT id, name, next FROM streams"):
                 new.execute("INSERT OR IGNORE INTO streams VALUES (?, ?, ?)", row)
-            for order in ("ASC", "DESC"):
-                for row in _readable(old, f"SELECT * FROM events ORDER BY id {order}"):
-                    try:
-                        added = new.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount
-                    except sqlite3.Error:
-                        continue  # a row with damaged values
-                    if not added:
-                        break
-                    saved += 1
-            for row in _readable(old, "SELECT event, webp FROM crops"):
+            for row in damage.readable(old, "events", "id"):
+                with suppress(sqlite3.Error):  # a row with damaged values
+                    saved += new.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount
+            for row in damage.readable(old, "crops", "event"):
                 new.execute("INSERT OR IGNORE INTO crops VALUES (?, ?)", row)
+            _restore_streams(new)
             new.execute(
                 "UPDATE streams SET next = max(next, "
                 "(SELECT ifnull(max(seq), -1) + 1 FROM events WHERE stream = streams.id))"
@@ -87,6 +82,16 @@ def _save(damaged: Path, path: Path) -> int:
             new.execute("INSERT INTO words (rowid, text) SELECT id, text FROM events WHERE text IS NOT NULL")
             new.execute("COMMIT")
     return saved
+
+
+def _restore_streams(db: sqlite3.Connection) -> None:
+    """Add the streams whose rows were unreadable, with the names that their events have."""
+    unknown = "SELECT DISTINCT stream FROM events WHERE stream NOT IN (SELECT id FROM streams)"
+    for (id_,) in db.execute(unknown).fetchall():
+        for (json,) in db.execute("SELECT json FROM events WHERE stream = ?", (id_,)).fetchall():
+            if (event := damage.decode(json)) is not None:
+                db.execute("INSERT OR IGNORE INTO streams VALUES (?, ?, 0)", (id_, event.stream))
+                break
 
 
 def _readable(db: sqlite3.Connection, query: str) -> Iterator[tuple]:

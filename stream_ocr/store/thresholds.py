@@ -49,6 +49,9 @@ class StoreThresholds:
     max_unreadable_pages: int = 100
     """Reading a damaged store ends after so many pages of events in a row that are all unreadable."""
 
+    repaired_rows: int = 1000
+    """Rows that a repair reads at a time; only where one of them is unreadable it reads them by halves."""
+
     max_search_characters: int = 1000
     """Longest text to search for; a fuzzy search looks up one part for each four letters."""
 

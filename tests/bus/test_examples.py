@@ -83,13 +83,14 @@ def test_node_example_starts_again_when_another_store_replies(endpoint):
     def asked():
         assert requests.poll(20_000), "no request arrived"
         who, question = requests.recv_multipart()
-        return who, json.loads(question)["after"]
+        question = json.loads(question)
+        return who, question["id"], question["after"]
 
-    def answer(who, store, texts, first=0):
+    def answer(who, id_, store, texts, first=0):
         lines = [published_event(seq, text).to_json() for seq, text in enumerate(texts, first)]
         last = first + len(lines) - 1
         message = ReplayReply(
-            id=0, store=store, stream="gate", events=[msgspec.Raw(line) for line in lines], through=last, last=last
+            id=id_, store=store, stream="gate", events=[msgspec.Raw(line) for line in lines], through=last, last=last
         )
         requests.send_multipart([who, encode(message)])
 
@@ -100,18 +101,18 @@ def test_node_example_starts_again_when_another_store_replies(endpoint):
         with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as listening:
             assert events.poll(20_000), "nobody subscribed"
             send_heartbeat("old", 0)
-            who, after = asked()
+            who, id_, after = asked()
             assert after == -1
-            answer(who, "old", ["A"])
+            answer(who, id_, "old", ["A"])
             assert json.loads(listening.stdout.readline())["text"] == "A"
             send_heartbeat("old", 1)
-            who, after = asked()
+            who, id_, after = asked()
             assert after == 0
-            answer(who, "new", ["D"], first=1)  # the store was replaced before it was asked
+            answer(who, id_, "new", ["D"], first=1)  # the store was replaced before it was asked
             send_heartbeat("new", 1)
-            who, after = asked()
+            who, id_, after = asked()
             assert after == -1
-            answer(who, "new", ["C", "D"])
+            answer(who, id_, "new", ["C", "D"])
             assert [json.loads(listening.stdout.readline())["text"] for _ in range(2)] == ["C", "D"]
             assert listening.wait(20) == 0
 

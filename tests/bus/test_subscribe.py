@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -174,6 +175,18 @@ def test_subscription_misses_nothing_when_the_bus_is_killed_and_restarted(journa
             commit(journal, name)
             subscription.wait(0.02)
         assert texts(take(subscription, len(names))) == names
+
+
+def test_bus_that_was_killed_is_restarted_while_there_are_no_events(journal, endpoint, commit):
+    killed = journal.bus_pid
+    os.kill(killed, signal.SIGKILL)
+    waiting = threading.Event()
+    while journal.bus_pid in (killed, None):
+        journal.commit([])  # as for each frame without events
+        waiting.wait(0.05)
+    with synced(subscribe(endpoint)) as subscription:
+        commit(journal, "A")
+        assert texts(take(subscription, 1)) == ["A"]
 
 
 def test_replay_spans_several_pages(journal, endpoint, commit):

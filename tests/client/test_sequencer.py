@@ -143,12 +143,16 @@ def test_sequencer_counts_events_that_are_no_longer_stored():
 
 def test_sequencer_delivers_events_that_were_never_stored():
     sequencer = synced_sequencer()
-    publish(sequencer, 12, 13)  # 10 and 11 were published while the disk was full
+    publish_not_stored(sequencer, 12, 13)  # 10 and 11 were published while the disk was full
     (request,) = sequencer.requests()
     reply(sequencer, request, through=9, last=9)
     assert ready(sequencer) == [12, 13]
-    assert sequencer.lost == 2
     assert list(sequencer.requests()) == []
+    publish(sequencer, 14)  # there were too many to be kept in memory
+    (request,) = sequencer.requests()
+    reply(sequencer, request, 14, through=14, last=14)
+    assert ready(sequencer) == [14]
+    assert sequencer.lost == 2
 
 
 def test_sequencer_delivers_a_later_stream_from_its_first_event():
@@ -274,3 +278,84 @@ def test_sequencer_refuses_a_newer_schema_and_keeps_its_position():
     with pytest.raises(SubscribeError, match="have schema 3, but this program reads schema 2; install"):
         sequencer.handle_event(b'{"schema":3,"seq":10,"kind":"appeared","stream":"gate","words":[]}')
     assert list(sequencer.ready) == []
+
+
+def not_stored(seq):
+    return msgspec.structs.replace(published_event(seq, durable=False), id=f"not stored {seq}")
+
+
+def publish_not_stored(sequencer, *seqs):
+    for seq in seqs:
+        sequencer.handle_event(not_stored(seq).to_json())
+
+
+def positions(sequencer):
+    return [entry.positions for entry in sequencer.ready]
+
+
+def test_sequencer_delivers_events_that_are_not_stored_without_a_position():
+    sequencer = synced_sequencer()
+    publish_not_stored(sequencer, 10, 11)
+    assert positions(sequencer) == [None, None]
+    assert [entry.provisional for entry in sequencer.ready] == [
+        ("gate", 10, "not stored 10"),
+        ("gate", 11, "not stored 11"),
+    ]
+    assert ready(sequencer) == [10, 11]
+
+
+def reply_with(sequencer, request, *events, last):
+    raw = [msgspec.Raw(event.to_json()) for event in events]
+    through = events[-1].seq
+    sequencer.handle_reply(ReplayReply(id=request.id, store="s", stream="gate", events=raw, through=through, last=last))
+
+
+def test_sequencer_delivers_nothing_twice_that_is_stored_later():
+    """The disk has room again: the events that waited are stored under their numbers."""
+    sequencer = synced_sequencer()
+    publish_not_stored(sequencer, 10, 11)
+    assert ready(sequencer) == [10, 11]
+    publish(sequencer, 12)
+    assert ready(sequencer) == []
+    (request,) = sequencer.requests()
+    assert request.after == 9
+    reply_with(sequencer, request, not_stored(10), not_stored(11), published_event(12), last=12)
+    assert positions(sequencer) == [{"gate": 10}, {"gate": 11}, {"gate": 12}]
+    assert ready(sequencer) == [12]
+
+
+@pytest.mark.parametrize(("first", "after"), [(10, 10), (12, 9)])
+def test_sequencer_delivers_events_that_got_the_numbers_of_events_that_were_never_stored(first, after):
+    """The publisher was killed while its disk was full; its successor counts on from what is stored."""
+    sequencer = synced_sequencer()
+    publish_not_stored(sequencer, 10, 11)
+    assert ready(sequencer) == [10, 11]
+    publish(sequencer, first)
+    publish(sequencer, 12)
+    (request,) = sequencer.requests()
+    assert request.after == after
+    reply_with(sequencer, request, *map(published_event, range(10, 13)), last=12)
+    assert ready(sequencer) == [10, 11, 12]
+    assert sequencer.lost == 0
+
+
+def test_sequencer_forgets_a_request_for_what_follows_events_that_were_not_stored():
+    sequencer = synced_sequencer()
+    publish_not_stored(sequencer, 10, 11)
+    publish(sequencer, 14)  # not the next one
+    (request,) = sequencer.requests()
+    assert request.after == 9
+    publish_not_stored(sequencer, 12)
+    assert ready(sequencer) == [10, 11]
+    reply_with(sequencer, request, *map(published_event, range(10, 15)), last=14)
+    assert ready(sequencer) == [10, 11, 12, 13, 14]
+
+
+def test_sequencer_resumes_with_events_that_were_processed_but_not_stored():
+    sequencer = Sequencer("now", {"gate": 9}, provisional={"gate": {10: "not stored 10"}}, store="s", clock=Clock())
+    (request,) = sequencer.requests()
+    sequencer.handle_reply(StreamsReply(id=request.id, store="s", streams={"gate": 11}))
+    (request,) = sequencer.requests()
+    assert request.after == 9
+    reply_with(sequencer, request, not_stored(10), published_event(11), last=11)
+    assert ready(sequencer) == [11]

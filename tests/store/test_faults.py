@@ -2,10 +2,13 @@
 
 import os
 import random
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -13,6 +16,7 @@ from stream_ocr.store.reader import Query, StoreReader
 from stream_ocr.store.writer import StoreWriter
 from stream_ocr.testing import published_event
 
+COUNT, PAGE_BYTES = 200, 4096
 WRITE = """
 import os, sys
 from pathlib import Path
@@ -75,6 +79,31 @@ def test_open_repairs_a_damaged_store_and_keeps_the_damaged_file(tmp_path, where
         assert kept[-1] == following
         assert len(kept) > 500
         assert [event.seq for event in reader.search(Query("after the repair"))] == [following]
+
+
+def test_open_saves_every_event_outside_of_a_damaged_page(tmp_path):
+    """All pages but the first and the root of the events, without which the others cannot be found."""
+    path, damaged = tmp_path / "events.db", tmp_path / "damaged" / "events.db"
+    damaged.parent.mkdir()
+    fill(path, COUNT)
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()
+    content = path.read_bytes()
+    for begin in range(PAGE_BYTES, len(content), PAGE_BYTES):
+        if begin == (root - 1) * PAGE_BYTES:
+            continue
+        page = content[begin : begin + PAGE_BYTES]
+        lost = {int(number) for number in re.findall(rb'"seq":(\d+)', page)}
+        damaged.write_bytes(content[:begin] + b"\xa5" * PAGE_BYTES + content[begin + PAGE_BYTES :])
+        writer = StoreWriter(damaged)
+        writer.open()
+        assert writer.next_seq("gate") == COUNT
+        writer.close()
+        with StoreReader(damaged) as reader:
+            kept = {event.seq for event in reader.events()}
+        assert kept >= set(range(COUNT)) - lost, begin
+        for file in damaged.parent.iterdir():
+            file.unlink()
 
 
 def test_open_starts_a_new_store_after_a_zeroed_header(tmp_path):
