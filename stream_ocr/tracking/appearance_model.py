@@ -68,10 +68,10 @@ class AppearanceModel:
             return self._change_time(self._pending[-1][1])
         return None
 
-    def update(self, match: TemplateMatch, time_s: float) -> AppearanceChange | None:
+    def update(self, match: TemplateMatch, time_s: float, *, is_fast: bool = False) -> AppearanceChange | None:
         """Update the model from the next frame. Return the change that settled with it, if any.
 
-        match: the text in that frame.
+        match: the text in that frame. is_fast: it moves too fast for a change of its letters.
         """
         previous, self._previous = self._previous, match.patch
         difference = block_residuals(match.patch, self.template, self.tolerance).max()
@@ -84,7 +84,7 @@ class AppearanceModel:
             self._learn_noise(np.abs(match.patch - previous))
         sudden = step > max(APPEARANCE.step_residual, APPEARANCE.sudden_share * difference)
         if self._pending or sudden:
-            return self._extend_change(match.patch, time_s, settled=not sudden)
+            return self._extend_change(match.patch, time_s, settled=not sudden, is_fast=is_fast)
         self.template = match.patch
         return AppearanceChange("drift", time_s)
 
@@ -108,13 +108,15 @@ class AppearanceModel:
             self._previous = extract_patch(luma, quad, self.size)
             self.template = self._previous / np.float32(clamp_gain(relative_contrast(self._previous, self.template)))
 
-    def _extend_change(self, patch: np.ndarray, time_s: float, *, settled: bool) -> AppearanceChange | None:
+    def _extend_change(
+        self, patch: np.ndarray, time_s: float, *, settled: bool, is_fast: bool = False
+    ) -> AppearanceChange | None:
         """Add a patch to the running change. When it has settled, make the patch the template and return the change."""
         recent = [entry for entry in self._pending if time_s - entry[0] < APPEARANCE.change_window_s]
         self._pending = [*recent, (time_s, patch)]
         if not settled or len(self._pending) == 1:
             return None
-        rewritten = ink_change(patch, self.template) > APPEARANCE.min_ink_change
+        rewritten = not is_fast and ink_change(patch, self.template) > APPEARANCE.min_ink_change
         change = AppearanceChange(
             "letters" if rewritten else "drift", self._change_time(patch) if rewritten else time_s
         )

@@ -11,7 +11,7 @@ import numpy as np
 from stream_ocr.core.geometry import side_lengths, uncovered_end
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
 from stream_ocr.tracking.template_matching import extract_patch, patch_size
-from stream_ocr.tracking.thresholds import APPEARANCE, BOX_UPDATE, TEMPLATE, TRACK
+from stream_ocr.tracking.thresholds import APPEARANCE, BOX_UPDATE, MOTION, TEMPLATE
 
 
 class BoxUpdate(Enum):
@@ -96,7 +96,7 @@ def find_resize_start(
     patch = extract_patch(luma, end, patch_size(end))
     tolerance = np.full_like(patch, APPEARANCE.initial_tolerance)
     # A small reach, because similar letters may stand beside it.
-    first = history.find_first_appearance(end, patch, tolerance, reach=TRACK.near_reach)
+    first = history.find_first_appearance(end, patch, tolerance, reach=MOTION.near_reach)
     if first.time_s <= max(after_s, history.oldest_s):
         return None
     return FirstAppearance(first.time_s, detected + (first.quad - end).mean(axis=0), first.velocity)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from stream_ocr.core.geometry import is_inside
-from stream_ocr.tracking.template_matching import block_residuals, match_template
+from stream_ocr.tracking.local_motion import local_shift
+from stream_ocr.tracking.template_matching import TemplateMatch, block_residuals, match_template
 from stream_ocr.tracking.thresholds import FRAME_HISTORY, TEMPLATE
 
 
@@ -115,11 +116,14 @@ class FrameHistory:
                 if complete and not is_inside(predicted, (earlier.shape[1], earlier.shape[0])):
                     break
                 match = match_template(earlier, predicted, template, reach)
-                far = max(map(abs, match.shift)) > FRAME_HISTORY.max_rest_shift
-                min_score = FRAME_HISTORY.min_far_score if far else FRAME_HISTORY.min_score
-                gone = match.score < min_score or match.gain < FRAME_HISTORY.min_gain
-                if gone or block_residuals(match.patch, template, tolerance).max() > FRAME_HISTORY.max_residual:
-                    break
+                if not _is_shown(match, template, tolerance):
+                    shift = local_shift(luma, earlier, place) if first_s == now_s else None
+                    if shift is None or np.linalg.norm(shift) < reach * pixels:
+                        break
+                    step, predicted = shift, place + shift
+                    match = match_template(earlier, predicted, template, FRAME_HISTORY.known_reach)
+                    if match.score < FRAME_HISTORY.min_far_score or not _is_shown(match, template, tolerance):
+                        break
                 step = step + np.array(match.shift) * pixels @ axes
                 moved = moved + step
                 luma, reach = earlier, min(reach, FRAME_HISTORY.known_reach)
@@ -133,6 +137,15 @@ class FrameHistory:
     def clear(self) -> None:
         """Remove all frames, at a break in the stream."""
         self._frames.clear()
+
+
+def _is_shown(match: TemplateMatch, template: np.ndarray, tolerance: np.ndarray) -> bool:
+    """Return True if a text was found in an earlier frame, and is the same."""
+    far = max(map(abs, match.shift)) > FRAME_HISTORY.max_rest_shift
+    min_score = FRAME_HISTORY.min_far_score if far else FRAME_HISTORY.min_score
+    if match.score < min_score or match.gain < FRAME_HISTORY.min_gain:
+        return False
+    return bool(block_residuals(match.patch, template, tolerance).max() <= FRAME_HISTORY.max_residual)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -95,6 +95,11 @@ class BoxFilter:
         self._kalman.update(centre, R=np.eye(2) * spread**2, H=_MEASUREMENT[:2])
         self._quad = None
 
+    def move_to(self, centre: np.ndarray) -> None:
+        """Set the predicted centre, (x, y)."""
+        self._kalman.x[:2] = centre
+        self._quad = None
+
     def set_velocity(self, velocity: np.ndarray) -> None:
         """Set the velocity of the centre, in pixels per second, as measured in earlier frames."""
         self._kalman.x[4:6] = velocity

@@ -113,30 +113,6 @@ class TrackThresholds:
     min_gain: float = 0.5
     """Gain below which a text has faded."""
 
-    near_reach: int = 2
-    """Radius of the search round the predicted position, in patch pixels."""
-
-    far_reach: int = 7
-    """Radius of the second search for a confirmed track, in patch pixels."""
-
-    far_reach_unconfirmed: int = 20
-    """Radius of the second search for a track whose velocity is not known yet, in patch pixels."""
-
-    far_search_score: float = 0.8
-    """Score of the first search below which the second one is made."""
-
-    far_search_advantage: float = 0.05
-    """Score by which the second search must be better."""
-
-    far_min_score: float = 0.7
-    """Score that the second search needs: parts of other words match somewhere with up to 0.6."""
-
-    rest_score_share: float = 0.95
-    """Share of the best score at which a text stays where it is, so that a background that pans does not move it."""
-
-    rest_speed: float = 12.5
-    """Speed below which a text may rest, in patch pixels per second: half a pixel per frame at 25 fps."""
-
     static_difference: int = 8
     """Grey levels by which no pixel differs when the image only flickers."""
 
@@ -247,6 +223,41 @@ class FrameHistoryThresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionThresholds:
+    """Search for a text in the next frame (``motion.py``)."""
+
+    near_reach: int = 2
+    """Radius of the search round the predicted position, in patch pixels."""
+
+    far_reach: int = 7
+    """Radius of the second search for a confirmed track, in patch pixels."""
+
+    far_reach_unconfirmed: int = 20
+    """Radius of the second search for a track whose velocity is not known yet, in patch pixels."""
+
+    far_search_score: float = 0.8
+    """Score of the first search below which the second one is made."""
+
+    far_search_advantage: float = 0.05
+    """Score by which the second search must be better."""
+
+    far_min_score: float = 0.7
+    """Score that the second search needs: parts of other words match somewhere with up to 0.6."""
+
+    rest_score_share: float = 0.95
+    """Share of the best score at which a text stays where it is, so that a background that pans does not move it."""
+
+    rest_speed: float = 12.5
+    """Speed below which a text may rest, in patch pixels per second: half a pixel per frame at 25 fps."""
+
+    min_fast_speed: float = 10.0
+    """Speed, in heights per second, from which motion blurs a text. Chosen on a number plate in a real street."""
+
+    min_guided_score: float = 0.45
+    """Score that a text needs where its surroundings have taken it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationThresholds:
     """Comparison of text lines (``association.py``)."""
 
@@ -325,6 +336,7 @@ CONFIRMATION = ConfirmationThresholds()
 PRESENCE = PresenceThresholds()
 BOX_UPDATE = BoxUpdateThresholds()
 FRAME_HISTORY = FrameHistoryThresholds()
+MOTION = MotionThresholds()
 ASSOCIATION = AssociationThresholds()
 TRACKER = TrackerThresholds()
 OVERLAY = OverlayThresholds()

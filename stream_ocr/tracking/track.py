@@ -9,12 +9,12 @@ from stream_ocr.tracking.appearance_model import AppearanceChange, AppearanceMod
 from stream_ocr.tracking.box_updates import BoxHysteresis, BoxUpdate, find_resize_start
 from stream_ocr.tracking.confirmation import Confirmation
 from stream_ocr.tracking.frame_history import FirstAppearance, FrameHistory
-from stream_ocr.tracking.kalman import BoxFilter
+from stream_ocr.tracking.motion import TextMotion
 from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.pixel_copy import PixelCopy, differs_around
 from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
-from stream_ocr.tracking.template_matching import TemplateMatch, match_template
-from stream_ocr.tracking.thresholds import BOX_UPDATE, PRESENCE, TEMPLATE, TRACK
+from stream_ocr.tracking.template_matching import match_template
+from stream_ocr.tracking.thresholds import BOX_UPDATE, MOTION, PRESENCE, TRACK
 
 
 class View(NamedTuple):
@@ -34,7 +34,7 @@ class TextTrack:
     appearance_drifts: how often the text has come to look different while its letters stayed the same.
     """
 
-    _filter: BoxFilter
+    _motion: TextMotion
     _appearance: AppearanceModel
     _edges: EdgeMotion
     _box_s: float  # time of the detection that set the box
@@ -53,8 +53,6 @@ class TextTrack:
         self._confirmation = Confirmation(time_s)
         self._last_absence: tuple[float, float] | None = None  # when the text was lost and found again
         self._boxes = BoxHysteresis(fine=fine)
-        self._frame_s = 0.0
-        self._previous_centre = quad.mean(axis=0)
         self._presence = Presence()
         self._last_view: View | None = None
         self._set_box(quad, luma, time_s)
@@ -90,13 +88,11 @@ class TextTrack:
 
     def quad(self) -> np.ndarray:
         """Return the present place of the text."""
-        return self._filter.quad()
+        return self._motion.quad()
 
     def predict(self, dt_s: float) -> None:
         """Advance the position to the next frame, ``dt_s`` seconds later."""
-        self._frame_s = dt_s
-        self._previous_centre = self.quad().mean(axis=0)
-        self._filter.predict(dt_s)
+        self._motion.predict(dt_s)
 
     def backdate(self, history: FrameHistory, within_s: float = float("inf")) -> None:
         """Set start and velocity from the frames before, at most ``within_s`` seconds back.
@@ -107,12 +103,12 @@ class TextTrack:
         first = history.find_first_appearance(
             quad, self._appearance.template, self._appearance.tolerance, within_s, before_s=before_s
         )
-        older = first.time_s <= history.oldest_s and self.start_s < first.time_s
-        if not older:
+        later = self.start_s < first.time_s
+        if not later or (first.time_s > history.oldest_s and not self._motion.is_fast):
             self.start_s, self.start_quad = max(first.time_s, self._earliest_s), first.quad
             self._edges.set_origin(first.quad)
         if self.visible and first.velocity is not None:
-            self._filter.set_velocity(first.velocity)
+            self._motion.set_velocity(first.velocity)
 
     def start_after(self, time_s: float) -> None:
         """Do not let ``backdate`` find a start before a time, unless the text was detected before it."""
@@ -121,7 +117,7 @@ class TextTrack:
 
     def is_faintly_visible(self, luma: np.ndarray) -> bool:
         """Return True if a lost text can still be made out with less contrast. luma: (H, W) uint8."""
-        match = match_template(luma, self.quad(), self._appearance.template, TRACK.near_reach)
+        match = match_template(luma, self.quad(), self._appearance.template, MOTION.near_reach)
         return match.score > TRACK.regain_score and match.gain < TRACK.min_gain
 
     def count_detection(self, time_s: float) -> None:
@@ -148,7 +144,7 @@ class TextTrack:
             entering=self._presence.state is State.ENTERING,
         )
         if update is BoxUpdate.CORRECT:
-            self._filter.update_quad(quad)
+            self._motion.correct(quad)
             self._appearance.reframe(box, self.quad(), luma)
         elif update is BoxUpdate.REPLACE:
             self._replace_box(quad, luma, history.latest_s)
@@ -178,8 +174,8 @@ class TextTrack:
         self.start_s, self.start_quad = other.start_s, other.start_quad
         self.end_quad = other.end_quad
         self._presence, self._edges, self._last_view = other._presence, other._edges, other._last_view
-        self._filter, self._appearance, self._boxes = other._filter, other._appearance, other._boxes
-        self._pixels, self._previous_centre = other._pixels, other._previous_centre
+        self._motion, self._appearance, self._boxes = other._motion, other._appearance, other._boxes
+        self._pixels = other._pixels
 
     def confirm(self) -> None:
         """Confirm the text; one that has just gone keeps the last view of it, from which it can be read."""
@@ -247,31 +243,35 @@ class TextTrack:
         """Return True if a frame shows the same pixels as the one last matched, which need not be matched again."""
         return self.visible and self._pixels.matches(luma)
 
-    def update(self, luma: np.ndarray, time_s: float) -> None:
-        """Match the text in the next frame, to which ``predict`` has advanced it. luma: (H, W) uint8."""
-        match = self._match(luma)
+    def update(self, luma: np.ndarray, time_s: float, previous: np.ndarray | None = None) -> None:
+        """Match the text in the next frame, to which ``predict`` has advanced it.
+
+        luma, previous: (H, W) uint8, this frame and the one before.
+        """
+        match = self._motion.search(luma, previous, self._appearance.template, confirmed=self.confirmed)
         self._pixels.clear()
         self._confirmation.see_change(time_s, match.gain)
         min_score = TRACK.keep_score if self.visible else TRACK.regain_score
-        if match.score < min_score or match.gain < TRACK.min_gain:
+        is_fast = self._motion.is_fast  # and blurred: neither does it fade, nor do its letters change
+        if match.score < min_score or (match.gain < TRACK.min_gain and not is_fast):
             if self.visible:
                 self.mark_lost(time_s)
-                self._filter.stop()
+                self._motion.stop()
             self._appearance.discard_change()
             return
         evidence = self._edges.evidence(self.quad())
         if evidence is Evidence.GOING_OUT:
             self.mark_lost(time_s, evidence)
-            self._filter.update_centre(self._matched_centre(match))
+            self._motion.follow(match)
             self._appearance.discard_change()
             return
         if self.lost_s is not None:
             self._last_absence = self.lost_s, time_s
         self._presence.observe(evidence, time_s)
-        self._filter.update_centre(self._matched_centre(match))
+        self._motion.follow(match)
         # Also the pixels beside a candidate, because it may be growing.
         self._pixels.keep(luma, self.quad() if self.confirmed else expand(self.quad(), TRACK.unconfirmed_context))
-        self._apply(self._appearance.update(match, time_s))
+        self._apply(self._appearance.update(match, time_s, is_fast=is_fast))
         if not self.confirmed and self.stable:
             self._last_view = View(luma, time_s, self.quad())
 
@@ -310,7 +310,7 @@ class TextTrack:
 
     def _set_box(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
         """Restart filter and appearance model with what ``quad`` shows."""
-        self._filter = BoxFilter(quad)
+        self._motion = TextMotion(quad)
         self._appearance = AppearanceModel(quad, luma)
         self._edges = EdgeMotion(quad, (luma.shape[1], luma.shape[0]))
         self._box_s = time_s
@@ -320,31 +320,3 @@ class TextTrack:
         if not self.confirmed:
             self._last_view = View(luma, time_s, quad)
             self._presence.observe(Evidence.WHOLE, time_s)
-
-    def _match(self, luma: np.ndarray) -> TemplateMatch:
-        """Match the template near the predicted place, and further away if that is not good enough."""
-        quad, template = self.quad(), self._appearance.template
-        near = match_template(luma, quad, template, TRACK.near_reach)
-        if near.score >= TRACK.far_search_score:
-            return near
-        reach = TRACK.far_reach if self.confirmed else TRACK.far_reach_unconfirmed
-        far = match_template(luma, quad, template, reach)
-        convincing = far.score >= TRACK.far_min_score and far.score > near.score + TRACK.far_search_advantage
-        return far if convincing else near
-
-    def _matched_centre(self, match: TemplateMatch) -> np.ndarray:
-        """Return the centre of the matched text, in pixels of the frame.
-
-        A text at rest keeps its place if that matches about as well, whatever pans behind it, and does not creep.
-        """
-        quad = self.quad()
-        centre = quad.mean(axis=0)
-        max_rest = (
-            TRACK.rest_speed * self._frame_s * float(np.linalg.norm(quad[3] - quad[0])) / TEMPLATE.patch_height_px
-        )
-        matches_at_rest = match.unshifted_score >= TRACK.rest_score_share * match.score
-        if matches_at_rest and np.linalg.norm(centre - self._previous_centre) < max_rest:
-            return self._previous_centre
-        along, across = quad[1] - quad[0], quad[3] - quad[0]
-        width = max(self._appearance.size[0] - 2 * TEMPLATE.patch_margin_px, 1)
-        return np.asarray(centre + match.shift[0] / width * along + match.shift[1] / TEMPLATE.patch_height_px * across)

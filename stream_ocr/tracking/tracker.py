@@ -73,10 +73,11 @@ class Tracker:
         dt_s = 0.0 if self._time_s is None else max(time_s - self._time_s, 0.0)
         self._time_s = time_s
         self._history.add(time_s, luma)
+        previous = self._luma
         if luma is not None:
             self._luma = luma
         for track in sorted(self._tracks, key=lambda track: not track.visible):
-            self._observe(track, luma, time_s, dt_s)
+            self._observe(track, luma, previous, time_s, dt_s)
         self._confirm_brief()
         self._confirm(time_s)
         return [*self._remove_ended(time_s), *self._advance_tickers(time_s, luma)]
@@ -239,7 +240,9 @@ class Tracker:
             for track in self._tracks
         )
 
-    def _observe(self, track: TextTrack, luma: np.ndarray | None, time_s: float, dt_s: float) -> None:
+    def _observe(
+        self, track: TextTrack, luma: np.ndarray | None, previous: np.ndarray | None, time_s: float, dt_s: float
+    ) -> None:
         """Update a track from the next frame. A candidate whose letters change is two texts, one after the other."""
         start, view, revision = (track.start_s, track.start_quad), track.last_view, track.revision
         if luma is None or track.is_static(luma):
@@ -247,7 +250,7 @@ class Tracker:
         else:
             track.predict(dt_s)
             if track.visible or not self._is_occupied(track):
-                track.update(luma, time_s)
+                track.update(luma, time_s, previous)
         if not track.confirmed and track.revision > revision and view is not None:
             before = track.split_off(*start, view)
             self._tracks += [before] if before else []

@@ -51,7 +51,11 @@ def heartbeat(sequencer, last, store="s"):
 
 
 def reply(sequencer, request, *seqs, through, last, store="s"):
-    events = [msgspec.Raw(published_event(seq, stream=request.stream).to_json()) for seq in seqs]
+    reply_with(sequencer, request, [published_event(seq, stream=request.stream) for seq in seqs], through, last, store)
+
+
+def reply_with(sequencer, request, events, through, last, store="s"):
+    events = [msgspec.Raw(event.to_json()) for event in events]
     sequencer.handle_reply(
         ReplayReply(id=request.id, store=store, stream=request.stream, events=events, through=through, last=last)
     )
@@ -293,33 +297,17 @@ def positions(sequencer):
     return [entry.positions for entry in sequencer.ready]
 
 
-def test_sequencer_delivers_events_that_are_not_stored_without_a_position():
-    sequencer = synced_sequencer()
-    publish_not_stored(sequencer, 10, 11)
-    assert positions(sequencer) == [None, None]
-    assert [entry.provisional for entry in sequencer.ready] == [
-        ("gate", 10, "not stored 10"),
-        ("gate", 11, "not stored 11"),
-    ]
-    assert ready(sequencer) == [10, 11]
-
-
-def reply_with(sequencer, request, *events, last):
-    raw = [msgspec.Raw(event.to_json()) for event in events]
-    through = events[-1].seq
-    sequencer.handle_reply(ReplayReply(id=request.id, store="s", stream="gate", events=raw, through=through, last=last))
-
-
 def test_sequencer_delivers_nothing_twice_that_is_stored_later():
     """The disk has room again: the events that waited are stored under their numbers."""
     sequencer = synced_sequencer()
     publish_not_stored(sequencer, 10, 11)
+    assert positions(sequencer) == [None, None]
     assert ready(sequencer) == [10, 11]
     publish(sequencer, 12)
     assert ready(sequencer) == []
     (request,) = sequencer.requests()
     assert request.after == 9
-    reply_with(sequencer, request, not_stored(10), not_stored(11), published_event(12), last=12)
+    reply_with(sequencer, request, [not_stored(10), not_stored(11), published_event(12)], 12, 12)
     assert positions(sequencer) == [{"gate": 10}, {"gate": 11}, {"gate": 12}]
     assert ready(sequencer) == [12]
 
@@ -334,7 +322,7 @@ def test_sequencer_delivers_events_that_got_the_numbers_of_events_that_were_neve
     publish(sequencer, 12)
     (request,) = sequencer.requests()
     assert request.after == after
-    reply_with(sequencer, request, *map(published_event, range(10, 13)), last=12)
+    reply(sequencer, request, 10, 11, 12, through=12, last=12)
     assert ready(sequencer) == [10, 11, 12]
     assert sequencer.lost == 0
 
@@ -347,7 +335,7 @@ def test_sequencer_forgets_a_request_for_what_follows_events_that_were_not_store
     assert request.after == 9
     publish_not_stored(sequencer, 12)
     assert ready(sequencer) == [10, 11]
-    reply_with(sequencer, request, *map(published_event, range(10, 15)), last=14)
+    reply(sequencer, request, *range(10, 15), through=14, last=14)
     assert ready(sequencer) == [10, 11, 12, 13, 14]
 
 
@@ -357,5 +345,5 @@ def test_sequencer_resumes_with_events_that_were_processed_but_not_stored():
     sequencer.handle_reply(StreamsReply(id=request.id, store="s", streams={"gate": 11}))
     (request,) = sequencer.requests()
     assert request.after == 9
-    reply_with(sequencer, request, not_stored(10), published_event(11), last=11)
+    reply_with(sequencer, request, [not_stored(10), published_event(11)], 11, 11)
     assert ready(sequencer) == [11]

@@ -199,3 +199,23 @@ def test_tracker_keeps_the_grouping_of_a_line_that_another_one_replaces() -> Non
     assert isinstance(track, TextTrack)
     assert (track.id, track.visible, track.revision, track.start_s) == (1, True, 1, 0.4)
     assert side_lengths(track.quad())[0] > 0.95 * width
+
+
+def test_tracker_follows_a_sign_that_passes_faster_and_faster() -> None:
+    """As from a car: it moves by more than its height from one frame to the next."""
+    rng = np.random.default_rng(1)
+    wall = cv2.GaussianBlur(rng.integers(0, 255, (240, 900), dtype=np.uint8), (0, 0), 3)
+    wall = cv2.normalize(wall, wall, 20, 160, cv2.NORM_MINMAX)
+    cv2.putText(wall, "2396 LPD", (130, 112), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1, cv2.LINE_AA)
+    tracker = Tracker(TrackLifetimes())
+    for n in range(20):
+        time_s, x = n / 25, 12.0 * n + 0.4 * n**2
+        shift = np.array([[1, 0, x], [0, 1, 0]], np.float32)
+        tracker.advance(time_s, cv2.warpAffine(wall, shift, (640, 240), borderMode=cv2.BORDER_REFLECT))
+        if n in (5, 11):
+            tracker.update([Detection(to_flat(rectangle(130 + x, 99, 76, 16)), 0.95)], time_s)
+    (track,) = tracker.tracks
+    assert isinstance(track, TextTrack)
+    assert track.visible
+    assert (track.revision, track.start_s) == (0, pytest.approx(0.08, abs=0.05)), "start: 0.15 s before the detection"
+    np.testing.assert_allclose(track.quad().mean(axis=0), (130 + x + 38, 107), atol=6)
