@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the programs that tests run: GStreamer's RTSP server, Chromium, mosquitto, Node.js with zeromq, and small tools.
+# Install the programs that tests run: GStreamer's RTSP server, Chromium, mosquitto, nats-server, Node.js with zeromq, and small tools.
 # Without root or apt-get, only what is missing is printed; tests that need it are skipped.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -52,7 +52,7 @@ def test_cameras_names_existing_tests_for_every_fault() -> None:
 
 def test_sinks_example_is_valid() -> None:
     settings = example_in(read("sinks.md"))
-    assert len(settings.sinks) == 4
+    assert len(settings.sinks) == 5
     assert len(settings.rules) == 2
 
 

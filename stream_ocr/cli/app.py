@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import archive, bench, events, export, info, models, read, run
+from stream_ocr.cli import archive, bench, collect, events, export, info, models, read, run
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -34,6 +34,7 @@ for _name, _function in (
     ("read", read.read),
     ("run", run.run),
     ("archive", archive.archive),
+    ("collect", collect.collect),
     ("subscribe", events.subscribe),
     ("search", events.search),
     ("dashboard", events.dashboard),

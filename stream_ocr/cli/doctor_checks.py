@@ -27,6 +27,7 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
     "dashboard": ("uvicorn", "web dashboard"),
     "webhook": ("httpcore", "webhook sink"),
     "mqtt": ("paho-mqtt", "MQTT sink"),
+    "nats": ("nats-py", "NATS sink and collect"),
     "rules": ("google-re2", "patterns and watched words in rules"),
     "parquet": ("pyarrow", "Parquet files"),
     "archive": ("fsspec", "archives on object stores and web servers"),

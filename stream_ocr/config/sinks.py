@@ -57,6 +57,21 @@ def _check_topic(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_token(value: str) -> str:
+    if not value or not value.isprintable() or set(value) & set(" .*>/\\%"):
+        raise ValueError("a name must not be empty and must not contain spaces or any of . * > / \\ %")
+    return value
+
+
+def _check_nats_server(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("nats", "tls") or not url.hostname:
+        raise ValueError("give an address such as nats://127.0.0.1:4222")
+    if url.username is not None:
+        raise ValueError("remove the user and password from the address; use token or credentials")
+    return value
+
+
 def _check_regex(value: str | None) -> str | None:
     if value is None:
         return None
@@ -203,8 +218,36 @@ class MqttSettings(_QueuedSink):
     )
 
 
+class NatsConnection(ConfigModel):
+    """A connection to NATS servers."""
+
+    servers: tuple[Annotated[str, AfterValidator(_check_nats_server)], ...] = Field(
+        min_length=1, description="Addresses of the servers of one cluster: nats://HOST:PORT, or tls://HOST:PORT."
+    )
+    token: Secret | None = Field(None, description="Location of the token: env:NAME or file:PATH. null: none.")
+    credentials: Path | None = Field(None, description="File with credentials (.creds). null: none.")
+    ca_file: Path | None = Field(None, description="File with trusted CA certificates. null: those of the system.")
+    jetstream: Annotated[str, AfterValidator(_check_token)] = Field(
+        "stream-ocr", description="Name of the JetStream; it is created if there is none."
+    )
+    subject: Annotated[str, AfterValidator(_check_token)] = Field(
+        "ocr", description="First token of all subjects: SUBJECT.SITE.STREAM.KIND."
+    )
+
+
+class NatsSettings(NatsConnection, _QueuedSink):
+    """Messages in a NATS JetStream."""
+
+    type: Literal["nats"] = Field(description="One message per event in a NATS JetStream.")
+    site: Annotated[str, AfterValidator(_check_token)] = Field(
+        "local", description="Name of this host or place in the subjects. Names of cameras are unique within a site."
+    )
+    keep_days: float = Field(30.0, gt=0, description="Days for which a JetStream that is created keeps events.")
+
+
 SinkSettings = Annotated[
-    JsonlSettings | CsvSettings | SubtitleSettings | WebhookSettings | MqttSettings, Field(discriminator="type")
+    JsonlSettings | CsvSettings | SubtitleSettings | WebhookSettings | MqttSettings | NatsSettings,
+    Field(discriminator="type"),
 ]
 
 

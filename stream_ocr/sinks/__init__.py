@@ -8,6 +8,7 @@ from stream_ocr.config.sinks import (
     CsvSettings,
     JsonlSettings,
     MqttSettings,
+    NatsSettings,
     SinkSettings,
     SubtitleSettings,
     WebhookSettings,
@@ -75,18 +76,22 @@ def _from_settings(output: SinkSettings) -> Sink:
             return CsvSink(output.path, name=output.label)
         case SubtitleSettings():
             return SubtitleSink(output.path, select=output.select, name=output.label)
-        case WebhookSettings() | MqttSettings():
+        case WebhookSettings() | MqttSettings() | NatsSettings():
             delivery, retry = _delivery(output)
             return QueuedSink(output.label, DiskQueue(output.spool, output.max_spool_bytes), delivery, retry)
 
 
-def _delivery(output: WebhookSettings | MqttSettings) -> tuple[Delivery, RetryPolicy]:
+def _delivery(output: WebhookSettings | MqttSettings | NatsSettings) -> tuple[Delivery, RetryPolicy]:
     try:
         if isinstance(output, MqttSettings):
             from stream_ocr.sinks.mqtt import MqttDelivery
 
             retry = RetryPolicy(flush_timeout_s=output.flush_timeout_s)
             return MqttDelivery(output, max_events=retry.max_events), retry
+        if isinstance(output, NatsSettings):
+            from stream_ocr.sinks.nats import NatsDelivery
+
+            return NatsDelivery(output), RetryPolicy(flush_timeout_s=output.flush_timeout_s)
         from stream_ocr.sinks.webhook import WebhookDelivery
 
         retry = RetryPolicy(

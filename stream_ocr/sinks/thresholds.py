@@ -67,6 +67,16 @@ class SinkThresholds:
     mqtt_poll_s: float = 0.1
     """Interval at which a delivery that waits for a connection checks for an interrupt, in seconds."""
 
+    nats_timeout_s: float = 5.0
+    """Time in seconds for a connection to a NATS server, and for its acknowledgement of a batch."""
+
+    nats_reconnect_s: float = 1.0
+    """Pause in seconds between two attempts to connect again."""
+
+    nats_duplicate_window_s: float = 3600.0
+    """Time in seconds for which a JetStream that we create remembers ids. After a longer outage an event whose
+    acknowledgement was lost may be stored twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionThresholds:

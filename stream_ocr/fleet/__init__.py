@@ -1,0 +1,1 @@
+"""Many hosts: the events of all of them in one place."""
