@@ -23,6 +23,9 @@ class WordFilterThresholds:
     min_repeated_share: float = 0.75
     """Share of one letter from which a string of letters may be a row of windows."""
 
+    min_discs: int = 4
+    """Zeros from which they may be a row of discs, such as the balls of an over on a real score board."""
+
     min_alphanumeric_share: float = 0.4
     """Share of letters and digits from which a string is text; excludes rows of dots."""
 

@@ -143,6 +143,11 @@ def _is_blurred_by_motion(reported: Reading, new: Reading) -> bool:
 
 
 def _grows(reported: Reading, new: Reading, reported_text: str, text: str) -> bool:
-    """Return True if the text was first read before it had faded in or was written completely."""
-    longer = reported_text in text and len(text) >= len(reported_text) + UPDATE.min_growth
+    """Return True if the text was first read before it had faded in or was written completely.
+
+    The last letter of a long text may have been cut.
+    """
+    is_long = len(reported_text) >= SIMILARITY.long_text
+    begins = reported_text in text or (is_long and text.startswith(reported_text[:-1]))
+    longer = begins and len(text) >= len(reported_text) + UPDATE.min_growth
     return longer and new.start_s - reported.start_s < UPDATE.growth_s

@@ -35,8 +35,13 @@ def is_text(text: str) -> bool:
 
 
 def is_single_glyph(text: str) -> bool:
-    """Return True for one character, or what is nearly one letter repeated, as poles and rows of windows are read."""
+    """Return True for one character, or what is nearly one letter repeated, as poles and rows of windows are read.
+
+    A row of discs is read as zeros.
+    """
     characters = without_spaces(text)
+    if len(characters) >= WORD_FILTER.min_discs and set(characters) <= {"0", "O", "o"}:
+        return True
     if not characters.isalpha():
         return len(characters) == 1
     (_, count), *_ = Counter(characters).most_common(1)

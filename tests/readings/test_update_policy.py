@@ -30,6 +30,7 @@ def reading(text: str, confidence: float = 0.95, *, revision: int = 0, start_s: 
         (reading("12:01"), reading("12:02", revision=1, start_s=1.0), "changed"),
         (reading("12:01"), reading("12:02", 0.6, revision=1, start_s=1.0), "nothing"),
         (reading("THE PEA"), reading("THE PEACH OPEN", revision=1, start_s=0.5), "updated"),
+        (reading("THE PEF"), reading("THE PEACH OPEN", revision=1, start_s=0.5), "updated"),  # a letter that was cut
         (reading("THE PEA"), reading("THE PEACH OPEN", revision=1, start_s=2.0), "changed"),
         (reading("Good mcrning", 0.6), reading("Good morning", revision=1, start_s=2.0), "updated"),
     ],
