@@ -298,11 +298,11 @@ meaning here.
 5. Process the events of a reply to `replay` in order. Events that are missing up to `through` are no longer stored:
    continue with `last` = `through`. While `through` < `last` of the reply, request more. Buffered events beyond `last`
    of the reply were published with `durable: false` and are not in the store: process them as they are.
-6. An event with `durable: false` is provisional: it may be stored later, under the same `seq` and `id`, or, after a crash of
-   the publisher, its `seq` may be given to another event. Process it, but note its `id`, and keep `stored`: the `seq` up to
-   which everything that you processed was durable or came in a reply to `replay`. When a durable event with `seq` >
-   `stored` arrives while `stored` < `last`, set `last` = `stored` and request `replay`. Drop an event of the reply with
-   an `id` that you noted. To resume, save `stored` and the noted `id`s.
+6. An event with `durable: false` is provisional: it may be stored later, under the same `seq` and `id`, or, after a
+   crash of the publisher, its `seq` may be given to another event. Process it, but note its `id`, and keep `stored`:
+   the `seq` up to which everything that you processed was durable or came in a reply to `replay`. When a durable event
+   with `seq` > `stored` arrives while `stored` < `last`, set `last` = `stored` and request `replay`. Drop an event of
+   the reply with an `id` that you noted. To resume, save `stored` and the noted `id`s.
 7. If `store` differs from the saved one, start all streams again at `last` = -1.
 8. If three consecutive heartbeats have a lower `seq` than `last`, the publisher has lost events that it had not synced
    (only after a power failure, and not with `durability: full`): continue from the number of the heartbeat.
