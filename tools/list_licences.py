@@ -84,13 +84,13 @@ def direct_lines() -> list[str]:
 
 def licence(name: str) -> str:
     """Return the licence of an installed package. Raise ValueError if its metadata names none."""
-    fields = metadata.metadata(name)
-    found = _UNDECLARED.get(name) or fields["License-Expression"]
+    fields = metadata.metadata(name).json  # which has only the fields that are there
+    found = _UNDECLARED.get(name) or str(fields.get("license_expression") or "")
     if not found:
-        classifiers = [line for line in fields.get_all("Classifier") or () if line.startswith("License ::")]
+        classifiers = [line for line in fields.get("classifier") or () if line.startswith("License ::")]
         kinds = [line.rpartition(" :: ")[2] for line in classifiers]
         kinds = [kind for kind in kinds if kind not in ("OSI Approved", "DFSG approved")]
-        declared = (fields["License"] or "").partition("\n")[0].strip()
+        declared = str(fields.get("license") or "").partition("\n")[0].strip()
         short = declared if 0 < len(declared) <= 40 and not declared.startswith("Copyright") else ""
         names = [_NAMES.get(kind, kind) for kind in (kinds if not short or len(kinds) > 1 else [short])]
         found = " OR ".join(dict.fromkeys(names))
