@@ -240,8 +240,9 @@ class Sequencer:
 
     def _skip_to(self, stream: _Stream, seq: int) -> None:
         """Go on after a number. Events up to there that have not been delivered are lost."""
-        self.lost += sum(skipped not in stream.provisional for skipped in range(stream.last + 1, seq + 1))
-        stream.last = max(stream.last, seq)
+        if seq > stream.last:
+            self.lost += seq - stream.last - sum(stream.last < known <= seq for known in stream.provisional)
+            stream.last = seq
 
     def _rewind(self, stream: _Stream, seq: int) -> None:
         """Go back to a number, to deliver what follows it unless it has been delivered before."""

@@ -92,8 +92,11 @@ def rows_after(db: sqlite3.Connection, last: int, limit: int) -> tuple[list[Row]
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
-        end = min(last + limit, _highest_id(db))
-        salvaged = _salvage(db, f"{_ROWS} WHERE events.id", last + 1, end)
+        first = _next_id(db, "events", "id", last + 1)
+        if first is None:
+            return [], last
+        end = min(first - 1 + limit, _highest_id(db))
+        salvaged = _salvage(db, f"{_ROWS} WHERE events.id", first, end)
         return [_row_from_index(db, id_) if row is None else Row(*row) for id_, row in salvaged], end
     return rows, rows[-1].id if rows else last
 
@@ -121,13 +124,28 @@ def rows_of_stream(db: sqlite3.Connection, stream: str, after: int, last: int) -
 
 def readable(db: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a table that can be read, as they are. key: its column that contains the ``id`` of an event."""
-    query, count, unreadable = f"SELECT * FROM {table} WHERE {key}", THRESHOLDS.repaired_rows, 0
-    for first in range(0, _highest_id(db) + 1, count):
-        rows = [row for _, row in _salvage(db, query, first, first + count - 1) if row is not None]
+    query, highest = f"SELECT * FROM {table} WHERE {key}", _highest_id(db)
+    first, unreadable = _next_id(db, table, key, 0), 0
+    while first is not None and first <= highest and unreadable < THRESHOLDS.max_unreadable_pages:
+        last = first + THRESHOLDS.repaired_rows - 1
+        rows = [row for _, row in _salvage(db, query, first, last) if row is not None]
         yield from rows
         unreadable = 0 if rows else unreadable + 1
-        if unreadable >= THRESHOLDS.max_unreadable_pages:
-            return
+        first = _next_id(db, table, key, last + 1)
+
+
+def _next_id(db: sqlite3.Connection, table: str, key: str, first: int) -> int | None:
+    """Return the first ``id`` of a table from a number on, that number if damage hides it; None if there is none.
+
+    Retention deletes the oldest rows, so that the first ``id`` may be high.
+    """
+    try:
+        (id_,) = db.execute(f"SELECT min({key}) FROM {table} WHERE {key} >= ?", (first,)).fetchone()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return first
+    return None if id_ is None else int(id_)
 
 
 def _highest_id(db: sqlite3.Connection) -> int:

@@ -60,10 +60,9 @@ class TextMotion:
         far = match_template(luma, self.quad(), template, reach)
         if far.score >= MOTION.far_min_score and far.score > near.score + MOTION.far_search_advantage:
             return far
-        guided = None
-        if previous is not None and self.is_fast:
-            guided = self._match_with_surroundings(luma, previous, template)
-        return guided or near
+        if previous is None or not self.is_fast:
+            return near
+        return self._match_with_surroundings(luma, previous, template, near)
 
     def follow(self, match: TemplateMatch) -> None:
         """Update the place from a match near it.
@@ -83,16 +82,19 @@ class TextMotion:
         self._filter.update_centre(centre + shift)
 
     def _match_with_surroundings(
-        self, luma: np.ndarray, previous: np.ndarray, template: np.ndarray
-    ) -> TemplateMatch | None:
-        """Match where the text is if it has moved with what surrounds it, and predict it there; None if it is not."""
+        self, luma: np.ndarray, previous: np.ndarray, template: np.ndarray, near: TemplateMatch
+    ) -> TemplateMatch:
+        """Match where the text is if it has moved with what surrounds it, and predict it there.
+
+        Return ``near``, the match near the predicted place, unless that is worse.
+        """
         predicted = self.quad().mean(axis=0)
         shift = local_shift(previous, luma, self.quad() - predicted + self._previous_centre)
         if shift is None:
-            return None
+            return near
         self._filter.move_to(self._previous_centre + shift)
         match = match_template(luma, self.quad(), template, MOTION.far_reach)
-        if match.score >= MOTION.min_guided_score:
+        if match.score > near.score:
             return match
         self._filter.move_to(predicted)
-        return None
+        return near

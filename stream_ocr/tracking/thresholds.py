@@ -253,9 +253,6 @@ class MotionThresholds:
     min_fast_speed: float = 10.0
     """Speed, in heights per second, from which motion blurs a text. Chosen on a number plate in a real street."""
 
-    min_guided_score: float = 0.45
-    """Score that a text needs where its surroundings have taken it."""
-
 
 @dataclass(frozen=True, slots=True)
 class AssociationThresholds:

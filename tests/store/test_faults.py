@@ -106,6 +106,27 @@ def test_open_saves_every_event_outside_of_a_damaged_page(tmp_path):
             file.unlink()
 
 
+def test_open_saves_the_events_of_a_store_whose_oldest_ones_were_deleted_long_ago(tmp_path):
+    path = tmp_path / "events.db"
+    fill(path, COUNT)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE events SET id = id + 10000000")
+        db.execute("UPDATE streams SET next = 10000200")
+        db.execute("DELETE FROM words_data")
+        db.commit()
+    content = path.read_bytes()
+    begin = content.index(b'"seq":100,') // PAGE_BYTES * PAGE_BYTES
+    path.write_bytes(content[:begin] + b"\xa5" * PAGE_BYTES + content[begin + PAGE_BYTES :])
+    with StoreReader(path) as reader:
+        assert len(list(reader.events())) > COUNT - 10
+    writer = StoreWriter(path)
+    writer.open()
+    writer.close()
+    assert list(tmp_path.glob("events.db.damaged-*"))
+    with StoreReader(path) as reader:
+        assert COUNT - 10 < len(list(reader.events())) < COUNT
+
+
 def test_open_starts_a_new_store_after_a_zeroed_header(tmp_path):
     path = tmp_path / "events.db"
     fill(path, 200)
