@@ -83,14 +83,15 @@ class Bed:
             arguments = ["publisher", str(self.disk), str(self._port), log]
         else:
             arguments = ["client", str(self._port), log, str(self.folder / f"{name}.cursor")]
-        process = subprocess.Popen(
-            [sys.executable, str(PROCESSES), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / f"{name}.err").open("a"),
-            env=self._env,
-            text=True,
-        )
+        with (self.folder / f"{name}.err").open("a") as errors:
+            process = subprocess.Popen(
+                [sys.executable, str(PROCESSES), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self._env,
+                text=True,
+            )
         self.processes[name] = process
         if name == "publisher" and process.stdout is not None and not process.stdout.readline():
             raise RuntimeError(f"The publisher did not start: {(self.folder / 'publisher.err').read_text()[-2000:]}")

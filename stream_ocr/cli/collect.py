@@ -35,10 +35,11 @@ def collect(
         raise SettingsError(
             f"`collect` needs {error.name}, which is not installed; pip install 'stream-ocr[nats]'."
         ) from error
-    overrides = [*(set_ or ()), *([f"store.path={store}"] if store is not None else ())]
-    settings = load(config, overrides, ["store", "socket"])
-    if settings.store.path is None:
+    settings = load(config, set_, ["store", "socket"])
+    path = store or settings.store.path
+    if path is None:
         raise typer.BadParameter("name the store, or set store.path", param_hint="--store")
+    settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": path})})
     try:
         connection = NatsConnection(
             servers=tuple(servers),
@@ -50,8 +51,12 @@ def collect(
         )
     except ValidationError as error:
         raise SettingsError(f"The connection is not valid: {error.errors()[0]['msg']}.") from error
-    with open_journal(settings) as journal, StoreReader(settings.store.path) as reader:
-        collector = work.Collector(journal, work.last_ids(reader))
-        position = settings.store.path.with_name(f"{settings.store.path.name}.position")
+    with open_journal(settings) as journal:
+        with StoreReader(path) as reader:
+            collector = work.Collector(journal, work.last_ids(reader))
+        position = path.with_name(f"{path.name}.position")
         asyncio.run(work.run(connection, collector, position))
-    print_status(f"{collector.collected} events collected, {collector.repeated} repeated ones left out")
+    print_status(
+        f"{collector.collected} events collected, {collector.repeated} repeated ones and {collector.refused} messages"
+        " that are no events left out"
+    )

@@ -93,7 +93,7 @@ def last_ids(reader: StoreReader) -> dict[str, dict[str, None]]:
 async def run(connection: NatsConnection, collector: Collector, position: Path) -> None:
     """Collect until SIGTERM or SIGINT. position: file of the position in the JetStream.
 
-    Raise SourceError if there is no server or no JetStream, and StoreError.
+    Raise SourceError if there is no server or no JetStream at the start, and StoreError.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -122,31 +122,47 @@ async def _connect(connection: NatsConnection) -> Any:
 async def _batches(
     jetstream: Any, connection: NatsConnection, position: Position, stop: asyncio.Event
 ) -> AsyncIterator[tuple[list[Any], Position]]:
-    """Yield messages after a position without a gap, and the position that each batch reaches."""
-    position = await _check_position(jetstream, connection.jetstream, position)
+    """Yield messages after a position without a gap, and the position that each batch reaches.
+
+    While the server is away nothing is yielded. Raise SourceError if it has no JetStream at the start.
+    """
+    try:
+        position, _ = await _look(jetstream, connection.jetstream, position)
+    except NatsError as error:
+        raise SourceError(
+            f"The JetStream {connection.jetstream} cannot be read: {describe_error(error)}; the first host that sends"
+            " events to it creates it."
+        ) from error
     log.info("collecting events", jetstream=connection.jetstream, after=position.seq)
     consumer, received = None, 0
     while not stop.is_set():
         try:
             if consumer is None:
                 consumer, received = await _subscribe(jetstream, connection, position.seq), 0
-            messages = await consumer.fetch(THRESHOLDS.batch_events, timeout=THRESHOLDS.poll_s)
-        except TimeoutError:  # no new message, or the server was restarted and knows the consumer no more
-            state = (await _info(jetstream, connection.jetstream)).state
-            consumer = None if state.last_seq > position.seq else consumer
-            continue
+            messages = await _fetch(consumer)
+            if not messages:  # or the server was restarted and knows the consumer no more
+                position, is_behind = await _look(jetstream, connection.jetstream, position)
+                consumer = None if is_behind else consumer
+                continue
         except NatsError as error:
-            log.warning("JetStream is disturbed", reason=describe_error(error))
+            log.warning("JetStream cannot be read", reason=describe_error(error))
             consumer = None
             await asyncio.sleep(THRESHOLDS.poll_s)
             continue
-        first = messages[0].metadata.sequence.consumer
-        if first != received + 1:  # some were lost on their way
+        received += len(messages)
+        if messages[-1].metadata.sequence.consumer != received:  # some were lost on their way
             consumer = None
             continue
-        received += len(messages)
         position = Position(position.created, messages[-1].metadata.sequence.stream)
         yield messages, position
+
+
+async def _fetch(consumer: Any) -> list[Any]:
+    """Return the next messages, [] if none has come in time."""
+    try:
+        return list(await consumer.fetch(THRESHOLDS.batch_events, timeout=THRESHOLDS.poll_s))
+    except TimeoutError:
+        return []
 
 
 async def _subscribe(jetstream: Any, connection: NatsConnection, after: int) -> Any:
@@ -159,23 +175,13 @@ async def _subscribe(jetstream: Any, connection: NatsConnection, after: int) -> 
     return await jetstream.pull_subscribe(f"{connection.subject}.>", stream=connection.jetstream, config=config)
 
 
-async def _check_position(jetstream: Any, name: str, position: Position) -> Position:
-    """Return a position, or the start if it belongs to another JetStream."""
-    info = await _info(jetstream, name)
+async def _look(jetstream: Any, name: str, position: Position) -> tuple[Position, bool]:
+    """Return a position, or the start if it belongs to another JetStream, and whether there are messages after it."""
+    info = await jetstream.stream_info(name)
     created = str(info.created)
-    if created == position.created and position.seq <= info.state.last_seq:
-        return position
-    return Position(created, 0)
-
-
-async def _info(jetstream: Any, name: str) -> Any:
-    try:
-        return await jetstream.stream_info(name)
-    except NatsError as error:
-        raise SourceError(
-            f"The JetStream {name} cannot be read: {describe_error(error)}; the first host that sends events to it"
-            " creates it."
-        ) from error
+    if created != position.created or position.seq > info.state.last_seq:
+        position = Position(created, 0)
+    return position, info.state.last_seq > position.seq
 
 
 def _read(path: Path) -> Position:

@@ -1,5 +1,6 @@
 """The sink protocol. A sink that fails is logged once and counted, and never stops another sink."""
 
+import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,6 +126,28 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that checks certificates against a file of authorities; None: those of the system.
+
+    Raise SinkError if the file holds none.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise SinkError(f"{ca_file} holds no certificates: {describe_error(error)}.") from error
+
+
+def encode_name(name: str, reserved: str) -> str:
+    """Return the name of a stream with reserved and unprintable characters percent-encoded, and %."""
+    return "".join(
+        char if char.isprintable() and char not in reserved and char != "%" else _percent_encode(char) for char in name
+    )
+
+
+def _percent_encode(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode(errors="replace"))
 
 
 def check_output_path(path: Path) -> None:

@@ -5,12 +5,10 @@ the broker has acknowledged all of it.
 """
 
 import queue
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import paho.mqtt.client as paho
@@ -18,10 +16,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from stream_ocr.config.settings import read_secret
 from stream_ocr.config.sinks import MqttSettings
-from stream_ocr.errors import SinkError
 from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
 from stream_ocr.logs import get_logger
-from stream_ocr.sinks.base import describe_error
+from stream_ocr.sinks.base import encode_name, tls_context
 from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
@@ -70,10 +67,7 @@ class MqttDelivery:
             password = read_secret(settings.password).decode() if settings.password else None
             self._client.username_pw_set(settings.username, password)
         if settings.tls:
-            try:
-                self._client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
-            except OSError as error:
-                raise SinkError(f"{settings.ca_file} holds no certificates: {describe_error(error)}.") from error
+            self._client.tls_set_context(tls_context(settings.ca_file))
         port = settings.port or (_TLS_PORT if settings.tls else _PORT)
         self._client.connect_async(settings.host, port, settings.keepalive_s)
         self._client.loop_start()
@@ -164,10 +158,8 @@ class MqttDelivery:
 
 
 def topic_level(stream: str) -> str:
-    """Return a stream's name as one topic level; percent-encode characters at which brokers close the connection."""
-    return "".join(
-        char if char.isprintable() and char not in "/+#%" else quote(char, errors="replace", safe="") for char in stream
-    )
+    """Return the name of a stream as one level of a topic, without characters at which brokers close the connection."""
+    return encode_name(stream, "/+#")
 
 
 def apply_event(state: StreamState | None, event: Event) -> StreamState:

@@ -5,12 +5,10 @@ sent again after a lost acknowledgement is stored once. A batch leaves the disk 
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import nats
 from nats.errors import Error as NatsError
@@ -22,18 +20,19 @@ from stream_ocr.config.sinks import NatsConnection, NatsSettings
 from stream_ocr.errors import SinkError
 from stream_ocr.events import DECODE_ERRORS, parse
 from stream_ocr.logs import get_logger
-from stream_ocr.sinks.base import describe_error
+from stream_ocr.sinks.base import describe_error, encode_name, tls_context
 from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = get_logger(__name__)
 _DAY_S = 86400  # seconds
-_RESERVED = " *>%"  # in subjects, besides the dot, which ``quote`` leaves as it is
-T = TypeVar("T")
 
 
 class NatsDelivery:
-    """Keeps a connection to a NATS server, in an event loop of its own thread, and publishes events to a JetStream."""
+    """Keeps a connection to a NATS server and publishes events to a JetStream.
+
+    The client lives in an event loop with a thread of its own, because it answers pings between deliveries.
+    """
 
     def __init__(self, settings: NatsSettings) -> None:
         self._settings = settings
@@ -41,8 +40,7 @@ class NatsDelivery:
         self._thread: threading.Thread | None = None
         self._client: Any = None
         self._jetstream: Any = None
-        self._ready = False
-        self._running: Future[Any] | None = None
+        self._running: Future[None] | None = None
         self._interrupted = False
         self._last_problem = ""
 
@@ -86,12 +84,12 @@ class NatsDelivery:
         self._thread.join()
         self._loop.close()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None, "delivers after open()"
         self._running = asyncio.run_coroutine_threadsafe(work, self._loop)
         if self._interrupted:
             self._running.cancel()
-        return self._running.result()
+        self._running.result()
 
     def _message(self, line: bytes) -> tuple[str, bytes, dict[str, str]]:
         """Return subject, payload and headers."""
@@ -103,10 +101,10 @@ class NatsDelivery:
         """Publish in order; return once the JetStream has stored all messages."""
         if self._client is None:
             self._client = await asyncio.wait_for(nats.connect(**self._options), THRESHOLDS.nats_timeout_s)
-            self._jetstream = self._client.jetstream(timeout=THRESHOLDS.nats_timeout_s)
-        if not self._ready:
-            await self._ensure_jetstream()
-            self._ready = True
+        if self._jetstream is None:
+            jetstream = self._client.jetstream(timeout=THRESHOLDS.nats_timeout_s)
+            await self._ensure_jetstream(jetstream)
+            self._jetstream = jetstream
         acknowledged = [
             await self._jetstream.publish_async(subject, payload, headers=headers)
             for subject, payload, headers in messages
@@ -116,13 +114,13 @@ class NatsDelivery:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _ensure_jetstream(self) -> None:
+    async def _ensure_jetstream(self, jetstream: Any) -> None:
         """Create the JetStream unless there is one: an operator may have set it up with other limits."""
         settings = self._settings
         try:
-            await self._jetstream.stream_info(settings.jetstream)
+            await jetstream.stream_info(settings.jetstream)
         except NotFoundError:
-            await self._jetstream.add_stream(
+            await jetstream.add_stream(
                 StreamConfig(
                     name=settings.jetstream,
                     subjects=[f"{settings.subject}.>"],
@@ -162,17 +160,10 @@ def connect_options(settings: NatsConnection) -> dict[str, Any]:
             raise SinkError(f"There is no file {settings.credentials}; check credentials.")
         options["user_credentials"] = str(settings.credentials)
     if settings.ca_file is not None:
-        try:
-            options["tls"] = ssl.create_default_context(cafile=settings.ca_file)
-        except OSError as error:
-            raise SinkError(f"{settings.ca_file} holds no certificates: {describe_error(error)}.") from error
+        options["tls"] = tls_context(settings.ca_file)
     return options
 
 
 def subject_token(stream: str) -> str:
-    """Return the name of a stream as one token of a subject; other characters are percent-encoded."""
-    tokens = (
-        char if char.isprintable() and char not in _RESERVED else quote(char, errors="replace", safe="")
-        for char in stream
-    )
-    return "".join(tokens).replace(".", "%2E")
+    """Return the name of a stream as one token of a subject."""
+    return encode_name(stream, " .*>")

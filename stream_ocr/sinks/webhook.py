@@ -13,7 +13,6 @@ import base64
 import hashlib
 import hmac
 import os
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from stream_ocr.config.settings import read_secret
 from stream_ocr.config.sinks import WebhookSettings, check_web_address
 from stream_ocr.errors import SinkError
 from stream_ocr.sinks import http_pool
-from stream_ocr.sinks.base import describe_error
+from stream_ocr.sinks.base import describe_error, tls_context
 from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
@@ -58,11 +57,7 @@ class WebhookDelivery:
     def open(self) -> None:
         self._url = _address(self._settings.url)
         self._key = signing_key(read_secret(self._settings.secret)) if self._settings.secret else None
-        try:
-            ssl_context = ssl.create_default_context(cafile=self._settings.ca_file)
-        except OSError as error:
-            raise SinkError(f"{self._settings.ca_file} holds no certificates: {describe_error(error)}.") from error
-        self._connections = http_pool.create_pool(ssl_context)
+        self._connections = http_pool.create_pool(tls_context(self._settings.ca_file))
 
     def deliver(self, lines: Sequence[bytes]) -> DeliveryResult:
         try:

@@ -1,19 +1,22 @@
 """Events of several hosts in one store, through a real NATS server."""
 
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from sinks.mqtt_broker import eventually
 from sinks.nats_server import NATS, Server, send, sinks
+from sinks.server_process import eventually
 
 from stream_ocr.bus.journal import MemoryJournal
 from stream_ocr.errors import StoreError
 from stream_ocr.fleet.collect import Collector
+from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.store.reader import StoreReader
 from stream_ocr.testing import text_event
 
@@ -22,9 +25,8 @@ needs_server = pytest.mark.skipif(NATS is None, reason="needs a server: apt-get 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "server")
-    yield server
-    server.end(signal.SIGKILL)
+    with Server(tmp_path / "server") as server:
+        yield server
 
 
 def collect(server_url: str, store: Path) -> subprocess.Popen[str]:
@@ -54,7 +56,7 @@ def test_collect_stores_the_events_of_all_sites_in_order(tmp_path: Path, server:
         collector.terminate()
         assert collector.wait(20) == 0
         assert collector.stderr is not None
-        assert "601 events collected, 0 repeated ones left out" in collector.stderr.read()
+        assert "601 events collected, 0 repeated ones and 0 messages" in collector.stderr.read()
     for site, count in (("north", 301), ("south", 300)):
         events = [(seq, id_) for stream, seq, id_ in stored(store) if stream == f"{site}/gate"]
         assert events == [(seq, text_event(seq, stream="gate").id) for seq in range(count)]
@@ -79,7 +81,10 @@ def test_collect_stores_each_event_once_when_it_is_killed(tmp_path: Path, server
 
 
 @needs_server
-def test_collect_stores_each_event_once_when_the_server_is_killed(tmp_path: Path, server: Server) -> None:
+@pytest.mark.parametrize("away_s", [0, THRESHOLDS.timeout_s + 3], ids=["briefly", "longer than any timeout"])
+def test_collect_stores_each_event_once_when_the_server_is_killed(
+    tmp_path: Path, server: Server, away_s: float
+) -> None:
     store = tmp_path / "all.db"
     with sinks(tmp_path, server.url) as opened:
         for seq in range(500):
@@ -89,11 +94,27 @@ def test_collect_stores_each_event_once_when_the_server_is_killed(tmp_path: Path
             server.end(signal.SIGKILL)
             for seq in range(500, 1000):
                 opened.write(text_event(seq))
+            threading.Event().wait(away_s)
             server.start()
             assert eventually(lambda: len(stored(store)) == 1000)
             collector.terminate()
             assert collector.wait(20) == 0
     assert [seq for _, seq, _ in stored(store)] == list(range(1000))
+
+
+@needs_server
+def test_collect_begins_again_with_a_new_jetstream(tmp_path: Path, server: Server) -> None:
+    store = tmp_path / "all.db"
+    send(tmp_path / "sent", server.url, range(100))
+    with collect(server.url, store) as collector:
+        assert eventually(lambda: len(stored(store)) == 100)
+        server.end()
+        shutil.rmtree(tmp_path / "server" / "jetstream")
+        server.start()
+        send(tmp_path / "sent", server.url, range(100, 150))
+        assert eventually(lambda: len(stored(store)) == 150)
+        collector.terminate()
+    assert [seq for _, seq, _ in stored(store)] == list(range(150))
 
 
 @needs_server

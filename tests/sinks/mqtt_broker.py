@@ -3,15 +3,13 @@
 import json
 import shutil
 import signal
-import socket
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from sinks.server_process import TIMEOUT_S, ServerProcess, eventually
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import MqttSettings
@@ -21,51 +19,21 @@ from stream_ocr.testing import text_event
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
-TIMEOUT_S = 30.0
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    """Return whether the condition becomes true within TIMEOUT_S seconds."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-class Broker:
-    """Mosquitto on its own port. Keeps the sessions of subscribers on exit and on ``save``."""
+class Broker(ServerProcess):
+    """Mosquitto. Keeps the sessions of subscribers on exit and on ``save``."""
 
     def __init__(self, folder: Path, settings: str = "allow_anonymous true") -> None:
-        with socket.create_server(("127.0.0.1", 0)) as placeholder:
-            self.port = placeholder.getsockname()[1]
-        folder.mkdir()
-        self._file = folder / "mosquitto.conf"
-        self._file.write_text(
-            f"user root\nlistener {self.port} 127.0.0.1\n{settings}\npersistence true\n"
-            f"persistence_location {folder}/\nmax_queued_messages 0\n"
+        self._folder = folder
+        super().__init__(
+            MOSQUITTO,
+            folder / "mosquitto.conf",
+            f"user root\nlistener PORT 127.0.0.1\n{settings}\npersistence true\n"
+            f"persistence_location {folder}/\nmax_queued_messages 0\n",
         )
-        self.process: subprocess.Popen[bytes]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([MOSQUITTO, "-c", str(self._file)], stderr=subprocess.DEVNULL)
-
-        def listens() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-        assert eventually(listens)
 
     def save(self) -> None:
         self.process.send_signal(signal.SIGUSR1)
-        assert eventually((self._file.parent / "mosquitto.db").exists)
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(number)
-        self.process.wait(10)
+        assert eventually((self._folder / "mosquitto.db").exists)
 
 
 class Subscriber:

@@ -3,15 +3,12 @@
 import asyncio
 import json
 import shutil
-import signal
-import socket
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nats
-from sinks.mqtt_broker import eventually
+from sinks.server_process import ServerProcess
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import NatsSettings
@@ -21,36 +18,13 @@ from stream_ocr.testing import text_event
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
 
 
-class Server:
-    """A server on its own port, which keeps its messages over restarts."""
+class Server(ServerProcess):
+    """A server that keeps its messages over restarts."""
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
-        with socket.create_server(("127.0.0.1", 0)) as placeholder:
-            self.port = placeholder.getsockname()[1]
-        folder.mkdir()
-        self._file = folder / "nats.conf"
-        self._file.write_text(f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder}" }}\n{settings}\n')
-        self.process: subprocess.Popen[bytes]
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        assert NATS is not None
-        self.process = subprocess.Popen([NATS, "-c", str(self._file)], stderr=subprocess.DEVNULL)
-
-        def listens() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-        assert eventually(listens)
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        self.process.wait()
+    def __init__(self, folder: Path, settings: str = "", scheme: str = "nats") -> None:
+        storage = f'listen: "127.0.0.1:PORT"\njetstream {{ store_dir: "{folder}" }}\n'
+        super().__init__(NATS, folder / "nats.conf", f"{storage}{settings}\n")
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
 
     def messages(self, **options: Any) -> list[tuple[str, dict[str, Any]]]:
         """Return (subject, event) of all messages in the JetStream."""

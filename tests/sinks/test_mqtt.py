@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks.mqtt_broker import MOSQUITTO, Broker, Subscriber, eventually, send, sinks
+from sinks.mqtt_broker import MOSQUITTO, Broker, Subscriber, send, sinks
+from sinks.server_process import eventually
 from structlog.testing import capture_logs
 
 from stream_ocr.events import SourceEvent
@@ -23,9 +24,8 @@ pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs a broker: apt-g
 
 @pytest.fixture
 def broker(tmp_path) -> Iterator[Broker]:
-    broker = Broker(tmp_path / "broker")
-    yield broker
-    broker.end(signal.SIGKILL)
+    with Broker(tmp_path / "broker") as broker:
+        yield broker
 
 
 @pytest.fixture

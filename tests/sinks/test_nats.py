@@ -1,14 +1,16 @@
 """The NATS sink with a real server."""
 
 import signal
+import ssl
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 
 import pytest
-from sinks.mqtt_broker import eventually
+from sinks import nats_credentials
 from sinks.nats_server import NATS, Server, send, sinks
+from sinks.server_process import eventually
 from structlog.testing import capture_logs
 
 from stream_ocr.config.sinks import NatsSettings
@@ -21,9 +23,8 @@ pytestmark = pytest.mark.skipif(NATS is None, reason="needs a server: apt-get in
 
 @pytest.fixture
 def server(tmp_path) -> Iterator[Server]:
-    server = Server(tmp_path / "server")
-    yield server
-    server.end(signal.SIGKILL)
+    with Server(tmp_path / "server") as server:
+        yield server
 
 
 def seqs(server: Server) -> list[int]:
@@ -105,18 +106,40 @@ def test_nats_close_does_not_wait_for_a_missing_server(tmp_path, server):
     assert seqs(server) == list(range(11))
 
 
+def refuses(folder, url, **settings):
+    """Return the reason in the log for which an event stays queued."""
+    with capture_logs() as logs:
+        send(folder, url, [0], flush_timeout_s=0.5, **settings)
+    return " ".join(log["reason"] for log in logs if log["event"] == "NATS is unavailable; events stay queued")
+
+
 def test_nats_needs_the_token_of_the_server(tmp_path, monkeypatch):
-    server = Server(tmp_path / "server", "authorization { token: s3cret }")
-    try:
+    with Server(tmp_path / "server", "authorization { token: s3cret }") as server:
         monkeypatch.setenv("NATS_TOKEN", "wrong")
-        with capture_logs() as logs:
-            send(tmp_path, server.url, [0], token="env:NATS_TOKEN", flush_timeout_s=0.5)
-        assert any(log["event"].startswith("NATS is unavailable") for log in logs)
+        assert "Authorization Violation" in refuses(tmp_path, server.url, token="env:NATS_TOKEN")
         monkeypatch.setenv("NATS_TOKEN", "s3cret")
         send(tmp_path, server.url, [1], token="env:NATS_TOKEN")
         assert [event["seq"] for _, event in server.messages(token="s3cret")] == [0, 1]
-    finally:
-        server.end(signal.SIGKILL)
+
+
+def test_nats_checks_the_certificate_of_the_server(tmp_path, certificate, another_certificate):
+    pem, key = certificate
+    tls = f'tls {{ cert_file: "{pem}", key_file: "{key}" }}'
+    with Server(tmp_path / "server", tls, scheme="tls") as server:
+        for wrong in (None, another_certificate):
+            assert "certificate verify failed" in refuses(tmp_path, server.url, ca_file=wrong).lower()
+        send(tmp_path, server.url, [1], ca_file=pem)
+        trusted = ssl.create_default_context(cafile=pem)
+        assert [event["seq"] for _, event in server.messages(tls=trusted)] == [0, 1]
+
+
+def test_nats_needs_the_credentials_of_the_server(tmp_path):
+    settings, credentials = nats_credentials.create(tmp_path)
+    with Server(tmp_path / "server", settings) as server:
+        assert "Authorization Violation" in refuses(tmp_path, server.url)
+        send(tmp_path, server.url, [1], credentials=credentials)
+        stored = server.messages(user_credentials=str(credentials))
+        assert [event["seq"] for _, event in stored] == [0, 1]
 
 
 @pytest.mark.parametrize(
