@@ -10,7 +10,7 @@ from stream_ocr.errors import SettingsError
 
 
 def collect(
-    servers: Annotated[list[str], typer.Argument(metavar="SERVER...", help="Servers of one NATS cluster.")],
+    servers: Annotated[list[str], typer.Argument(metavar="SERVER", help="Servers of one NATS cluster.")],
     store: Annotated[Path | None, typer.Option(help="The store; by default store.path of the settings.")] = None,
     jetstream: Annotated[str, typer.Option(metavar="NAME", help="JetStream that the hosts send to.")] = "stream-ocr",
     subject: Annotated[str, typer.Option(metavar="NAME", help="First token of the subjects.")] = "ocr",
@@ -26,6 +26,7 @@ def collect(
     from pydantic import ValidationError
 
     from stream_ocr.bus.journal import open_journal
+    from stream_ocr.config.loading import describe_error
     from stream_ocr.config.sinks import NatsConnection
     from stream_ocr.store.reader import StoreReader
 
@@ -50,7 +51,8 @@ def collect(
             ca_file=ca_file,
         )
     except ValidationError as error:
-        raise SettingsError(f"The connection is not valid: {error.errors()[0]['msg']}.") from error
+        sentences = [sentence for detail in error.errors() for sentence in describe_error(detail, {}, ())]
+        raise SettingsError(f"The connection is not valid: {'; '.join(sentences)}.") from error
     with open_journal(settings) as journal:
         with StoreReader(path) as reader:
             collector = work.Collector(journal, work.last_ids(reader))

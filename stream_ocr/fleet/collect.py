@@ -25,7 +25,7 @@ from stream_ocr.events import DECODE_ERRORS, Event, parse
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import describe_error
-from stream_ocr.sinks.nats import connect_options
+from stream_ocr.sinks.nats import ConnectionLog, connect_options
 from stream_ocr.store.reader import StoreReader
 
 log = get_logger(__name__)
@@ -99,10 +99,11 @@ async def run(connection: NatsConnection, collector: Collector, position: Path) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await _connect(connection)
+    connection_log = ConnectionLog(connection)
+    client = await _connect(connection, connection_log)
     try:
         jetstream = client.jetstream(timeout=THRESHOLDS.timeout_s)
-        async for messages, reached in _batches(jetstream, connection, _read(position), stop):
+        async for messages, reached in _batches(jetstream, connection, _read(position), stop, connection_log):
             collector.collect([(message.subject, message.data) for message in messages])
             _write(position, reached)
     finally:
@@ -111,16 +112,17 @@ async def run(connection: NatsConnection, collector: Collector, position: Path) 
             loop.remove_signal_handler(number)
 
 
-async def _connect(connection: NatsConnection) -> Any:
-    options = connect_options(connection) | {"error_cb": _log_error}
+async def _connect(connection: NatsConnection, connection_log: ConnectionLog) -> Any:
+    options = connect_options(connection) | {"error_cb": connection_log.on_error}
     try:
         return await asyncio.wait_for(nats.connect(**options), THRESHOLDS.timeout_s)
     except (NatsError, OSError, TimeoutError) as error:
-        raise SourceError(f"No connection to {', '.join(connection.servers)}: {describe_error(error)}.") from error
+        reason = connection_log.reason or describe_error(error)
+        raise SourceError(f"No connection to {', '.join(connection.servers)}: {reason}.") from error
 
 
 async def _batches(
-    jetstream: Any, connection: NatsConnection, position: Position, stop: asyncio.Event
+    jetstream: Any, connection: NatsConnection, position: Position, stop: asyncio.Event, connection_log: ConnectionLog
 ) -> AsyncIterator[tuple[list[Any], Position]]:
     """Yield messages after a position without a gap, and the position that each batch reaches.
 
@@ -145,10 +147,11 @@ async def _batches(
                 consumer = None if is_behind else consumer
                 continue
         except NatsError as error:
-            log.warning("JetStream cannot be read", reason=describe_error(error))
+            connection_log.log_failure(error)
             consumer = None
             await asyncio.sleep(THRESHOLDS.poll_s)
             continue
+        connection_log.log_success()
         received += len(messages)
         if messages[-1].metadata.sequence.consumer != received:  # some were lost on their way
             consumer = None
@@ -200,7 +203,3 @@ def _write(path: Path, position: Position) -> None:
         temporary.replace(path)
     except OSError as error:
         raise StoreError(f"The position {path} cannot be written: {describe_error(error)}.") from error
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("connection to NATS is disturbed", reason=describe_error(error))

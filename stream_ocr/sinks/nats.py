@@ -13,7 +13,7 @@ from typing import Any
 import nats
 from nats.errors import Error as NatsError
 from nats.js.api import RetentionPolicy, StreamConfig
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from stream_ocr.config.settings import read_secret
 from stream_ocr.config.sinks import NatsConnection, NatsSettings
@@ -42,10 +42,10 @@ class NatsDelivery:
         self._jetstream: Any = None
         self._running: Future[None] | None = None
         self._interrupted = False
-        self._last_problem = ""
+        self._log = ConnectionLog(settings)
 
     def open(self) -> None:
-        self._options = connect_options(self._settings) | {"error_cb": self._on_error}
+        self._options = connect_options(self._settings) | {"error_cb": self._log.on_error}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats", daemon=True)
         self._thread.start()
@@ -59,15 +59,9 @@ class NatsDelivery:
             self._run(self._publish(messages))
         except CancelledError:
             return DeliveryResult("retry", "interrupted")
-        except APIError as error:
-            self._log_unavailable(f"the JetStream refuses events: {error.description}")
-            return DeliveryResult("retry", str(error.description))
         except (NatsError, OSError, TimeoutError) as error:
-            self._log_unavailable(describe_error(error))
-            return DeliveryResult("retry", describe_error(error))
-        if self._last_problem:
-            log.info("events are delivered again", servers=", ".join(self._settings.servers))
-            self._last_problem = ""
+            return DeliveryResult("retry", self._log.reason or describe_error(error))
+        self._log.log_success()
         return ACCEPTED
 
     def interrupt(self) -> None:
@@ -130,17 +124,33 @@ class NatsDelivery:
                 )
             )
 
-    async def _on_error(self, error: Exception) -> None:
-        """Log an error of the connection, which the client sets up again by itself."""
-        if not self._interrupted:
-            self._log_unavailable(describe_error(error))
 
-    def _log_unavailable(self, problem: str) -> None:
-        if problem != self._last_problem:
-            self._last_problem = problem
-            log.warning(
-                "NATS is unavailable; events stay queued", servers=", ".join(self._settings.servers), reason=problem
-            )
+class ConnectionLog:
+    """Logs each reason for which NATS is unavailable once, until it is available again.
+
+    reason: the last one; "" while it is available.
+    """
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self.reason = ""
+        self._servers = ", ".join(connection.servers)
+
+    async def on_error(self, error: Exception) -> None:
+        """Log an error of the connection, which the client sets up again by itself."""
+        self.log_failure(error)
+
+    def log_failure(self, error: Exception) -> None:
+        """Log why something failed. A timeout says less than what was logged before it."""
+        reason = describe_error(error)
+        if reason != self.reason and not (self.reason and isinstance(error, TimeoutError)):
+            self.reason = reason
+            log.warning("NATS is unavailable", servers=self._servers, reason=reason)
+
+    def log_success(self) -> None:
+        """Log that NATS is available again, if it was not."""
+        if self.reason:
+            self.reason = ""
+            log.info("NATS is available again", servers=self._servers)
 
 
 def connect_options(settings: NatsConnection) -> dict[str, Any]:

@@ -126,7 +126,9 @@ def test_collect_ends_with_a_sentence_without_a_jetstream_or_a_server(tmp_path: 
     server.end()
     with collect("nats://127.0.0.1:1", tmp_path / "all.db") as collector:
         assert collector.stderr is not None
-        assert "No connection to nats://127.0.0.1:1" in collector.stderr.read()
+        shown = collector.stderr.read()
+    assert "No connection to nats://127.0.0.1:1: Connect call failed" in shown
+    assert shown.count("NATS is unavailable") == 1
     assert collector.returncode == 1
 
 
