@@ -170,6 +170,10 @@ class LiveSupervisor(SupervisorBase):
         self._pending_restarts.clear()
         self._stopped.clear()
 
+    def on_worker_ended(self, worker: WorkerProcess) -> None:
+        """Count what it did since the last check."""
+        self.counters.read(worker)
+
     def _late(self, name: str) -> str | None:
         watched_s = self._loop.watched_s
         if watched_s - self._starting.get(name, watched_s) > self._start_s:

@@ -46,6 +46,10 @@ class RunPolicy(ABC):
         """End the workers that are no longer in the pool."""
         return
 
+    def on_worker_ended(self, worker: WorkerProcess) -> None:  # noqa: ARG002 for those that override it
+        """Handle the last status of a worker that ended with the run."""
+        return
+
 
 class RunLoop:
     """Workers of one topology, and the clock by which they are watched.
@@ -212,6 +216,7 @@ class RunLoop:
                 worker.request_stop()
             for worker in workers:
                 worker.end(max(0.0, deadline - time.monotonic()))
+                self._policy.on_worker_ended(worker)
         finally:  # a second Ctrl-C
             for worker in workers:
                 worker.fork.kill()

@@ -145,6 +145,14 @@ def test_live_supervisor_quarantines_a_frame_that_kills_its_worker_twice(tmp_pat
     assert len(published) > 80, "only messages that the dead worker had received beyond its batch are lost"
 
 
+def test_live_supervisor_counts_until_a_source_has_ended(tmp_path: Path) -> None:
+    with LiveSupervisor(five({"a": {"frames": 50, "end_s": 0.5}}, tmp_path / "log"), {}) as supervisor:
+        run = Run(supervisor)
+        run.messages += supervisor.messages()
+    assert run.closings() == [("a", "end")]
+    assert supervisor.counters.of_stream("a")["frames"] == 50
+
+
 def test_live_supervisor_retries_an_innocent_batch(tmp_path: Path) -> None:
     log = tmp_path / "log"
     topology = five({"a": CAMERA}, log, detect={"faults": {"kill": [30], "incarnations": 1}})

@@ -30,10 +30,24 @@ class CountingSource(SourceStage):
     """A source of frames with their sequence number in the bytes of their slots; one frame in ``slot_each`` has one."""
 
     def __init__(
-        self, slots: Slots, stream: str, frames: int, slot_each: int = 1, pause_s: float = 0.0, incarnation: int = 0
+        self,
+        slots: Slots,
+        stream: str,
+        frames: int,
+        slot_each: int = 1,
+        pause_s: float = 0.0,
+        end_s: float = 0.0,
+        incarnation: int = 0,
     ) -> None:
+        """end_s: how long it takes to end after it has closed its stream."""
         self.slots, self.stream, self.frames = slots, stream, frames
         self.slot_each, self.pause_s, self.epoch = slot_each, pause_s, incarnation * EPOCHS_PER_INCARNATION
+        self.end_s = end_s
+        self.sent = 0
+
+    @property
+    def counters(self) -> dict[str, dict[str, int]]:
+        return {self.stream: {"frames": self.sent}}
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Message]:
         seq, start = 0, time.monotonic()
@@ -42,10 +56,12 @@ class CountingSource(SourceStage):
             stamp = Stamp(self.stream, self.epoch, seq, seq, (1, 25), 1, time.time_ns())
             yield FrameRef(stamp, (8, 1), "track" if slot else "skip", slot, True, False, False)
             seq += 1
+            self.sent = seq
             time.sleep(self.pause_s)
         took_ms = round(1000 * (time.monotonic() - start))
         reason = "end" if seq == self.frames else "interrupted"
         yield StreamClosed(self.stream, reason, 0.0, seq / 25, {"frames": seq, "took_ms": took_ms})
+        time.sleep(self.end_s)
 
     def _put(self, seq: int, stop: Callable[[], bool]) -> SlotRef | None:
         while not stop():

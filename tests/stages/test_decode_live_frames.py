@@ -33,10 +33,10 @@ def test_live_stage_skips_frames_damaged_by_lost_packets(camera, clip, network):
     with Harness({"url": camera(clip, network=network).url, "transport": "udp"}) as harness:
         harness.wait_until_up()
         harness.wait_until(lambda: sum(frame.damaged for frame in harness.frames) > 5, 30)
+        harness.wait_until(lambda: sum(not frame.damaged for frame in harness.frames) > 5, 30)
         harness.wait_for_frames(120, limit_s=20)
         closed = harness.stop()
     assert closed.counts["corrupt"] > 0
-    assert not all(frame.damaged for frame in harness.frames)
     assert damaged_but_unmarked(harness, clip) <= 0.05 * len(harness.frames)
     assert harness.kinds().count("up") == 1
     assert harness.media_time_increases()
@@ -47,11 +47,11 @@ def test_live_stage_skips_most_frames_damaged_by_duplicated_packets(camera, clip
     with Harness({"url": gate.url, "transport": "udp"}) as harness:
         harness.wait_until_up()
         harness.wait_until(lambda: sum(frame.damaged for frame in harness.frames) > 5, 30)
+        harness.wait_until(lambda: sum(not frame.damaged for frame in harness.frames) > 5, 30)
         harness.wait_for_frames(120, limit_s=20)
-    assert not all(frame.damaged for frame in harness.frames)
     # FFmpeg accepts duplicated packets silently; its decoder notices most of them, but some damage stays unmarked until
     # the next key frame.
-    assert damaged_but_unmarked(harness, clip) <= 25
+    assert damaged_but_unmarked(harness, clip) <= 0.2 * len(harness.frames)
     assert harness.kinds().count("up") == 1
     assert harness.media_time_increases()
 
