@@ -1,7 +1,5 @@
 """Workers on a Ray cluster: an actor for each unit that is read at a time. Ray places them and notices dead nodes."""
 
-import logging
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,6 +14,7 @@ from stream_ocr.archive.unit import Unit
 from stream_ocr.archive.unit_reader import UnitReader, UnitResult
 from stream_ocr.archive.workers import Finished
 from stream_ocr.errors import WorkerError
+from stream_ocr.fleet.ray_cluster import connect
 
 
 class RayWorkers:
@@ -38,16 +37,7 @@ class RayWorkers:
 
     def __enter__(self) -> Self:
         """Connect to the cluster. Raise WorkerError if there is none."""
-        if not ray.is_initialized():
-            try:
-                _check_address(self._address)
-                ray.init(self._address, log_to_driver=False, logging_level=logging.WARNING)
-            except (OSError, RuntimeError, ValueError) as error:
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise WorkerError(
-                    f"There is no Ray cluster at {self._address!r} ({reason}); start one with `ray start --head`."
-                ) from error
-            self._connected = True
+        self._connected = connect(self._address)
         self._create_actors()
         return self
 
@@ -125,13 +115,6 @@ class _UnitActor(UnitReader):
     def node(self) -> str:
         """Return the id of the node on which the actor runs."""
         return ray.get_runtime_context().get_node_id()
-
-
-def _check_address(address: str) -> None:
-    """Raise OSError if nothing answers at HOST:PORT; Ray itself would try for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and "/" not in host:
-        socket.create_connection((host, int(port)), THRESHOLDS.connect_timeout_s).close()
 
 
 def _is_alive(node: str) -> bool:

@@ -30,6 +30,7 @@ def run(
     if dashboard:
         check_dashboard_packages()
     title = config.stem if dashboard else None
-    pipeline = LivePipeline(load(config, set_), output or (), config=config, overrides=set_ or (), dashboard=title)
+    settings = load(config, set_, unused=["fleet"])
+    pipeline = LivePipeline(settings, output or (), config=config, overrides=set_ or (), dashboard=title)
     view = camera_table.LineView() if plain or not sys.stderr.isatty() else camera_table.TableView(pipeline.cameras)
     raise typer.Exit(camera_table.watch_cameras(pipeline, view))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from stream_ocr.config import loading, sinks
 from stream_ocr.config.areas import Areas
 from stream_ocr.config.base import ConfigModel
+from stream_ocr.config.fleet import FleetSettings
 from stream_ocr.config.reporting import EventSettings
 from stream_ocr.config.sinks import Rules, Sinks
 from stream_ocr.config.sources import LiveSettings, SourceName, SourceSettings
@@ -62,6 +63,11 @@ class ServiceSettings(ConfigModel):
     )
     heartbeat_timeout_s: float = Field(
         8.0, gt=0, description="A worker process that sends no heartbeat for this many seconds is replaced."
+    )
+    permit: Path | None = Field(
+        None,
+        description="File with the time until which the run may read and publish. `stream-ocr fleet` sets and extends "
+        "it. null: no limit.",
     )
 
 
@@ -130,6 +136,7 @@ class Settings(ConfigModel):
     service: ServiceSettings = Field(
         ServiceSettings(), description="Operation of `stream-ocr run`; see docs/cameras.md."
     )
+    fleet: FleetSettings = Field(FleetSettings(), description="Hosts of `stream-ocr fleet`; see docs/fleet.md.")
     sources: dict[SourceName, SourceSettings] = Field(
         {}, max_length=THRESHOLDS.max_sources, description="Cameras by name; see docs/cameras.md."
     )

@@ -64,6 +64,12 @@ class SourceSettings(TextConstraints, Areas):
     fields: dict[FieldName, NamedField] | None = Field(
         None, description="Named fields in the picture of this source. null: events.fields."
     )
+    assignment: int | None = Field(
+        None,
+        ge=0,
+        description="Number of the assignment of this source to a host, with which the ids of its events begin. "
+        "`stream-ocr fleet` sets it.",
+    )
     _address: SourceUrl | None = PrivateAttr(None)
 
     @model_validator(mode="after")

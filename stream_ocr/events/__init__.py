@@ -213,10 +213,14 @@ def _refuse_newer(header: EventHeader) -> None:
         )
 
 
-def event_id(stream: str, *parts: Any) -> str:
-    """Return an id computed from the media alone: stream, track, kind, revision, start, text, …"""
+def event_id(stream: str, *parts: Any, assignment: int | None = None) -> str:
+    """Return an id computed from the media alone: stream, track, kind, revision, start, text, …
+
+    assignment: number of the assignment of a camera to a host of a fleet; the id begins with it.
+    """
     text = json.dumps([stream, *parts], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return digest if assignment is None else f"{assignment}-{digest}"
 
 
 def quad_to_polygon(quad: FlatQuad) -> Polygon:

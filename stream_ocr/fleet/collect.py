@@ -113,7 +113,7 @@ async def run(connection: NatsConnection, collector: Collector, position: Path) 
 
 
 async def _connect(connection: NatsConnection, connection_log: ConnectionLog) -> Any:
-    options = connect_options(connection) | {"error_cb": connection_log.on_error}
+    options = connect_options(connection) | connection_log.callbacks
     try:
         return await asyncio.wait_for(nats.connect(**options), THRESHOLDS.timeout_s)
     except (NatsError, OSError, TimeoutError) as error:

@@ -57,13 +57,20 @@ class _Reported:
 class EventBuilder:
     """Builds the text events of one stream."""
 
-    def __init__(self, settings: Settings, next_seq: Callable[[], int], *, durable: bool | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        next_seq: Callable[[], int],
+        *,
+        durable: bool | None = None,
+        assignment: int | None = None,
+    ) -> None:
         """Create a builder.
 
         settings: of this stream, see ``Settings.for_stream``. next_seq: returns the number of the next event. durable:
-        field of the events.
+        field of the events. assignment: with which their ids begin.
         """
-        self._next_seq, self._durable = next_seq, durable
+        self._next_seq, self._durable, self._assignment = next_seq, durable, assignment
         self.configure(settings)
         self._tracks: dict[int, _Reported] = {}
         self._continuations = Continuations()
@@ -220,7 +227,7 @@ class EventBuilder:
         start_s = round(reported.start_s, 6)
         facts = (reading.track, kind, reading.revision, reading.crops_read, start_s, reported.text, previous)
         return TextEvent(
-            id=event_id(stamp.stream, *facts),
+            id=event_id(stamp.stream, *facts, assignment=self._assignment),
             seq=self._next_seq(),
             kind=kind,
             stream=stamp.stream,
@@ -243,10 +250,13 @@ class EventBuilder:
         )
 
 
-def build_source_event(change: SourceChanged, seq: int, *, durable: bool | None) -> SourceEvent:
+def build_source_event(
+    change: SourceChanged, seq: int, *, durable: bool | None, assignment: int | None = None
+) -> SourceEvent:
     """Return the event for a change of a source."""
+    facts = (change.kind, change.epoch, round(change.start_s, 6), change.reason)
     return SourceEvent(
-        id=event_id(change.stream, change.kind, change.epoch, round(change.start_s, 6), change.reason),
+        id=event_id(change.stream, *facts, assignment=assignment),
         seq=seq,
         kind=_SOURCE_KINDS[change.kind],
         stream=change.stream,

@@ -1,6 +1,5 @@
 """The fork server process: ``python -m stream_ocr.runtime.fork_server FD PID``. See ``fork_client``."""
 
-import ctypes
 import gc
 import json
 import os
@@ -15,8 +14,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from stream_ocr.runtime.fork_client import MAX_FDS
+from stream_ocr.runtime.parent_death import die_with_parent
 
-_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _MAX_REQUEST_BYTES = 65536  # a request names a function and its settings
 _PRELOADED = (
     "runtime.worker",
@@ -29,7 +28,7 @@ others together. Not onnxruntime: it would start a thread."""
 def main() -> None:
     """Fork a worker for each request, report the exit code of each, and end with the program."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    _die_with_parent(int(sys.argv[2]))
+    die_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
     gc.disable()  # until a worker is ready: collections must not touch, and thereby copy, what all share
     server = Server(channel)
@@ -135,7 +134,7 @@ class Server:
         return True
 
     def _become_worker(self, server: int, stdin: int, reply: int, fds: Mapping[int, int]) -> NoReturn:
-        _die_with_parent(server)
+        die_with_parent(server)
         self._channel.close()
         for pidfd, (_, siblings_reply) in self._children.items():
             os.close(pidfd)
@@ -166,14 +165,6 @@ class Server:
 def _write_number(fd: int, number: int) -> None:
     with suppress(BrokenPipeError):  # the program has closed its end
         os.write(fd, b"%d\n" % number)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:  # it ended before
-        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ class LiveSupervisor(SupervisorBase):
         return [name for name, process in list(self._processes.items()) if process.input is not None]
 
     @property
+    def open_streams(self) -> list[str]:
+        """Streams of which more may come, also of sources that were removed."""
+        return sorted(stream for stream, count in list(self._open_streams.items()) if count > 0)
+
+    @property
     def not_ready(self) -> list[str]:
         """Workers that all streams need and that are not ready."""
         return sorted(name for name in self.stages if name in self._pending_restarts or name in self._starting)

@@ -1,7 +1,8 @@
 """Run over cameras: a process per stage, and one for each camera."""
 
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import msgspec
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Published, StreamClosed
+from stream_ocr.core.permit import Permit
 from stream_ocr.errors import SettingsError, StreamOcrError
 from stream_ocr.events import Event
 from stream_ocr.logs import get_logger
@@ -24,13 +26,17 @@ from stream_ocr.runtime.topology import Process, RingSize, Topology
 from stream_ocr.service import reload
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.reload import ConfigFile, SourceChanges
+from stream_ocr.service.run_status import RunSnapshot, take_snapshot
 from stream_ocr.service.systemd import Notifier
+from stream_ocr.service.thresholds import THRESHOLDS
 from stream_ocr.service.web_link import WebLink
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sources.access import source_access
 from stream_ocr.stages.base import frame_ring
 
 log = get_logger(__name__)
+
+PERMIT_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class LivePipeline:
@@ -52,12 +58,13 @@ class LivePipeline:
         config: Path | None = None,
         overrides: Sequence[str] = (),
         dashboard: str | None = None,
+        on_status: Callable[[RunSnapshot], None] | None = None,
     ) -> None:
         """sinks: paths to which events are written, in addition to the sinks of the settings.
 
         config: file of the settings. It is locked during the run and read again when it changes. overrides:
-        "name=value" settings that take precedence over it. dashboard: title of the dashboard to serve, if any. Raise
-        SettingsError and SinkError.
+        "name=value" settings that take precedence over it. dashboard: title of the dashboard to serve, if any.
+        on_status: called about once a second by the thread that iterates ``events``. Raise SettingsError and SinkError.
         """
         if not settings.sources:
             raise SettingsError("There is nothing to watch; name cameras under sources (see docs/cameras.md).")
@@ -68,6 +75,8 @@ class LivePipeline:
         self._notifier = Notifier()
         self._web = WebLink(self._settings, dashboard)
         self._config = None if config is None else ConfigFile(config, overrides)
+        self._permit = None if settings.service.permit is None else Permit(settings.service.permit)
+        self._on_status, self._status_s = on_status, 0.0
         self._reload_requested = self._stopping = False
         self._open = ExitStack()
         self._origin_s = time.monotonic()
@@ -140,6 +149,16 @@ class LivePipeline:
         """All rings by name."""
         return self._supervisor.rings
 
+    @property
+    def assignments(self) -> dict[str, int | None]:
+        """``assignment`` of each source in the settings that are used."""
+        return {name: source.assignment for name, source in self._settings.sources.items()}
+
+    @property
+    def is_reloading(self) -> bool:
+        """Return whether the settings file is about to be used again."""
+        return self._reload_requested or (self._config is not None and self._config.is_reading)
+
     def events(self) -> Iterator[Event]:
         """Yield events as they happen, until ``stop``. Raise WorkerError if the end takes too long."""
         for message in self._supervisor.messages():
@@ -194,7 +213,13 @@ class LivePipeline:
         )
 
     def _on_check(self) -> None:
+        if self._permit is not None and not self._permit.is_valid:
+            log.error("the permit of this host has expired; another host may have its cameras now")
+            os._exit(PERMIT_EXIT)  # at once: to close the streams would be to publish
         self._web.show_status(self._supervisor, self.cameras)
+        if self._on_status is not None and time.monotonic() - self._status_s >= THRESHOLDS.report_interval_s:
+            self._status_s = time.monotonic()
+            self._on_status(take_snapshot(self._supervisor, self.cameras))
         if not self._supervisor.not_ready:
             self._notifier.alive()
         if self._config is None or self._stopping:

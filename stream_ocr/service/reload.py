@@ -36,6 +36,11 @@ class ConfigFile:
         self._stop_reading()
         self._lock.__exit__(kind, error, trace)
 
+    @property
+    def is_reading(self) -> bool:
+        """Return whether ``poll`` will return settings that are being read."""
+        return self._reading is not None
+
     def read(self) -> None:
         """Start to read the file again; ``poll`` returns the result. Raise OSError."""
         self._stop_reading()

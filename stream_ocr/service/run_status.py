@@ -55,7 +55,8 @@ class WorkerSnapshot(msgspec.Struct, frozen=True):
 class RunSnapshot(msgspec.Struct, frozen=True):
     """Status of a run. checked_s: monotonic time at which the supervisor last checked its workers.
 
-    not_ready: stages that are not up, or keep failing. slots_reclaimed: by ring.
+    not_ready: stages that are not up, or keep failing. slots_reclaimed: by ring. open_streams: also of sources
+    that were removed.
     """
 
     checked_s: float
@@ -63,6 +64,7 @@ class RunSnapshot(msgspec.Struct, frozen=True):
     cameras: Mapping[str, CameraSnapshot]
     workers: Mapping[str, WorkerSnapshot]
     slots_reclaimed: Mapping[str, int]
+    open_streams: list[str] = []
 
 
 class StatusWriter:
@@ -117,6 +119,7 @@ def take_snapshot(supervisor: LiveSupervisor, cameras: Mapping[str, Camera]) -> 
         cameras={name: camera_snapshot(camera, by_stream.get(name, {})) for name, camera in cameras.items()},
         workers=workers,
         slots_reclaimed=counters.slots_reclaimed,
+        open_streams=supervisor.open_streams,
     )
 
 

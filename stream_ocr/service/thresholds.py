@@ -29,6 +29,8 @@ class ServiceThresholds:
     """Between two snapshots of the status for the web process; one takes 0.05 ms with 3 cameras, 14 ms with 1000."""
     status_bytes: int = 16 << 20
     """Longest snapshot; 0.4 KB for a camera. Pages that are not written take no memory."""
+    report_interval_s: float = 1.0
+    """Between two reports of the status to the program that started the run."""
     event_log_bytes: int = 16 << 20
     """Events that the web process gets after its start; about 30,000."""
     http_timeout_s: float = 5.0

@@ -64,11 +64,12 @@ def sinks_from_settings(settings: Settings) -> list[Sink]:
     sinks = []
     for output in settings.sinks:
         rules = [rule for rule in settings.rules if output.label in rule.sinks]
-        sinks.append(RuledSink(_from_settings(output), rules) if rules else _from_settings(output))
+        sink = _from_settings(output, settings.service.permit)
+        sinks.append(RuledSink(sink, rules) if rules else sink)
     return sinks
 
 
-def _from_settings(output: SinkSettings) -> Sink:
+def _from_settings(output: SinkSettings, permit: Path | None) -> Sink:
     match output:
         case JsonlSettings():
             return RotatingJsonlSink(output)
@@ -78,7 +79,8 @@ def _from_settings(output: SinkSettings) -> Sink:
             return SubtitleSink(output.path, select=output.select, name=output.label)
         case WebhookSettings() | MqttSettings() | NatsSettings():
             delivery, retry = _delivery(output)
-            return QueuedSink(output.label, DiskQueue(output.spool, output.max_spool_bytes), delivery, retry)
+            queue = DiskQueue(output.spool, output.max_spool_bytes)
+            return QueuedSink(output.label, queue, delivery, retry, permit=permit)
 
 
 def _delivery(output: WebhookSettings | MqttSettings | NatsSettings) -> tuple[Delivery, RetryPolicy]:

@@ -7,9 +7,11 @@ leaves the queue once the receiver has accepted it: each is delivered at least o
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from stream_ocr.core.backoff import Backoff
+from stream_ocr.core.permit import Permit
 from stream_ocr.errors import EventsLostError, SinkError
 from stream_ocr.events import Event
 from stream_ocr.logs import get_logger
@@ -76,8 +78,13 @@ class RetryPolicy:
 class QueuedSink:
     """Queues events for a receiver that may be slow, absent or hostile, without ever blocking ``write``."""
 
-    def __init__(self, name: str, queue: DiskQueue, delivery: Delivery, retry: RetryPolicy) -> None:
+    def __init__(
+        self, name: str, queue: DiskQueue, delivery: Delivery, retry: RetryPolicy, *, permit: Path | None = None
+    ) -> None:
+        """permit: file of the permit without which nothing is delivered; None: none is needed."""
         self.name = name
+        self._permit_path = permit
+        self._permit: Permit | None = None
         self._queue, self._delivery, self._retry = queue, delivery, retry
         self._limit = retry.max_events
         self._backoff = Backoff(retry.min_backoff_s, retry.max_backoff_s, jitter=THRESHOLDS.backoff_jitter)
@@ -91,6 +98,7 @@ class QueuedSink:
     def open(self) -> None:
         self._queue.open()
         try:
+            self._permit = None if self._permit_path is None else Permit(self._permit_path)
             self._delivery.open()
         except BaseException:
             self._queue.close()
@@ -124,7 +132,7 @@ class QueuedSink:
         try:
             try:
                 while lines := self._queue.peek(self._limit, self._stop):
-                    self._handle(lines, self._delivery.deliver(lines))
+                    self._handle(lines, self._deliver(lines))
             finally:
                 self._delivery.close()
         except Exception as error:  # noqa: BLE001 - raised by the next write, or by close
@@ -132,6 +140,11 @@ class QueuedSink:
         finally:
             self._finished.set()
             self._queue.wake()
+
+    def _deliver(self, lines: list[bytes]) -> DeliveryResult:
+        if self._permit is not None and not self._permit.is_valid:
+            return DeliveryResult("retry", "the permit of this host has expired")
+        return self._delivery.deliver(lines)
 
     def _handle(self, lines: list[bytes], result: DeliveryResult) -> None:
         match result.status:

@@ -45,7 +45,7 @@ class NatsDelivery:
         self._log = ConnectionLog(settings)
 
     def open(self) -> None:
-        self._options = connect_options(self._settings) | {"error_cb": self._log.on_error}
+        self._options = connect_options(self._settings) | self._log.callbacks
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats", daemon=True)
         self._thread.start()
@@ -135,9 +135,16 @@ class ConnectionLog:
         self.reason = ""
         self._servers = ", ".join(connection.servers)
 
-    async def on_error(self, error: Exception) -> None:
-        """Log an error of the connection, which the client sets up again by itself."""
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        """Arguments of ``nats.connect``. The client sets the connection up again by itself."""
+        return {"error_cb": self._on_error, "reconnected_cb": self._on_reconnected}
+
+    async def _on_error(self, error: Exception) -> None:
         self.log_failure(error)
+
+    async def _on_reconnected(self) -> None:
+        self.log_success()
 
     def log_failure(self, error: Exception) -> None:
         """Log why something failed. A timeout says less than what was logged before it."""

@@ -22,9 +22,14 @@ from stream_ocr.stages.thresholds import PUBLISH
 
 @dataclass(slots=True)
 class _Stream:
-    """State of one stream. frames: number of frames so far. last_progress_s: media time of the last ``Published``."""
+    """State of one stream.
+
+    assignment: of the source to this host of a fleet. frames: number of frames so far. last_progress_s: media time of
+    the last ``Published``.
+    """
 
     builder: EventBuilder
+    assignment: int | None
     frames: int = 0
     last_progress_s: float = float("-inf")
 
@@ -80,7 +85,12 @@ class PublishStage(Stage):
                     crops[event.id] = crop
                 yield event
         elif isinstance(message, SourceChanged):
-            yield build_source_event(message, self._journal.next_seq(message.stream), durable=self._journal.durable)
+            yield build_source_event(
+                message,
+                self._journal.next_seq(message.stream),
+                durable=self._journal.durable,
+                assignment=self._stream(message.stream).assignment,
+            )
 
     def _publish(self, message: Message, events: Sequence[Event]) -> Iterator[Published]:
         """Write committed events to the sinks and report them."""
@@ -113,8 +123,12 @@ class PublishStage(Stage):
         stream = self._streams.get(name)
         if stream is None:
             next_seq = partial(self._journal.next_seq, name)
-            builder = EventBuilder(self._settings.for_stream(name), next_seq, durable=self._journal.durable)
-            stream = self._streams[name] = _Stream(builder)
+            source = self._settings.sources.get(name)
+            assignment = None if source is None else source.assignment
+            builder = EventBuilder(
+                self._settings.for_stream(name), next_seq, durable=self._journal.durable, assignment=assignment
+            )
+            stream = self._streams[name] = _Stream(builder, assignment)
             self._sinks.set_origin(name, origin_s)
         return stream
 

@@ -178,3 +178,7 @@ def test_json_schema_accepts_written_events():
 def test_times_of_source_events_are_rounded() -> None:
     gap = SourceEvent(id="x", seq=0, kind="source.gap", stream="gate", start=1.0123456789012345, end=2.0000000004)
     assert (gap.start, gap.end) == (1.012346, 2.0)
+
+
+def test_event_id_begins_with_the_assignment_of_a_camera():
+    assert event_id("gate", 1, assignment=1795993740091) == f"1795993740091-{event_id('gate', 1)}"

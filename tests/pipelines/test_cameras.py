@@ -18,6 +18,8 @@ import yaml
 from rapidfuzz import fuzz
 from rtsp_camera.camera_run import LONG_S, Run
 
+from stream_ocr.core.permit import PermitFile, boottime_s
+from stream_ocr.service.live_pipeline import PERMIT_EXIT
 from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 
 PASSWORD, WRONG = "s3cr3t-p4ss", "wr0ng-p4ss"
@@ -291,3 +293,23 @@ def test_bench_live_counts_events_without_a_camera_clock(signs, start, tmp_path)
     assert found["frames"] + found["dropped"] == 100, "a machine that hangs for a moment may drop frames"
     assert (found["events"], found["without_clock"]) == (0, 3), "a file has no camera clock"
     assert 0 < found["detector_frames"] < 50
+
+
+@pytest.mark.slow
+def test_run_ends_at_once_when_its_permit_expires(signs, start, tmp_path):
+    folder = tmp_path / "run"
+    permit = PermitFile(folder / "permit")
+    permit.extend(boottime_s() + LONG_S)
+    sinks = [{"type": "jsonl", "path": str(folder / "events.jsonl")}]
+    config = {"models": "builtin", "device": "cpu", "threads": 1, "sinks": sinks}
+    config |= {"sources": {"gate": {"path": str(signs)}}, "service": {"listen": None, "permit": "permit"}}
+    (folder / "live.yaml").write_text(yaml.safe_dump(config))
+    program = start("run", "live.yaml")
+    run = Run(program, folder, 0)
+    run.wait_until(lambda: run.events("gate", "appeared"))
+    workers = run.workers().values()
+    permit.extend(boottime_s())
+    assert program.wait(2) == PERMIT_EXIT
+    assert psutil.wait_procs(workers, 2)[1] == []
+    assert "the permit of this host has expired" in run.stderr()
+    assert not run.events("gate", "ended"), "nothing is published any more"

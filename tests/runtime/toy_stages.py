@@ -29,21 +29,11 @@ from stream_ocr.stages.base import EPOCHS_PER_INCARNATION, Slots, SourceStage, S
 class CountingSource(SourceStage):
     """A source of frames with their sequence number in the bytes of their slots; one frame in ``slot_each`` has one."""
 
-    def __init__(
-        self,
-        slots: Slots,
-        stream: str,
-        frames: int,
-        slot_each: int = 1,
-        pause_s: float = 0.0,
-        end_s: float = 0.0,
-        incarnation: int = 0,
-    ) -> None:
-        """end_s: how long it takes to end after it has closed its stream."""
-        self.slots, self.stream, self.frames = slots, stream, frames
-        self.slot_each, self.pause_s, self.epoch = slot_each, pause_s, incarnation * EPOCHS_PER_INCARNATION
-        self.end_s = end_s
-        self.sent = 0
+    def __init__(self, slots: Slots, stream: str, frames: int, incarnation: int = 0, **options: float) -> None:
+        """Take the options ``slot_each``, ``pause_s``, and ``end_s``: time to end after its last message."""
+        self.slots, self.stream, self.frames, self.sent = slots, stream, frames, 0
+        self.slot_each, self.pause_s = options.get("slot_each", 1), options.get("pause_s", 0.0)
+        self.end_s, self.epoch = options.get("end_s", 0.0), incarnation * EPOCHS_PER_INCARNATION
 
     @property
     def counters(self) -> dict[str, dict[str, int]]:

@@ -1,0 +1,115 @@
+"""A host of a fleet: an actor on each node of the Ray cluster, which reads the cameras that the controller gives it."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.core.permit import PermitFile, boottime_s
+from stream_ocr.fleet.capacity import measure_fps
+from stream_ocr.fleet.folder import HostFolder
+from stream_ocr.fleet.host_run import HostRun
+from stream_ocr.fleet.messages import HostReport, Order
+from stream_ocr.fleet.ray_cluster import alive_nodes
+from stream_ocr.fleet.run_process import PERMIT
+from stream_ocr.fleet.thresholds import THRESHOLDS
+from stream_ocr.logs import get_logger
+
+log = get_logger(__name__)
+
+CAPACITY = "frames_per_second"
+"""Resource of a Ray node that sets the capacity of its host."""
+_PLAIN_RESOURCES = {"CPU", "memory", "object_store_memory", CAPACITY}
+
+
+class Host:
+    """Asks the controller about once a second what to read, and may read it for a limited time after each answer."""
+
+    def __init__(self, controller: str, namespace: str, settings: Settings) -> None:
+        """controller: name of its actor. settings: of the fleet and of the models."""
+        self._controller, self._namespace, self._settings = controller, namespace, settings
+        self._thread = threading.Thread(target=self._run, name="host", daemon=True)
+        self._thread.start()
+
+    def pid(self) -> int:
+        """Return the id of the process."""
+        return os.getpid()
+
+    def _run(self) -> None:
+        try:
+            _Loop(ray.get_actor(self._controller, self._namespace), self._settings).run()
+        except Exception:
+            log.exception("the host has failed and is started again")
+            os._exit(1)
+        os._exit(0)
+
+
+class _Loop:
+    def __init__(self, controller: Any, settings: Settings) -> None:
+        self._controller = controller
+        self._node, self._incarnation = ray.get_runtime_context().get_node_id(), uuid.uuid4().hex
+        node = alive_nodes()[self._node]
+        self._name, resources = node.name, node.resources
+        self._tags = frozenset(name for name in resources if name not in _PLAIN_RESOURCES and ":" not in name)
+        self._folder = HostFolder(settings.fleet.work, self._node)
+        self._permit = PermitFile(self._folder.path / PERMIT)
+        offered = resources.get(CAPACITY, settings.fleet.fps)
+        self._fps = measure_fps(settings) if offered is None else offered
+        self._runner = HostRun(self._folder.path, self._folder.lock_fd)
+        self._settings: Mapping[str, Any] = {}
+        self._version, self._obeyed, self._silent = -1, 0, False
+        self._until_s = 0.0  # boot clock
+
+    def run(self) -> None:
+        """Report and obey until told to stop."""
+        while True:
+            asked_s = boottime_s()
+            order = self._ask()
+            if order is not None and order.stop:
+                self._runner.end()
+                return
+            if order is not None:
+                self._until_s = asked_s + order.lease_s
+                self._permit.extend(self._until_s)
+                self._obey(order)
+            if boottime_s() < self._until_s:
+                self._runner.check()
+            else:
+                self._runner.kill()
+            time.sleep(max(0.0, asked_s + THRESHOLDS.report_s - boottime_s()))
+
+    def _ask(self) -> Order | None:
+        """Report, and return the order; None if the controller does not answer in time."""
+        report = HostReport(
+            host=self._node,
+            incarnation=self._incarnation,
+            name=self._name,
+            fps=self._fps,
+            tags=self._tags,
+            obeyed=self._obeyed,
+            running=self._runner.running,
+            cameras=self._runner.cameras,
+        )
+        try:
+            order: Order = ray.get(
+                self._controller.report.remote(report, self._version), timeout=THRESHOLDS.report_timeout_s
+            )
+        except RayError as error:
+            if not self._silent:
+                log.warning("the controller does not answer", reason=type(error).__name__)
+            self._silent = True
+            return None
+        self._silent = False
+        return order
+
+    def _obey(self, order: Order) -> None:
+        if order.settings is not None:
+            self._settings, self._version = order.settings, order.version
+        self._runner.obey(order.cameras, self._settings)
+        self._obeyed = order.number

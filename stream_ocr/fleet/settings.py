@@ -1,0 +1,20 @@
+"""Check of the settings of a fleet."""
+
+from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import NatsSettings
+from stream_ocr.errors import SettingsError
+
+
+def check_fleet(settings: Settings) -> None:
+    """Raise SettingsError if the settings are not those of a fleet."""
+    if not settings.sources:
+        raise SettingsError("There is nothing to watch; name cameras under sources (see docs/fleet.md).")
+    if not any(isinstance(sink, NatsSettings) for sink in settings.sinks):
+        raise SettingsError("The events of a fleet meet in NATS; add a sink of type nats (see docs/fleet.md).")
+    if settings.store.path is not None or settings.socket.events is not None:
+        raise SettingsError(
+            "The hosts of a fleet have no store and no socket; remove store.path and socket.events, and collect the"
+            " events with `stream-ocr collect`."
+        )
+    if unknown := settings.fleet.cameras.keys() - settings.sources.keys():
+        raise SettingsError(f"fleet.cameras names {', '.join(sorted(unknown))}, which is not under sources.")

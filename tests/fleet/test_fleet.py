@@ -1,0 +1,142 @@
+"""A fleet on a real Ray cluster of three nodes, with faults."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray")
+from fleet.cluster import Fleet, all_read, node, processes, render_camera, started_cluster
+from sinks.nats_server import NATS, Server
+
+from stream_ocr.errors import SettingsError
+from stream_ocr.fleet import client
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.skipif(NATS is None, reason="needs a server: apt-get install nats-server"),
+]
+CAMERAS = 6
+MOVED_WITHIN_S = 15.0
+AWAY_S = 6.0
+
+
+@pytest.fixture(autouse=True)
+def check_leaks():
+    """Leave the processes of the cluster alone; ``fleet`` ends them."""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory) -> Iterator[Fleet]:
+    """Six cameras on three hosts, each of which has room for four."""
+    folder: Path = tmp_path_factory.mktemp("fleet")
+    render_camera(folder / "camera.mp4", 600.0)
+    with Server(folder / "nats") as server, started_cluster(40) as cluster:
+        for _ in range(2):
+            cluster.add_node(**node(40))
+        cluster.wait_for_nodes()
+        fleet = Fleet(folder, cluster, server, folder / "camera.mp4", CAMERAS)
+        yield fleet
+        client.stop(cluster.address)
+
+
+def assignments(fleet: Fleet) -> dict[str, int | None]:
+    return {name: camera.assignment for name, camera in fleet.status().cameras.items()}
+
+
+def test_each_camera_is_read_by_one_of_three_hosts(fleet):
+    fleet.wait_until(all_read)
+    assert sorted(Counter(fleet.hosts().values()).values()) == [2, 2, 2]
+    assert fleet.status().moves == 0
+    with pytest.raises(SettingsError, match="runs already"):
+        client.start(fleet.cluster.address, fleet.config)
+
+
+def test_cameras_of_a_killed_host_run_again_within_15_s(fleet):
+    fleet.wait_until(all_read)
+    before = assignments(fleet)
+    processes("Host")[0].kill()
+    took_s = fleet.wait_until(lambda status: all_read(status) and assignments(fleet) != before)
+    assert took_s < MOVED_WITHIN_S
+    assert sum(number != before[camera] for camera, number in assignments(fleet).items()) == 2
+    fleet.assert_one_host_at_a_time()
+
+
+def test_no_two_hosts_publish_when_one_is_suspended_for_20_s(fleet):
+    fleet.wait_until(all_read)
+    before = assignments(fleet)
+    suspended = processes("Host")[0]
+    suspended.suspend()
+    try:
+        stopped_s = time.monotonic()
+        took_s = fleet.wait_until(lambda status: all_read(status) and len(status.hosts) == 2)
+        assert took_s < MOVED_WITHIN_S
+        time.sleep(max(0.0, 20.0 - (time.monotonic() - stopped_s)))
+    finally:
+        suspended.resume()
+    fleet.wait_until(lambda status: all_read(status) and len(status.hosts) == 3)
+    time.sleep(2.0)
+    assert assignments(fleet) != before
+    fleet.assert_one_host_at_a_time()
+
+
+def test_cameras_go_on_when_the_controller_is_killed(fleet):
+    fleet.wait_until(all_read)
+    before = assignments(fleet)
+    (controller,) = processes("Controller")
+    controller.kill()
+    fleet.wait_until(lambda status: not status.waiting and all_read(status))
+    assert assignments(fleet) == before
+
+
+def test_a_new_host_gets_only_the_cameras_that_it_needs(fleet):
+    fleet.wait_until(all_read)
+    before = assignments(fleet)
+    added = fleet.cluster.add_node(**node(40))
+    fleet.wait_until(lambda status: len(status.hosts) == 4 and all_read(status) and assignments(fleet) != before)
+    moved = [camera for camera, number in assignments(fleet).items() if number != before[camera]]
+    assert len(moved) == 1
+    fleet.cluster.remove_node(added, allow_graceful=False)
+    took_s = fleet.wait_until(lambda status: len(status.hosts) == 3 and all_read(status))
+    assert took_s < MOVED_WITHIN_S
+    fleet.assert_one_host_at_a_time()
+
+
+def test_a_change_of_the_settings_touches_no_other_camera(fleet):
+    fleet.wait_until(all_read)
+    before = assignments(fleet)
+    cameras = [f"cam-{number}" for number in range(CAMERAS)]
+    fleet.write([*cameras[1:], "yard", "moon"], moon={"fps": 10, "needs": ["site-moon"]})
+    fleet.wait_until(lambda status: "yard" in status.cameras and status.cameras["yard"].state == "up")
+    status = fleet.status()
+    assert "cam-0" not in status.cameras
+    assert {camera: status.cameras[camera].assignment for camera in cameras[1:]} == {
+        camera: before[camera] for camera in cameras[1:]
+    }
+    assert status.cameras["moon"].state == "unassigned"
+    fleet.write(cameras)
+    fleet.wait_until(lambda status: status.cameras.keys() == set(cameras) and all_read(status))
+    fleet.assert_one_host_at_a_time()
+
+
+def test_nothing_is_lost_or_doubled_while_nats_is_away(fleet):
+    fleet.wait_until(all_read)
+    now = assignments(fleet)
+    fleet.server.end(signal.SIGKILL)
+    time.sleep(AWAY_S)
+    fleet.server.start()
+    back = datetime.now(UTC)
+    time.sleep(6.0)
+    fleet.assert_one_host_at_a_time()
+    for camera, number in now.items():
+        events = fleet.events()[camera][number]
+        seqs = [event["seq"] for event in events]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), camera
+        assert sum(datetime.fromisoformat(event["emitted_utc"]) < back for event in events) > AWAY_S / 2
+        assert datetime.fromisoformat(events[-1]["emitted_utc"]) > back
