@@ -171,6 +171,12 @@ class Settings(ConfigModel):
         return self
 
     @property
+    def keeps_crops(self) -> bool:
+        """Return whether the pictures of texts are stored or shown."""
+        shown = (isinstance(sink, sinks.MqttSettings) and sink.home_assistant for sink in self.sinks)
+        return self.store.crops or any(shown)
+
+    @property
     def scrubber(self) -> Scrubber:
         """Return a scrubber that removes the passwords of all sources from a text."""
         return Scrubber.for_urls(source.address for source in self.sources.values() if source.address is not None)

@@ -134,6 +134,15 @@ class CsvSettings(_FileSink):
     type: Literal["csv"] = Field(description="CSV: one row per text.")
 
 
+class FieldsSettings(_FileSink):
+    """Text files of named fields, for OBS."""
+
+    type: Literal["fields"] = Field(
+        description="A text file for each named field, PATH/STREAM/FIELD.txt, and all in PATH/fields.json."
+    )
+    clear: bool = Field(False, description="A field is empty while its text is not on the screen.")
+
+
 class SubtitleSettings(_FileSink):
     """Subtitle file, written at the end of the run."""
 
@@ -210,6 +219,11 @@ class MqttSettings(_QueuedSink):
     retain: bool = Field(
         False, description="Also publish the currently visible texts as a retained message at TOPIC/STREAM/now."
     )
+    home_assistant: Annotated[str, AfterValidator(_check_topic)] | None = Field(
+        None,
+        description="Prefix of MQTT discovery in Home Assistant, homeassistant by default there: a sensor for the last "
+        "text of each camera and for each named field, and the picture of the last text. null: no discovery.",
+    )
     keepalive_s: int = Field(
         15,
         ge=1,
@@ -246,7 +260,7 @@ class NatsSettings(NatsConnection, _QueuedSink):
 
 
 SinkSettings = Annotated[
-    JsonlSettings | CsvSettings | SubtitleSettings | WebhookSettings | MqttSettings | NatsSettings,
+    JsonlSettings | CsvSettings | FieldsSettings | SubtitleSettings | WebhookSettings | MqttSettings | NatsSettings,
     Field(discriminator="type"),
 ]
 

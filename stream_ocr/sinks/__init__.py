@@ -6,6 +6,7 @@ from pathlib import Path
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import (
     CsvSettings,
+    FieldsSettings,
     JsonlSettings,
     MqttSettings,
     NatsSettings,
@@ -19,6 +20,7 @@ from stream_ocr.sinks.console import ConsoleSink
 from stream_ocr.sinks.csv import CsvSink
 from stream_ocr.sinks.delivery import Delivery, QueuedSink, RetryPolicy
 from stream_ocr.sinks.disk_queue import DiskQueue
+from stream_ocr.sinks.fields import FieldsSink
 from stream_ocr.sinks.jsonl import JsonlSink
 from stream_ocr.sinks.parquet import ParquetSink
 from stream_ocr.sinks.rotating_jsonl import RotatingJsonlSink
@@ -75,6 +77,8 @@ def _from_settings(output: SinkSettings, permit: Path | None) -> Sink:
             return RotatingJsonlSink(output)
         case CsvSettings():
             return CsvSink(output.path, name=output.label)
+        case FieldsSettings():
+            return FieldsSink(output)
         case SubtitleSettings():
             return SubtitleSink(output.path, select=output.select, name=output.label)
         case WebhookSettings() | MqttSettings() | NatsSettings():

@@ -42,6 +42,15 @@ class OriginSink(Sink, Protocol):
         ...
 
 
+@runtime_checkable
+class CropSink(Sink, Protocol):
+    """A sink that shows the pictures that texts were read from."""
+
+    def set_crop(self, event_id: str, webp: bytes) -> None:
+        """Take over the picture of an event that is written next."""
+        ...
+
+
 class Sinks:
     """Several sinks as one; opened on entering.
 
@@ -91,6 +100,12 @@ class Sinks:
         for sink in self._open:
             if isinstance(sink, OriginSink):
                 sink.set_origin(stream, origin_s)
+
+    def set_crop(self, event_id: str, webp: bytes) -> None:
+        """Pass the picture of an event that is written next."""
+        for sink in self._open:
+            if isinstance(sink, CropSink):
+                sink.set_crop(event_id, webp)
 
     def close(self) -> None:
         """Close every sink, broken ones included."""

@@ -49,6 +49,10 @@ class Delivery(Protocol):
         """Deliver a batch. Called by one thread; returns soon after ``interrupt``."""
         ...
 
+    def set_crop(self, event_id: str, webp: bytes) -> None:  # noqa: ARG002 for those that override it
+        """Take over the picture of an event that is delivered later. Called by another thread."""
+        return
+
     def interrupt(self) -> None:
         """Make ``deliver`` return. Called by another thread; nothing is delivered afterwards."""
         ...
@@ -114,6 +118,9 @@ class QueuedSink:
         except (QueueFullError, OSError) as error:
             raise EventsLostError(describe_error(error), 1 + len(self._take_rejected())) from error
         self._raise_rejected()
+
+    def set_crop(self, event_id: str, webp: bytes) -> None:
+        self._delivery.set_crop(event_id, webp)
 
     def close(self) -> None:
         self._closing.set()

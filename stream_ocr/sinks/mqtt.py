@@ -19,7 +19,8 @@ from stream_ocr.config.sinks import MqttSettings
 from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
 from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import encode_name, tls_context
-from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
+from stream_ocr.sinks.delivery import ACCEPTED, Delivery, DeliveryResult
+from stream_ocr.sinks.home_assistant import HomeAssistant, Retained
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = get_logger(__name__)
@@ -44,7 +45,7 @@ class StreamState(msgspec.Struct, frozen=True):
     texts: tuple[VisibleText, ...]
 
 
-class MqttDelivery:
+class MqttDelivery(Delivery):
     """Keeps a connection to a broker and publishes events with QoS 1."""
 
     def __init__(self, settings: MqttSettings, *, max_events: int) -> None:
@@ -53,6 +54,9 @@ class MqttDelivery:
         self._interrupted = False
         self._connected = threading.Event()
         self._states: dict[str, StreamState] = {}
+        prefix = settings.home_assistant
+        self._home_assistant = None if prefix is None else HomeAssistant(settings.topic, prefix)
+        self._crops: dict[str, bytes] = {}  # by id of the event
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2)
         client.max_inflight_messages_set(2 * max_events)
         client.reconnect_delay_set(*THRESHOLDS.mqtt_reconnect_s)
@@ -87,11 +91,20 @@ class MqttDelivery:
         unacknowledged = {self._publish(self._topic(event), line) for event, line in zip(events, lines, strict=True)}
         if self._settings.retain:
             unacknowledged.update(self._publish_state(name) for name in self._update_states(events))
+        for message in self._discover(events):
+            unacknowledged.add(self._retain(message))
         while unacknowledged:
             if (mid := self._acknowledged.get()) is None:
                 return DeliveryResult("retry", "interrupted")
             unacknowledged.discard(mid)
         return ACCEPTED
+
+    def set_crop(self, event_id: str, webp: bytes) -> None:
+        if self._home_assistant is None:
+            return
+        self._crops[event_id] = webp
+        if len(self._crops) > THRESHOLDS.mqtt_crops:
+            self._crops.pop(next(iter(self._crops)), None)
 
     def interrupt(self) -> None:
         self._interrupted = True
@@ -118,6 +131,18 @@ class MqttDelivery:
     def _publish(self, topic: str, payload: bytes | str) -> int:
         return self._client.publish(topic, payload, qos=1).mid
 
+    def _discover(self, events: Sequence[Event]) -> Iterator[Retained]:
+        """Yield the messages for Home Assistant that follow from events."""
+        if self._home_assistant is None:
+            return
+        for event in events:
+            yield from self._home_assistant.update(event)
+            if (webp := self._crops.pop(event.id, None)) is not None:
+                yield from self._home_assistant.show(event.stream, webp)
+
+    def _retain(self, message: Retained) -> int:
+        return self._client.publish(message.topic, message.payload, qos=1, retain=True).mid
+
     def _publish_state(self, stream: str) -> int:
         topic = f"{self._settings.topic}/{topic_level(stream)}/now"
         return self._client.publish(topic, msgspec.json.encode(self._states[stream]), qos=1, retain=True).mid
@@ -138,6 +163,8 @@ class MqttDelivery:
         client.publish(self._status, "online", qos=1, retain=True)
         for stream in tuple(self._states):  # a restarted broker may have lost its retained messages
             self._publish_state(stream)
+        for message in self._home_assistant.all if self._home_assistant else ():
+            self._retain(message)
         self._connected.set()
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:

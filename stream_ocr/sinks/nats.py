@@ -21,14 +21,14 @@ from stream_ocr.errors import SinkError
 from stream_ocr.events import DECODE_ERRORS, parse
 from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import describe_error, encode_name, tls_context
-from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
+from stream_ocr.sinks.delivery import ACCEPTED, Delivery, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = get_logger(__name__)
 _DAY_S = 86400  # seconds
 
 
-class NatsDelivery:
+class NatsDelivery(Delivery):
     """Keeps a connection to a NATS server and publishes events to a JetStream.
 
     The client lives in an event loop with a thread of its own, because it answers pings between deliveries.

@@ -12,7 +12,7 @@ from stream_ocr.config.base import in_time_range
 from stream_ocr.config.sinks import Match, Rule
 from stream_ocr.events import Event, Polygon, TextEvent
 from stream_ocr.events.polygon import Point, contains_point
-from stream_ocr.sinks.base import OriginSink, Sink
+from stream_ocr.sinks.base import CropSink, OriginSink, Sink
 
 _PUNCTUATION = ".,;:!?\"'()[]{}«»„“”‘’…"
 
@@ -31,6 +31,10 @@ class RuledSink:
     def set_origin(self, stream: str, origin_s: float) -> None:
         if isinstance(self._sink, OriginSink):
             self._sink.set_origin(stream, origin_s)
+
+    def set_crop(self, event_id: str, webp: bytes) -> None:
+        if isinstance(self._sink, CropSink):
+            self._sink.set_crop(event_id, webp)
 
     def write(self, event: Event) -> None:
         accepted = [rule.accepts(event) for rule in self._rules]  # every rule must see the event: each has state

@@ -13,6 +13,9 @@ class SinkThresholds:
     subtitle_snap_s: float = 0.15
     """Subtitle lines that start or end within this many seconds of each other do so together."""
 
+    mqtt_crops: int = 100
+    """Most pictures of texts that wait for the delivery of their event."""
+
     min_font_px: float = 8.0
     """Smallest letters of an ASS file, in pixels of the video."""
 

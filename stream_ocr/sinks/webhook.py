@@ -28,7 +28,7 @@ from stream_ocr.config.sinks import WebhookSettings, check_web_address
 from stream_ocr.errors import SinkError
 from stream_ocr.sinks import http_pool
 from stream_ocr.sinks.base import describe_error, tls_context
-from stream_ocr.sinks.delivery import ACCEPTED, DeliveryResult
+from stream_ocr.sinks.delivery import ACCEPTED, Delivery, DeliveryResult
 from stream_ocr.sinks.thresholds import THRESHOLDS
 
 # HTTP status codes.
@@ -42,7 +42,7 @@ class _Identified(msgspec.Struct):
     id: str
 
 
-class WebhookDelivery:
+class WebhookDelivery(Delivery):
     """One request a batch; ``request_timeout_s`` covers all of it, however slowly an answer trickles in."""
 
     def __init__(self, settings: WebhookSettings) -> None:

@@ -62,6 +62,9 @@ class PublishStage(Stage):
         built = [(message, list(self._build_events(message, crops))) for message in batch]
         committed = iter(self._journal.commit([event for _, events in built for event in events], crops))
         for message, events in built:
+            for event in events:
+                if event.id in crops:
+                    self._sinks.set_crop(event.id, crops[event.id])
             yield from self._publish(message, list(islice(committed, len(events))))
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:

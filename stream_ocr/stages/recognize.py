@@ -109,7 +109,7 @@ class RecognizeStage(Stage):
                 track.readings.add(each, height_px, state, crop)
                 surest = max(each, key=lambda vote: vote.certainty).reading
                 track.backoff.add(surest.confidence, time_s, height_px)
-                if self._settings.store.crops:
+                if self._settings.keeps_crops:
                     track.snapshot.add(crop.pixels, surest.text, track.readings.votes.best.text)
         self._release(message)
 

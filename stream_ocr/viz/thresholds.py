@@ -102,6 +102,9 @@ class DashboardThresholds:
     heartbeat_s: float = 5.0
     """A heartbeat is sent after this many seconds without events; the page reconnects after 15 s of silence."""
 
+    max_socket_message_bytes: int = 1024
+    """Longest message that a WebSocket client may send; all are ignored."""
+
     max_query_chars: int = 200
     """Characters of a search query; the rest is ignored."""
 

@@ -10,13 +10,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.viz.dashboard.auth import AuthMiddleware
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
+from stream_ocr.viz.dashboard.field_endpoints import FieldEndpoints
 from stream_ocr.viz.dashboard.images import ImageEndpoints
 from stream_ocr.viz.dashboard.search import SearchResult
 from stream_ocr.viz.thresholds import DASHBOARD
@@ -26,10 +27,13 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
     """Return the application. token: see ``AuthMiddleware``."""
     root = files("stream_ocr.viz")
     static = Path(str(root.joinpath("dashboard", "static")))
-    images = ImageEndpoints(page)
+    images, fields = ImageEndpoints(page), FieldEndpoints(page.buffer)
 
     async def index(_request: Request) -> Response:
         return FileResponse(static / "index.html")
+
+    async def fields_page(_request: Request) -> Response:
+        return FileResponse(static / "fields.html")
 
     async def theme(_request: Request) -> Response:
         return FileResponse(Path(str(root.joinpath("theme.css"))))
@@ -58,6 +62,9 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/api/thumbnail", images.thumbnail),
             Route("/api/crop", images.crop),
             Route("/api/preview/{name}", images.preview),
+            Route("/fields", fields_page),
+            Route("/api/fields", fields.latest),
+            WebSocketRoute("/api/fields/ws", fields.follow),
             Route("/video", video),
             Route("/static/theme.css", theme),
             Mount("/static", StaticFiles(directory=static)),

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from stream_ocr.viz.dashboard.address import is_loopback
 
@@ -35,6 +36,10 @@ class AuthMiddleware:
         self._app, self._token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            allowed = self._is_own_page(scope) and self._denial(scope) is None
+            await (self._app if allowed else WebSocketClose())(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -49,6 +54,13 @@ class AuthMiddleware:
 
         response = self._denial(scope)
         await (response or self._app)(scope, receive, send_with_headers)
+
+    @staticmethod
+    def _is_own_page(scope: Scope) -> bool:
+        """Return False for a page of another site: browsers let any page open a WebSocket (RFC 6455, section 10.2)."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        return origin is None or origin.partition("://")[2] == headers.get("host")
 
     def _denial(self, scope: Scope) -> Response | None:
         """Return the response for a viewer without access, or None for one with access."""

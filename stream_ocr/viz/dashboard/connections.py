@@ -41,6 +41,11 @@ class LimitedProtocol(Protocol):
         if self.is_waiting and self._request_bytes > DASHBOARD.max_request_bytes:
             self.transport.abort()
 
+    def handle_websocket_upgrade(self, *arguments: Any) -> None:
+        """Hand the connection over; it may be silent from now on."""
+        self._timer.cancel()
+        super().handle_websocket_upgrade(*arguments)
+
     @property
     def opened_s(self) -> float:
         """Time of the event loop at which it began."""

@@ -10,6 +10,7 @@ from itertools import islice
 from threading import Lock
 
 from stream_ocr.events import Event
+from stream_ocr.events.fields import LatestFields
 from stream_ocr.viz.thresholds import DASHBOARD
 
 _MAX_DIGITS = 15  # of a position that is accepted from a viewer
@@ -33,7 +34,10 @@ class EventPosition:
 
 
 class EventBuffer:
-    """Keeps the latest events and notifies viewers in their event loops. Thread-safe."""
+    """Keeps the latest events and notifies viewers in their event loops. Thread-safe.
+
+    fields: the latest texts of all named fields.
+    """
 
     def __init__(self, max_events: int = DASHBOARD.max_events) -> None:
         self._lock = Lock()
@@ -42,6 +46,7 @@ class EventBuffer:
         self._epoch = secrets.token_hex(4)
         self._next = 0
         self.closed = False
+        self.fields = LatestFields()
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def add(self, events: Iterable[Event]) -> None:
@@ -51,6 +56,7 @@ class EventBuffer:
                 self._events.append(event)
                 self._lines.append(event.to_json())
                 self._next += 1
+                self.fields.update(event)
             self._notify()
 
     def restart(self) -> None:
@@ -59,6 +65,7 @@ class EventBuffer:
             self._events.clear()
             self._lines.clear()
             self._epoch, self._next = secrets.token_hex(4), 0
+            self.fields = LatestFields()
             self._notify()
 
     def close(self) -> None:

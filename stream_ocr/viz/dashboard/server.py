@@ -83,6 +83,8 @@ def create_server(page: PageContext, token: str | None) -> uvicorn.Server:
         log_level="warning",
         lifespan="off",
         http=LimitedProtocol,
+        ws="websockets-sansio",
+        ws_max_size=DASHBOARD.max_socket_message_bytes,
         server_header=False,
         access_log=False,  # it would contain the token
         timeout_graceful_shutdown=DASHBOARD.shutdown_s,
