@@ -8,6 +8,7 @@ import typer
 from stream_ocr.cli.options import Annotate, Config, Set, Srt, Subtitles, load
 from stream_ocr.cli.output_names import SUBTITLE_SUFFIXES
 
+_DEFAULT_FPS = 25.0  # the most frequent rate of television and cameras in Europe
 Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
 
 
@@ -29,33 +30,45 @@ def export(
     stream: Annotated[
         list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
     ] = None,
+    edl: Annotated[Path | None, typer.Option(help="Write an edit list (CMX 3600) with an edit for each text.")] = None,
+    scenes: Annotated[
+        Path | None, typer.Option(help="Write a CSV list of scenes, from each change of the texts to the next.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=240, help="Frames per second of --edl and --scenes.", show_default="25")
+    ] = None,
     annotate: Annotate = None,
     video: Annotated[
-        Path | None, typer.Option(help="The video to annotate, or from whose start the times of subtitles count.")
+        Path | None, typer.Option(help="The video to annotate, or from whose start times count, and its frame rate.")
     ] = None,
     config: Config = None,
     set_: Set = None,
 ) -> None:
     """Export recorded events as subtitles, a table or an annotated video."""
     from stream_ocr.cli import read_files
+    from stream_ocr.sinks.edit_list import EdlSink, SceneSink
     from stream_ocr.sinks.subtitles import Select
-    from stream_ocr.sources.files import read_origin_s
+    from stream_ocr.sources.files import read_origin_s, read_rate
     from stream_ocr.store.replay import read_events
 
     outputs = [*(str(path) for path in (srt, vtt, csv) if path), *(output or ())]
-    if not outputs and not annotate:
-        raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output and --annotate")
-    timed = any(Path(output).suffix.lower() in SUBTITLE_SUFFIXES for output in outputs)
+    if not (outputs or annotate or edl or scenes):
+        raise typer.BadParameter("name at least one of --srt, --vtt, --csv, --output, --edl, --scenes and --annotate")
+    if fps and not (edl or scenes):
+        raise typer.BadParameter("--fps is for --edl and --scenes")
+    timed = bool(edl or scenes) or any(Path(output).suffix.lower() in SUBTITLE_SUFFIXES for output in outputs)
     if annotate and not video:
         raise typer.BadParameter("--annotate needs --video")
     if video and not (annotate or timed):
-        raise typer.BadParameter("--video is for --annotate and for subtitles")
-    if subtitles and not timed:
+        raise typer.BadParameter("--video is for --annotate, for subtitles and for edit lists")
+    if subtitles and not any(Path(output).suffix.lower() in SUBTITLE_SUFFIXES for output in outputs):
         raise typer.BadParameter("name a .srt, .vtt, .ass or .txt file to write", param_hint="--subtitles")
     settings = load(config, set_, ["decode"])
     origin_s = read_origin_s(video, settings.decode.max_pixels) if video else 0.0
     select: Select = "captions" if subtitles else "all"
-    read_files.export_events(events, outputs, stream or (), select=select, origin_s=origin_s)
+    rate = fps or (read_rate(video, settings.decode.max_pixels) if video else None) or _DEFAULT_FPS
+    lists = [*([EdlSink(edl, rate)] if edl else ()), *([SceneSink(scenes, rate)] if scenes else ())]
+    read_files.export_events(events, outputs, stream or (), select=select, origin_s=origin_s, lists=lists)
     if annotate and video:
         read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
 

@@ -225,22 +225,29 @@ def stream_names(files: Sequence[Video]) -> list[str]:
 
 
 def export_events(
-    log: Path, outputs: Sequence[str], streams: Sequence[str] = (), *, select: Select = "all", origin_s: float = 0.0
+    log: Path,
+    outputs: Sequence[str],
+    streams: Sequence[str] = (),
+    *,
+    select: Select = "all",
+    origin_s: float = 0.0,
+    lists: Sequence[Sink] = (),
 ) -> None:
     """Write the events of a file or store to sinks. Raises SourceError, StoreError and SinkError.
 
-    select: texts in subtitle files. origin_s: media time from which their times count.
+    select: texts in subtitle files. origin_s: media time from which their times count. lists: sinks of one film, too.
     """
     from stream_ocr.store.replay import read_events  # imports SQLite
 
     subtitles = [output for output in outputs if Path(output).suffix.lower() in SUBTITLE_SUFFIXES]
+    subtitles += [sink.name for sink in lists]
     found = sorted({event.stream for event in read_events(log, streams)}) if subtitles else []
     if len(found) > 1:
         raise SinkError(
             f"{subtitles[0]} would mix the texts of {len(found)} streams ({', '.join(found[:3])}"
             f"{', …' if len(found) > 3 else ''}); choose one with --stream."
         )
-    with open_sinks(outputs, select=select) as sinks:
+    with open_sinks([*outputs, *lists], select=select) as sinks:
         for name in found:
             sinks.set_origin(name, origin_s)
         for event in read_events(log, streams):

@@ -231,6 +231,13 @@ def read_origin_s(path: Video, max_pixels: int) -> float:
         return _origin_s(container)
 
 
+def read_rate(path: Video, max_pixels: int) -> float | None:
+    """Return the mean frames per second, None if the file does not say. Raise SourceError as ``read_origin_s``."""
+    with open_container(path, max_pixels) as container:
+        rate = container.streams.video[0].average_rate
+        return None if not rate else float(rate)
+
+
 def open_container(path: Video, max_pixels: int, ca_file: Path | None = None) -> InputContainer:
     """Return the container of a file. ca_file: as in ``open_address``. Raise SourceError if it is no readable video."""
     options = {

@@ -1,0 +1,104 @@
+"""Lists for video editors: texts as an EDL (CMX 3600), and scenes by text as the CSV file of PySceneDetect.
+
+Both are written at the end. Times are counted in frames of a constant rate, as editors do; timecodes are non-drop.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from stream_ocr.events import Event
+from stream_ocr.events.spans import Span, SpanBuilder
+from stream_ocr.sinks.base import check_output_path
+from stream_ocr.sinks.cues import joined_cues, plain
+
+_SCENE_HEADER = (
+    "Scene Number", "Start Frame", "Start Timecode", "Start Time (seconds)", "End Frame", "End Timecode",
+    "End Time (seconds)", "Length (frames)", "Length (timecode)", "Length (seconds)",
+)  # fmt: skip
+_MAX_COMMENT = 200  # characters; editors cut longer lines
+
+
+class _ListSink:
+    """Collects spans and writes a file at the end."""
+
+    def __init__(self, path: str | Path, fps: float) -> None:
+        """fps: frames per second of the video."""
+        self.name = str(path)
+        self._path, self._fps = Path(path), fps
+        self._builder, self._spans = SpanBuilder(), list[Span]()
+        self._origin_s = 0.0
+
+    def open(self) -> None:
+        check_output_path(self._path)
+
+    def set_origin(self, _stream: str, origin_s: float) -> None:
+        self._origin_s = origin_s
+
+    def write(self, event: Event) -> None:
+        self._spans += self._builder.add(event)
+
+    def close(self) -> None:
+        spans = sorted([*self._spans, *self._builder.finish()], key=lambda span: (span.start, span.end))
+        self._path.write_text(self._content(spans), encoding="utf-8", newline="")
+
+    def _content(self, spans: Sequence[Span]) -> str:
+        raise NotImplementedError
+
+    def _frame(self, time_s: float) -> int:
+        return max(0, round((time_s - self._origin_s) * self._fps))
+
+    def _timecode(self, frame: int) -> str:
+        """Return HH:MM:SS:FF, in which a second has the next whole number of frames."""
+        base = round(self._fps)
+        seconds, frames = divmod(frame, base)
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours:02}:{minutes:02}:{seconds:02}:{frames:02}"
+
+
+class EdlSink(_ListSink):
+    """An edit for each text, with the text as comment."""
+
+    def _content(self, spans: Sequence[Span]) -> str:
+        title = " ".join(self._path.stem.split())
+        return "".join([f"TITLE: {title}\r\nFCM: NON-DROP FRAME\r\n", *self._edits(spans)])
+
+    def _edits(self, spans: Sequence[Span]) -> Iterator[str]:
+        for number, span in enumerate(spans, 1):
+            start = self._frame(span.start)
+            end = max(start + 1, self._frame(span.end))
+            times = f"{self._timecode(start)} {self._timecode(end)}"
+            text = plain(span.text).replace("\n", " ")[:_MAX_COMMENT]
+            yield f"\r\n{number:03}  AX       V     C        {times} {times}\r\n"
+            yield f"* FROM CLIP NAME: {span.stream}\r\n* COMMENT: {text}\r\n"
+
+
+class SceneSink(_ListSink):
+    """A scene from each change of the texts on the screen to the next one; overlays do not count."""
+
+    def _content(self, spans: Sequence[Span]) -> str:
+        cues = list(joined_cues([span for span in spans if not span.overlay]))
+        times = {self._frame(time) for cue in cues for time in (cue.start, cue.end)}
+        frames = sorted({0, *times})
+        output = io.StringIO()
+        writer = csv.writer(output)
+        writer.writerow(["Timecode List:", *map(self._time, frames[1:-1])])
+        writer.writerow(_SCENE_HEADER)
+        for number, (start, end) in enumerate(pairwise(frames), 1):
+            cells = (start + 1, *self._times(start), end, *self._times(end), end - start, *self._times(end - start))
+            writer.writerow([number, *cells])
+        return output.getvalue()
+
+    def _times(self, frame: int) -> tuple[str, str]:
+        return self._time(frame), f"{frame / self._fps:.3f}"
+
+    def _time(self, frame: int) -> str:
+        """Return HH:MM:SS.mmm, as PySceneDetect writes it."""
+        milliseconds = round(1000 * frame / self._fps)
+        seconds, milliseconds = divmod(milliseconds, 1000)
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
