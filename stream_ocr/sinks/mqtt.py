@@ -16,7 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from stream_ocr.config.settings import read_secret
 from stream_ocr.config.sinks import MqttSettings
-from stream_ocr.events import DECODE_ERRORS, Event, Polygon, TextEvent, parse
+from stream_ocr.events import DECODE_ERRORS, Event, parse
+from stream_ocr.events.visible import StreamState, apply_event
 from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import encode_name, tls_context
 from stream_ocr.sinks.delivery import ACCEPTED, Delivery, DeliveryResult
@@ -25,24 +26,6 @@ from stream_ocr.sinks.thresholds import THRESHOLDS
 
 log = get_logger(__name__)
 _PORT, _TLS_PORT = 1883, 8883  # as registered with IANA
-
-
-class VisibleText(msgspec.Struct, frozen=True):
-    """A text that is on screen."""
-
-    track: int
-    text: str
-    confidence: float
-    start: float
-    polygon: Polygon
-
-
-class StreamState(msgspec.Struct, frozen=True):
-    """The texts on screen after event ``seq`` of a stream."""
-
-    stream: str
-    seq: int
-    texts: tuple[VisibleText, ...]
 
 
 class MqttDelivery(Delivery):
@@ -187,14 +170,3 @@ class MqttDelivery(Delivery):
 def topic_level(stream: str) -> str:
     """Return the name of a stream as one level of a topic, without characters at which brokers close the connection."""
     return encode_name(stream, "/+#")
-
-
-def apply_event(state: StreamState | None, event: Event) -> StreamState:
-    """Return the state after an event. A source that came up, or a lower ``seq``, starts from an empty screen."""
-    fresh = state is None or event.seq < state.seq or event.kind == "source.up"
-    texts = {} if fresh or state is None else {text.track: text for text in state.texts}
-    if isinstance(event, TextEvent):
-        texts[event.track] = VisibleText(event.track, event.text, event.confidence, event.start, event.polygon)
-        if event.kind == "ended":
-            del texts[event.track]
-    return StreamState(event.stream, event.seq, tuple(texts.values()))

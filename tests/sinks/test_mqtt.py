@@ -15,8 +15,7 @@ from sinks.mqtt_broker import MOSQUITTO, Broker, Subscriber, send, sinks
 from sinks.server_process import eventually
 from structlog.testing import capture_logs
 
-from stream_ocr.events import SourceEvent
-from stream_ocr.sinks.mqtt import StreamState, apply_event, topic_level
+from stream_ocr.sinks.mqtt import topic_level
 from stream_ocr.testing import text_event
 
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs a broker: apt-get install mosquitto")
@@ -191,17 +190,6 @@ def test_mqtt_publishes_texts_on_screen_again_to_a_broker_that_lost_them(tmp_pat
         late = subscribe(broker.port, "stream-ocr/+/now")
         assert eventually(lambda: late.messages)
     assert b"GATE 4" in late.messages[0][1]
-
-
-def test_apply_event_starts_a_new_run_with_an_empty_screen():
-    def tracks(now: StreamState) -> list[int]:
-        return [text.track for text in now.texts]
-
-    now = apply_event(None, text_event(7, track=1))
-    now = apply_event(now, text_event(8, track=2))
-    assert tracks(now) == [1, 2]
-    assert tracks(apply_event(now, SourceEvent(id="", seq=9, kind="source.gap", stream="cam-1"))) == [1, 2]
-    assert tracks(apply_event(now, text_event(0, track=5))) == [5]
 
 
 def test_mqtt_logs_refused_login_without_the_password(tmp_path, subscribe, monkeypatch):

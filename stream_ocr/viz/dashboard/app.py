@@ -19,6 +19,7 @@ from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
 from stream_ocr.viz.dashboard.field_endpoints import FieldEndpoints
 from stream_ocr.viz.dashboard.images import ImageEndpoints
+from stream_ocr.viz.dashboard.rest import RestEndpoints
 from stream_ocr.viz.dashboard.search import SearchResult
 from stream_ocr.viz.thresholds import DASHBOARD
 
@@ -28,6 +29,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
     root = files("stream_ocr.viz")
     static = Path(str(root.joinpath("dashboard", "static")))
     images, fields = ImageEndpoints(page), FieldEndpoints(page.buffer)
+    rest = RestEndpoints(page.buffer)
 
     async def index(_request: Request) -> Response:
         return FileResponse(static / "index.html")
@@ -62,6 +64,9 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/api/thumbnail", images.thumbnail),
             Route("/api/crop", images.crop),
             Route("/api/preview/{name}", images.preview),
+            Route("/api/openapi.json", rest.description),
+            Route("/api/events.json", rest.events),
+            Route("/api/texts/now", rest.texts_now),
             Route("/fields", fields_page),
             Route("/api/fields", fields.latest),
             WebSocketRoute("/api/fields/ws", fields.follow),

@@ -28,8 +28,8 @@ _PORT = re.compile(r":\d+$")
 class AuthMiddleware:
     """ASGI middleware that checks a token and adds security headers.
 
-    token: a viewer sends it once as ``?token=`` and then as a cookie. None: accept requests for a loopback host name
-    only, which prevents DNS rebinding.
+    token: a viewer sends it once as ``?token=`` and then as a cookie, a program as ``Authorization: Bearer``. None:
+    accept requests for a loopback host name only, which prevents DNS rebinding.
     """
 
     def __init__(self, app: ASGIApp, token: str | None = None) -> None:
@@ -68,7 +68,7 @@ class AuthMiddleware:
         if self._token is None:
             host = _PORT.sub("", headers.get("host", "")).removeprefix("[").removesuffix("]")
             return None if is_loopback(host) else PlainTextResponse("Use localhost as the host name.\n", 421)
-        if _matches(_cookie(headers), self._token):
+        if _matches(_cookie(headers), self._token) or _matches(_bearer(headers), self._token):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if not _matches(query.pop("token", [""])[0], self._token):
@@ -82,6 +82,12 @@ class AuthMiddleware:
 
 def _matches(given: str, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
+
+
+def _bearer(headers: Headers) -> str:
+    """Return the token of ``Authorization: Bearer TOKEN`` (RFC 6750), which programs send."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _cookie(headers: Headers) -> str:

@@ -11,6 +11,7 @@ from threading import Lock
 
 from stream_ocr.events import Event
 from stream_ocr.events.fields import LatestFields
+from stream_ocr.events.visible import StreamState, apply_event
 from stream_ocr.viz.thresholds import DASHBOARD
 
 _MAX_DIGITS = 15  # of a position that is accepted from a viewer
@@ -36,7 +37,7 @@ class EventPosition:
 class EventBuffer:
     """Keeps the latest events and notifies viewers in their event loops. Thread-safe.
 
-    fields: the latest texts of all named fields.
+    fields: the latest texts of all named fields. visible: the texts on the screen by stream.
     """
 
     def __init__(self, max_events: int = DASHBOARD.max_events) -> None:
@@ -47,6 +48,7 @@ class EventBuffer:
         self._next = 0
         self.closed = False
         self.fields = LatestFields()
+        self.visible: dict[str, StreamState] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def add(self, events: Iterable[Event]) -> None:
@@ -57,6 +59,8 @@ class EventBuffer:
                 self._lines.append(event.to_json())
                 self._next += 1
                 self.fields.update(event)
+                state = apply_event(self.visible.get(event.stream), event)
+                self.visible = {**self.visible, event.stream: state}  # readers keep the mapping that they have
             self._notify()
 
     def restart(self) -> None:
@@ -65,7 +69,7 @@ class EventBuffer:
             self._events.clear()
             self._lines.clear()
             self._epoch, self._next = secrets.token_hex(4), 0
-            self.fields = LatestFields()
+            self.fields, self.visible = LatestFields(), {}
             self._notify()
 
     def close(self) -> None:
