@@ -107,6 +107,9 @@ class FrameHistory:
         pixels = float(np.linalg.norm(place[3] - place[0])) / TEMPLATE.patch_height_px
         axes = np.stack([_unit(place[1] - place[0]), _unit(place[3] - place[0])])
         first_s, moved, step = now_s, np.zeros(2), np.zeros(2)
+        contrast = 1.0
+        if self._scale < 1 and before_s == float("inf"):  # reducing has taken contrast from small letters
+            contrast = min(match_template(luma, place, template, FRAME_HISTORY.known_reach).gain, 1.0)
         complete = is_inside(place, (luma.shape[1], luma.shape[0]))
         for time_s, earlier in frames[-2::-1]:
             if now_s - time_s > within_s:
@@ -116,13 +119,13 @@ class FrameHistory:
                 if complete and not is_inside(predicted, (earlier.shape[1], earlier.shape[0])):
                     break
                 match = match_template(earlier, predicted, template, reach)
-                if not _is_shown(match, template, tolerance):
+                if not _is_shown(match, template, tolerance, contrast):
                     shift = local_shift(luma, earlier, place) if first_s == now_s else None
                     if shift is None or np.linalg.norm(shift) < reach * pixels:
                         break
                     step, predicted = shift, place + shift
                     match = match_template(earlier, predicted, template, FRAME_HISTORY.known_reach)
-                    if match.score < FRAME_HISTORY.min_far_score or not _is_shown(match, template, tolerance):
+                    if match.score < FRAME_HISTORY.min_far_score or not _is_shown(match, template, tolerance, contrast):
                         break
                 step = step + np.array(match.shift) * pixels @ axes
                 moved = moved + step
@@ -139,11 +142,11 @@ class FrameHistory:
         self._frames.clear()
 
 
-def _is_shown(match: TemplateMatch, template: np.ndarray, tolerance: np.ndarray) -> bool:
-    """Return True if a text was found in an earlier frame, and is the same."""
+def _is_shown(match: TemplateMatch, template: np.ndarray, tolerance: np.ndarray, contrast: float) -> bool:
+    """Return True if a text was found in an earlier frame, and is the same. contrast: its gain in the last frame."""
     far = max(map(abs, match.shift)) > FRAME_HISTORY.max_rest_shift
     min_score = FRAME_HISTORY.min_far_score if far else FRAME_HISTORY.min_score
-    if match.score < min_score or match.gain < FRAME_HISTORY.min_gain:
+    if match.score < min_score or match.gain < FRAME_HISTORY.min_gain * contrast:
         return False
     return bool(block_residuals(match.patch, template, tolerance).max() <= FRAME_HISTORY.max_residual)
 
