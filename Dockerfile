@@ -1,6 +1,7 @@
 # docker build --build-arg TORCH_INDEX=… -t stream-ocr .          CPU, extras ppocr and torch
 # docker build --target slim -t stream-ocr:slim .                 CPU, extra ppocr: reads, but does not train
 # docker build --target cuda -t stream-ocr:cuda .                 GPU, the same extras
+# docker build --target cluster -t stream-ocr:cluster .           CPU, extras ppocr, archive, cluster, nats: many machines
 # docker run --rm --network none --read-only --tmpfs /tmp -v "$PWD:/data" stream-ocr read match.mp4 -o events.jsonl
 #
 # TORCH_INDEX: PyTorch's index of CPU builds, from the installation page of PyTorch. Without it, pip installs the default
@@ -21,6 +22,10 @@ RUN python -m venv /build \
 
 FROM source AS build-slim
 RUN /opt/stream-ocr/bin/pip install --no-compile --require-hashes -r locks/run.txt \
+    && /opt/stream-ocr/bin/pip install --no-compile --no-deps /dist/*.whl
+
+FROM source AS build-cluster
+RUN /opt/stream-ocr/bin/pip install --no-compile --require-hashes -r locks/cluster.txt \
     && /opt/stream-ocr/bin/pip install --no-compile --no-deps /dist/*.whl
 
 # torch has a locked version and no hashes: its builds for CPU and CUDA are different files of one version.
@@ -54,6 +59,9 @@ CMD ["--help"]
 FROM runtime AS cuda
 COPY --from=build-cuda /opt/stream-ocr /opt/stream-ocr
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
+
+FROM runtime AS cluster
+COPY --from=build-cluster /opt/stream-ocr /opt/stream-ocr
 
 FROM runtime AS slim
 COPY --from=build-slim /opt/stream-ocr /opt/stream-ocr

@@ -99,6 +99,7 @@ $(TOOLS)/.installed: locks/release.txt
 
 lock: $(TOOLS)/.installed
 	$(LOCK) pyproject.toml --extra ppocr --extra torch -o locks/run.txt
+	$(LOCK) pyproject.toml --extra ppocr --extra archive --extra cluster --extra nats -c locks/run.txt -o locks/cluster.txt
 	$(LOCK) pyproject.toml locks/build.in --all-extras -c locks/run.txt -o locks/dev.txt
 	$(LOCK) locks/build.in -o locks/build.txt
 	$(LOCK) locks/release.in -o locks/release.txt
