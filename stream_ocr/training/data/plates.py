@@ -131,7 +131,8 @@ class Plates:
             return
         ink = written.mask[written.top : written.bottom, written.left : written.right]
         scale = height / ink.shape[0]
-        ink = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:, : columns[1] - columns[0]]
+        size = max(1, round(scale * ink.shape[1])), max(1, round(height))  # letters of a few pixels may vanish
+        ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)[:, : columns[1] - columns[0]]
         rows = slice(bottom - ink.shape[0], bottom)
         start = (columns[0] + columns[1] - ink.shape[1]) // 2
         place = marks[rows, start : start + ink.shape[1]]

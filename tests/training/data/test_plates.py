@@ -2,11 +2,12 @@
 
 import random
 import re
+from pathlib import Path
 
 import numpy as np
 
 from stream_ocr.training.data.fonts import BUILT_IN
-from stream_ocr.training.data.glyphs import Pen
+from stream_ocr.training.data.glyphs import Pen, Writing
 from stream_ocr.training.data.plates import Plates
 
 
@@ -26,3 +27,17 @@ def test_plates_hold_the_code_inside_the_box_and_other_ink_beside_it() -> None:
         assert inside.sum(dtype=int) == mask.sum(dtype=int)
         marked += plate.marks.any()
     assert marked > 150
+
+
+class _ThinPen(Pen):
+    """Writes names in a font so narrow that nothing is left of them in small print."""
+
+    def write(self, text: str, font: Path) -> Writing | None:
+        thin = np.full((400, 2), 255, np.uint8)
+        return Writing(thin, 0, 0, 2, 400) if text.isalpha() and len(text) > 3 else super().write(text, font)
+
+
+def test_plates_survive_small_print_that_vanishes() -> None:
+    rng = random.Random(0)
+    plates = Plates(_ThinPen([BUILT_IN], rng), rng)
+    assert all(plates.draw() for _ in range(100))
