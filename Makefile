@@ -14,7 +14,7 @@ LOCK = $(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak latency kills history fuzz clean \
+.PHONY: help install demo test programs lint check docs site screenshots wheel plain-install soak cluster-soak latency kills history fuzz clean \
 	lock sbom audit licences
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make soak       run three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
 	@echo "make latency    measure the time from a camera's frame to its event"
 	@echo "make kills      kill the event publisher fifty times: every event must arrive exactly once"
+	@echo "make cluster-soak   run a fleet on three nodes under faults for MINUTES=30"
 	@echo "make history    check store, bus and clients under FAULTS=200 faults of ten kinds"
 	@echo "make fuzz       feed random hostile inputs to every parser for an hour (MINUTES=60)"
 	@echo "make screenshots    take the pictures of docs/see.md again (needs Chromium)"
@@ -125,6 +126,9 @@ latency: install
 
 kills: install
 	$(PYTHON) benchmarks/subscribe.py kills --rounds 50
+
+cluster-soak: install
+	$(PYTHON) benchmarks/fleet_soak.py --minutes $(or $(MINUTES),30) --out benchmarks/results/fleet-soak.json
 
 history: install
 	$(PYTHON) benchmarks/history.py --faults $(or $(FAULTS),200) --out benchmarks/results/history.json

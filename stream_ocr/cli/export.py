@@ -7,8 +7,8 @@ import typer
 
 from stream_ocr.cli.options import Annotate, Config, Set, Srt, Subtitles, load
 from stream_ocr.cli.output_names import SUBTITLE_SUFFIXES
+from stream_ocr.cli.thresholds import THRESHOLDS
 
-_DEFAULT_FPS = 25.0  # the most frequent rate of television and cameras in Europe
 Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
 
 
@@ -66,7 +66,7 @@ def export(
     settings = load(config, set_, ["decode"])
     origin_s = read_origin_s(video, settings.decode.max_pixels) if video else 0.0
     select: Select = "captions" if subtitles else "all"
-    rate = fps or (read_rate(video, settings.decode.max_pixels) if video else None) or _DEFAULT_FPS
+    rate = fps or (read_rate(video, settings.decode.max_pixels) if video else None) or THRESHOLDS.default_fps
     lists = [*([EdlSink(edl, rate)] if edl else ()), *([SceneSink(scenes, rate)] if scenes else ())]
     read_files.export_events(events, outputs, stream or (), select=select, origin_s=origin_s, lists=lists)
     if annotate and video:

@@ -37,5 +37,8 @@ class CliThresholds:
     snippet_chars: int = 40
     """Characters shown before and after a search match."""
 
+    default_fps: float = 25.0
+    """Frames per second of edit lists without a video: of television and cameras in Europe."""
+
 
 THRESHOLDS = CliThresholds()

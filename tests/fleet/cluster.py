@@ -22,7 +22,7 @@ from stream_ocr.synthetic.scene import Scene, render
 from stream_ocr.synthetic.text import Text
 
 FPS = 10
-_LONG_S = 60.0  # on a busy machine
+_LONG_S = 120.0  # on a busy machine
 
 
 def render_camera(path: Path, duration_s: float) -> None:
