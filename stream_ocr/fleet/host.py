@@ -69,20 +69,26 @@ class _Loop:
     def run(self) -> None:
         """Report and obey until told to stop."""
         while True:
+            self._check_lease()
             asked_s = boottime_s()
             order = self._ask()
             if order is not None and order.stop:
                 self._runner.end()
                 return
-            if order is not None:
+            if order is not None and boottime_s() < asked_s + order.lease_s:  # otherwise this host has hung meanwhile
                 self._until_s = asked_s + order.lease_s
                 self._permit.extend(self._until_s)
                 self._obey(order)
-            if boottime_s() < self._until_s:
+            if self._check_lease():
                 self._runner.check()
-            else:
-                self._runner.kill()
             time.sleep(max(0.0, asked_s + THRESHOLDS.report_s - boottime_s()))
+
+    def _check_lease(self) -> bool:
+        """Return whether the lease lasts; end the run if it does not."""
+        if boottime_s() < self._until_s:
+            return True
+        self._runner.revoke()
+        return False
 
     def _ask(self) -> Order | None:
         """Report, and return the order; None if the controller does not answer in time."""

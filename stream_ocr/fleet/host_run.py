@@ -33,6 +33,7 @@ class HostRun:
         self._ordered: dict[str, int] = {}
         self._settings: Mapping[str, Any] = {}
         self._unsure: dict[str, int] = {}  # ordered earlier; the process may not have let go of them
+        self._void = 0  # assignments up to this number are over
         self._written_s = self._started_s = 0.0  # boot clock
         self._backoff = Backoff(THRESHOLDS.first_restart_s, THRESHOLDS.longest_restart_s)
         self._failures, self._restart_s = 0, 0.0
@@ -52,6 +53,7 @@ class HostRun:
 
     def obey(self, cameras: Mapping[str, int], settings: Mapping[str, Any]) -> None:
         """Read these cameras, with the number of the assignment of each. settings: of the fleet, as JSON types."""
+        cameras = {camera: number for camera, number in cameras.items() if number > self._void}
         if cameras == self._ordered and settings == self._settings:
             return
         self._unsure |= self._ordered
@@ -93,9 +95,10 @@ class HostRun:
         self._popen = None
         self._unsure.clear()
 
-    def kill(self) -> None:
-        """End the process at once."""
+    def revoke(self) -> None:
+        """End the process at once: another host may have the cameras, and their assignments to this one are over."""
         self._kill()
+        self._void = max([self._void, *self.running.values()])
         self._popen, self._ordered = None, {}
         self._unsure.clear()
         self._status = RunStatus(0.0)

@@ -7,7 +7,7 @@ counts from the moment when it asked, the controller from the moment when it ans
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stream_ocr.fleet.assignment import Demand, Offer, assign
@@ -28,16 +28,19 @@ class _Host:
 class FleetState:
     """Decides who reads what. All times are monotonic, in seconds."""
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, utc_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         """now_s: for as long as a lease after it, a host that has not reported yet may read any camera.
+
+        utc_ms: returns the milliseconds since 1970, with which numbers of assignments begin.
 
         moves: number of times that a camera was given to another host than before.
         """
-        self._started_s = now_s
+        self._started_s, self._utc_ms = now_s, utc_ms
         self._hosts: dict[str, _Host] = {}
         self._cameras: dict[str, Demand] = {}
         self._planned: dict[str, str] = {}  # host of each camera
         self._last_host: dict[str, str] = {}  # that each camera was given to
+        self._numbers: dict[str, int] = {}  # of the latest assignment of each camera
         self._last_number = 0
         self.moves = 0
 
@@ -53,6 +56,8 @@ class FleetState:
         offer = report.fps, report.tags
         if host is None or host.report.incarnation != report.incarnation:
             host = self._hosts[report.host] = _Host(report, now_s, orders=report.obeyed, held=dict(report.running))
+            for camera, number in report.running.items():
+                self._numbers[camera] = max(number, self._numbers.get(camera, 0))
             self._last_number = max(self._last_number, *report.running.values(), 0)
             others = set().union(*(each.held for id_, each in self._hosts.items() if id_ != report.host))
             self._planned |= dict.fromkeys(report.running.keys() - others, report.host)
@@ -102,15 +107,16 @@ class FleetState:
         self._planned = assign(self._cameras, offers, self._planned)
 
     def _assignments(self, id_: str, host: _Host, now_s: float) -> dict[str, int]:
-        """Return what a host is to read: what it reads already, and what nobody else can read."""
+        """Return what a host is to read: what it reads already, and what nobody can read any more.
+
+        A host may say that it reads what was given to another one since: it hung before it sent the report.
+        """
         given = {}
         for camera in self._planned_for(id_):
-            if camera in host.held:
+            if camera in host.held and host.held[camera] == self._numbers[camera]:
                 given[camera] = host.held[camera]
-            elif not self._is_waiting(now_s) and not any(
-                camera in other.held for other in self._hosts.values() if other is not host
-            ):
-                given[camera] = self._next_number()
+            elif not self._is_waiting(now_s) and not any(camera in each.held for each in self._hosts.values()):
+                given[camera] = self._numbers[camera] = self._next_number()
                 self.moves += self._last_host.get(camera, id_) != id_
             if camera in given:
                 self._last_host[camera] = id_
@@ -124,7 +130,7 @@ class FleetState:
 
     def _next_number(self) -> int:
         """Return a number that no earlier controller has given: they count milliseconds since 1970."""
-        self._last_number = max(self._last_number + 1, time.time_ns() // 1_000_000)
+        self._last_number = max(self._last_number + 1, self._utc_ms())
         return self._last_number
 
     def _names(self) -> dict[str, str]:
