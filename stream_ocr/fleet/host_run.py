@@ -34,7 +34,7 @@ class HostRun:
         self._settings: Mapping[str, Any] = {}
         self._unsure: dict[str, int] = {}  # ordered earlier; the process may not have let go of them
         self._void = 0  # assignments up to this number are over
-        self._written_s = self._started_s = 0.0  # boot clock
+        self._written_s = self._started_s = self._ready_s = 0.0  # boot clock
         self._backoff = Backoff(THRESHOLDS.first_restart_s, THRESHOLDS.longest_restart_s)
         self._failures, self._restart_s = 0, 0.0
         self._status = RunStatus(0.0)
@@ -53,6 +53,7 @@ class HostRun:
 
     def obey(self, cameras: Mapping[str, int], settings: Mapping[str, Any]) -> None:
         """Read these cameras, with the number of the assignment of each. settings: of the fleet, as JSON types."""
+        self._check_end()
         cameras = {camera: number for camera, number in cameras.items() if number > self._void}
         if cameras == self._ordered and settings == self._settings:
             return
@@ -62,27 +63,36 @@ class HostRun:
             self.end()
             return
         self._write_settings()
-        if self._popen is not None and self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGHUP)
-        else:
+        if self._popen is not None:
+            self._signal()
+        elif time.monotonic() >= self._restart_s:
             self._start()
 
     def check(self) -> None:
         """Take over the status of the process; replace it when it has ended or does not apply its settings."""
         self._read_status()
-        if self._popen is not None and (code := self._popen.poll()) is not None:
-            self._popen = None
-            self._unsure.clear()
-            self._on_end(code)
-        elif self._popen is not None and self._is_in_sync():
+        self._check_end()
+        if self._popen is not None and self._is_in_sync():
             self._unsure = {
                 camera: each for camera, each in self._unsure.items() if camera in self._status.open_streams
             }
-        elif self._popen is not None and boottime_s() - max(self._written_s, self._started_s) > THRESHOLDS.sync_s:
-            log.error("the run of this host does not apply its settings and is started again")
-            self._kill()
+        elif self._popen is not None and self._is_ready:
+            self._signal()  # it may have been starting when the last one was due
+            if boottime_s() - max(self._written_s, self._ready_s) > THRESHOLDS.sync_s:
+                log.error("the run of this host does not apply its settings and is started again")
+                self._kill()
         if self._popen is None and self._ordered and time.monotonic() >= self._restart_s:
             self._start()
+
+    @property
+    def _is_ready(self) -> bool:
+        """Return whether the process has started completely. Before, a signal would end it."""
+        return self._ready_s > self._started_s
+
+    def _signal(self) -> None:
+        """Let the process read its settings again, if it is ready and not about to do so."""
+        if self._popen is not None and self._is_ready and not self._status.is_reloading:
+            self._popen.send_signal(signal.SIGHUP)
 
     def end(self) -> None:
         """Let the process deliver its events and end; kill it if that takes too long."""
@@ -98,10 +108,13 @@ class HostRun:
     def revoke(self) -> None:
         """End the process at once: another host may have the cameras, and their assignments to this one are over."""
         self._kill()
+        self._end_assignments()
+        self._status = RunStatus(0.0)
+
+    def _end_assignments(self) -> None:
         self._void = max([self._void, *self.running.values()])
         self._popen, self._ordered = None, {}
         self._unsure.clear()
-        self._status = RunStatus(0.0)
 
     def _start(self) -> None:
         (self._folder / STATUS).unlink(missing_ok=True)
@@ -116,11 +129,18 @@ class HostRun:
         )
         log.info("run is started", cameras=sorted(self._ordered))
 
-    def _on_end(self, code: int) -> None:
+    def _check_end(self) -> None:
+        """If the process has ended by itself, wait before the next start.
+
+        Another process numbers its events anew, so it needs other assignments.
+        """
+        if self._popen is None or (code := self._popen.poll()) is None:
+            return
         lasted_s = boottime_s() - self._started_s
         self._failures = 1 if lasted_s > THRESHOLDS.healthy_s else self._failures + 1
         delay_s = self._backoff.delay_s(self._failures)
         self._restart_s = time.monotonic() + delay_s
+        self._end_assignments()
         log.warning("run has ended", code=code, reason=self._status.mistake, restart_in_s=round(delay_s, 1))
 
     def _kill(self) -> None:
@@ -142,6 +162,9 @@ class HostRun:
             self._status = msgspec.json.decode((self._folder / STATUS).read_bytes(), type=RunStatus)
         except (OSError, *DECODE_ERRORS):  # it has just started
             self._status = RunStatus(0.0)
+            return
+        if not self._is_ready and self._status.boottime_s > self._started_s and self._status.mistake is None:
+            self._ready_s = boottime_s()
 
     def _write_settings(self) -> None:
         values = {**self._settings, "sources": self._sources(), "sinks": self._sinks()}

@@ -48,8 +48,8 @@ class FleetThresholds:
     """Time in seconds between two attempts to lock the folder of a host."""
     start_s: float = 30.0
     """Time in seconds in which the controller must start and answer."""
-    sync_s: float = 15.0
-    """Time in seconds in which a run must use changed settings; it takes 1 to 4 s to start."""
+    sync_s: float = 30.0
+    """Time in seconds in which a run that has started must use changed settings; 1 to 3 s are usual."""
     signal_s: float = 0.5
     """Time in seconds in which a run has certainly seen a signal: it looks ten times a second."""
     id_digits: int = 6
