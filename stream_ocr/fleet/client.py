@@ -1,6 +1,7 @@
 """Start, look at and stop the fleet of a Ray cluster."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,10 @@ def stop(address: str) -> None:
     deadline = time.monotonic() + THRESHOLDS.stop_s + THRESHOLDS.lease_s
     while time.monotonic() < deadline and _ask(lambda controller: controller.status).hosts:
         time.sleep(THRESHOLDS.report_s)
-    if (controller := _controller()) is not None:
-        ray.kill(controller)
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["namespace"] == NAMESPACE:  # hosts as well: Ray would start those that have ended again
+            with suppress(ValueError):  # it has just ended
+                ray.kill(ray.get_actor(actor["name"], NAMESPACE))
 
 
 def _ask(method: Any) -> Any:

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("ray")
 from fleet.cluster import Fleet, all_read, node, processes, render_camera, started_cluster
 from sinks.nats_server import NATS, Server
+from sinks.server_process import eventually
 
 from stream_ocr.errors import SettingsError
 from stream_ocr.fleet import client
@@ -44,6 +45,7 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
         fleet = Fleet(folder, cluster, server, folder / "camera.mp4", CAMERAS)
         yield fleet
         client.stop(cluster.address)
+        assert eventually(lambda: not processes("Host") and not processes("Controller")), "Ray starts nothing again"
 
 
 def assignments(fleet: Fleet) -> dict[str, int | None]:
