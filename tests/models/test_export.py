@@ -51,7 +51,7 @@ def test_exported_detector_matches_torch(folder: Path, shape: tuple[int, ...]) -
 
 @pytest.mark.parametrize(
     ("name", "shape", "tolerance"),
-    [(presets.RECOGNIZER, (1, 1, 32, 96), 1e-3), (presets.DETECTOR, (1, 3, 96, 160), 0.01)],
+    [(presets.RECOGNIZER, (1, 1, 32, 96), 5e-3), (presets.DETECTOR, (1, 3, 96, 160), 0.01)],  # constants in fp16
 )
 def test_packaged_exports_match_the_packaged_weights(name, shape, tolerance) -> None:
     _, engine = builtin.engine(name, Settings.load(overrides=["device=cpu", "dtype=fp32"]))
