@@ -13,34 +13,24 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from stream_ocr.archive.output import Output
 from stream_ocr.archive.run import ArchiveRun
 from stream_ocr.archive.sources import Sources
 from stream_ocr.archive.unit import Planner, Unit
 from stream_ocr.archive.unit_reader import UnitResult
-from stream_ocr.archive.workers import Finished
+from stream_ocr.archive.workers import Finished, Workers
 from stream_ocr.config.settings import Settings
 from stream_ocr.evaluation.bench.machine import machine_info
 
 WORKERS = 64
 
 
-class InstantWorkers:
+class InstantWorkers(Workers):
     """Finish every unit at once."""
 
     def __init__(self) -> None:
         self._started: deque[Unit] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     @property
     def has_room(self) -> bool:

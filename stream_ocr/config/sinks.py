@@ -137,6 +137,7 @@ class CsvSettings(_FileSink):
 class FieldsSettings(_FileSink):
     """Text files of named fields, for OBS."""
 
+    path: Path = Field(description="Folder; it is made if there is none.")
     type: Literal["fields"] = Field(
         description="A text file for each named field, PATH/STREAM/FIELD.txt, and all in PATH/fields.json."
     )

@@ -20,40 +20,44 @@ class FieldValue(msgspec.Struct, frozen=True):
 
 
 class LatestFields:
-    """Keeps the latest text of each field by stream and name. values: of all streams, in the order of their events."""
+    """Keeps the latest text of each field. values: by stream and name of the field."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, FieldValue]] = {}
 
     def update(self, event: Event) -> bool:
         """Take an event. Return whether a value has changed."""
-        if event.kind == "source.down":
-            return self._hide(event.stream)
-        if not isinstance(event, TextEvent):
-            return False
         fields = self.values.get(event.stream, {})
-        shown = {name for name, value in fields.items() if value.track == event.track and value.visible}
-        hidden = shown - {event.field} if event.kind != "ended" else shown
-        values = {name: msgspec.structs.replace(fields[name], visible=False) for name in hidden}  # it has moved away
-        if event.field is not None and (event.kind != "ended" or event.field not in fields):
-            values[event.field] = FieldValue(
-                text=event.text,
-                visible=event.kind != "ended",
-                track=event.track,
-                confidence=event.confidence,
-                start=event.start,
-                start_utc=event.start_utc,
-                previous=event.previous,
-            )
-        return self._set(event.stream, values)
+        changes = {
+            name: hidden(value) for name, value in fields.items() if value.visible and _hides(event, name, value)
+        }
+        if isinstance(event, TextEvent) and event.field is not None and event.kind != "ended":
+            changes[event.field] = field_value(event)
+        if changes:
+            self.values[event.stream] = fields | changes
+        return bool(changes)
 
-    def _hide(self, stream: str) -> bool:
-        fields = self.values.get(stream, {})
-        return self._set(stream, {n: msgspec.structs.replace(v, visible=False) for n, v in fields.items() if v.visible})
 
-    def _set(self, stream: str, values: dict[str, FieldValue]) -> bool:
-        """Replace values; readers in other threads keep the mapping that they have."""
-        if not values:
-            return False
-        self.values = {**self.values, stream: {**self.values.get(stream, {}), **values}}
-        return True
+def field_value(event: TextEvent) -> FieldValue:
+    """Return the value of a field that shows the text of an event."""
+    return FieldValue(
+        text=event.text,
+        visible=event.kind != "ended",
+        track=event.track,
+        confidence=event.confidence,
+        start=event.start,
+        start_utc=event.start_utc,
+        previous=event.previous,
+    )
+
+
+def hidden(value: FieldValue) -> FieldValue:
+    """Return a value whose text is no longer on the screen."""
+    return msgspec.structs.replace(value, visible=False)
+
+
+def _hides(event: Event, name: str, value: FieldValue) -> bool:
+    """Return whether an event takes the text of a field from the screen: it ends, leaves the field, or all is down."""
+    if not isinstance(event, TextEvent):
+        return event.kind == "source.down"
+    return event.track == value.track and (event.kind == "ended" or event.field != name)

@@ -5,6 +5,7 @@ Both are written at the end. Times are counted in frames of a constant rate, as 
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ _SCENE_HEADER = (
 _MAX_COMMENT = 200  # characters; editors cut longer lines
 
 
-class _ListSink:
+class _ListSink(ABC):
     """Collects spans and writes a file at the end."""
 
     def __init__(self, path: str | Path, fps: float) -> None:
@@ -44,19 +45,17 @@ class _ListSink:
         spans = sorted([*self._spans, *self._builder.finish()], key=lambda span: (span.start, span.end))
         self._path.write_text(self._content(spans), encoding="utf-8", newline="")
 
+    @abstractmethod
     def _content(self, spans: Sequence[Span]) -> str:
-        raise NotImplementedError
+        """Return the content of the file. spans: in the order of their starts."""
 
     def _frame(self, time_s: float) -> int:
         return max(0, round((time_s - self._origin_s) * self._fps))
 
     def _timecode(self, frame: int) -> str:
         """Return HH:MM:SS:FF, in which a second has the next whole number of frames."""
-        base = round(self._fps)
-        seconds, frames = divmod(frame, base)
-        minutes, seconds = divmod(seconds, 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours:02}:{minutes:02}:{seconds:02}:{frames:02}"
+        seconds, frames = divmod(frame, round(self._fps))
+        return f"{_clock(seconds)}:{frames:02}"
 
 
 class EdlSink(_ListSink):
@@ -97,8 +96,11 @@ class SceneSink(_ListSink):
 
     def _time(self, frame: int) -> str:
         """Return HH:MM:SS.mmm, as PySceneDetect writes it."""
-        milliseconds = round(1000 * frame / self._fps)
-        seconds, milliseconds = divmod(milliseconds, 1000)
-        minutes, seconds = divmod(seconds, 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
+        seconds, milliseconds = divmod(round(1000 * frame / self._fps), 1000)
+        return f"{_clock(seconds)}.{milliseconds:03}"
+
+
+def _clock(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}"

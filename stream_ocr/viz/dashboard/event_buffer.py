@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
 
+import msgspec
+
 from stream_ocr.events import Event
 from stream_ocr.events.fields import LatestFields
 from stream_ocr.events.visible import StreamState, apply_event
@@ -35,10 +37,7 @@ class EventPosition:
 
 
 class EventBuffer:
-    """Keeps the latest events and notifies viewers in their event loops. Thread-safe.
-
-    fields: the latest texts of all named fields. visible: the texts on the screen by stream.
-    """
+    """Keeps the latest events and notifies viewers in their event loops. Thread-safe."""
 
     def __init__(self, max_events: int = DASHBOARD.max_events) -> None:
         self._lock = Lock()
@@ -47,8 +46,8 @@ class EventBuffer:
         self._epoch = secrets.token_hex(4)
         self._next = 0
         self.closed = False
-        self.fields = LatestFields()
-        self.visible: dict[str, StreamState] = {}
+        self._fields, self._fields_json = LatestFields(), b"{}"
+        self._visible: dict[str, StreamState] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def add(self, events: Iterable[Event]) -> None:
@@ -58,9 +57,9 @@ class EventBuffer:
                 self._events.append(event)
                 self._lines.append(event.to_json())
                 self._next += 1
-                self.fields.update(event)
-                state = apply_event(self.visible.get(event.stream), event)
-                self.visible = {**self.visible, event.stream: state}  # readers keep the mapping that they have
+                self._visible[event.stream] = apply_event(self._visible.get(event.stream), event)
+                if self._fields.update(event):
+                    self._fields_json = b""  # encoded when it is asked for
             self._notify()
 
     def restart(self) -> None:
@@ -69,7 +68,7 @@ class EventBuffer:
             self._events.clear()
             self._lines.clear()
             self._epoch, self._next = secrets.token_hex(4), 0
-            self.fields, self.visible = LatestFields(), {}
+            self._fields, self._fields_json, self._visible = LatestFields(), b"{}", {}
             self._notify()
 
     def close(self) -> None:
@@ -82,6 +81,17 @@ class EventBuffer:
         """Return all buffered events in order."""
         with self._lock:
             return list(self._events)
+
+    def fields_json(self) -> bytes:
+        """Return the latest texts of all named fields as JSON, by stream and field."""
+        with self._lock:
+            self._fields_json = self._fields_json or msgspec.json.encode(self._fields.values)
+            return self._fields_json
+
+    def visible(self) -> dict[str, StreamState]:
+        """Return the texts on the screen by stream."""
+        with self._lock:
+            return dict(self._visible)
 
     def read_after(self, position: EventPosition) -> tuple[EventPosition, list[bytes], bool]:
         """Return the position after the next events, their JSON, and whether the viewer must discard its events."""

@@ -24,7 +24,7 @@ class RestEndpoints:
 
     async def texts_now(self, request: Request) -> Response:
         """Return the texts on the screen, by stream."""
-        states, stream = self._buffer.visible, request.query_params.get("stream")
+        states, stream = self._buffer.visible(), request.query_params.get("stream")
         found = {name: state.texts for name, state in states.items() if stream in (None, name)}
         return Response(msgspec.json.encode(found), media_type="application/json")
 
