@@ -20,8 +20,9 @@ from ray.cluster_utils import Cluster
 
 from stream_ocr.evaluation.bench.machine import machine_info
 from stream_ocr.fleet import client
-from stream_ocr.fleet.controller import NAME, NAMESPACE
 from stream_ocr.fleet.messages import HostReport
+from stream_ocr.fleet.ray_cluster import CONTROLLER as NAME
+from stream_ocr.fleet.ray_cluster import NAMESPACE
 from stream_ocr.fleet.thresholds import THRESHOLDS
 
 CAPACITY_FPS = 700.0  # of a host: 28 cameras of 25 frames per second

@@ -14,7 +14,7 @@ from stream_ocr.archive.unit import Unit
 from stream_ocr.archive.unit_reader import UnitReader, UnitResult
 from stream_ocr.archive.workers import Finished
 from stream_ocr.errors import WorkerError
-from stream_ocr.fleet.ray_cluster import connect
+from stream_ocr.fleet.ray_cluster import alive_nodes, connect
 
 
 class RayWorkers:
@@ -94,7 +94,7 @@ class RayWorkers:
         try:
             result: UnitResult = ray.get(reference)
         except RayActorError:
-            return Finished(unit, None, lost=not _is_alive(actor.node))
+            return Finished(unit, None, lost=actor.node not in alive_nodes())
         except RayTaskError as error:
             raise error.cause from None
         self._idle.append(actor)
@@ -115,7 +115,3 @@ class _UnitActor(UnitReader):
     def node(self) -> str:
         """Return the id of the node on which the actor runs."""
         return ray.get_runtime_context().get_node_id()
-
-
-def _is_alive(node: str) -> bool:
-    return any(each["Alive"] for each in ray.nodes() if each["NodeID"] == node)

@@ -23,9 +23,6 @@ class ArchiveThresholds:
     cluster_poll_s: float = 2.0
     """Time between two looks at the size of a cluster while nothing finishes, in seconds."""
 
-    connect_timeout_s: float = 5.0
-    """Maximum time to reach a cluster, in seconds."""
-
     spare_disk_bytes: int = 1 << 30
     """Bytes of disk space that a fetched file must leave free."""
 

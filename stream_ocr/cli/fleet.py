@@ -29,8 +29,8 @@ def start(
     A change of the file applies within seconds. The controller runs on this machine.
     """
     settings = load(config, None)
-    work = _work()
-    print_status(f"fleet of {len(settings.sources)} cameras is started on {work.start(ray, config)} nodes")
+    nodes = _client().start(ray, config)
+    print_status(f"the fleet is started; cameras: {len(settings.sources)}, nodes: {nodes}")
 
 
 @fleet.command("status", cls=Command)
@@ -38,20 +38,20 @@ def status(
     ray: Ray = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the hosts and the cameras. The exit code is 1 if a camera has no host."""
-    found = _work().status(ray)
+    """Show the hosts and the cameras. The exit code is 1 if no host has room for a camera."""
+    found = _client().status(ray)
     _print_json(found) if json else _print_tables(found)
-    if any(camera.host is None for camera in found.cameras.values()):
+    if _count_unassigned(found):
         raise typer.Exit(1)
 
 
 @fleet.command("stop", cls=Command)
 def stop(ray: Ray = "auto") -> None:
     """Stop all hosts once they have delivered their events."""
-    _work().stop(ray)
+    _client().stop(ray)
 
 
-def _work() -> Any:
+def _client() -> Any:
     try:
         from stream_ocr.fleet import client
     except ImportError as error:
@@ -59,6 +59,10 @@ def _work() -> Any:
             f"`fleet` needs {error.name}, which is not installed; pip install 'stream-ocr[cluster,nats]'."
         ) from error
     return client
+
+
+def _count_unassigned(found: "FleetStatus") -> int:
+    return sum(camera.state == "unassigned" for camera in found.cameras.values())
 
 
 def _print_json(found: "FleetStatus") -> None:
@@ -81,8 +85,7 @@ def _print_tables(found: "FleetStatus") -> None:
         cameras.add_row(name, camera.host or "-", camera.state, f"{camera.fps:.1f}", camera.reason or "")
     console.print(hosts)
     console.print(cameras)
-    unassigned = sum(camera.host is None for camera in found.cameras.values())
-    print_status(f"{len(found.cameras)} cameras, {unassigned} of them unassigned; {found.moves} moves")
+    print_status(f"{len(found.cameras)} cameras, {_count_unassigned(found)} of them unassigned; {found.moves} moves")
     if found.waiting:
         print_status("the controller has just started and learns what its hosts read")
     if found.mistake is not None:

@@ -24,7 +24,7 @@ class FleetSettings(ConfigModel):
     """Hosts of `stream-ocr fleet`, which are the nodes of a Ray cluster."""
 
     work: Path = Field(
-        Path("/var/tmp/stream-ocr-fleet"),
+        Path("~/.local/state/stream-ocr-fleet"),
         description="Folder on each host for its settings, with addresses of cameras, and events that wait for NATS. "
         "Hosts on one machine have folders of their own in it.",
     )

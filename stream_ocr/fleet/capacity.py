@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 def measure_fps(settings: Settings) -> float:
-    """Return the frames per second to offer. The measure is a generated clip of a street camera at 1280×720.
+    """Return the frames per second to offer. The measure is the generated clip ``surveillance`` at 1280×720.
 
     settings: of the models. Takes half a minute.
     """

@@ -9,15 +9,18 @@ import ray
 from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, WorkerError
-from stream_ocr.fleet.controller import NAME, NAMESPACE, Controller
+from stream_ocr.fleet.controller import Controller
 from stream_ocr.fleet.messages import FleetStatus
-from stream_ocr.fleet.ray_cluster import alive_nodes, connect
+from stream_ocr.fleet.ray_cluster import CONTROLLER, NAMESPACE, alive_nodes, connect
+from stream_ocr.fleet.settings import check_fleet
 from stream_ocr.fleet.thresholds import THRESHOLDS
 
 
 def start(address: str, config: Path) -> int:
     """Start the controller on this machine, and return the number of nodes. Raise SettingsError and WorkerError."""
+    check_fleet(Settings.load(config))
     connect(address, NAMESPACE)
     if _controller() is not None:
         raise SettingsError("The fleet of this cluster runs already; change its settings file, or stop it first.")
@@ -25,7 +28,7 @@ def start(address: str, config: Path) -> int:
     controller = (
         ray.remote(Controller)
         .options(
-            name=NAME,
+            name=CONTROLLER,
             namespace=NAMESPACE,
             lifetime="detached",
             num_cpus=0,
@@ -80,6 +83,6 @@ def _ask(method: Any) -> Any:
 
 def _controller() -> Any:
     try:
-        return ray.get_actor(NAME, NAMESPACE)
+        return ray.get_actor(CONTROLLER, NAMESPACE)
     except ValueError:
         return None

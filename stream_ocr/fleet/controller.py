@@ -1,11 +1,11 @@
 """The controller of a fleet: a named, detached actor that tells each host which cameras to read."""
 
+import os
 import threading
 import time
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -16,7 +16,7 @@ from stream_ocr.fleet.assignment import Demand
 from stream_ocr.fleet.host import Host
 from stream_ocr.fleet.messages import FleetStatus, HostReport, Order
 from stream_ocr.fleet.metrics import FleetMetrics
-from stream_ocr.fleet.ray_cluster import alive_nodes
+from stream_ocr.fleet.ray_cluster import NAMESPACE, alive_nodes
 from stream_ocr.fleet.settings import check_fleet
 from stream_ocr.fleet.state import FleetState
 from stream_ocr.fleet.thresholds import THRESHOLDS
@@ -25,8 +25,6 @@ from stream_ocr.service.http import StatusServer, open_listener
 from stream_ocr.service.reload import ConfigFile
 
 log = get_logger(__name__)
-
-NAME, NAMESPACE = "controller", "stream-ocr"
 
 
 class Controller:
@@ -43,7 +41,7 @@ class Controller:
         self._config.__enter__()
         self._state = FleetState(time.monotonic())
         self._set_cameras()
-        self._hosts: dict[str, Any] = {}  # actor by node
+        self._nodes: set[str] = set()  # on which hosts were started
         self._stopping = False
         if (listen := self._settings.fleet.listen) is not None:
             metrics = FleetMetrics(self.status)
@@ -55,7 +53,8 @@ class Controller:
         """Take the report of a host, and return its order. version: of the settings that it has."""
         with self._lock:
             if self._stopping:
-                self._state.dismiss(report.host)
+                if not report.running:
+                    self._state.dismiss(report.host)
                 return Order(0, {}, 0.0, self._version, stop=True)
             number, cameras = self._state.report(report, time.monotonic())
             settings = None if version == self._version else self._values
@@ -72,16 +71,20 @@ class Controller:
             self._stopping = True
 
     def _watch(self) -> None:
-        looked_s = 0.0
-        while True:
-            time.sleep(THRESHOLDS.tick_s)
-            with self._lock:
-                for name in self._state.expire(time.monotonic()):
-                    log.warning("host is silent; its cameras are given to others", host=name)
-                self._reload()
-            if time.monotonic() - looked_s >= THRESHOLDS.nodes_s and not self._stopping:
-                looked_s = time.monotonic()
-                self._start_hosts()
+        try:
+            looked_s = 0.0
+            while not self._stopping:
+                time.sleep(THRESHOLDS.tick_s)
+                with self._lock:
+                    for name in self._state.expire(time.monotonic()):
+                        log.warning("host is silent; its cameras are given to others", host=name)
+                    self._reload()
+                if time.monotonic() - looked_s >= THRESHOLDS.nodes_s:
+                    looked_s = time.monotonic()
+                    self._start_hosts()
+        except Exception:
+            log.exception("the controller has failed and is started again")
+            os._exit(1)
 
     def _reload(self) -> None:
         try:
@@ -104,11 +107,9 @@ class Controller:
 
     def _start_hosts(self) -> None:
         """Start an actor on each node that has none; Ray starts it again when it dies."""
-        nodes = alive_nodes()
-        self._hosts = {node: host for node, host in self._hosts.items() if node in nodes}
-        settings = self._settings.model_copy(update={"sources": {}, "sinks": (), "rules": ()})
-        for node in nodes.keys() - self._hosts.keys():
-            self._hosts[node] = (
+        nodes, settings = alive_nodes().keys(), self._settings
+        for node in nodes - self._nodes:
+            (
                 ray.remote(Host)
                 .options(
                     name=f"host-{node}",
@@ -119,5 +120,6 @@ class Controller:
                     max_restarts=-1,
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
                 )
-                .remote(NAME, NAMESPACE, settings)
+                .remote(settings.model_copy(update={"sources": {}, "sinks": (), "rules": ()}))
             )
+        self._nodes = set(nodes)

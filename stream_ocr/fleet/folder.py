@@ -19,6 +19,7 @@ class HostFolder:
 
         Wait until an earlier run of this node has ended. Raise StoreError if it does not, or if there is no folder.
         """
+        work = work.expanduser()
         self.path = work / node
         try:
             work.mkdir(mode=0o700, parents=True, exist_ok=True)

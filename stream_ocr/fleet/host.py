@@ -16,7 +16,7 @@ from stream_ocr.fleet.capacity import measure_fps
 from stream_ocr.fleet.folder import HostFolder
 from stream_ocr.fleet.host_run import HostRun
 from stream_ocr.fleet.messages import HostReport, Order
-from stream_ocr.fleet.ray_cluster import alive_nodes
+from stream_ocr.fleet.ray_cluster import CONTROLLER, NAMESPACE, alive_nodes
 from stream_ocr.fleet.run_process import PERMIT
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
@@ -31,28 +31,22 @@ _PLAIN_RESOURCES = {"CPU", "memory", "object_store_memory", CAPACITY}
 class Host:
     """Asks the controller about once a second what to read, and may read it for a limited time after each answer."""
 
-    def __init__(self, controller: str, namespace: str, settings: Settings) -> None:
-        """controller: name of its actor. settings: of the fleet and of the models."""
-        self._controller, self._namespace, self._settings = controller, namespace, settings
-        self._thread = threading.Thread(target=self._run, name="host", daemon=True)
-        self._thread.start()
-
-    def pid(self) -> int:
-        """Return the id of the process."""
-        return os.getpid()
+    def __init__(self, settings: Settings) -> None:
+        """settings: of the fleet and of the models."""
+        self._settings = settings
+        threading.Thread(target=self._run, name="host", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            _Loop(ray.get_actor(self._controller, self._namespace), self._settings).run()
+            _Loop(self._settings).run()
         except Exception:
             log.exception("the host has failed and is started again")
             os._exit(1)
-        os._exit(0)
 
 
 class _Loop:
-    def __init__(self, controller: Any, settings: Settings) -> None:
-        self._controller = controller
+    def __init__(self, settings: Settings) -> None:
+        self._controller = ray.get_actor(CONTROLLER, NAMESPACE)
         self._node, self._incarnation = ray.get_runtime_context().get_node_id(), uuid.uuid4().hex
         node = alive_nodes()[self._node]
         self._name, resources = node.name, node.resources
@@ -67,15 +61,14 @@ class _Loop:
         self._until_s = 0.0  # boot clock
 
     def run(self) -> None:
-        """Report and obey until told to stop."""
+        """Report and obey. After the order to stop, only report, until the process is killed."""
         while True:
             self._check_lease()
             asked_s = boottime_s()
             order = self._ask()
             if order is not None and order.stop:
                 self._runner.end()
-                return
-            if order is not None and boottime_s() < asked_s + order.lease_s:  # otherwise this host has hung meanwhile
+            elif order is not None and boottime_s() < asked_s + order.lease_s:  # otherwise this host has hung meanwhile
                 self._until_s = asked_s + order.lease_s
                 self._permit.extend(self._until_s)
                 self._obey(order)

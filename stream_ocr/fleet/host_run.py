@@ -19,6 +19,7 @@ from stream_ocr.fleet.messages import CameraReport
 from stream_ocr.fleet.run_process import PERMIT, SETTINGS, STATUS, RunStatus
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
+from stream_ocr.sinks.base import encode_name
 
 log = get_logger(__name__)
 
@@ -58,7 +59,7 @@ class HostRun:
         if cameras == self._ordered and settings == self._settings:
             return
         self._unsure |= self._ordered
-        self._ordered, self._settings = dict(cameras), settings
+        self._ordered, self._settings = cameras, settings
         if not cameras:
             self.end()
             return
@@ -102,8 +103,7 @@ class HostRun:
                 self._popen.wait(THRESHOLDS.stop_s)
             except subprocess.TimeoutExpired:
                 self._kill()
-        self._popen = None
-        self._unsure.clear()
+        self._end_assignments()
 
     def revoke(self) -> None:
         """End the process at once: another host may have the cameras, and their assignments to this one are over."""
@@ -182,7 +182,7 @@ class HostRun:
     def _sinks(self) -> list[dict[str, Any]]:
         """Return the sinks, each with a spool in the folder of this host."""
         sinks = []
-        for number, sink in enumerate(self._settings["sinks"]):
-            spool = {"spool": str(self._folder / f"spool-{sink['name'] or number}")} if "spool" in sink else {}
-            sinks.append({**sink, **spool})
+        for sink in self._settings["sinks"]:
+            name = encode_name(sink["name"] or sink["type"], "/")
+            sinks.append({**sink, "spool": str(self._folder / f"spool-{name}")})
         return sinks

@@ -26,7 +26,7 @@ class FleetMetrics:
         status = self._status()
         states = Counter(camera.state for camera in status.cameras.values())
         by_state = GaugeMetricFamily("stream_ocr_fleet_cameras", "Cameras by state.", labels=["state"])
-        for state in sorted({*states, "up", "down", "unassigned"}):
+        for state in sorted({*states, "up", "down", "waiting", "unassigned"}):
             by_state.add_metric([state], states[state])
         capacity = GaugeMetricFamily(
             "stream_ocr_host_capacity_fps", "Frames per second that it offers.", labels=["host"]

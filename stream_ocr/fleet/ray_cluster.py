@@ -10,6 +10,9 @@ import ray
 from stream_ocr.errors import WorkerError
 from stream_ocr.fleet.thresholds import THRESHOLDS
 
+CONTROLLER, NAMESPACE = "controller", "stream-ocr"
+"""Name of the actor of the controller, and the namespace of all actors of the fleet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -82,7 +82,7 @@ class FleetState:
         return names
 
     def dismiss(self, id_: str) -> None:
-        """Forget a host that was told to end."""
+        """Forget a host that has ended on request."""
         self._hosts.pop(id_, None)
 
     def status(self, now_s: float) -> FleetStatus:
@@ -144,9 +144,9 @@ class FleetState:
     def _camera_status(self, camera: str, names: Mapping[str, str]) -> CameraStatus:
         holders = [id_ for id_, host in self._hosts.items() if camera in host.held]
         if not holders:
-            id_ = self._planned.get(camera)
-            reason = "It waits for its host." if id_ is not None else "No host has room and the tags for it."
-            return CameraStatus(None, None, "unassigned", 0.0, reason)
+            if camera in self._planned:
+                return CameraStatus(None, None, "waiting", 0.0, "Another host may still read it.")
+            return CameraStatus(None, None, "unassigned", 0.0, "No host has room and the tags for it.")
         holder = self._hosts[holders[-1]]
         report = holder.report.cameras.get(camera)
         state = ("starting", 0.0, None) if report is None else (report.state, report.fps, report.reason)

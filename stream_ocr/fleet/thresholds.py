@@ -43,7 +43,7 @@ class FleetThresholds:
     measured_s: float = 12.0
     """Length in seconds of the clip by which the capacity of a host is measured."""
     stop_s: float = 12.0
-    """Time in seconds in which a run must end when its host is told so; it takes up to 8 s to deliver its events."""
+    """Time in seconds in which a run must end on request; it takes up to 8 s to deliver its events."""
     lock_poll_s: float = 0.1
     """Time in seconds between two attempts to lock the folder of a host."""
     start_s: float = 30.0

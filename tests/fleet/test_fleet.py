@@ -14,7 +14,7 @@ from fleet.cluster import Fleet, all_read, node, processes, render_camera, start
 from sinks.nats_server import NATS, Server
 from sinks.server_process import eventually
 
-from stream_ocr.errors import SettingsError
+from stream_ocr.errors import SettingsError, WorkerError
 from stream_ocr.fleet import client
 from stream_ocr.fleet.thresholds import THRESHOLDS
 
@@ -44,8 +44,6 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
         cluster.wait_for_nodes()
         fleet = Fleet(folder, cluster, server, folder / "camera.mp4", CAMERAS)
         yield fleet
-        client.stop(cluster.address)
-        assert eventually(lambda: not processes("Host") and not processes("Controller")), "Ray starts nothing again"
 
 
 def assignments(fleet: Fleet) -> dict[str, int | None]:
@@ -142,3 +140,16 @@ def test_nothing_is_lost_or_doubled_while_nats_is_away(fleet):
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), camera
         assert sum(datetime.fromisoformat(event["emitted_utc"]) < back for event in events) > AWAY_S / 2
         assert datetime.fromisoformat(events[-1]["emitted_utc"]) > back
+
+
+def test_stop_delivers_the_end_of_every_text_and_leaves_nothing(fleet):
+    fleet.wait_until(all_read)
+    now = assignments(fleet)
+    client.stop(fleet.cluster.address)
+    assert eventually(lambda: not processes("Host") and not processes("Controller")), "Ray starts nothing again"
+    for camera, number in now.items():
+        events = fleet.events()[camera][number]
+        appeared = {event["track"] for event in events if event["kind"] == "appeared"}
+        assert appeared == {event["track"] for event in events if event["kind"] == "ended"}, camera
+    with pytest.raises(WorkerError, match="There is no fleet"):
+        fleet.status()

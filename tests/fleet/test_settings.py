@@ -19,6 +19,7 @@ def test_check_fleet_accepts_cameras_and_a_nats_sink():
     [
         ({"sources": {}}, "There is nothing to watch"),
         ({"sinks": []}, "add a sink of type nats"),
+        ({"sinks": [NATS, {"type": "jsonl", "path": "e.jsonl"}]}, "write no files of events; remove the sinks e.jsonl"),
         ({"store": {"path": "events.db"}}, "have no store and no socket"),
         ({"fleet": {"cameras": {"gtae": {"fps": 5}}}}, "fleet.cameras names gtae, which is not under sources"),
     ],

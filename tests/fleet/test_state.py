@@ -17,7 +17,7 @@ CAMERAS = {f"cam-{number}": Demand(25.0) for number in range(6)}
 
 @dataclass
 class Host:
-    """A simulated host: obeys at once, and closes a stream ``close_s`` after it was told to."""
+    """A simulated host: obeys at once, and closes a stream ``close_s`` after it lost the camera."""
 
     name: str
     fps: float = 100.0
