@@ -86,6 +86,7 @@ def _models(settings: Settings) -> list[Any]:
     return [
         [manifest.get(name, {}).get("sha256") for name in (presets.DETECTOR, presets.RECOGNIZER)],
         [_checksum(path) for path in files],
+        _checksum(language_model) if (language_model := presets.language_model_path(settings.recognition)) else None,
         metadata.version("rapidocr") if uses_ppocr else None,
         preset.second_reader,
     ]

@@ -153,6 +153,12 @@ class RecognitionSettings(TextConstraints):
         description="auto: with `models: auto` and the extra [ppocr], PP-OCRv6 also reads the texts that the built-in "
         "recogniser is unsure of, and the surer reading wins. off: one recogniser reads everything.",
     )
+    language_model: Annotated[Literal["auto", "off"] | Path, YAML_OFF] = Field(
+        "auto",
+        description="Language model for words of which the recognisers of `models: auto` and `builtin` are unsure; "
+        "numbers and codes are not touched. auto: the built-in model of 16 European languages. off: none. A path: your "
+        "own table (python -m stream_ocr.training.language_model).",
+    )
     margin: float | None = Field(
         None,
         ge=0,

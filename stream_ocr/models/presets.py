@@ -11,6 +11,7 @@ from typing import Literal
 
 from stream_ocr.config.base import ConfigModel
 from stream_ocr.config.settings import Settings
+from stream_ocr.config.stages import RecognitionSettings
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import weights
 from stream_ocr.models.devices import BackendChoice, Runtime, cuda_unavailable, not_installed, pick_device, usable_cores
@@ -22,6 +23,9 @@ ModelsSetting = Literal["auto", "builtin", "multilingual", "ppocr"]
 
 DETECTOR, RECOGNIZER = "detector-base", "recognizer-base"
 """Names of the built-in networks in the manifest of the weights."""
+
+LANGUAGE_MODEL = "language-model.npz"
+"""Name of the built-in language model in the folder of the weights."""
 
 _CPU_RUNTIMES: dict[str, tuple[weights.ExportFormat, ...]] = {DETECTOR: ("mnn", "onnx"), RECOGNIZER: ("onnx", "mnn")}
 """Runtimes of each network on a CPU, the fastest first: MNN convolutions, ONNX Runtime recurrent layers."""
@@ -174,6 +178,17 @@ def _temperature(settings: Settings, recognizer: RecognizerPreset) -> float:
 
 def _filled(section: ConfigModel, **values: float | None) -> ConfigModel:
     return section.model_copy(update={name: value for name, value in values.items() if getattr(section, name) is None})
+
+
+def language_model_path(recognition: RecognitionSettings) -> Path | None:
+    """Return the table of the language model that these settings select; None if it is off."""
+    if recognition.language_model == "off":
+        return None
+    return (
+        weights.weights_folder() / LANGUAGE_MODEL
+        if recognition.language_model == "auto"
+        else recognition.language_model
+    )
 
 
 def crop_size(settings: Settings) -> tuple[int, int]:

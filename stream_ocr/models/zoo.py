@@ -15,8 +15,10 @@ from stream_ocr.models.detection.detector import Detector, Normalisation
 from stream_ocr.models.devices import pick_device
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.decoding import make_decoder
+from stream_ocr.models.recognition.language_model import LanguageModel
 from stream_ocr.models.recognition.preprocess import LineResizer, PaddingResizer, StretchingResizer
 from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
+from stream_ocr.models.recognition.rescoring import Rescorer
 from stream_ocr.models.recognition.space_prior import apply_space_prior
 from stream_ocr.models.thresholds import THRESHOLDS
 
@@ -61,13 +63,15 @@ def load_recognizer(settings: Settings) -> Recognizer:
     wanted, preset = settings.recognition, presets.select_preset(settings).recognizer
     if preset.family == "builtin":
         entry, engine = builtin.engine(presets.RECOGNIZER, settings)
-        return _recognizer(engine, StretchingResizer(), Charset(entry["charset"]), wanted, apply_space_prior)
+        charset = Charset(entry["charset"])
+        rescorer = _rescorer(charset, wanted)
+        return _recognizer(engine, StretchingResizer(), charset, wanted, apply_space_prior, rescorer)
     return _onnx_recognizer(settings, wanted.onnx or presets.ppocr_file("rec"), wanted.characters)
 
 
 def load_second_reader(settings: Settings) -> Recognizer:
     """Return PP-OCR's recogniser, ready to run. Raises WeightsError and DeviceError."""
-    return _onnx_recognizer(settings, presets.ppocr_file("rec"), None)
+    return _onnx_recognizer(settings, presets.ppocr_file("rec"), None, with_language_model=True)
 
 
 def load_builtin_recognizer(name: str, folder: Path | None = None) -> Recognizer:
@@ -91,20 +95,38 @@ def _builtin_detector(settings: Settings) -> tuple[Engine, dict[str, Any]]:
     return engine, {**defaults, "long_side": presets.BUILTIN_DETECTOR.long_side, "normalisation": normalisation}
 
 
-def _onnx_recognizer(settings: Settings, path: Path, characters: Path | None) -> Recognizer:
+def _onnx_recognizer(
+    settings: Settings, path: Path, characters: Path | None, *, with_language_model: bool = False
+) -> Recognizer:
     engine = OnnxEngine(path, presets.pick_for(settings, "onnx"))
     charset = _charset_of(engine, path, characters if settings.recognition.onnx else None)
-    return _recognizer(engine, _fit_of(engine), charset, settings.recognition)
+    rescorer = _rescorer(charset, settings.recognition) if with_language_model else None
+    return _recognizer(engine, _fit_of(engine), charset, settings.recognition, rescorer=rescorer)
 
 
 def _recognizer(
-    engine: Engine, resizer: LineResizer, charset: Charset, wanted: RecognitionSettings, prior: SpacePrior | None = None
+    engine: Engine,
+    resizer: LineResizer,
+    charset: Charset,
+    wanted: RecognitionSettings,
+    prior: SpacePrior | None = None,
+    rescorer: Rescorer | None = None,
 ) -> Recognizer:
     # ONNX Runtime and MNN gain little from a batch on a CPU, and a reading must not depend on its company.
     alone = engine.backend.runtime != "torch" and engine.backend.device == "cpu"
     decode = make_decoder(wanted, charset, beam=wanted.beam)
     max_batch = 1 if alone else wanted.max_batch
-    return Recognizer(engine, resizer, charset, max_batch=max_batch, decode=decode, space_prior=prior)
+    return Recognizer(
+        engine, resizer, charset, max_batch=max_batch, decode=decode, space_prior=prior, rescorer=rescorer
+    )
+
+
+def _rescorer(charset: Charset, wanted: RecognitionSettings) -> Rescorer | None:
+    """Return what chooses the text of unsure lines, unless a constraint or a beam of the settings does."""
+    if wanted.lexicon is not None or wanted.pattern is not None or wanted.beam > 1:
+        return None
+    path = presets.language_model_path(wanted)
+    return Rescorer(charset, LanguageModel.load(path) if path else None)
 
 
 def _fit_of(engine: OnnxEngine) -> PaddingResizer:

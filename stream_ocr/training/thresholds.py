@@ -95,8 +95,37 @@ class ReportIntervals:
     """Pictures on the sheet of a validation of the detector."""
 
 
+@dataclass(frozen=True, slots=True)
+class LanguageModelTraining:
+    """Recipe of the language model (``language_model.py``)."""
+
+    order: int = 7
+    """Letters of the longest n-grams; eight gain nothing."""
+
+    temper: float = 0.5
+    """Exponent of the counts of words; 0.25 is as good."""
+
+    words_per_language: float = 1e5
+    """Weight of all words of a language."""
+
+    english_weight: float = 4.0
+    """Weight of English, relative to another language."""
+
+    reserve: float = 3.0
+    """Weight that is kept for unseen letters after a context, for each kind of letter seen after it; Witten-Bell has 1,
+    but counts nothing less than once."""
+
+    prune_below: float = 12.0
+    """An n-gram stays if its absence would cost more than this in all, in natural logarithms times weight."""
+
+    def is_english(self, name: str) -> bool:
+        """Return True for the names of files with English words."""
+        return name.endswith("_en") or name == "words_mjsynth"
+
+
 TARGETS = TargetThresholds()
 LOSSES = LossWeights()
 CALIBRATION = CalibrationBounds()
 VALIDATION = ValidationRecipe()
 REPORTS = ReportIntervals()
+LANGUAGE_MODEL_TRAINING = LanguageModelTraining()

@@ -3,6 +3,7 @@
 Probabilities are ``p_TC``: a row for each step, rows summing to one, class 0 the blank.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from heapq import nlargest
 from typing import NamedTuple
@@ -90,15 +91,39 @@ def beam_search(
     any extension is allowed, and as ``allows(text, True)`` for the final text.
     """
     best, _ = best_path(p_TC, charset)
+    found = prefix_beam(p_TC, charset, width=width, allows=allows)
+    texts = [text for text in found if allows is None or allows(text, True)]
+    if not texts:
+        return NO_TEXT
+    text = max(texts, key=lambda text: found[text])
+    return best if text == best.text else make_decoded(text, alignment_peaks(p_TC, charset.encode(text)))
+
+
+def prefix_beam(
+    p_TC: np.ndarray,
+    charset: Charset,
+    *,
+    width: int,
+    allows: Callable[[str, bool], bool] | None = None,
+    min_probability: float = THRESHOLDS.beam_min_probability,
+    min_classes: int = THRESHOLDS.beam_min_classes,
+) -> dict[str, float]:
+    """Return up to ``width`` of the most probable texts with their log probabilities, summed over their alignments.
+
+    allows: constraint on prefixes, as in ``beam_search``. min_probability, min_classes: a step tries classes from this
+    probability on, and so many of its best.
+    """
     beams: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}  # probability of ending in a blank, and in a character
     allowed: dict[str, bool] = {}
-    for p_C in p_TC:
+    log_scale = 0.0
+    for p_C, classes in zip(p_TC, _candidate_classes(p_TC, min_probability, min_classes), strict=True):
         extended: dict[str, list[float]] = {}
-        candidates = [(charset.characters[i - 1], float(p_C[i])) for i in _candidate_classes(p_C)]
+        candidates = [(charset.characters[i - 1], float(p_C[i])) for i in classes.tolist() if i != BLANK]
+        p_blank_now = float(p_C[BLANK])
         for prefix, (p_blank, p_char) in beams.items():
             p_prefix = p_blank + p_char
             unchanged = extended.setdefault(prefix, [0.0, 0.0])
-            unchanged[0] += p_prefix * float(p_C[BLANK])
+            unchanged[0] += p_prefix * p_blank_now
             for character, p in candidates:
                 repeats = prefix.endswith(character)
                 if repeats:
@@ -111,20 +136,17 @@ def beam_search(
                     extended.setdefault(longer, [0.0, 0.0])[1] += p_extended
         kept = nlargest(width, extended.items(), key=lambda item: sum(item[1]))
         scale = max(sum(kept[0][1]), _TINY)
+        log_scale += math.log(scale)
         beams = {prefix: (p_blank / scale, p_char / scale) for prefix, (p_blank, p_char) in kept}
-    texts = [text for text in beams if allows is None or allows(text, True)]
-    if not texts:
-        return NO_TEXT
-    text = max(texts, key=lambda text: sum(beams[text]))
-    return best if text == best.text else make_decoded(text, alignment_peaks(p_TC, charset.encode(text)))
+    return {text: math.log(max(sum(ends), _TINY)) + log_scale for text, ends in beams.items()}
 
 
-def _candidate_classes(p_C: np.ndarray) -> list[int]:
-    """Return the classes that a step of the beam search tries, without the blank."""
-    count = THRESHOLDS.beam_min_classes
-    best = np.argpartition(p_C, -count)[-count:] if len(p_C) > count else np.arange(len(p_C))
-    likely = np.flatnonzero(p_C > THRESHOLDS.beam_min_probability)
-    return [int(i) for i in np.union1d(best, likely) if i != BLANK]
+def _candidate_classes(p_TC: np.ndarray, min_probability: float, min_classes: int) -> list[np.ndarray]:
+    """Return the classes that the beam search tries at each step."""
+    tried_TC = p_TC > min_probability
+    best = -min(min_classes, p_TC.shape[1])
+    np.put_along_axis(tried_TC, np.argpartition(p_TC, best, axis=1)[:, best:], values=True, axis=1)
+    return [np.flatnonzero(tried_C) for tried_C in tried_TC]
 
 
 def log_likelihoods(p_TA: np.ndarray, codes_NL: np.ndarray, lengths_N: np.ndarray) -> np.ndarray:

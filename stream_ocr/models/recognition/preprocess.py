@@ -32,8 +32,8 @@ class LineResizer(Protocol):
         """Return the width of the input for a crop, in pixels."""
         ...
 
-    def retry_input(self, crop: np.ndarray) -> ModelInput | None:
-        """Return the input for a second attempt at an unsure crop, or None if there is none that helps."""
+    def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:
+        """Return the inputs for further attempts at an unsure crop; none where they do not help."""
         ...
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
@@ -61,8 +61,8 @@ class PaddingResizer:
         needed = self._scaled_width(crop) + self.margin
         return next((width for width in self.widths if width >= needed), self.widths[-1])
 
-    def retry_input(self, crop: np.ndarray) -> ModelInput | None:  # noqa: ARG002 - no second input is known to help
-        return None
+    def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:  # noqa: ARG002 - no further input is known to help
+        return []
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         x_BCHW = np.zeros((len(crops), self.channels, self.height, width), dtype=np.float32)
@@ -87,14 +87,18 @@ class StretchingResizer:
     def input_width(self, crop: np.ndarray) -> int:
         return width_for(crop.shape[0], crop.shape[1])
 
-    def retry_input(self, crop: np.ndarray) -> ModelInput | None:
-        """Return the crop trimmed on every side, and a wider input for it; None for a crop too small to trim."""
+    def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:
+        """Return the crop trimmed on every side and stretched, in several ways; none for a crop too small to trim."""
         height, width = crop.shape
         if min(crop.shape) <= THRESHOLDS.retry_min_side_px:
-            return None
-        edge = round(THRESHOLDS.retry_trim_ratio * height)
-        trimmed = crop[edge : height - edge, edge : width - edge]
-        return trimmed, width_for(trimmed.shape[0], round(trimmed.shape[1] * THRESHOLDS.retry_stretch))
+            return []
+        inputs: list[ModelInput] = []
+        for trim_ratio, stretch in THRESHOLDS.retry_trims_and_stretches:
+            edge = round(trim_ratio * height)
+            trimmed = crop[edge : height - edge, edge : width - edge]
+            if trimmed.shape[1] > 1:
+                inputs.append((trimmed, width_for(trimmed.shape[0], round(trimmed.shape[1] * stretch))))
+        return inputs
 
     def batch(self, crops: Sequence[np.ndarray], width: int) -> np.ndarray:
         return normalise_batch(np.stack([resize_line(crop, width) for crop in crops]))

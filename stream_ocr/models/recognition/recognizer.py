@@ -1,7 +1,8 @@
 """Recogniser: resize grey crops, batch those of one width, run the network, decode.
 
 The input width depends on the crop alone, not on the rest of the batch, so a reading does not either. A line of which
-the network is unsure is read again, trimmed and stretched, and the surer reading is kept.
+the network is unsure is read again, trimmed and stretched; all these inputs decide together (``rescoring``), or the
+surest one where a lexicon or a pattern constrains the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +12,9 @@ import numpy as np
 
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.recognition.charset import Charset
-from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, greedy
+from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, greedy
 from stream_ocr.models.recognition.preprocess import LineResizer, ModelInput, join_readings, split_line
+from stream_ocr.models.recognition.rescoring import Rescorer
 from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
 SpacePrior = Callable[[np.ndarray, Charset], np.ndarray]
@@ -24,7 +26,8 @@ class Recognizer:
 
     engine: maps a batch of ``resizer`` to probabilities (B, T, C), blank first. max_batch: crops per call. decode: maps
     the probabilities of a line to a reading; the best path by default. space_prior: applied before decoding, for a
-    network that misses spaces (``apply_space_prior``).
+    network that misses spaces (``apply_space_prior``). rescorer: chooses the text of lines that are read again; without
+    one, and where ``read`` is given another decoder, the surest reading is kept.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Recognizer:
         max_batch: int,
         decode: DecodeFn | None = None,
         space_prior: SpacePrior | None = None,
+        rescorer: Rescorer | None = None,
     ) -> None:
         self.engine = engine
         self.resizer = resizer
@@ -43,6 +47,7 @@ class Recognizer:
         self.max_batch = max_batch
         self.decode = decode or partial(greedy, charset=charset)
         self._space_prior = space_prior
+        self._rescorer = rescorer
 
     @property
     def crop_height(self) -> int:
@@ -61,31 +66,40 @@ class Recognizer:
         """
         lines = [list(split_line(crop, self.resizer.max_aspect)) for crop in crops]
         pieces = [piece for line in lines for piece, _ in line]
-        readings = iter(self._read_with_retry(pieces, decode or self.decode))
+        readings = iter(self._read_pieces(pieces, decode))
         return [join_readings([(next(readings), after_space) for _, after_space in line]) for line in lines]
 
-    def _read_with_retry(self, pieces: Sequence[np.ndarray], decode: DecodeFn) -> list[Decoded]:
-        """Read each piece once, and unsure ones a second time; keep the surer reading."""
-        readings = self._read_inputs([(piece, self.resizer.input_width(piece)) for piece in pieces], decode)
+    def _read_pieces(self, pieces: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Decoded]:
+        """Read each piece once, and unsure ones again from further inputs."""
+        first = self._probabilities([(piece, self.resizer.input_width(piece)) for piece in pieces])
+        readings = [(decode or self.decode)(p_TC) for p_TC in first]
         unsure = [
             i
             for i, reading in enumerate(readings)
             if THRESHOLDS.retry_min_confidence <= reading.confidence < THRESHOLDS.retry_max_confidence
         ]
-        retries = {i: retry for i in unsure if (retry := self.resizer.retry_input(pieces[i])) is not None}
-        for i, second in zip(retries, self._read_inputs(list(retries.values()), decode), strict=True):
-            readings[i] = max(readings[i], second, key=lambda reading: reading.confidence)
+        found = {i: [first[i]] for i in unsure}
+        retries = [(i, retry) for i in unsure for retry in self.resizer.retry_inputs(pieces[i])]
+        for (i, _), p_TC in zip(retries, self._probabilities([retry for _, retry in retries]), strict=True):
+            found[i].append(p_TC)
+        for i, p_VTC in found.items():
+            if self._rescorer is not None and decode is None:
+                readings[i] = self._rescorer.choose(p_VTC)
+            else:
+                others = map(decode or self.decode, p_VTC[1:])
+                readings[i] = max([readings[i], *others], key=lambda reading: reading.confidence)
         return readings
 
-    def _read_inputs(self, inputs: Sequence[ModelInput], decode: DecodeFn) -> list[Decoded]:
+    def _probabilities(self, inputs: Sequence[ModelInput]) -> list[np.ndarray]:
+        """Return the probabilities p_TC of each input."""
         by_width: dict[int, list[int]] = {}
         for i, (_, width) in enumerate(inputs):
             by_width.setdefault(width, []).append(i)
-        readings = [NO_TEXT] * len(inputs)
+        found: dict[int, np.ndarray] = {}
         for width, indices in sorted(by_width.items()):
             for start in range(0, len(indices), self.max_batch):
                 batch = indices[start : start + self.max_batch]
                 p_BTC = self.engine.run(self.resizer.batch([inputs[i][0] for i in batch], width))
                 for i, p_TC in zip(batch, p_BTC, strict=True):
-                    readings[i] = decode(self._space_prior(p_TC, self.charset) if self._space_prior else p_TC)
-        return readings
+                    found[i] = self._space_prior(p_TC, self.charset) if self._space_prior else p_TC
+        return [found[i] for i in range(len(inputs))]

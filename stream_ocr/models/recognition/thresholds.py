@@ -11,17 +11,20 @@ class RecognitionThresholds:
     area_min_scale: float = 1.4
     """Crops taller than this many times the input height are shrunk by area averaging, others by interpolation."""
 
-    # Second attempt at an unsure line
-    retry_min_confidence: float = 0.3
-    """A reading below this confidence is not retried: another input seldom helps."""
-    retry_max_confidence: float = 0.85
+    # Further attempts at an unsure line
+    retry_min_confidence: float = 0.2
+    """A reading below this confidence is not retried: it is seldom text."""
+    retry_max_confidence: float = 0.97
     """A reading from this confidence on is not retried."""
-    retry_trim_ratio: float = 0.05
-    """The retry trims this share of the crop's height from every side."""
-    retry_stretch: float = 1.18
-    """The retry makes the input this many times as wide."""
+    retry_trims_and_stretches: tuple[tuple[float, float], ...] = ((0.05, 1.18), (0.1, 1.0))
+    """The further inputs: this share of the crop's height is trimmed from every side, and the input made this many
+    times as wide. A third one, padded instead of trimmed, gains nothing."""
     retry_min_side_px: int = 12
     """Crops with a side of up to this many pixels are too small to trim and are not retried."""
+    candidates: int = 16
+    """Texts that are taken from each input of an unsure line, at most."""
+    candidate_min_probability: float = 3e-3
+    """Classes below this probability are not tried at a step of the search for these texts."""
 
     # Splitting of lines that are too long for one input
     gap_height_ratio: float = 0.3
@@ -62,4 +65,37 @@ class RecognitionThresholds:
     """Width of wide characters, such as m, relative to other letters."""
 
 
+@dataclass(frozen=True, slots=True)
+class LanguageModelThresholds:
+    """Assumptions of the language model about texts that are no words, and its weight.
+
+    Costs are negative natural logarithms a character. Tuned on the labelled crops of SVT, ICDAR 2003 and ICDAR 2015,
+    number plates and single characters (the validation sets of docs/training.md); the figures hardly depend on them.
+    """
+
+    weight: float = 0.4
+    """Weight of the log probability of the words beside that of the network; 0.3 to 0.5 are as good."""
+    min_letters: int = 3
+    """Shorter words are not judged: two letters may be any abbreviation."""
+    unknown_share: float = 0.2
+    """Probability that a word is a name or of another language."""
+    unknown_cost: float = 2.8
+    """Cost of each letter of such a word, and of its end."""
+    space_cost: float = 1.5
+    """Cost of a space, so that a name is not split into words."""
+    unknown_letter_cost: float = 7.0
+    """Cost of a letter that no training text has, where it is asked for all the same."""
+    neutral_cost: float = 2.4
+    """Cost of a character in a known word, on average: what makes texts of different lengths comparable."""
+    short_word_cost: float = 2.5
+    """Cost of a letter of a word that is not judged."""
+    digit_cost: float = 2.8
+    """Cost of a digit of a number."""
+    code_cost: float = 3.5
+    """Cost of a character of a word with both letters and digits."""
+    punctuation_cost: float = 3.0
+    """Cost of a punctuation mark."""
+
+
+LANGUAGE_MODEL = LanguageModelThresholds()
 THRESHOLDS = RecognitionThresholds()

@@ -38,9 +38,9 @@ def test_join_readings_keeps_a_confidence_for_each_character() -> None:
     assert join_readings([(Decoded("  ", 0.5, (0.5, 0.5)), False)]) == NO_TEXT
 
 
-def test_retry_input_is_none_where_a_retry_does_not_help() -> None:
-    assert StretchingResizer().retry_input(noise(10, 30, 1)) is None
-    assert PaddingResizer(48, (128,)).retry_input(noise(32, 95, 1)) is None
+def test_retry_inputs_are_none_where_a_retry_does_not_help() -> None:
+    assert StretchingResizer().retry_inputs(noise(10, 30, 1)) == []
+    assert PaddingResizer(48, (128,)).retry_inputs(noise(32, 95, 1)) == []
 
 
 def test_width_for_and_resize_line_follow_the_aspect() -> None:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -6,10 +8,12 @@ from stream_ocr.models.backends.torch import TorchEngine
 from stream_ocr.models.devices import BackendChoice, pick_device
 from stream_ocr.models.recognition import crnn
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
-from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
+from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, greedy
 from stream_ocr.models.recognition.preprocess import PaddingResizer, StretchingResizer, split_line
 from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
+from stream_ocr.models.recognition.rescoring import Rescorer
 from stream_ocr.models.recognition.space_prior import apply_space_prior
+from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
 STRETCHED = StretchingResizer()
 
@@ -158,25 +162,40 @@ class LetterByWidthEngine:
         return np.tile(p_C, (batch, 1, 1))
 
 
-def read_noise(letters: dict[int, tuple[str, float]]) -> tuple[Decoded, list[int]]:
+def read_noise(letters: dict[int, tuple[str, float]], rescorer: Rescorer | None = None) -> tuple[Decoded, list[int]]:
     engine = LetterByWidthEngine(letters)
-    (reading,) = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8).read([noise(32, 95, 1)])
+    recognizer = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8, rescorer=rescorer)
+    (reading,) = recognizer.read([noise(32, 95, 1)])
     return reading, engine.widths
 
 
 def test_read_does_not_retry_a_sure_line() -> None:
-    reading, widths = read_noise({128: ("a", 0.9)})
+    reading, widths = read_noise({128: ("a", 0.98)})
     assert (reading.text, widths) == ("a", [128])
 
 
-def test_read_retries_an_unsure_line_and_keeps_the_surer_reading() -> None:
+def test_read_retries_an_unsure_line_and_keeps_the_surest_reading() -> None:
     reading, widths = read_noise({128: ("a", 0.6), 160: ("b", 0.7)})
-    assert widths == [128, 160]
+    assert widths[:2] == [128, 160]
+    assert len(widths) == 1 + len(THRESHOLDS.retry_trims_and_stretches)
     assert (reading.text, reading.confidence) == ("b", pytest.approx(0.7))
     assert read_noise({128: ("a", 0.6), 160: ("b", 0.5)})[0].text == "a"
 
 
 def test_read_does_not_retry_a_hopeless_line() -> None:
-    reading, widths = read_noise({128: ("a", 0.28)})
-    assert (reading.text, widths) == ("a", [128])
+    _, widths = read_noise({128: ("a", 0.19)})
+    assert widths == [128]
     assert read_noise({128: ("?", 0.9)}) == (NO_TEXT, [128])
+
+
+def test_read_lets_all_inputs_of_an_unsure_line_decide_with_a_rescorer() -> None:
+    rescorer = Rescorer(Charset("abcd"), None)
+    reading, _ = read_noise({128: ("a", 0.6), 160: ("b", 0.5)}, rescorer)
+    assert (reading.text, reading.confidence) == ("b", pytest.approx(0.5)), "two inputs outweigh one"
+
+
+def test_read_with_a_decoder_of_its_own_ignores_the_rescorer() -> None:
+    engine = LetterByWidthEngine({128: ("a", 0.6), 160: ("b", 0.5)})
+    recognizer = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8, rescorer=Rescorer(Charset("abcd"), None))
+    (reading,) = recognizer.read([noise(32, 95, 1)], partial(greedy, charset=Charset("abcd")))
+    assert reading.text == "a"

@@ -1,0 +1,142 @@
+"""Train the language model of the recogniser: n-grams of letters from word frequencies.
+
+``python -m stream_ocr.training.language_model OUT.npz FILE...`` reads files of words with counts (``word count``) or of
+text, one file a language. Counts are tempered, so that rare words matter as well. N-grams that shorter ones predict
+nearly as well are left out (relative entropy pruning; Stolcke, 1998).
+"""
+
+import argparse
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.language_model import (
+    BEGIN,
+    END,
+    STEP,
+    LanguageModel,
+    hash_keys,
+    polynomial_hashes,
+)
+from stream_ocr.training.data.languages import normalised
+from stream_ocr.training.thresholds import LANGUAGE_MODEL_TRAINING, LanguageModelTraining
+
+Ngrams = dict[str, float]
+
+
+def read_words(path: Path) -> Counter[str]:
+    """Return the words of a file in lower case, with their counts; 1 where the file gives none."""
+    counts: Counter[str] = Counter()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        *words, last = normalised(line).lower().split() or [""]
+        if len(words) == 1 and last.isdecimal():
+            counts[words[0]] += int(last)
+        else:
+            counts.update([*words, last])
+    kept = {w.strip("'’.,;:!?\"()"): n for w, n in counts.items()}
+    return Counter({w: n for w, n in kept.items() if w and any(map(str.isalpha, w)) and EUROPEAN.covers(w)})
+
+
+def weigh(languages: Mapping[str, Counter[str]], recipe: LanguageModelTraining) -> Counter[str]:
+    """Return the weight of each word over all languages: tempered counts that sum to the same for each."""
+    weights: Counter[str] = Counter()
+    for name, counts in languages.items():
+        tempered = {word: count**recipe.temper for word, count in counts.items()}
+        share = recipe.english_weight if recipe.is_english(name) else 1.0
+        scale = share * recipe.words_per_language / max(sum(tempered.values()), 1.0)
+        for word, weight in tempered.items():
+            weights[word] += weight * scale
+    return weights
+
+
+def count_ngrams(weights: Mapping[str, float], order: int) -> list[Ngrams]:
+    """Return the weights of the n-grams of each length up to ``order``, the shortest first."""
+    counts: list[Ngrams] = [defaultdict(float) for _ in range(order)]
+    for word, weight in weights.items():
+        marked = BEGIN + word + END
+        for end in range(1, len(marked)):
+            for n in range(min(order, end + 1)):
+                counts[n][marked[end - n : end + 1]] += weight
+    return counts
+
+
+def smooth(counts: list[Ngrams], recipe: LanguageModelTraining) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the log probability of each n-gram's last letter, and the log back-off weight of each context."""
+    probabilities: dict[str, float] = {}
+    back_off: dict[str, float] = {}
+    for n, ngrams in enumerate(counts):
+        totals: Ngrams = defaultdict(float)
+        kinds: Counter[str] = Counter()
+        for ngram, weight in ngrams.items():
+            totals[ngram[:-1]] += weight
+            kinds[ngram[:-1]] += 1
+        for ngram, weight in ngrams.items():
+            context = ngram[:-1]
+            reserve = recipe.reserve * kinds[context]
+            shorter = probabilities[ngram[1:]] if n else 1.0 / len(EUROPEAN)
+            probabilities[ngram] = (weight + reserve * shorter) / (totals[context] + reserve)
+            back_off[context] = math.log(reserve / (totals[context] + reserve))
+    return {ngram: math.log(p) for ngram, p in probabilities.items()}, back_off
+
+
+def prune(
+    counts: list[Ngrams], probabilities: Mapping[str, float], back_off: Mapping[str, float], bound: float
+) -> list[str]:
+    """Return the n-grams whose absence would cost more than ``bound`` in all; those of up to three letters all stay."""
+    kept: list[str] = []
+    for n, ngrams in enumerate(counts):
+        for ngram, weight in ngrams.items():
+            without = probabilities[ngram[1:]] + back_off.get(ngram[:-1], 0.0) if n else -math.inf
+            if n < 3 or weight * (probabilities[ngram] - without) > bound:
+                kept.append(ngram)
+    return kept
+
+
+def train(weights: Mapping[str, float], recipe: LanguageModelTraining = LANGUAGE_MODEL_TRAINING) -> LanguageModel:
+    """Return the model of words with weights."""
+    counts = count_ngrams(weights, recipe.order)
+    probabilities, back_off = smooth(counts, recipe)
+    kept = [*prune(counts, probabilities, back_off, recipe.prune_below), BEGIN]
+    keys = _keys(kept)
+    costs = _quantised(probabilities.get(ngram, 0.0) for ngram in kept)
+    weights_after = _quantised(back_off.get(ngram, 0.0) for ngram in kept)
+    _, rows = np.unique(keys, return_index=True)
+    return LanguageModel(recipe.order, keys[rows], costs[rows], weights_after[rows])
+
+
+def _keys(ngrams: list[str]) -> np.ndarray:
+    keys = np.zeros(len(ngrams), np.uint32)
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for i, ngram in enumerate(ngrams):
+        by_length[len(ngram)].append(i)
+    for rows in by_length.values():
+        codes_NL = np.array([list(map(ord, ngrams[i])) for i in rows], np.uint32)
+        keys[rows] = hash_keys(polynomial_hashes(codes_NL))
+    return keys
+
+
+def _quantised(logarithms: Iterable[float]) -> np.ndarray:
+    steps = np.round(np.array(list(logarithms)) / -STEP)
+    return np.clip(steps, 0, np.iinfo(np.uint8).max).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the language model of the recogniser.")
+    parser.add_argument("out", type=Path, metavar="OUT.npz")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="words with counts, or text; one a language"
+    )
+    options = parser.parse_args()
+    languages = {path.stem: read_words(path) for path in options.files}
+    model = train(weigh(languages, LANGUAGE_MODEL_TRAINING))
+    model.save(options.out)
+    words = sum(map(len, languages.values()))
+    print(f"{options.out}: {words} words, {model.size} n-grams, {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
