@@ -228,9 +228,8 @@ class SecondReaderThresholds:
     min_certainty: float = 0.9
     """Calibrated probability that a whole text is right, from which the first reading needs no second one."""
 
-    temperature: float = 1.2
-    """Temperature of the second reader's confidences beside the built-in ones, with the language model (1.4 without);
-    alone, that of its preset applies."""
+    temperature: float = 1.4
+    """Temperature of the second reader's confidences beside the built-in ones; alone, that of its preset applies."""
 
 
 WORD_FILTER = WordFilterThresholds()

@@ -11,7 +11,7 @@ from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, DecodeFn, make_d
 from stream_ocr.readings.second_reader import Crop, Readers, trimmed
 from stream_ocr.readings.voting import Voting
 
-SETTINGS = Settings.load(overrides=["recognition.temperature=1.2"])
+SETTINGS = Settings.load(overrides=["recognition.temperature=1.4"])
 CROP = Crop(np.zeros((46, 200), np.uint8), 0.28)
 
 
@@ -92,7 +92,7 @@ def test_readers_trim_the_crop_for_the_first_only() -> None:
 
 def test_second_reader_follows_the_pattern_of_a_source() -> None:
     settings = Settings.load(
-        overrides=["recognition.temperature=1.2", "sources.gate.path=gate.mp4", "sources.gate.pattern='[A-Z]+'"]
+        overrides=["recognition.temperature=1.4", "sources.gate.path=gate.mp4", "sources.gate.pattern='[A-Z]+'"]
     )
     first, second = Fixed("A", 0.5), Fixed("A", 0.5)
     read(first, second, settings, stream="gate")
