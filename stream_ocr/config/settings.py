@@ -230,11 +230,14 @@ class Settings(ConfigModel):
         )
 
     def check_files(self) -> None:
-        """Raise SettingsError if a lexicon cannot be read, or if a video that is a source does not exist."""
+        """Raise SettingsError if a lexicon cannot be read, or if a source's video or the language model is no file."""
         for name, source in self.sources.items():
             path = source.path
             if path is not None and not path.is_relative_to("/dev") and not os.path.lexists(path):
                 raise SettingsError(f"sources.{name}.path: there is no file {str(path)!r}; check the path.")
+        table = self.recognition.language_model
+        if isinstance(table, Path) and not table.is_file():
+            raise SettingsError(f"recognition.language_model: there is no file {str(table)!r}; check the path.")
         for constraints in (self.recognition, *self.sources.values()):
             if constraints.lexicon is not None:
                 constraints.read_lexicon()

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ocr.errors import WeightsError
+from stream_ocr.config.settings import Settings
+from stream_ocr.errors import SettingsError, WeightsError
 from stream_ocr.models import presets
 from stream_ocr.models.recognition.language_model import LanguageModel, hash_keys, polynomial_hashes
 from stream_ocr.models.weights import weights_folder
@@ -94,3 +95,19 @@ def test_hashes_of_ngrams_differ() -> None:
 def test_built_in_model_knows_words_of_several_languages(right: str, wrong: str) -> None:
     scores = LanguageModel.load(weights_folder() / presets.LANGUAGE_MODEL).text_scores([right, wrong])
     assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize("table", ["missing.npz", "."])
+def test_settings_refuse_a_path_that_is_no_file(tmp_path: Path, table: str) -> None:
+    settings = Settings.load(overrides=[f"recognition.language_model={tmp_path / table}"])
+    with pytest.raises(SettingsError, match="there is no file"):
+        settings.check_files()
+
+
+def test_language_model_path_follows_the_settings(tmp_path: Path) -> None:
+    def path(value: str) -> Path | None:
+        return presets.language_model_path(Settings.load(overrides=[f"recognition.language_model={value}"]).recognition)
+
+    assert path("off") is None
+    assert path("auto") == weights_folder() / presets.LANGUAGE_MODEL
+    assert path(str(tmp_path)) == tmp_path
