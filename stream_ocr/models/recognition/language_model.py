@@ -58,7 +58,10 @@ class LanguageModel:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as table:
                 keys_N = np.cumsum(table["key_differences"], dtype=np.uint32)
-                return cls(int(table["order"]), keys_N, table["costs"], table["back_off"])
+                costs_N, back_off_N = (np.asarray(table[name], np.uint8) for name in ("costs", "back_off"))
+                if not keys_N.shape == costs_N.shape == back_off_N.shape or not keys_N.size:
+                    raise ValueError(f"its columns have the shapes {keys_N.shape}, {costs_N.shape}, {back_off_N.shape}")
+                return cls(int(table["order"]), keys_N, costs_N, back_off_N)
         except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise WeightsError(
                 f"The language model {path} cannot be read ({error}); set recognition.language_model to off, "
@@ -79,8 +82,8 @@ class LanguageModel:
     def text_scores(self, texts: Sequence[str]) -> list[float]:
         """Return the log probability of each text, relative to that of neutral characters: about 0 for any code."""
         tokens = [_TOKENS.findall(text.lower()) for text in texts]
-        words = {core for line in tokens for token in line if (core := self._word(token))}
-        scores = dict(zip(words, self.word_scores(list(words)), strict=True))
+        words = list({word for line in tokens for token in line if (word := self._word(token))})
+        scores = dict(zip(words, self.word_scores(words), strict=True))
         spaces = [len(text.split()) - 1 for text in texts]
         return [
             sum(self._token_score(token, scores) for token in line) - self._thresholds.space_cost * count
@@ -138,9 +141,9 @@ class LanguageModel:
         limits = self._thresholds
         bonus = limits.neutral_cost * len(token)
         if word := self._word(token):
-            unknown = limits.unknown_share, limits.unknown_cost * (len(word) + 1)
-            known = np.log(1 - unknown[0]) + word_scores[word]
-            score = np.logaddexp(known, np.log(unknown[0]) - unknown[1])
+            known = np.log(1 - limits.unknown_share) + word_scores[word]
+            unknown = np.log(limits.unknown_share) - limits.unknown_cost * (len(word) + 1)
+            score = np.logaddexp(known, unknown)
             return float(score - limits.punctuation_cost * (len(token) - len(word)) + bonus)
         has_digits, has_letters = any(map(str.isdigit, token)), any(map(str.isalpha, token))
         if has_digits:

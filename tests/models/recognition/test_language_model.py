@@ -74,6 +74,14 @@ def test_load_refuses_a_table_of_something_else_and_a_missing_one(tmp_path: Path
             LanguageModel.load(tmp_path / name)
 
 
+@pytest.mark.parametrize("rows", [(0, 0, 0), (4, 4, 3), (2, 4, 4)])
+def test_load_refuses_columns_that_do_not_fit(tmp_path: Path, rows: tuple[int, int, int]) -> None:
+    columns = [np.zeros(count, np.uint8) for count in rows]
+    np.savez(tmp_path / "odd.npz", order=3, key_differences=columns[0], costs=columns[1], back_off=columns[2])
+    with pytest.raises(WeightsError, match="its columns have the shapes"):
+        LanguageModel.load(tmp_path / "odd.npz")
+
+
 def test_load_refuses_a_damaged_table(model: LanguageModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model.npz")
     content = bytearray((tmp_path / "model.npz").read_bytes())
