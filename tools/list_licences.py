@@ -15,7 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[1]
-_LANGUAGE_MODEL = "Apache-2.0 for the table; statistics of FrequencyWords (CC-BY-SA-4.0) and of MJSynth's words (MIT)"
 _TRAINED = "torch"  # not locked, see locks/README.md
 _UNDECLARED = {
     "axe-playwright-python": "MIT; includes axe-core: MPL-2.0",
@@ -126,8 +125,7 @@ def _packages(direct: dict[str, list[str]]) -> list[str]:
 
 def _weights() -> Iterator[str]:
     entries = json.loads((_ROOT / "weights" / "manifest.json").read_text(encoding="utf-8"))
-    yield from (f"| {name} | {entry['licence']} |" for name, entry in sorted(entries.items()))
-    yield f"| language-model | {_LANGUAGE_MODEL} |"
+    return (f"| {name} | {entry['licence']} |" for name, entry in sorted(entries.items()))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def export(folder: Path, weights_folder: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         raise WeightsError(f"{folder} cannot be created ({error.strerror}); name another folder.") from error
     in_place = folder.resolve() == (weights_folder or weights.weights_folder()).resolve()
-    for name in sorted(weights.manifest(weights_folder)):
+    names = [name for name, entry in weights.manifest(weights_folder).items() if weights.is_network(entry)]
+    for name in sorted(names):
         entry, net = builtin.load_net(name, weights_folder)
         with TemporaryDirectory() as temporary:
             onnx = Path(temporary, f"{name}.onnx")

@@ -24,8 +24,8 @@ ModelsSetting = Literal["auto", "builtin", "multilingual", "ppocr"]
 DETECTOR, RECOGNIZER = "detector-base", "recognizer-base"
 """Names of the built-in networks in the manifest of the weights."""
 
-LANGUAGE_MODEL = "language-model.npz"
-"""Name of the built-in language model in the folder of the weights."""
+LANGUAGE_MODEL = "language-model"
+"""Name of the built-in language model there."""
 
 _CPU_RUNTIMES: dict[str, tuple[weights.ExportFormat, ...]] = {DETECTOR: ("mnn", "onnx"), RECOGNIZER: ("onnx", "mnn")}
 """Runtimes of each network on a CPU, the fastest first: MNN convolutions, ONNX Runtime recurrent layers."""
@@ -182,13 +182,13 @@ def _filled(section: ConfigModel, **values: float | None) -> ConfigModel:
 
 def language_model_path(recognition: RecognitionSettings) -> Path | None:
     """Return the table of the language model that these settings select; None if it is off."""
-    if recognition.language_model == "off":
-        return None
-    return (
-        weights.weights_folder() / LANGUAGE_MODEL
-        if recognition.language_model == "auto"
-        else recognition.language_model
-    )
+    match recognition.language_model:
+        case "off":
+            return None
+        case "auto":
+            return weights.weights_folder() / f"{LANGUAGE_MODEL}.npz"
+        case Path() as path:
+            return path
 
 
 def crop_size(settings: Settings) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 An entry of the manifest holds ``kind`` ("detector" or "recognizer"), ``architecture``, ``parameters`` (arguments of
 the class), ``charset``, ``preprocessing``, ``calibration`` (of recognisers: the ``temperature`` of confidences),
 ``recipe``, ``data``, ``licence``, ``figures``, and the ``sha256`` of the file, which every load checks. If the
-network has been exported into the same folder, ``onnx_sha256`` or ``mnn_sha256`` is that of the export. Reading the
-manifest needs no torch.
+network has been exported into the same folder, ``onnx_sha256`` or ``mnn_sha256`` is that of the export. The entry of
+the kind "language model" is no network but a table of n-grams, ``.npz``. Reading the manifest needs no torch.
 """
 
 import fcntl
@@ -48,6 +48,11 @@ def manifest(folder: Path | None = None) -> dict[str, dict[str, Any]]:
     except ValueError as error:
         raise WeightsError(f"{path} is not valid JSON ({error}); restore it from the release or from git") from None
     return entries
+
+
+def is_network(entry: Mapping[str, Any]) -> bool:
+    """Return True if an entry of the manifest describes a network, not a language model."""
+    return entry["kind"] != "language model"
 
 
 def load_net(name: str, folder: Path | None = None) -> tuple[dict[str, Any], dict[str, "Tensor"]]:
@@ -113,17 +118,19 @@ def verified_path(name: str, file_format: ExportFormat, folder: Path | None = No
 
 
 def verify(name: str, folder: Path | None = None) -> tuple[str, ...]:
-    """Check the checksums of a network's files; return their formats. Needs no torch. Raise WeightsError."""
+    """Check the checksums of an entry's files; return their formats. Needs no torch. Raise WeightsError."""
     folder = folder or weights_folder()
-    path = folder / f"{name}.safetensors"
-    if not path.is_file() or sha256(path) != manifest(folder)[name].get("sha256"):
+    entry = manifest(folder)[name]
+    main_format = "safetensors" if is_network(entry) else "npz"
+    path = folder / f"{name}.{main_format}"
+    if not path.is_file() or sha256(path) != entry.get("sha256"):
         raise WeightsError(
             f"{path} is missing or does not match its checksum in {MANIFEST}; reinstall stream-ocr or fetch it again"
         )
     exports = tuple(file_format for file_format in get_args(ExportFormat) if has_export(name, file_format, folder))
     for file_format in exports:
         verified_path(name, file_format, folder)
-    return ("safetensors", *exports)
+    return (main_format, *exports)
 
 
 def sha256(path: Path) -> str:

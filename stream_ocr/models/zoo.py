@@ -1,6 +1,7 @@
 """Load the networks of the chosen models (``models``), ready to run."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,13 @@ def _rescorer(charset: Charset, wanted: RecognitionSettings) -> Rescorer | None:
     if wanted.lexicon is not None or wanted.pattern is not None or wanted.beam > 1:
         return None
     path = presets.language_model_path(wanted)
-    return Rescorer(charset, LanguageModel.load(path) if path else None)
+    return Rescorer(charset, _language_model(path) if path else None)
+
+
+@cache
+def _language_model(path: Path) -> LanguageModel:
+    """Return a table; the readers of a process share it."""
+    return LanguageModel.load(path)
 
 
 def _fit_of(engine: OnnxEngine) -> PaddingResizer:

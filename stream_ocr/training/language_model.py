@@ -2,17 +2,21 @@
 
 ``python -m stream_ocr.training.language_model OUT.npz FILE...`` reads files of words with counts (``word count``) or of
 text, one file a language. Counts are tempered, so that rare words matter as well. N-grams that shorter ones predict
-nearly as well are left out (relative entropy pruning; Stolcke, 1998).
+nearly as well are left out (weighted difference pruning; Seymore and Rosenfeld, 1996).
+
+If the folder of OUT has a manifest with an entry of its name, the checksum in it is updated.
 """
 
 import argparse
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from stream_ocr.models import weights
 from stream_ocr.models.recognition.charset import EUROPEAN
 from stream_ocr.models.recognition.language_model import (
     BEGIN,
@@ -27,36 +31,46 @@ from stream_ocr.training.thresholds import LANGUAGE_MODEL_TRAINING, LanguageMode
 
 Ngrams = dict[str, float]
 
+_ENGLISH = re.compile(r".*_en|words_mjsynth")
+"""Names of files with English words, without suffix."""
+_COUNTED = re.compile(r"\S+\s+\d+")
+_PUNCTUATION = "'’.,;:!?\"()"
+
 
 def read_words(path: Path) -> Counter[str]:
-    """Return the words of a file in lower case, with their counts; 1 where the file gives none."""
+    """Return the words of a file in lower case, with their counts.
+
+    A file in which every line is a word and a number gives the counts; the words of any other file are counted.
+    """
+    lines = [normalised(line).lower() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     counts: Counter[str] = Counter()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        *words, last = normalised(line).lower().split() or [""]
-        if len(words) == 1 and last.isdecimal():
-            counts[words[0]] += int(last)
-        else:
-            counts.update([*words, last])
-    kept = {w.strip("'’.,;:!?\"()"): n for w, n in counts.items()}
-    return Counter({w: n for w, n in kept.items() if w and any(map(str.isalpha, w)) and EUROPEAN.covers(w)})
+    if all(map(_COUNTED.fullmatch, lines)):
+        for word, count in map(str.split, lines):
+            counts[word.strip(_PUNCTUATION)] += int(count)
+    else:
+        counts.update(word.strip(_PUNCTUATION) for line in lines for word in line.split())
+    return Counter({w: n for w, n in counts.items() if any(map(str.isalpha, w)) and EUROPEAN.covers(w)})
 
 
 def weigh(languages: Mapping[str, Counter[str]], recipe: LanguageModelTraining) -> Counter[str]:
-    """Return the weight of each word over all languages: tempered counts that sum to the same for each."""
-    weights: Counter[str] = Counter()
+    """Return the weight of each word over all languages: tempered counts that sum to the same for each.
+
+    languages: words with counts by the name of their file. English counts more, see the recipe.
+    """
+    weighed: Counter[str] = Counter()
     for name, counts in languages.items():
         tempered = {word: count**recipe.temper for word, count in counts.items()}
-        share = recipe.english_weight if recipe.is_english(name) else 1.0
+        share = recipe.english_weight if _ENGLISH.fullmatch(name) else 1.0
         scale = share * recipe.words_per_language / max(sum(tempered.values()), 1.0)
         for word, weight in tempered.items():
-            weights[word] += weight * scale
-    return weights
+            weighed[word] += weight * scale
+    return weighed
 
 
-def count_ngrams(weights: Mapping[str, float], order: int) -> list[Ngrams]:
+def count_ngrams(words: Mapping[str, float], order: int) -> list[Ngrams]:
     """Return the weights of the n-grams of each length up to ``order``, the shortest first."""
     counts: list[Ngrams] = [defaultdict(float) for _ in range(order)]
-    for word, weight in weights.items():
+    for word, weight in words.items():
         marked = BEGIN + word + END
         for end in range(1, len(marked)):
             for n in range(min(order, end + 1)):
@@ -96,9 +110,9 @@ def prune(
     return kept
 
 
-def train(weights: Mapping[str, float], recipe: LanguageModelTraining = LANGUAGE_MODEL_TRAINING) -> LanguageModel:
+def train(words: Mapping[str, float], recipe: LanguageModelTraining = LANGUAGE_MODEL_TRAINING) -> LanguageModel:
     """Return the model of words with weights."""
-    counts = count_ngrams(weights, recipe.order)
+    counts = count_ngrams(words, recipe.order)
     probabilities, back_off = smooth(counts, recipe)
     kept = [*prune(counts, probabilities, back_off, recipe.prune_below), BEGIN]
     keys = _keys(kept)
@@ -134,6 +148,8 @@ def main() -> None:
     languages = {path.stem: read_words(path) for path in options.files}
     model = train(weigh(languages, LANGUAGE_MODEL_TRAINING))
     model.save(options.out)
+    if options.out.stem in weights.manifest(options.out.parent):
+        weights.update_entry(options.out.stem, {"sha256": weights.sha256(options.out)}, options.out.parent)
     words = sum(map(len, languages.values()))
     print(f"{options.out}: {words} words, {model.size} n-grams, {options.out.stat().st_size / 1e6:.1f} MB")
 

@@ -112,15 +112,12 @@ class LanguageModelTraining:
     """Weight of English, relative to another language."""
 
     reserve: float = 3.0
-    """Weight that is kept for unseen letters after a context, for each kind of letter seen after it; Witten-Bell has 1,
-    but counts nothing less than once."""
+    """Weight that is kept for unseen letters after a context, for each kind of letter seen after it. Witten-Bell has 1,
+    for counts of at least 1; the weights here are mostly smaller."""
 
     prune_below: float = 12.0
-    """An n-gram stays if its absence would cost more than this in all, in natural logarithms times weight."""
-
-    def is_english(self, name: str) -> bool:
-        """Return True for the names of files with English words."""
-        return name.endswith("_en") or name == "words_mjsynth"
+    """An n-gram stays if its absence costs more than this: its weight, times what the natural logarithm of its
+    probability falls by."""
 
 
 TARGETS = TargetThresholds()

@@ -207,7 +207,11 @@ def test_export_reports_a_file_that_is_not_a_log(run, tmp_path, log):
 def test_weights_lists_the_weights(run):
     code, out, _ = run("weights")
     assert code == 0
-    assert out
+    assert [line.split(":")[0] for line in out.splitlines()[1:]] == [
+        "detector-base",
+        "language-model",
+        "recognizer-base",
+    ]
 
 
 def test_doctor_prints_models_and_devices(run):

@@ -42,4 +42,4 @@ def test_doctor_needs_neither_torch_nor_onnx_runtime(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (recogniser,) = [line for line in done.stdout.splitlines() if line.startswith("ok  recogniser ")]
     assert "mnn on cpu" in recogniser
-    assert sum(line.startswith("ok  weights") for line in done.stdout.splitlines()) == 2
+    assert sum(line.startswith("ok  weights") for line in done.stdout.splitlines()) == 3

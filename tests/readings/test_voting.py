@@ -33,7 +33,7 @@ def test_voting_is_empty_without_readings() -> None:
 def test_voting_returns_the_clearest_reading_of_the_winner() -> None:
     voting = vote(("GATE 4", 0.7, 20), ("GATE A", 0.8, 20), ("GATE 4", 0.75, 20))
     assert voting.best.text == "GATE 4"
-    assert voting.best.char_confidences == (0.75,) * 6
+    assert voting.best.char_confidences == pytest.approx((0.75,) * 6)
     assert len(voting) == 3
 
 

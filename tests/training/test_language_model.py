@@ -1,3 +1,5 @@
+import json
+import math
 import subprocess
 import sys
 from collections import Counter
@@ -6,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from stream_ocr.models.recognition.language_model import LanguageModel
-from stream_ocr.training.language_model import read_words, train, weigh
+from stream_ocr.errors import WeightsError
+from stream_ocr.models import weights
+from stream_ocr.models.recognition.charset import EUROPEAN
+from stream_ocr.models.recognition.language_model import BEGIN, LanguageModel
+from stream_ocr.training.language_model import count_ngrams, read_words, smooth, train, weigh
 from stream_ocr.training.thresholds import LANGUAGE_MODEL_TRAINING
 
 
 def test_read_words_reads_counts_and_plain_text(tmp_path: Path) -> None:
     counted, text = tmp_path / "freq_en.txt", tmp_path / "text.txt"
-    counted.write_text("you 28\nI'm 3\n1234 9\nдом 5\n", encoding="utf-8")
-    text.write_text("The street, the station.\n\nÖl (neu)", encoding="utf-8")
-    assert read_words(counted) == {"you": 28, "i'm": 3}
-    assert read_words(text) == {"the": 2, "street": 1, "station": 1, "öl": 1, "neu": 1}
+    counted.write_text("you 28\nI'm 3\nyou! 2\n1234 9\nдом 5\n\n", encoding="utf-8")
+    text.write_text("The street, the station.\n\nÖl (neu)\nGate 7\n", encoding="utf-8")
+    assert read_words(counted) == {"you": 30, "i'm": 3}
+    assert read_words(text) == {"the": 2, "street": 1, "station": 1, "öl": 1, "neu": 1, "gate": 1}
 
 
 def test_weigh_gives_each_language_the_same_weight_and_english_more() -> None:
@@ -28,10 +33,14 @@ def test_weigh_gives_each_language_the_same_weight_and_english_more() -> None:
 
 
 def test_probabilities_of_the_letters_after_a_context_sum_to_one() -> None:
-    unpruned = replace(LANGUAGE_MODEL_TRAINING, prune_below=0.0)
-    model = train({"ab": 1.0, "ac": 2.0}, unpruned)
-    two = model.word_scores(["ab", "ac"])
-    assert two[1] > two[0]
+    counts = count_ngrams({"ab": 1.0, "ac": 2.0}, order=3)
+    log_p, log_back_off = smooth(counts, LANGUAGE_MODEL_TRAINING)
+    for context in ("", BEGIN, BEGIN + "a", "a"):
+        seen = [ngram for ngram in log_p if ngram[:-1] == context]
+        # What is unseen after the context shares its back-off weight as after the shorter context.
+        shorter = sum(math.exp(log_p[ngram[1:]]) for ngram in seen) if context else len(seen) / len(EUROPEAN)
+        unseen = math.exp(log_back_off[context]) * (1 - shorter)
+        assert sum(math.exp(log_p[ngram]) for ngram in seen) + unseen == pytest.approx(1.0)
 
 
 def test_pruning_leaves_out_what_shorter_ngrams_predict() -> None:
@@ -49,3 +58,14 @@ def test_command_writes_a_table_that_can_be_loaded(tmp_path: Path) -> None:
     assert "2 words" in done.stdout
     scores = LanguageModel.load(out).text_scores(["harbour", "harbqur"])
     assert scores[0] > scores[1]
+
+
+def test_command_updates_the_checksum_in_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("harbour 9\nfuel 4\n")
+    entry = {"kind": "language model", "architecture": "letter 7-grams", "sha256": "of the last table"}
+    (tmp_path / weights.MANIFEST).write_text(json.dumps({"own": entry}))
+    with pytest.raises(WeightsError, match="is missing"):
+        weights.verify("own", tmp_path)
+    command = [sys.executable, "-m", "stream_ocr.training.language_model", tmp_path / "own.npz", tmp_path / "words.txt"]
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    assert weights.verify("own", tmp_path) == ("npz",)

@@ -74,7 +74,7 @@ class LanguageModelThresholds:
     """
 
     weight: float = 0.4
-    """Weight of the log probability of the words beside that of the network; 0.3 to 0.5 are as good."""
+    """Weight of the words' log probability; that of the network has 1. 0.3 to 0.5 are as good."""
     min_letters: int = 3
     """Shorter words are not judged: two letters may be any abbreviation."""
     unknown_share: float = 0.2
@@ -84,9 +84,10 @@ class LanguageModelThresholds:
     space_cost: float = 1.5
     """Cost of a space, so that a name is not split into words."""
     unknown_letter_cost: float = 7.0
-    """Cost of a letter that no training text has, where it is asked for all the same."""
+    """Cost of a letter that no training text has."""
     neutral_cost: float = 2.4
-    """Cost of a character in a known word, on average: what makes texts of different lengths comparable."""
+    """Average cost of a character in a known word. It is credited to every character, so that longer texts are not at
+    a disadvantage."""
     short_word_cost: float = 2.5
     """Cost of a letter of a word that is not judged."""
     digit_cost: float = 2.8

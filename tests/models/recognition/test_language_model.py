@@ -101,7 +101,7 @@ def test_hashes_of_ngrams_differ() -> None:
     [("INTELLIGENT", "NTELLIGENT"), ("conclusión", "conclusiòn"), ("gefährlich", "gefihrlich"), ("příliš", "prilis")],
 )
 def test_built_in_model_knows_words_of_several_languages(right: str, wrong: str) -> None:
-    scores = LanguageModel.load(weights_folder() / presets.LANGUAGE_MODEL).text_scores([right, wrong])
+    scores = LanguageModel.load(weights_folder() / f"{presets.LANGUAGE_MODEL}.npz").text_scores([right, wrong])
     assert scores[0] > scores[1]
 
 
@@ -117,5 +117,5 @@ def test_language_model_path_follows_the_settings(tmp_path: Path) -> None:
         return presets.language_model_path(Settings.load(overrides=[f"recognition.language_model={value}"]).recognition)
 
     assert path("off") is None
-    assert path("auto") == weights_folder() / presets.LANGUAGE_MODEL
+    assert path("auto") == weights_folder() / f"{presets.LANGUAGE_MODEL}.npz"
     assert path(str(tmp_path)) == tmp_path

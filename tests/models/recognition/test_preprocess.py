@@ -43,6 +43,11 @@ def test_retry_inputs_are_none_where_a_retry_does_not_help() -> None:
     assert PaddingResizer(48, (128,)).retry_inputs(noise(32, 95, 1)) == []
 
 
+def test_retry_inputs_leave_out_what_trimming_would_use_up() -> None:
+    trims = [crop.shape for crop, _ in StretchingResizer().retry_inputs(noise(100, 20, 1))]
+    assert trims == [(90, 10)], "a tenth of the height on both sides is all of the width"
+
+
 def test_width_for_and_resize_line_follow_the_aspect() -> None:
     assert width_for(32, 10) == WIDTHS[0]
     assert width_for(64, 200) == 128  # 100 at height 32, times 1.35

@@ -145,6 +145,9 @@ def test_read_applies_the_space_prior(space_prior: SpacePrior | None, text: str)
     assert recognizer.read([bars(1)])[0].text == text
 
 
+LETTERS = Charset("abcdefgh")
+
+
 class LetterByWidthEngine:
     """Engine that reads one letter with a given confidence, depending on the width of its input."""
 
@@ -157,14 +160,14 @@ class LetterByWidthEngine:
         batch, width = x.shape[0], x.shape[-1]
         self.widths += [width] * batch
         letter, confidence = self.letters[width]
-        p_C = np.full(5, (1 - confidence) / 4, dtype=np.float32)
-        p_C["?abcd".index(letter)] = confidence
+        p_C = np.full(len(LETTERS), (1 - confidence) / (len(LETTERS) - 1), dtype=np.float32)
+        p_C["?abcdefgh".index(letter)] = confidence
         return np.tile(p_C, (batch, 1, 1))
 
 
 def read_noise(letters: dict[int, tuple[str, float]], rescorer: Rescorer | None = None) -> tuple[Decoded, list[int]]:
     engine = LetterByWidthEngine(letters)
-    recognizer = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8, rescorer=rescorer)
+    recognizer = Recognizer(engine, STRETCHED, LETTERS, max_batch=8, rescorer=rescorer)
     (reading,) = recognizer.read([noise(32, 95, 1)])
     return reading, engine.widths
 
@@ -183,19 +186,19 @@ def test_read_retries_an_unsure_line_and_keeps_the_surest_reading() -> None:
 
 
 def test_read_does_not_retry_a_hopeless_line() -> None:
-    _, widths = read_noise({128: ("a", 0.19)})
-    assert widths == [128]
+    reading, widths = read_noise({128: ("a", 0.19)})
+    assert (reading.text, widths) == ("a", [128])
     assert read_noise({128: ("?", 0.9)}) == (NO_TEXT, [128])
 
 
 def test_read_lets_all_inputs_of_an_unsure_line_decide_with_a_rescorer() -> None:
-    rescorer = Rescorer(Charset("abcd"), None)
+    rescorer = Rescorer(LETTERS, None)
     reading, _ = read_noise({128: ("a", 0.6), 160: ("b", 0.5)}, rescorer)
     assert (reading.text, reading.confidence) == ("b", pytest.approx(0.5)), "two inputs outweigh one"
 
 
 def test_read_with_a_decoder_of_its_own_ignores_the_rescorer() -> None:
     engine = LetterByWidthEngine({128: ("a", 0.6), 160: ("b", 0.5)})
-    recognizer = Recognizer(engine, STRETCHED, Charset("abcd"), max_batch=8, rescorer=Rescorer(Charset("abcd"), None))
-    (reading,) = recognizer.read([noise(32, 95, 1)], partial(greedy, charset=Charset("abcd")))
+    recognizer = Recognizer(engine, STRETCHED, LETTERS, max_batch=8, rescorer=Rescorer(LETTERS, None))
+    (reading,) = recognizer.read([noise(32, 95, 1)], partial(greedy, charset=LETTERS))
     assert reading.text == "a"
