@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.models import presets, zoo
-from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.calibration import calibrate, joint_probability
 from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.decoding import source_decoders
 from stream_ocr.models.recognition.recognizer import Recognizer
@@ -89,7 +89,7 @@ class Readers:
         return self._second
 
     def _vote(self, reading: Decoded) -> Vote:
-        certainty = text_confidence(calibrate(reading.char_confidences, self._temperature)) if reading.text else 0.0
+        certainty = joint_probability(calibrate(reading.char_confidences, self._temperature)) if reading.text else 0.0
         return Vote(reading, certainty)
 
     def _rescaled(self, reading: Decoded) -> Decoded:

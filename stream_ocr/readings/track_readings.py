@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream_ocr.core.messages import Reading, TrackState
-from stream_ocr.models.recognition.calibration import text_confidence
+from stream_ocr.models.recognition.calibration import joint_probability
 from stream_ocr.readings.counter import predict, with_prior
 from stream_ocr.readings.crop_comparison import compare_crops
 from stream_ocr.readings.second_reader import Crop
@@ -122,7 +122,7 @@ def _with_prior(vote: Vote, predicted: str | None) -> Vote:
     if predicted is None or not vote.reading.text:
         return vote
     reading = with_prior(vote.reading, predicted)
-    gained = text_confidence(reading.char_confidences) / max(text_confidence(vote.reading.char_confidences), 1e-9)
+    gained = joint_probability(reading.char_confidences) / max(joint_probability(vote.reading.char_confidences), 1e-9)
     return Vote(reading, min(vote.certainty * gained, 1.0))
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from stream_ocr.evaluation.recognizer import load_labelled_crops
 from stream_ocr.models import weights
-from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.calibration import calibrate, joint_probability
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.models.zoo import load_builtin_recognizer
 from stream_ocr.training.thresholds import CALIBRATION
@@ -27,7 +27,7 @@ def best_temperature(read: Sequence[tuple[Decoded, str]]) -> float:
     right_N = np.array([right for _, right in readings])
 
     def negative_log_likelihood(temperature: float) -> float:
-        p_N = np.array([text_confidence(calibrate(characters, temperature)) for characters, _ in readings])
+        p_N = np.array([joint_probability(calibrate(characters, temperature)) for characters, _ in readings])
         p_N = np.clip(np.where(right_N, p_N, 1 - p_N), CALIBRATION.min_likelihood, 1)
         return float(-np.log(p_N).mean())
 

@@ -11,6 +11,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SourceError
 from stream_ocr.evaluation import recognizer as evaluate
 from stream_ocr.evaluation.recognizer import Case
+from stream_ocr.models.recognition.calibration import text_confidence
 from stream_ocr.models.recognition.ctc import Decoded
 
 OWN = Settings.load(overrides=["models=builtin"])
@@ -87,7 +88,13 @@ def test_calibration_error_is_the_mean_gap_between_confidence_and_accuracy() -> 
 def test_character_calibration_error_follows_the_alignment() -> None:
     misread = [case("abcd", "abxd", 0.75)]
     assert evaluate.make_report(misread, 1).character_calibration_error == pytest.approx(0)
-    assert evaluate.make_report(misread, 1).calibration_error == pytest.approx(0.75**4)
+    assert evaluate.make_report(misread, 1).calibration_error == pytest.approx(text_confidence((0.75,) * 4))
+
+
+def test_calibration_errors_ignore_the_case_that_many_labels_lack() -> None:
+    report = evaluate.make_report([case("İSTANBUL", "İstanbul!", 1.0)], 1)
+    assert report.exact == report.calibration_error == 0
+    assert report.character_calibration_error == pytest.approx(1 / 9), "the exclamation mark alone is wrong"
 
 
 def test_contact_sheet_shows_errors_only() -> None:

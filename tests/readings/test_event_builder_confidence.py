@@ -92,9 +92,9 @@ def test_event_builder_takes_min_mean_confidence_from_the_settings() -> None:
 def test_event_builder_compares_min_confidence_with_the_confidence_of_the_event() -> None:
     line = "The train to the sea is late again"
     (event,) = build_events(reading(line, 0.98))
-    assert 0.4 < event.confidence < 0.6, "that of the whole line"
-    assert build_events(reading(line, 0.98), settings=["events.min_confidence=0.6"]) == []
-    assert len(build_events(reading(line, 0.98), settings=["events.min_confidence=0.4"])) == 1
+    assert 0.75 < event.confidence < 0.85, "that of the whole line"
+    assert build_events(reading(line, 0.98), settings=["events.min_confidence=0.85"]) == []
+    assert len(build_events(reading(line, 0.98), settings=["events.min_confidence=0.75"])) == 1
 
 
 def test_event_builder_keeps_a_sure_text_despite_an_unsure_change() -> None:

@@ -10,7 +10,7 @@ from stream_ocr.errors import WeightsError
 from stream_ocr.evaluation.recognizer import calibration_error
 from stream_ocr.models import weights
 from stream_ocr.models.presets import RECOGNIZER, with_model_defaults
-from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.calibration import calibrate, joint_probability
 from stream_ocr.models.recognition.ctc import Decoded
 from stream_ocr.training.fit_temperature import best_temperature
 
@@ -26,8 +26,8 @@ def test_fit_temperature_finds_that_of_an_overconfident_network() -> None:
     temperature = best_temperature(read)
     assert temperature == pytest.approx(2, abs=0.2)
     right_N = np.array([look.text == text for look, text in read])
-    before = np.array([text_confidence(look.char_confidences) for look, _ in read])
-    after = np.array([text_confidence(calibrate(look.char_confidences, temperature)) for look, _ in read])
+    before = np.array([joint_probability(look.char_confidences) for look, _ in read])
+    after = np.array([joint_probability(calibrate(look.char_confidences, temperature)) for look, _ in read])
     assert calibration_error(after, right_N) < 0.04 < calibration_error(before, right_N)
 
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stream_ocr.models.recognition.calibration import calibrate, text_confidence
+from stream_ocr.models.recognition.calibration import calibrate, joint_probability, text_confidence
 
 
 def test_calibrate_raises_the_odds_to_the_inverse_temperature() -> None:
@@ -19,6 +19,12 @@ def test_calibrate_keeps_the_order_and_the_range() -> None:
         assert all(0 <= a <= b <= 1 for a, b in pairwise(q))
 
 
-def test_text_confidence_is_the_product_of_the_characters() -> None:
-    assert text_confidence((0.9, 0.8)) == pytest.approx(0.72)
-    assert text_confidence(()) == 0
+def test_joint_probability_is_the_product_of_the_characters() -> None:
+    assert joint_probability((0.9, 0.8)) == pytest.approx(0.72)
+    assert joint_probability(()) == 0
+
+
+def test_text_confidence_is_that_of_fewer_independent_characters() -> None:
+    assert text_confidence((0.9,)) == pytest.approx(0.9)
+    assert text_confidence((0.9,) * 8) == pytest.approx(0.9**4), "eight characters err like four independent ones"
+    assert text_confidence((1.0, 0.0)) == text_confidence(()) == 0
