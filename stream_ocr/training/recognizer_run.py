@@ -14,6 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 from stream_ocr.errors import WeightsError
 from stream_ocr.models import weights
 from stream_ocr.models.recognition.crnn import normalise
+from stream_ocr.models.recognition.residual_crnn import ResidualCRNN
+from stream_ocr.training.growth import grow
 from stream_ocr.training.optimisation import LearningRate, averaged, parameter_groups
 from stream_ocr.training.recognizer_recipe import Recipe
 from stream_ocr.training.run_folder import CHECKPOINT, load_checkpoint, save_checkpoint
@@ -82,7 +84,8 @@ def begin(recipe: Recipe, folder: Path, start_from: Path | None = None) -> Run:
     """Begin from the checkpoint in a folder, else from ``start_from``, else from random weights.
 
     Sets torch's and OpenCV's threads. start_from: folder of exported weights of the recipe's name, or the checkpoint
-    of another run. Raise WeightsError for weights of another net.
+    of another run. Exported weights may have fewer residual blocks than the recipe's net, which then begins as a net
+    that computes the same. Raise WeightsError for weights of another net.
     """
     torch.set_num_threads(recipe.schedule.threads)
     cv2.setNumThreads(1)
@@ -116,7 +119,10 @@ def ctc_loss(logits_TBC: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
 def _load_exported(net: nn.Module, recipe: Recipe, folder: Path) -> dict[str, Any]:
     entry, state = weights.load_net(recipe.name, folder)
     try:
-        net.load_state_dict(state)
+        if isinstance(net, ResidualCRNN) and entry["parameters"].get("stages") != recipe.net.get("stages"):
+            grow(net, entry["parameters"], state)
+        else:
+            net.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(
             f"{recipe.name} in {folder} does not fit the recipe's net ({str(error).splitlines()[0]}); "
