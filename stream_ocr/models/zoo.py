@@ -124,15 +124,24 @@ def _recognizer(
 
 def _rescorer(charset: Charset, wanted: RecognitionSettings) -> Rescorer | None:
     """Return what chooses the text of unsure lines, unless a constraint or a beam of the settings does."""
-    if wanted.lexicon is not None or wanted.pattern is not None or wanted.beam > 1:
-        return None
+    return None if _is_constrained(wanted) else Rescorer(charset, load_language_model(wanted))
+
+
+def load_language_model(wanted: RecognitionSettings) -> LanguageModel | None:
+    """Return the language model of these settings; None if it is off, or a constraint or a beam replaces it.
+
+    The readers of a process share it. Raises WeightsError.
+    """
     path = presets.language_model_path(wanted)
-    return Rescorer(charset, _language_model(path) if path else None)
+    return None if path is None or _is_constrained(wanted) else _language_model(path)
+
+
+def _is_constrained(wanted: RecognitionSettings) -> bool:
+    return wanted.lexicon is not None or wanted.pattern is not None or wanted.beam > 1
 
 
 @cache
 def _language_model(path: Path) -> LanguageModel:
-    """Return a table; the readers of a process share it."""
     return LanguageModel.load(path)
 
 

@@ -1,6 +1,7 @@
 """Second reader: what the built-in recogniser is unsure of, or cannot spell, a stronger and slower one reads as well.
 
 Both confidences are calibrated on the same crops, so they can be compared: each reading is a vote (``voting.py``).
+Where the readers differ, the votes follow the language model as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from stream_ocr.models import presets, zoo
 from stream_ocr.models.recognition.calibration import calibrate, joint_probability
 from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, make_decoded
 from stream_ocr.models.recognition.decoding import source_decoders
+from stream_ocr.models.recognition.language_model import LanguageModel
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.similarity import without_spaces
 from stream_ocr.readings.thresholds import SECOND_READER, SecondReaderThresholds
@@ -32,6 +34,7 @@ class Readers:
 
     first_margin: margin in box heights that the first wants; None: whatever crops have. load_second: returns the second
     reader when it is needed for the first time, which spares the start of a run and runs without unsure texts.
+    language_model: weighs the texts of the two.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class Readers:
         *,
         first_margin: float | None = None,
         load_second: Callable[[], Recognizer] | None = None,
+        language_model: LanguageModel | None = None,
         thresholds: SecondReaderThresholds = SECOND_READER,
     ) -> None:
         self.first = first
         self._first_margin = first_margin
         self._load_second = load_second
         self._second: Recognizer | None = None
+        self._language_model = language_model
         self._thresholds = thresholds
         self.configure(settings)
 
@@ -71,8 +76,10 @@ class Readers:
             second = self._loaded_second()
             modes = self._second_modes or {}
             others = second.read([crops[i].pixels for i in unsure], modes.get(stream))
+            has_mode = stream in self._first_modes
             for i, other in zip(unsure, others, strict=True):
-                votes[i] = self._with_second(votes[i][0], self._vote(self._rescaled(other)))
+                both = self._with_second(votes[i][0], self._vote(self._rescaled(other)))
+                votes[i] = both if has_mode else self._weighed(both)
         return votes, len(unsure)
 
     def read_once(self, crops: Sequence[Crop]) -> list[Decoded]:
@@ -103,6 +110,16 @@ class Readers:
             return [self._vote(merge_agreeing([first.reading, second.reading]))]
         return [first, second]
 
+    def _weighed(self, votes: list[Vote]) -> list[Vote]:
+        """Return the votes of both readers, the one with the less likely words with less certainty."""
+        if self._language_model is None or not all(vote.reading.text for vote in votes):
+            return votes
+        scores_V = np.array(self._language_model.text_scores([vote.reading.text for vote in votes]))
+        shares_V = np.exp(self._thresholds.language_model_weight * (scores_V - scores_V.max()))
+        return [
+            Vote(vote.reading, vote.certainty * share) for vote, share in zip(votes, shares_V.tolist(), strict=True)
+        ]
+
 
 def load_readers(settings: Settings) -> Readers:
     """Return the recognisers that these settings select, ready to run. Raises WeightsError and DeviceError."""
@@ -113,6 +130,7 @@ def load_readers(settings: Settings) -> Readers:
         settings,
         first_margin=preset.recognizer.margin if uses_preset_margin else None,
         load_second=partial(zoo.load_second_reader, settings) if preset.second_reader else None,
+        language_model=zoo.load_language_model(settings.recognition) if preset.second_reader else None,
     )
 
 

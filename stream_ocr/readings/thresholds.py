@@ -231,6 +231,11 @@ class SecondReaderThresholds:
     temperature: float = 1.4
     """Temperature of the second reader's confidences beside the built-in ones; alone, that of its preset applies."""
 
+    language_model_weight: float = 0.12
+    """Weight of the language model in the choice between the readers, beside that in each of them (recognition's
+    ``LANGUAGE_MODEL.weight``). Tuned on the validation sets of docs/training.md; 0.1 to 0.2 are as good, and from 0.3
+    on number plates and ICDAR 2015 lose."""
+
 
 WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()

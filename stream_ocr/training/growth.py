@@ -22,7 +22,9 @@ def grow(net: ResidualCRNN, parameters: Mapping[str, Any], state: Mapping[str, T
     found = list(smaller.features)
     for layer in net.features:
         if isinstance(layer, ResidualBlock) and not (found and isinstance(found[0], ResidualBlock)):
-            nn.init.zeros_(layer.inner[-1].weight)
+            last = layer.inner[-1]
+            assert isinstance(last, nn.BatchNorm2d)
+            nn.init.zeros_(last.weight)
         elif found:
             layer.load_state_dict(found.pop(0).state_dict())
         else:
