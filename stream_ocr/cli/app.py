@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import archive, bench, collect, events, export, fleet, info, models, read, run
+from stream_ocr.cli import archive, bench, cameras, collect, events, export, fleet, info, models, read, run
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -50,6 +50,7 @@ for _name, _function in (
     ("train", models.train),
 ):
     app.command(_name, cls=Command)(_function)
+app.add_typer(cameras.cameras, name="cameras")
 app.add_typer(fleet.fleet, name="fleet")
 app.add_typer(bench.benchmarks, name="bench")
 app.add_typer(info.weights, name="weights")

@@ -30,6 +30,8 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
     "nats": ("nats-py", "NATS sink and collect"),
     "rules": ("google-re2", "patterns and watched words in rules"),
     "parquet": ("pyarrow", "Parquet files"),
+    "onvif": ("onveef", "search for ONVIF cameras"),
+    "scenes": ("scenedetect-headless", "cuts in lists of scenes"),
     "archive": ("fsspec", "archives on object stores and web servers"),
     "cluster": ("ray", "archives read by many machines"),
     "notebook": ("pandas", "tables in pandas"),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import GetCoreSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -25,6 +25,7 @@ REVEAL = {"reveal": True}
 _HIDDEN = "***"
 _MALFORMED = "the address is malformed; write characters such as @, / and # in a password as %40, %2F and %23"
 _SECRET_NAMES = re.compile("pass|pwd|token|key|secret|auth|sig", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(rf"([a-z]*(?:{_SECRET_NAMES.pattern})[a-z]*=)[^&;/?]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,18 @@ class SourceUrl:
     def reveal(self) -> str:
         """Return the whole address, including the password."""
         return self._text
+
+    def without_login(self) -> str:
+        """Return the address without user and password; what looks like a password in its path or query is ``***``."""
+        parts = urlsplit(self._text)
+        path, query = (_SECRET_PARAMETER.sub(rf"\1{_HIDDEN}", part) for part in (parts.path, parts.query))
+        return urlunsplit((parts.scheme, self.host, path, query, ""))
+
+    @property
+    def has_login(self) -> bool:
+        """Return True if the address contains a user, a password, or what looks like one."""
+        parts = urlsplit(self._text)
+        return "@" in parts.netloc or any(_SECRET_PARAMETER.search(part) for part in (parts.path, parts.query))
 
     @property
     def scheme(self) -> str:

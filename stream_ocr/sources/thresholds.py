@@ -111,8 +111,47 @@ class ClockThresholds:
     """Rate by which clocks of cameras may be slow."""
 
 
+@dataclass(frozen=True, slots=True)
+class OnvifThresholds:
+    """Search for ONVIF devices, and limits of what they answer. Chosen by hand; checked on ``tests/onvif_camera``."""
+
+    probe_rounds: int = 3
+    """Times that the question is sent, because datagrams get lost."""
+
+    probing: float = 0.75
+    """Share of the time of a search within which all rounds are sent; the rest is for the last answers."""
+
+    max_datagrams: int = 2000
+    """Answers after which a search ends: a host that floods the network must not fill the memory."""
+
+    max_devices: int = 256
+    """Most devices of a search."""
+
+    concurrency: int = 32
+    """Devices that are asked at the same time."""
+
+    max_answer_bytes: int = 2 << 20
+    """Largest answer to a call, in bytes; the profiles of a recorder with 64 cameras take half of it."""
+
+    max_elements: int = 100_000
+    """Most XML elements of an answer."""
+
+    max_depth: int = 40
+    """Deepest nesting of XML elements; ONVIF needs about ten."""
+
+    max_streams: int = 256
+    """Most streams of a device."""
+
+    max_number: int = 65_535
+    """Largest plausible width, height (in pixels) and frame rate; others count as unknown."""
+
+    max_text: int = 100
+    """Longest name of a device or stream, in characters; the rest is cut."""
+
+
 CORRUPTION = CorruptionThresholds()
 FILES = FileThresholds()
 QUEUE = QueueThresholds()
 LIVE = LiveThresholds()
 CLOCK = ClockThresholds()
+ONVIF = OnvifThresholds()

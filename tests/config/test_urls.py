@@ -77,3 +77,18 @@ def test_invalid_address_is_rejected_without_repeating_it(text):
     with pytest.raises(ValueError, match="address") as caught:
         SourceUrl(text)
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "has_login"),
+    [
+        ("rtsp://10.0.0.7:554/ch/1?channel=1&subtype=0", "rtsp://10.0.0.7:554/ch/1?channel=1&subtype=0", False),
+        ("rtsp://admin:s3cr3t@[::1]:554/1?a=b", "rtsp://[::1]:554/1?a=b", True),
+        ("rtsp://admin@10.0.0.7/1", "rtsp://10.0.0.7/1", True),
+        ("rtsp://10.0.0.7/1?user=a&Password=s3cr3t&x=1", "rtsp://10.0.0.7/1?user=a&Password=***&x=1", True),
+        ("rtsp://10.0.0.7/user=a_password=s3cr3t_x/1", "rtsp://10.0.0.7/user=a_password=***/1", True),
+    ],
+)
+def test_address_without_login_can_be_shown(address, shown, has_login):
+    url = SourceUrl(address)
+    assert (url.without_login(), url.has_login) == (shown, has_login)
