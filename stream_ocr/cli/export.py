@@ -1,13 +1,17 @@
 """Commands that convert recorded events: ``export`` and ``report``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream_ocr.cli.options import Annotate, Config, Set, Srt, Subtitles, load
 from stream_ocr.cli.output_names import SUBTITLE_SUFFIXES
 from stream_ocr.cli.thresholds import THRESHOLDS
+
+if TYPE_CHECKING:
+    from stream_ocr.config.settings import Settings
+    from stream_ocr.sinks.edit_list import SceneSink
 
 Events = Annotated[Path, typer.Argument(help="A .jsonl file of events, or a store.")]
 
@@ -32,7 +36,8 @@ def export(
     ] = None,
     edl: Annotated[Path | None, typer.Option(help="Write an edit list (CMX 3600) with an edit for each text.")] = None,
     scenes: Annotated[
-        Path | None, typer.Option(help="Write a CSV list of scenes, from each change of the texts to the next.")
+        Path | None,
+        typer.Option(help="Write a CSV list of scenes, from each change of the texts, or cut of --video, to the next."),
     ] = None,
     fps: Annotated[
         float | None, typer.Option(min=1, max=240, help="Frames per second of --edl and --scenes.", show_default="25")
@@ -46,7 +51,7 @@ def export(
 ) -> None:
     """Export recorded events as subtitles, a table or an annotated video."""
     from stream_ocr.cli import read_files
-    from stream_ocr.sinks.edit_list import EdlSink, SceneSink
+    from stream_ocr.sinks.edit_list import EdlSink
     from stream_ocr.sinks.subtitles import Select
     from stream_ocr.sources.files import read_origin_s, read_rate
     from stream_ocr.store.replay import read_events
@@ -67,10 +72,23 @@ def export(
     origin_s = read_origin_s(video, settings.decode.max_pixels) if video else 0.0
     select: Select = "captions" if subtitles else "all"
     rate = fps or (read_rate(video, settings.decode.max_pixels) if video else None) or THRESHOLDS.default_fps
-    lists = [*([EdlSink(edl, rate)] if edl else ()), *([SceneSink(scenes, rate)] if scenes else ())]
+    lists = [*([EdlSink(edl, rate)] if edl else ()), *([_scene_sink(scenes, video, rate, settings)] if scenes else ())]
     read_files.export_events(events, outputs, stream or (), select=select, origin_s=origin_s, lists=lists)
     if annotate and video:
         read_files.annotate_video(video, list(read_events(events, stream or ())), annotate, settings)
+
+
+def _scene_sink(path: Path, video: Path | None, rate: float, settings: "Settings") -> "SceneSink":
+    """Return the sink of a list of scenes, with the cuts of the video if there is one. Raise SettingsError."""
+    from stream_ocr.cli import read_files
+    from stream_ocr.sinks.base import check_output_path
+    from stream_ocr.sinks.edit_list import SceneSink
+
+    check_output_path(path)  # before the film is read
+    if video is None:
+        return SceneSink(path, rate)
+    cuts = read_files.find_cuts(video, rate, settings.decode.max_pixels)
+    return SceneSink(path, rate, cuts_s=cuts.times_s, end_s=cuts.end_s)
 
 
 def report(

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from stream_ocr import api
 from stream_ocr.cli.options import print_status
 from stream_ocr.cli.output_names import SUBTITLE_SUFFIXES
 from stream_ocr.cli.progress import ProgressDisplay
 from stream_ocr.config.settings import Settings
-from stream_ocr.errors import SinkError, SourceError, WorkerError
+from stream_ocr.errors import SettingsError, SinkError, SourceError, WorkerError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.models import presets
 from stream_ocr.printable import encodable, escape_unprintable
@@ -22,6 +22,9 @@ from stream_ocr.sinks import CONSOLE, Sink, Sinks, open_sinks
 from stream_ocr.sinks.subtitles import Select
 from stream_ocr.sources.addresses import Video, as_address, video_name
 from stream_ocr.sources.file_check import check_file
+
+if TYPE_CHECKING:
+    from stream_ocr.sources.cuts import Cuts
 
 
 class Signals:
@@ -254,6 +257,23 @@ def export_events(
             sinks.write(event)
     if sinks.lost:
         raise SinkError(" ".join(_missing(sinks)))
+
+
+def find_cuts(video: Path, fps: float, max_pixels: int) -> "Cuts":
+    """Return the cuts of a video and show the progress. Raise SettingsError without the extra, and SourceError."""
+    try:
+        from stream_ocr.sources import cuts
+    except ImportError as error:
+        raise SettingsError(
+            f"Scenes by cuts of --video need {error.name}, which is not installed; pip install 'stream-ocr[scenes]', or"
+            " leave --video out to split scenes by texts only."
+        ) from error
+    position = _Position()
+    with ProgressDisplay(lambda: position):
+        found = cuts.find_cuts(video, fps, max_pixels, position.set_position)
+    if found.failure:
+        print_status(found.failure)
+    return found
 
 
 def annotate_video(video: Path, events: Sequence[Event], target: Path, settings: Settings) -> None:

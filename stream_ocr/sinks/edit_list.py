@@ -1,4 +1,4 @@
-"""Lists for video editors: texts as an EDL (CMX 3600), and scenes by text as the CSV file of PySceneDetect.
+"""Lists for video editors: texts as an EDL (CMX 3600), and scenes by text and cuts as the CSV file of PySceneDetect.
 
 Both are written at the end. Times are counted in frames of a constant rate, as editors do; timecodes are non-drop.
 """
@@ -6,6 +6,7 @@ Both are written at the end. Times are counted in frames of a constant rate, as 
 import csv
 import io
 from abc import ABC, abstractmethod
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from stream_ocr.events import Event
 from stream_ocr.events.spans import Span, SpanBuilder
 from stream_ocr.sinks.base import check_output_path
 from stream_ocr.sinks.cues import joined_cues, plain
+from stream_ocr.sinks.thresholds import THRESHOLDS
 
 _SCENE_HEADER = (
     "Scene Number", "Start Frame", "Start Timecode", "Start Time (seconds)", "End Frame", "End Timecode",
@@ -76,12 +78,17 @@ class EdlSink(_ListSink):
 
 
 class SceneSink(_ListSink):
-    """A scene from each change of the texts on the screen to the next one; overlays do not count."""
+    """A scene from each change of the texts on the screen, or cut, to the next one; overlays do not count."""
+
+    def __init__(
+        self, path: str | Path, fps: float, *, cuts_s: Sequence[float] = (), end_s: float | None = None
+    ) -> None:
+        """cuts_s: media times of the cuts. end_s: media time of the end of the film; None: the last text ends it."""
+        super().__init__(path, fps)
+        self._cuts_s, self._end_s = sorted(cuts_s), end_s
 
     def _content(self, spans: Sequence[Span]) -> str:
-        cues = list(joined_cues([span for span in spans if not span.overlay]))
-        times = {self._frame(time) for cue in cues for time in (cue.start, cue.end)}
-        frames = sorted({0, *times})
+        frames = self._boundaries(spans)
         output = io.StringIO()
         writer = csv.writer(output)
         writer.writerow(["Timecode List:", *map(self._time, frames[1:-1])])
@@ -90,6 +97,23 @@ class SceneSink(_ListSink):
             cells = (start + 1, *self._times(start), end, *self._times(end), end - start, *self._times(end - start))
             writer.writerow([number, *cells])
         return output.getvalue()
+
+    def _boundaries(self, spans: Sequence[Span]) -> list[int]:
+        """Return the frames at which scenes start and end, in their order."""
+        cues = joined_cues([span for span in spans if not span.overlay])
+        texts = [self._snapped(time) for cue in cues for time in (cue.start, cue.end)]
+        frames = {0, *map(self._frame, (*texts, *self._cuts_s))}
+        if self._end_s is not None:
+            end = self._frame(self._end_s)
+            frames = {*(frame for frame in frames if frame < end), end}
+        return sorted(frames)
+
+    def _snapped(self, time_s: float) -> float:
+        """Return the time of the cut near a time, or the time itself."""
+        after = bisect(self._cuts_s, time_s)
+        nearby = self._cuts_s[max(0, after - 1) : after + 1]
+        nearest = min(nearby, key=lambda cut_s: abs(cut_s - time_s), default=time_s)
+        return nearest if abs(nearest - time_s) <= THRESHOLDS.scene_snap_s else time_s
 
     def _times(self, frame: int) -> tuple[str, str]:
         return self._time(frame), f"{frame / self._fps:.3f}"

@@ -13,6 +13,9 @@ class SinkThresholds:
     subtitle_snap_s: float = 0.15
     """Subtitle lines that start or end within this many seconds of each other do so together."""
 
+    scene_snap_s: float = 0.2
+    """A text that appears, changes or ends within this many seconds of a cut does so at the cut, in lists of scenes."""
+
     mqtt_crops: int = 100
     """Most pictures of texts that wait for the delivery of their event."""
 

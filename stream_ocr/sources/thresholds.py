@@ -149,9 +149,21 @@ class OnvifThresholds:
     """Longest name of a device or stream, in characters; the rest is cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class CutThresholds:
+    """Cuts of a film. The values of PySceneDetect, whose other ones are used as they are."""
+
+    width_px: int = 256
+    """Width of the pictures that are compared, in pixels."""
+
+    min_scene_s: float = 0.6
+    """Shortest time between two cuts, in seconds."""
+
+
 CORRUPTION = CorruptionThresholds()
 FILES = FileThresholds()
 QUEUE = QueueThresholds()
 LIVE = LiveThresholds()
 CLOCK = ClockThresholds()
 ONVIF = OnvifThresholds()
+CUTS = CutThresholds()

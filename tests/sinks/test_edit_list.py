@@ -72,6 +72,31 @@ def test_scenes_are_those_of_pyscenedetect(tmp_path):
     assert rows[1][7:] == ["62", "00:00:02.480", "2.480"]
 
 
+def scenes(path) -> list[tuple[str, str]]:
+    """Return the first and last frame of each scene in a list."""
+    with path.open(newline="") as file:
+        return [(row[1], row[4]) for row in list(csv.reader(file))[2:]]
+
+
+def test_scenes_start_at_cuts_as_well(tmp_path):
+    """A change of a text near a cut is one with it, and the last scene ends with the film."""
+    write(SceneSink(tmp_path / "scenes.csv", 25.0, cuts_s=[2.0, 3.4, 7.0], end_s=8.0))
+    assert scenes(tmp_path / "scenes.csv") == [
+        ("1", "25"), ("26", "50"), ("51", "85"), ("86", "125"), ("126", "175"), ("176", "200"),
+    ]  # fmt: skip
+
+
+def test_scenes_with_cuts_count_from_the_start_of_the_film_and_end_with_it(tmp_path):
+    write(SceneSink(tmp_path / "scenes.csv", 25.0, cuts_s=[3.0], end_s=4.0), origin_s=1.0)
+    assert scenes(tmp_path / "scenes.csv") == [("1", "50"), ("51", "62"), ("63", "75")]
+
+
+def test_scenes_of_a_film_without_text_are_its_shots(tmp_path):
+    with Sinks([SceneSink(tmp_path / "scenes.csv", 25.0, cuts_s=[2.0], end_s=3.0)]):
+        pass
+    assert scenes(tmp_path / "scenes.csv") == [("1", "50"), ("51", "75")]
+
+
 def test_lists_of_no_text_are_empty(tmp_path):
     for sink in (EdlSink(tmp_path / "film.edl", 25.0), SceneSink(tmp_path / "scenes.csv", 25.0)):
         with Sinks([sink]):
