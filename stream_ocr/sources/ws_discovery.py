@@ -58,7 +58,7 @@ def search(timeout_s: float, interface: str | None = None) -> list[Found]:
     with ExitStack() as stack:
         senders = [stack.enter_context(sender) for sender in _open_sockets(interface)]
         for datagram, host in _answers(senders, timeout_s):
-            for device in _devices(datagram, host):
+            for device in devices_in(datagram, host):
                 if len(found) < ONVIF.max_devices:
                     found.setdefault(device.host, device)
     return list(found.values())
@@ -113,8 +113,8 @@ def _probe(types: str) -> bytes:
     return wsdiscovery.build_probe(message_id=f"urn:uuid:{uuid.uuid4()}", types=types).encode()
 
 
-def _devices(datagram: bytes, host: str) -> Iterator[Found]:
-    """Yield the devices of an answer, at the address that it came from: others might be those of third parties."""
+def devices_in(datagram: bytes, host: str) -> Iterator[Found]:
+    """Yield the devices in an answer, at the address that it came from: others might be those of third parties."""
     text = datagram.decode("utf-8", "replace")
     try:
         parse(text)

@@ -18,6 +18,7 @@ from fuzz.message_targets import (
     check_request,
 )
 from fuzz.mutation import mutated
+from fuzz.onvif_targets import PROBE_MATCHES, check_probe_match
 from fuzz.settings_targets import LINES, SETTINGS_FILES, URLS, check_settings, check_url, check_yaml
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -42,6 +43,7 @@ TARGETS = [
     Target("request", FRAMES, check_request, 2.0),
     Target("client", st.lists(FRAMES, max_size=6), check_client),
     Target("cursor", mutated(st.just(b'{"store":"s","streams":{"gate":9}}')), check_cursor, 0.5),
+    Target("probe match", PROBE_MATCHES, check_probe_match),
     Target("subtitles", TEXTS, check_subtitles, 0.5),
     Target("store", STORES, check_store, 0.5),
     Target("video", VIDEOS, check_video, 1.0),

@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from onvif_camera.faults import FAULTS
-from onvif_camera.messages import SCHEMA, Profile, envelope, fault, media2_profile, media_profile
+from onvif_camera.messages import SCHEMA, Profile, envelope, fault, media2_profile, media_profile, probe_match
 
 GROUP = ("239.255.255.250", 3702)
 DIGEST = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest"
@@ -225,18 +224,7 @@ class OnvifCamera:
             if self.fault == "garbage":
                 self._reply.sendto(os.urandom(500), sender)
             message_id = probe.findtext("s:Header/a:MessageID", "", SCHEMA)
-            self._reply.sendto(self._probe_match(message_id), sender)
-
-    def _probe_match(self, message_id: str) -> bytes:
-        scopes = f"onvif://www.onvif.org/Profile/Streaming onvif://www.onvif.org/name/{quote(self.name, safe='')}"
-        header = f"<a:RelatesTo>{message_id}</a:RelatesTo><a:Action>{SCHEMA['d']}/ProbeMatches</a:Action>"
-        return envelope(
-            "<d:ProbeMatches><d:ProbeMatch><a:EndpointReference>"
-            f"<a:Address>urn:uuid:00000000-0000-0000-0000-{self.port:012}</a:Address></a:EndpointReference>"
-            f"<d:Types>{self.types}</d:Types><d:Scopes>{scopes}</d:Scopes><d:XAddrs>{self._url('device')}</d:XAddrs>"
-            "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches>",
-            header,
-        )
+            self._reply.sendto(probe_match(self.name, self.types, self._url("device"), message_id), sender)
 
 
 class _Server(ThreadingHTTPServer):

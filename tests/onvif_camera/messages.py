@@ -1,6 +1,8 @@
 """XML of ONVIF devices, as ONVIF's WSDL and schemas define it."""
 
+import hashlib
 from dataclasses import dataclass
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 SCHEMA = {
@@ -81,4 +83,17 @@ def fault(subcode: str, reason: str) -> bytes:
         "<s:Fault><s:Code><s:Value>s:Sender</s:Value>"
         f"<s:Subcode><s:Value>{subcode}</s:Value></s:Subcode></s:Code>"
         f'<s:Reason><s:Text xml:lang="en">{reason}</s:Text></s:Reason></s:Fault>'
+    )
+
+
+def probe_match(name: str, types: str, url: str, message_id: str) -> bytes:
+    """Return the answer to a probe. url: of the device service."""
+    scopes = f"onvif://www.onvif.org/Profile/Streaming onvif://www.onvif.org/name/{quote(name, safe='')}"
+    header = f"<a:RelatesTo>{message_id}</a:RelatesTo><a:Action>{SCHEMA['d']}/ProbeMatches</a:Action>"
+    return envelope(
+        "<d:ProbeMatches><d:ProbeMatch><a:EndpointReference>"
+        f"<a:Address>urn:uuid:{hashlib.md5(url.encode()).hexdigest()}</a:Address></a:EndpointReference>"
+        f"<d:Types>{types}</d:Types><d:Scopes>{scopes}</d:Scopes><d:XAddrs>{url}</d:XAddrs>"
+        "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches>",
+        header,
     )
