@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import archive, bench, cameras, collect, events, export, fleet, info, models, read, run
+from stream_ocr.cli import archive, bench, cameras, collect, dashboard, events, export, fleet, info, models, read, run
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -37,7 +37,7 @@ for _name, _function in (
     ("collect", collect.collect),
     ("subscribe", events.subscribe),
     ("search", events.search),
-    ("dashboard", events.dashboard),
+    ("dashboard", dashboard.dashboard),
     ("export", export.export),
     ("report", export.report),
     ("demo", read.demo),

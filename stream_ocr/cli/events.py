@@ -1,19 +1,15 @@
-"""Commands that show events: live, from a store, in a browser."""
+"""Commands that show events: live, or from a store."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.options import Config, Set, load, print_status
-from stream_ocr.errors import SettingsError
+from stream_ocr.cli.options import Config, Key, ServerKey, Set, load, print_status
 
 Streams = Annotated[
     list[str] | None, typer.Option("--stream", metavar="NAME", help="Only events of this stream; repeatable.")
 ]
-Key = Annotated[Path | None, typer.Option(help="Secret key of this client, NAME.key_secret.")]
-ServerKey = Annotated[Path | None, typer.Option(help="Public key of the server, server.key.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per event.")]
 
 
@@ -94,33 +90,6 @@ def search(
     if not event_output.write_results(path, query, json=json_, crops=crops):
         print_status("no texts found")
         raise typer.Exit(1)
-
-
-def dashboard(
-    source: Annotated[
-        str, typer.Argument(help="A .jsonl file of events, which may still be growing, or the endpoint of a publisher.")
-    ] = "tcp://127.0.0.1:5560",
-    video: Annotated[Path | None, typer.Option(help="The video of the events.")] = None,
-    key: Key = None,
-    server_key: ServerKey = None,
-    config: Config = None,
-    set_: Set = None,
-) -> None:
-    """Serve a dashboard for browsers: events on the video and on a timeline, with search."""
-    check_dashboard_packages()
-    from stream_ocr.viz.dashboard import server
-
-    settings = load(config, set_, ["dashboard", "store", "service", "decode"])
-    server.serve(server.open_feed(source, key, server_key), video, settings, print_status)
-
-
-def check_dashboard_packages() -> None:
-    """Raise SettingsError if the packages of the dashboard are not installed."""
-    for name in ("starlette", "uvicorn"):
-        if find_spec(name) is None:
-            raise SettingsError(
-                f"The dashboard needs {name}, which is not installed; pip install 'stream-ocr[dashboard]'."
-            )
 
 
 def keys(

@@ -15,6 +15,9 @@ from stream_ocr.printable import escape_unprintable
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (YAML); see `stream-ocr config`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set one setting; repeatable.")]
 
+Key = Annotated[Path | None, typer.Option(help="Secret key of this client, NAME.key_secret.")]
+ServerKey = Annotated[Path | None, typer.Option(help="Public key of the server, server.key.")]
+
 Srt = Annotated[Path | None, typer.Option(help="Write subtitles to this file.")]
 Subtitles = Annotated[
     bool,

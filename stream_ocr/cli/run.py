@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli.events import check_dashboard_packages
+from stream_ocr.cli.dashboard import check_dashboard_packages
 from stream_ocr.cli.options import Set, load
 from stream_ocr.cli.read import Outputs
 

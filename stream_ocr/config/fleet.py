@@ -39,6 +39,12 @@ class FleetSettings(ConfigModel):
         pattern=r"^[\w.-]+:\d{1,5}$",
         description="HTTP address HOST:PORT of /metrics and /healthz of the controller. null: no HTTP server.",
     )
+    pictures: str = Field(
+        "http://{address}:{port}",
+        pattern=r"^https?://([A-Za-z0-9_.:\[\]-]|\{(host|address|port)\})+$",
+        description="Where browsers reach `service.listen` of a host, or a proxy with TLS before it, for the pictures "
+        "of the dashboard. {address}: IP address of the node, {host}: its name, {port}: that of service.listen.",
+    )
     camera: CameraDemand = Field(CameraDemand(), description="What each camera needs that is not under cameras.")
     cameras: dict[SourceName, CameraDemand] = Field({}, description="What single cameras need, by name.")
 

@@ -64,6 +64,11 @@ class ServiceSettings(ConfigModel):
     heartbeat_timeout_s: float = Field(
         8.0, gt=0, description="A worker process that sends no heartbeat for this many seconds is replaced."
     )
+    ticket_key: sinks.Secret | None = Field(
+        None,
+        description="Location of the key of tickets, env:NAME or file:PATH: with a ticket, other machines get pictures "
+        "of cameras from `listen`. `stream-ocr fleet` sets it. null: only this machine does.",
+    )
     permit: Path | None = Field(
         None,
         description="File with the time until which the run may read and publish. `stream-ocr fleet` sets and extends "

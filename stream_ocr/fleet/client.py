@@ -1,5 +1,6 @@
 """Start, look at and stop the fleet of a Ray cluster."""
 
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError, WorkerError
 from stream_ocr.fleet.controller import Controller
-from stream_ocr.fleet.messages import FleetStatus
+from stream_ocr.fleet.messages import DashboardView, FleetStatus
 from stream_ocr.fleet.ray_cluster import CONTROLLER, NAMESPACE, alive_nodes, connect
 from stream_ocr.fleet.settings import check_fleet
 from stream_ocr.fleet.thresholds import THRESHOLDS
@@ -35,7 +36,7 @@ def start(address: str, config: Path) -> int:
             max_restarts=-1,
             scheduling_strategy=here,
         )
-        .remote(config.absolute())
+        .remote(config.absolute(), secrets.token_hex(THRESHOLDS.ticket_key_bytes))
     )
     try:
         ray.get(controller.status.remote(), timeout=THRESHOLDS.start_s)
@@ -50,6 +51,12 @@ def status(address: str) -> FleetStatus:
     """Return the status of the fleet. Raise WorkerError if there is none."""
     connect(address, NAMESPACE)
     return _ask(lambda controller: controller.status)
+
+
+def dashboard_view(address: str) -> DashboardView:
+    """Return what a dashboard needs to know. Raise WorkerError if there is no fleet."""
+    connect(address, NAMESPACE)
+    return _ask(lambda controller: controller.dashboard_view)
 
 
 def stop(address: str) -> None:

@@ -11,10 +11,11 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.config.sinks import NatsSettings
 from stream_ocr.errors import StreamOcrError
 from stream_ocr.fleet.assignment import Demand
 from stream_ocr.fleet.host import Host
-from stream_ocr.fleet.messages import FleetStatus, HostReport, Order
+from stream_ocr.fleet.messages import DashboardView, FleetStatus, HostReport, Order
 from stream_ocr.fleet.metrics import FleetMetrics
 from stream_ocr.fleet.ray_cluster import NAMESPACE, alive_nodes
 from stream_ocr.fleet.settings import check_fleet
@@ -30,9 +31,12 @@ log = get_logger(__name__)
 class Controller:
     """Answers the reports of hosts. It reads the settings file itself, so it runs on the node that has the file."""
 
-    def __init__(self, config: Path) -> None:
-        """Read the settings. Raise SettingsError; another controller may hold the file."""
-        self._lock = threading.Lock()
+    def __init__(self, config: Path, ticket_key: str) -> None:
+        """Read the settings. Raise SettingsError; another controller may hold the file.
+
+        ticket_key: of ``Tickets``; a controller that is started again has the same one.
+        """
+        self._lock, self._ticket_key = threading.Lock(), ticket_key
         self._settings = Settings.load(config)
         check_fleet(self._settings)
         self._values, self._version = self._settings.for_workers(), time.time_ns()
@@ -64,6 +68,11 @@ class Controller:
         """Return the status of all hosts and cameras."""
         with self._lock:
             return replace(self._state.status(time.monotonic()), mistake=self._mistake)
+
+    def dashboard_view(self) -> DashboardView:
+        """Return what a dashboard needs to know."""
+        site = next(sink.site for sink in self._settings.sinks if isinstance(sink, NatsSettings))
+        return DashboardView(self.status(), site, self._ticket_key)
 
     def stop(self) -> None:
         """Let all hosts end; they need as long as their runs take to deliver their events."""
@@ -120,6 +129,6 @@ class Controller:
                     max_restarts=-1,
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
                 )
-                .remote(settings.model_copy(update={"sources": {}, "sinks": (), "rules": ()}))
+                .remote(settings.model_copy(update={"sources": {}, "sinks": (), "rules": ()}), self._ticket_key)
             )
         self._nodes = set(nodes)

@@ -31,31 +31,31 @@ _PLAIN_RESOURCES = {"CPU", "memory", "object_store_memory", CAPACITY}
 class Host:
     """Asks the controller about once a second what to read, and may read it for a limited time after each answer."""
 
-    def __init__(self, settings: Settings) -> None:
-        """settings: of the fleet and of the models."""
-        self._settings = settings
+    def __init__(self, settings: Settings, ticket_key: str) -> None:
+        """settings: of the fleet and of the models. ticket_key: of ``Tickets``."""
+        self._settings, self._ticket_key = settings, ticket_key
         threading.Thread(target=self._run, name="host", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            _Loop(self._settings).run()
+            _Loop(self._settings, self._ticket_key).run()
         except Exception:
             log.exception("the host has failed and is started again")
             os._exit(1)
 
 
 class _Loop:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ticket_key: str) -> None:
         self._controller = ray.get_actor(CONTROLLER, NAMESPACE)
         self._node, self._incarnation = ray.get_runtime_context().get_node_id(), uuid.uuid4().hex
         node = alive_nodes()[self._node]
-        self._name, resources = node.name, node.resources
+        self._name, self._address, resources = node.name, node.address, node.resources
         self._tags = frozenset(name for name in resources if name not in _PLAIN_RESOURCES and ":" not in name)
         self._folder = HostFolder(settings.fleet.work, self._node)
         self._permit = PermitFile(self._folder.path / PERMIT)
         offered = resources.get(CAPACITY, settings.fleet.fps)
         self._fps = measure_fps(settings) if offered is None else offered
-        self._runner = HostRun(self._folder.path, self._folder.lock_fd)
+        self._runner = HostRun(self._folder.path, self._folder.lock_fd, ticket_key)
         self._settings: Mapping[str, Any] = {}
         self._version, self._obeyed, self._silent = -1, 0, False
         self._until_s = 0.0  # boot clock
@@ -94,6 +94,7 @@ class _Loop:
             obeyed=self._obeyed,
             running=self._runner.running,
             cameras=self._runner.cameras,
+            pictures=self._pictures(),
         )
         try:
             order: Order = ray.get(
@@ -106,6 +107,16 @@ class _Loop:
             return None
         self._silent = False
         return order
+
+    def _pictures(self) -> str | None:
+        """Return the address at which browsers reach the HTTP server of the run."""
+        if (port := self._runner.port) is None:
+            return None
+        listen = self._settings["service"]["listen"].rpartition(":")[0]
+        address = self._address if listen == "0.0.0.0" else listen
+        address = f"[{address}]" if ":" in address else address
+        pictures: str = self._settings["fleet"]["pictures"]
+        return pictures.format(host=self._name, address=address, port=port)
 
     def _obey(self, order: Order) -> None:
         if order.settings is not None:

@@ -16,7 +16,7 @@ from stream_ocr.core.backoff import Backoff
 from stream_ocr.core.permit import boottime_s
 from stream_ocr.events import DECODE_ERRORS
 from stream_ocr.fleet.messages import CameraReport
-from stream_ocr.fleet.run_process import PERMIT, SETTINGS, STATUS, RunStatus
+from stream_ocr.fleet.run_process import PERMIT, SETTINGS, STATUS, TICKET_KEY, RunStatus
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
 from stream_ocr.sinks.base import encode_name
@@ -27,9 +27,10 @@ log = get_logger(__name__)
 class HostRun:
     """Starts the process, changes its settings, and starts it again when it ends by itself. Call it in one thread."""
 
-    def __init__(self, folder: Path, lock_fd: int) -> None:
-        """folder: of this host. lock_fd: its lock, which the process holds as well."""
+    def __init__(self, folder: Path, lock_fd: int, ticket_key: str) -> None:
+        """folder: of this host. lock_fd: its lock, which the process holds as well. ticket_key: of ``Tickets``."""
         self._folder, self._lock_fd = folder, lock_fd
+        self._replace(TICKET_KEY, ticket_key)
         self._popen: subprocess.Popen[bytes] | None = None
         self._ordered: dict[str, int] = {}
         self._settings: Mapping[str, Any] = {}
@@ -51,6 +52,11 @@ class HostRun:
         if (mistake := self._status.mistake) is not None:
             return {camera: CameraReport("down", 0.0, mistake) for camera in self._ordered}
         return {camera: self._status.cameras[camera] for camera in self._ordered if camera in self._status.cameras}
+
+    @property
+    def port(self) -> int | None:
+        """Port of the HTTP server of the process; None while there is none."""
+        return self._status.port
 
     def obey(self, cameras: Mapping[str, int], settings: Mapping[str, Any]) -> None:
         """Read these cameras, with the number of the assignment of each. settings: of the fleet, as JSON types."""
@@ -168,12 +174,17 @@ class HostRun:
 
     def _write_settings(self) -> None:
         values = {**self._settings, "sources": self._sources(), "sinks": self._sinks()}
-        values["service"] = {**values["service"], "permit": str(self._folder / PERMIT)}
-        new = self._folder / f".{SETTINGS}.new"
-        new.touch(0o600)
-        new.write_text(yaml.safe_dump(values, allow_unicode=True))
-        new.replace(self._folder / SETTINGS)
+        own = {"permit": str(self._folder / PERMIT), "ticket_key": f"file:{self._folder / TICKET_KEY}"}
+        values["service"] = {**values["service"], **own}
+        self._replace(SETTINGS, yaml.safe_dump(values, allow_unicode=True))
         self._written_s = boottime_s()
+
+    def _replace(self, name: str, text: str) -> None:
+        """Write a file of the folder that only the owner may read."""
+        new = self._folder / f".{name}.new"
+        new.touch(0o600)
+        new.write_text(text)
+        new.replace(self._folder / name)
 
     def _sources(self) -> dict[str, Any]:
         sources = self._settings["sources"]

@@ -20,7 +20,7 @@ class HostReport:
 
     incarnation: differs after each restart of the host. obeyed: number of the last order that it has carried out.
     running: number of the assignment of each camera of which events may still come. fps: its capacity. tags: that it
-    has.
+    has. pictures: address of its HTTP server for browsers, None while there is none.
     """
 
     host: str
@@ -31,6 +31,7 @@ class HostReport:
     obeyed: int
     running: Mapping[str, int]
     cameras: Mapping[str, CameraReport] = field(default_factory=dict)
+    pictures: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """A host as the controller sees it. used_fps: of its cameras. age_s: of its last report."""
+    """A host as the controller sees it. used_fps: of its cameras. age_s, pictures: of its last report."""
 
     name: str
     fps: float
@@ -60,6 +61,7 @@ class HostStatus:
     tags: frozenset[str]
     age_s: float
     cameras: int
+    pictures: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,20 @@ class FleetStatus:
     moves: int
     waiting: bool
     mistake: str | None = None  # why changed settings are not used
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardView:
+    """Facts for a dashboard. site: first part of the names of streams. ticket_key: of ``Tickets``."""
+
+    status: FleetStatus
+    site: str
+    ticket_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer of the controller to a dashboard. mistake: why there is none."""
+
+    view: DashboardView | None = None
+    mistake: str | None = None

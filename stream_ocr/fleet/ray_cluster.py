@@ -16,9 +16,10 @@ CONTROLLER, NAMESPACE = "controller", "stream-ocr"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the cluster. name: of its machine, or what `ray start --node-name` said."""
+    """A node of the cluster. name: of its machine, or what `ray start --node-name` said. address: of IP."""
 
     name: str
+    address: str
     resources: Mapping[str, float]
 
 
@@ -42,7 +43,11 @@ def connect(address: str, namespace: str | None = None) -> bool:
 
 def alive_nodes() -> dict[str, Node]:
     """Return the nodes of the cluster by their ids."""
-    return {each["NodeID"]: Node(each["NodeName"], each["Resources"]) for each in ray.nodes() if each["Alive"]}
+    return {
+        each["NodeID"]: Node(each["NodeName"], each["NodeManagerAddress"], each["Resources"])
+        for each in ray.nodes()
+        if each["Alive"]
+    }
 
 
 def _check_address(address: str) -> None:

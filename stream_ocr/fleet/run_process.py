@@ -19,7 +19,7 @@ from stream_ocr.runtime.parent_death import die_with_parent
 from stream_ocr.service.live_pipeline import LivePipeline
 from stream_ocr.service.run_status import RunSnapshot
 
-SETTINGS, STATUS, PERMIT = "settings.yaml", "status.json", "permit"
+SETTINGS, STATUS, PERMIT, TICKET_KEY = "settings.yaml", "status.json", "permit", "ticket-key"
 """Files in the folder of a host."""
 
 
@@ -27,7 +27,7 @@ class RunStatus(msgspec.Struct, frozen=True):
     """Status of the process, written about once a second.
 
     boottime_s: of writing. assignments: of the cameras in the settings that it uses. is_reloading: it is about to use
-    others. open_streams: cameras of which events may still come. mistake: why it cannot run.
+    others. open_streams: cameras of which events may still come. mistake: why it cannot run. port: of its HTTP server.
     """
 
     boottime_s: float
@@ -36,6 +36,7 @@ class RunStatus(msgspec.Struct, frozen=True):
     open_streams: list[str] = []
     cameras: Mapping[str, CameraReport] = {}
     mistake: str | None = None
+    port: int | None = None
 
 
 def main(folder: Path, parent: int) -> int:
@@ -59,7 +60,14 @@ def main(folder: Path, parent: int) -> int:
 
 def _write(folder: Path, pipeline: LivePipeline, snapshot: RunSnapshot) -> None:
     cameras = {name: CameraReport(each.state, each.fps, each.reason) for name, each in snapshot.cameras.items()}
-    status = RunStatus(boottime_s(), pipeline.assignments, pipeline.is_reloading, snapshot.open_streams, cameras)
+    status = RunStatus(
+        boottime_s(),
+        pipeline.assignments,
+        pipeline.is_reloading,
+        snapshot.open_streams,
+        cameras,
+        port=pipeline.port,
+    )
     _replace(folder, status)
 
 

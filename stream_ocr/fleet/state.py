@@ -96,6 +96,7 @@ class FleetState:
                 tags=host.report.tags,
                 age_s=now_s - host.reported_s,
                 cameras=len(host.held),
+                pictures=host.report.pictures,
             )
             for id_, host in sorted(self._hosts.items(), key=lambda item: names[item[0]])
         ]

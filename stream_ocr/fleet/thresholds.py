@@ -52,6 +52,12 @@ class FleetThresholds:
     """Time in seconds in which a run that has started must use changed settings; 1 to 3 s are usual."""
     signal_s: float = 0.5
     """Time in seconds in which a run has certainly seen a signal: it looks ten times a second."""
+    dashboard_s: float = 2.0
+    """Time in seconds between two looks of a dashboard at the fleet, and between two pictures of a camera on it."""
+    silent_s: float = 10.0
+    """A controller that has not answered a dashboard for so many seconds is reported."""
+    ticket_key_bytes: int = 32
+    """Length of the key with which tickets for pictures are made."""
     id_digits: int = 6
     """Digits of their ids by which the names of hosts on one machine differ."""
     first_restart_s: float = 1.0

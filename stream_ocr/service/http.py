@@ -1,4 +1,4 @@
-"""HTTP server of a run: /healthz, /readyz, /metrics, and the preview for programs on this machine."""
+"""HTTP server of a run: /healthz, /readyz, /metrics, and the preview for this machine and for those with a ticket."""
 
 import io
 import ipaddress
@@ -21,6 +21,9 @@ Response = tuple[HTTPStatus, bytes]
 LocalHandler = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 """Takes path and query; returns content type and body, or None for "not found"."""
 
+Admission = Callable[[str, Mapping[str, str]], bool]
+"""Takes path and query; returns whether any machine may have the answer."""
+
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -32,10 +35,11 @@ class StatusServer:
         listener: socket.socket,
         routes: Mapping[str, Callable[[], Response]],
         local: LocalHandler = lambda *_: None,
+        admits: Admission = lambda *_: False,
     ) -> None:
         """listener: from ``open_listener``; the server closes it. routes: by path, for everybody.
 
-        local: handles all other paths, for this machine only.
+        local: handles all other paths, for this machine only. admits: which of its answers others may have as well.
         """
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,17 +51,20 @@ class StatusServer:
                 self.connection.settimeout(self.timeout)
 
             def do_GET(self) -> None:
-                path, _, query = self.path.partition("?")
+                path, _, encoded = self.path.partition("?")
+                query = dict(parse_qsl(encoded))
                 content_type = CONTENT_TYPE
                 if route := routes.get(path):
                     status, body = route()
-                elif self._is_local() and (found := local(path, dict(parse_qsl(query)))):
+                elif (self._is_local() or admits(path, query)) and (found := local(path, query)):
                     status, (content_type, body) = HTTPStatus.OK, found
                 else:
                     status, body = HTTPStatus.NOT_FOUND, b"not found\n"
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", "no-store")
+                self.send_header("X-Content-Type-Options", "nosniff")
                 self.end_headers()
                 self.wfile.write(body)
 

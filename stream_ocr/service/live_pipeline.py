@@ -135,6 +135,11 @@ class LivePipeline:
         return self._web.dashboard_url
 
     @property
+    def port(self) -> int | None:
+        """Port of ``service.listen``; None without an HTTP server."""
+        return self._web.port
+
+    @property
     def restarts(self) -> Mapping[str, int]:
         """Number of restarts of each worker."""
         return self._supervisor.restarts

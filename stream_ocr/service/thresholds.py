@@ -39,6 +39,8 @@ class ServiceThresholds:
     """Longest request."""
     http_connections: int = 64
     """Most connections at a time; a further one ends the oldest."""
+    ticket_s: int = 60
+    """Time for which a ticket for a picture is valid, and by which the clocks of two machines may differ."""
     http_poll_s: float = 0.2
     """Between two looks of the HTTP server whether to stop."""
     web_descriptors: int = 2048

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
@@ -19,25 +20,33 @@ from stream_ocr.confinement import limits
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service import health
-from stream_ocr.service.http import Response, StatusServer
+from stream_ocr.service.http import Admission, Response, StatusServer
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.preview import Preview
 from stream_ocr.service.run_status import STATUS, RunSnapshot, read_snapshot
 from stream_ocr.service.thresholds import THRESHOLDS
+from stream_ocr.service.ticket import Tickets
 
 
 class WebService:
     """Serves while it is entered. fds: listening sockets "status" and "dashboard", and the file "events"."""
 
     def __init__(
-        self, settings: Settings, rings: Mapping[str, Ring], fds: Mapping[str, int], title: str, token: str | None
+        self,
+        settings: Settings,
+        rings: Mapping[str, Ring],
+        fds: Mapping[str, int],
+        title: str,
+        token: str | None,
+        ticket_key: str | None,
     ) -> None:
         self._view = _View(rings)
         preview = Preview(self._view)
         self._servers: list[Any] = []
         if "status" in fds:
             routes = {"/healthz": self._liveness, "/readyz": self._readiness, "/metrics": self._metrics}
-            self._servers.append(StatusServer(socket.socket(fileno=fds["status"]), routes, preview.handle))
+            admits = _admission(ticket_key)
+            self._servers.append(StatusServer(socket.socket(fileno=fds["status"]), routes, preview.handle, admits))
         if "dashboard" in fds:
             self._servers.append(_dashboard(settings, fds, title, token, preview))
         self._collector = Metrics(self._view)
@@ -98,11 +107,22 @@ def build(
     fds: Mapping[str, int],
     title: str = "",
     token: str | None = None,
+    ticket_key: str | None = None,
 ) -> WebService:
-    """Return the service of a run, and limit the resources of this process. token: of the dashboard."""
-    service = WebService(Settings.model_validate(settings), rings, fds, title, token)
+    """Return the service of a run, and limit the resources of this process.
+
+    token: of the dashboard. ticket_key: of tickets for pictures; None: other machines get no pictures.
+    """
+    service = WebService(Settings.model_validate(settings), rings, fds, title, token, ticket_key)
     _limit_resources()
     return service
+
+
+def _admission(key: str | None) -> Admission:
+    if key is None:
+        return lambda *_: False
+    tickets = Tickets(key.encode())
+    return lambda path, query: tickets.admits(path, query, time.time())
 
 
 def _dashboard(

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from stream_ocr.config.settings import Settings
+from stream_ocr.config.settings import Settings, read_secret
 from stream_ocr.core.messages import Published
 from stream_ocr.runtime import topology
 from stream_ocr.runtime.live_supervisor import LiveSupervisor
@@ -27,13 +27,14 @@ class WebLink:
     """The side of the supervisor. Nobody listens, and nothing is kept, unless the settings ask for it.
 
     process: the web process to start, once this is entered. rings: those that it needs, by name. dashboard_url: of the
-    dashboard, once this is entered.
+    dashboard, once this is entered. port: of ``service.listen``, once this is entered.
     """
 
     def __init__(self, settings: Settings, dashboard: str | None) -> None:
         """dashboard: title of the dashboard to serve, if any."""
         self.process: Process | None = None
         self.dashboard_url: str | None = None
+        self.port: int | None = None
         is_needed = dashboard is not None or settings.service.listen is not None
         self.rings = {STATUS: RingSize(2, THRESHOLDS.status_bytes)} if is_needed else {}
         self._settings, self._title = settings, dashboard
@@ -47,7 +48,10 @@ class WebLink:
         arguments: dict[str, str | None] = {}
         with ExitStack() as opened:
             if listen := self._settings.service.listen:
-                fds["status"] = opened.enter_context(http.open_listener(listen)).fileno()
+                status = opened.enter_context(http.open_listener(listen))
+                fds["status"], self.port = status.fileno(), status.getsockname()[1]
+                if (location := self._settings.service.ticket_key) is not None:
+                    arguments["ticket_key"] = read_secret(location).decode("latin-1")
             if self._title is not None:
                 token = address.resolve_token(self._settings.dashboard)
                 listener = opened.enter_context(address.open_listener(self._settings.dashboard))
@@ -55,7 +59,7 @@ class WebLink:
                 self._events = EventLog()
                 opened.callback(self._events.close)
                 fds |= {"dashboard": listener.fileno(), "events": self._events.fd}
-                arguments = {"title": self._title, "token": token}
+                arguments |= {"title": self._title, "token": token}
             self._open = opened.pop_all()
         if fds:
             rings = (FRAMES, CROPS, STATUS)

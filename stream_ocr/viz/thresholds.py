@@ -96,6 +96,9 @@ class DashboardThresholds:
     max_events: int = 50_000
     """Events kept in memory; the oldest are dropped."""
 
+    max_event_bytes: int = 128 << 20
+    """JSON of the events kept in memory; 50,000 usual ones have 25 MB."""
+
     batch_events: int = 250
     """Most events in one server-sent message."""
 

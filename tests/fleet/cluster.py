@@ -76,7 +76,7 @@ class Fleet:
             "fleet": {"work": str(self._work), "camera": {"fps": FPS}, "cameras": demands},
             "sources": {camera: {"path": str(self._clip)} for camera in cameras},
             "sinks": [{"type": "nats", "servers": [self.server.url], "spool": "unused"}],
-            "service": {"listen": None},
+            "service": {"listen": "127.0.0.1:0"},
             "logs": {"style": "json"},
         }
         new = self.config.with_suffix(".new")

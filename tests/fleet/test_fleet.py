@@ -1,16 +1,19 @@
 """A fleet on a real Ray cluster of three nodes, with faults."""
 
+import http.client
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("ray")
 from fleet.cluster import Fleet, all_read, node, processes, render_camera, started_cluster
+from fleet.fleet_page import opened_page
 from sinks.nats_server import NATS, Server
 from sinks.server_process import eventually
 
@@ -105,6 +108,53 @@ def test_a_new_host_gets_only_the_cameras_that_it_needs(fleet):
     assert len(moved) == 1
     fleet.cluster.remove_node(added, allow_graceful=False)
     fleet.wait_until(lambda status: len(status.hosts) == 3 and all_read(status))
+    fleet.assert_one_host_at_a_time()
+
+
+def get(url: str, host: str) -> int:
+    """Return the status of a request by a program on another machine, if host is not this one."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request("GET", f"{parts.path}?{parts.query}", headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_dashboard_shows_events_and_pictures_of_all_hosts(fleet):
+    fleet.wait_until(all_read)
+
+    def places() -> dict[str, str | None]:
+        """Return the address of the host of each camera."""
+        status = fleet.status()
+        addresses = {host.name: host.pictures for host in status.hosts}
+        return {name: addresses.get(camera.host or "") for name, camera in status.cameras.items()}
+
+    with opened_page(fleet) as page:
+        cameras = places()
+        page.until(lambda: {camera: page.origin(camera) for camera in cameras} == cameras)
+        assert len(set(cameras.values())) == 3
+        page.until(lambda: page.page.evaluate("[...document.querySelectorAll('.tile img')].every(i => i.naturalWidth)"))
+        page.until(lambda: page.page.evaluate("streamOcr.model.streams.size") == CAMERAS)
+        page.until(lambda: "hosts 3 cameras 6 of 6 up waiting 0 unassigned 0" in page.text("#health"))
+        url = page.pictures["cam-0"]
+        assert get(url, "10.0.0.7:80") == 200
+        assert get(url.replace("cam-0", "cam-1"), "10.0.0.7:80") == 404
+        assert get(url.partition("&")[0] + "&stream=cam-0", "10.0.0.7:80") == 404
+
+        added = fleet.cluster.add_node(**node(40))
+        fleet.wait_until(lambda status: len(status.hosts) == 4 and all_read(status) and places() != cameras)
+        (moved,) = [camera for camera, place in places().items() if place != cameras[camera]]
+        new = places()[moved]
+        page.until(lambda: page.origin(moved) == new)
+        fleet.cluster.remove_node(added, allow_graceful=False)
+        page.until(lambda: page.origin(moved) not in ("://", new))
+        assert page.origin(moved) in cameras.values()
+        page.until(lambda: "hosts 3 cameras 6 of 6 up" in page.text("#health"))
+        sent_s = time.time()
+        page.until(
+            lambda: page.page.evaluate(f"streamOcr.model.streams.get('local/{moved}').latest.receivedAt") > sent_s
+        )
     fleet.assert_one_host_at_a_time()
 
 

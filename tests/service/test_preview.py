@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.http import StatusServer, open_listener
 from stream_ocr.service.preview import Preview
 from stream_ocr.service.run_status import RunSnapshot, WorkerSnapshot, camera_snapshot
+from stream_ocr.service.ticket import Tickets
 
 GREEN = (145, 54, 34)  # limited range
 
@@ -148,3 +150,16 @@ def test_preview_is_served_to_this_machine_only(run: Run) -> None:
         assert ask(port, "/live", f"127.0.0.1:{port}")[1] == "application/json"
         for path in ("/picture", "/picture?stream=dark", "/picture?stream=gate&width=-1&x", "/live/x"):
             assert ask(port, path, f"127.0.0.1:{port}")[0] == (200 if "gate" in path else 404), path
+
+
+def test_preview_is_served_to_other_machines_with_a_ticket(run: Run) -> None:
+    run.show(GREEN)
+    tickets, listener = Tickets(b"key"), open_listener("127.0.0.1:0")
+    port = listener.getsockname()[1]
+    gate, dark = (urlencode(tickets.issue(stream, time.time())) for stream in ("gate", "dark"))
+    with StatusServer(listener, {}, Preview(run).handle, lambda path, query: tickets.admits(path, query, time.time())):
+        status, kind, body = ask(port, f"/picture?width=320&{gate}", f"10.0.0.7:{port}")
+        assert (status, kind) == (200, "image/jpeg")
+        assert decoded(body).shape == (180, 320, 3)
+        for path in (f"/picture?{gate}&stream=dark", f"/picture?{dark}", f"/live?{gate}", "/picture?stream=gate"):
+            assert ask(port, path, f"10.0.0.7:{port}")[0] == 404, path

@@ -30,6 +30,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
     static = Path(str(root.joinpath("dashboard", "static")))
     images, fields = ImageEndpoints(page), FieldEndpoints(page.buffer)
     rest = RestEndpoints(page.buffer)
+    origins = tuple if page.hosts is None else page.hosts.picture_origins
 
     async def index(_request: Request) -> Response:
         return FileResponse(static / "index.html")
@@ -41,7 +42,8 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
         return FileResponse(Path(str(root.joinpath("theme.css"))))
 
     async def about(_request: Request) -> Response:
-        available = {"video": page.video is not None, "cameras": page.preview is not None}
+        has_cameras = page.preview is not None or page.hosts is not None
+        available = {"video": page.video is not None, "cameras": has_cameras}
         return JSONResponse({"title": page.title, "stream": page.stream, **available})
 
     async def events(request: Request) -> Response:
@@ -74,7 +76,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/static/theme.css", theme),
             Mount("/static", StaticFiles(directory=static)),
         ],
-        middleware=[Middleware(AuthMiddleware, token=token)],
+        middleware=[Middleware(AuthMiddleware, token=token, picture_origins=origins)],
         exception_handlers={StreamOcrError: _on_failure},
     )
 

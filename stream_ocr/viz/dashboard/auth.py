@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
 
@@ -13,9 +14,8 @@ from starlette.websockets import WebSocketClose
 from stream_ocr.viz.dashboard.address import is_loopback
 
 COOKIE = "stream_ocr_token"
+_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -29,11 +29,14 @@ class AuthMiddleware:
     """ASGI middleware that checks a token and adds security headers.
 
     token: a viewer sends it once as ``?token=`` and then as a cookie, a program as ``Authorization: Bearer``. None:
-    accept requests for a loopback host name only, which prevents DNS rebinding.
+    accept requests for a loopback host name only, which prevents DNS rebinding. picture_origins: returns the origins
+    from which the page may load pictures besides its own, such as http://10.0.0.7:9560.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
-        self._app, self._token = app, token
+    def __init__(
+        self, app: ASGIApp, token: str | None = None, picture_origins: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        self._app, self._token, self._picture_origins = app, token, picture_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -47,6 +50,7 @@ class AuthMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = self._policy()
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
@@ -54,6 +58,10 @@ class AuthMiddleware:
 
         response = self._denial(scope)
         await (response or self._app)(scope, receive, send_with_headers)
+
+    def _policy(self) -> str:
+        origins = self._picture_origins()
+        return f"{_POLICY}; img-src 'self' {' '.join(origins)}" if origins else _POLICY
 
     @staticmethod
     def _is_own_page(scope: Scope) -> bool:

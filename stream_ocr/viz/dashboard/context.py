@@ -1,10 +1,11 @@
 """Data for the dashboard: events, search, a video, and the status of a run."""
 
 import http.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from stream_ocr.config.settings import Settings
@@ -16,12 +17,28 @@ PreviewHandler = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 """Return content type and body for a path (``/live``, ``/picture``) and its query, or None: see ``service.preview``."""
 
 
+class Hosts(Protocol):
+    """Many hosts, which serve the pictures of their cameras themselves. Called by several threads."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the status of cameras and hosts, for JSON."""
+        ...
+
+    def picture_url(self, stream: str, width_px: str) -> str | None:
+        """Return where the latest picture of a camera is now; None if there is none."""
+        ...
+
+    def picture_origins(self) -> Sequence[str]:
+        """Return the origins of all such addresses."""
+        ...
+
+
 @dataclass(frozen=True)
 class PageContext:
     """The content of a dashboard.
 
     video, stream: the video to play and the stream whose texts it shows (None: the only one).
-    preview: status and latest images of cameras, where a run provides them.
+    preview: status and latest images of cameras, where a run provides them. hosts: the same, where many hosts do.
     """
 
     title: str
@@ -31,6 +48,7 @@ class PageContext:
     video: Path | None = None
     stream: str | None = None
     preview: PreviewHandler | None = None
+    hosts: Hosts | None = None
 
 
 class RemoteStatus:

@@ -39,10 +39,13 @@ class EventPosition:
 class EventBuffer:
     """Keeps the latest events and notifies viewers in their event loops. Thread-safe."""
 
-    def __init__(self, max_events: int = DASHBOARD.max_events) -> None:
+    def __init__(self, max_events: int = DASHBOARD.max_events, max_bytes: int = DASHBOARD.max_event_bytes) -> None:
+        """max_events, max_bytes: of all events that are kept, as JSON."""
         self._lock = Lock()
-        self._events: deque[Event] = deque(maxlen=max_events)
-        self._lines: deque[bytes] = deque(maxlen=max_events)
+        self._max_events, self._max_bytes = max_events, max_bytes
+        self._events: deque[Event] = deque()
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
         self._epoch = secrets.token_hex(4)
         self._next = 0
         self.closed = False
@@ -50,13 +53,16 @@ class EventBuffer:
         self._visible: dict[str, StreamState] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
-    def add(self, events: Iterable[Event]) -> None:
-        """Append events in order; drop the oldest beyond the limit."""
+    def add(self, events: Iterable[Event], *, late: bool = False) -> None:
+        """Append events in order; drop the oldest beyond the limits.
+
+        late: they are of an earlier run than the latest events of their streams, and change neither texts nor fields.
+        """
         with self._lock:
             for event in events:
-                self._events.append(event)
-                self._lines.append(event.to_json())
-                self._next += 1
+                self._append(event)
+                if late:
+                    continue
                 self._visible[event.stream] = apply_event(self._visible.get(event.stream), event)
                 if self._fields.update(event):
                     self._fields_json = b""  # encoded when it is asked for
@@ -67,6 +73,7 @@ class EventBuffer:
         with self._lock:
             self._events.clear()
             self._lines.clear()
+            self._bytes = 0
             self._epoch, self._next = secrets.token_hex(4), 0
             self._fields, self._fields_json, self._visible = LatestFields(), b"{}", {}
             self._notify()
@@ -113,6 +120,16 @@ class EventBuffer:
         finally:
             with self._lock:
                 self._listeners.remove(listener)
+
+    def _append(self, event: Event) -> None:
+        line = event.to_json()
+        self._events.append(event)
+        self._lines.append(line)
+        self._next += 1
+        self._bytes += len(line)
+        while len(self._lines) > self._max_events or self._bytes > self._max_bytes:
+            self._events.popleft()
+            self._bytes -= len(self._lines.popleft())
 
     def _notify(self) -> None:
         for loop, changed in self._listeners:

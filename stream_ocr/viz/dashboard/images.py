@@ -4,7 +4,7 @@ from functools import lru_cache
 from threading import Lock
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from stream_ocr.errors import SourceError
 from stream_ocr.events.spans import build_spans
@@ -48,8 +48,14 @@ class ImageEndpoints:
         return Response(data, media_type="image/webp") if data else _not_found()
 
     def preview(self, request: Request) -> Response:
-        """Return the status or a camera image of a run."""
-        preview, name = self._page.preview, request.path_params["name"]
+        """Return the status or a camera image of a run. The images of many hosts come from these themselves."""
+        preview, name, hosts = self._page.preview, request.path_params["name"], self._page.hosts
+        if hosts is not None and name == "live":
+            return JSONResponse(hosts.status())
+        if hosts is not None and name == "picture":
+            query = request.query_params
+            url = hosts.picture_url(query.get("stream", ""), query.get("width", ""))
+            return RedirectResponse(url, 307) if url else _not_found()
         found = preview(f"/{name}", request.query_params) if preview else None
         return Response(found[1], media_type=found[0]) if found else _not_found()
 

@@ -17,15 +17,17 @@ from stream_ocr.sources.files import open_file
 from stream_ocr.viz.dashboard.address import dashboard_url, open_listener, resolve_token
 from stream_ocr.viz.dashboard.app import create_app
 from stream_ocr.viz.dashboard.connections import LimitedProtocol
-from stream_ocr.viz.dashboard.context import PageContext, RemoteStatus
+from stream_ocr.viz.dashboard.context import Hosts, PageContext, RemoteStatus
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import Feed, FeedThread, LogFileFeed, SubscriptionFeed
 from stream_ocr.viz.dashboard.search import search_buffer, search_store
 from stream_ocr.viz.thresholds import DASHBOARD
 
 
-def serve(feed: Feed, video: Path | None, settings: Settings, report: Callable[[str], None]) -> None:
-    """Serve the dashboard of a feed, optionally with its video, until Ctrl-C.
+def serve(
+    feed: Feed, video: Path | None, settings: Settings, report: Callable[[str], None], hosts: Hosts | None = None
+) -> None:
+    """Serve the dashboard of a feed, optionally with its video or the state of many hosts, until Ctrl-C.
 
     report: called with a line that names the URL.
     Raises SourceError, SettingsError, SinkError and StoreError.
@@ -35,7 +37,7 @@ def serve(feed: Feed, video: Path | None, settings: Settings, report: Callable[[
     stream = _video_stream(video, feed, settings) if video else None
     status_address = settings.service.listen if isinstance(feed, SubscriptionFeed) and video is None else None
     preview = RemoteStatus(status_address).fetch if status_address else None
-    page = PageContext(video.name if video else feed.name, buffer, settings, search, video, stream, preview)
+    page = PageContext(video.name if video else feed.name, buffer, settings, search, video, stream, preview, hosts)
     token = resolve_token(settings.dashboard)
     with open_listener(settings.dashboard) as listener, FeedThread(feed, buffer), suppress(KeyboardInterrupt):
         report(f"{dashboard_url(listener, token)} shows {page.title}; press Ctrl-C to stop.")

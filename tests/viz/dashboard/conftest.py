@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import cv2
 import psutil
 import pytest
+from viz.dashboard.browser import OpenPage, started_chromium
 from viz.dashboard.browser_page import SCENE
 
 from stream_ocr.bus.journal import DurableJournal, open_journal
@@ -29,8 +29,6 @@ from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import FeedThread
 from stream_ocr.viz.dashboard.search import search_buffer, search_store
 
-CHROMIUM = Path("/usr/bin/chromium")
-
 
 @pytest.fixture(autouse=True, scope="module")
 def check_leaks() -> Iterator[None]:
@@ -43,33 +41,9 @@ def check_leaks() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chromium(check_leaks: None) -> Iterator[Any]:
-    """Start a browser. It can reach this machine only."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs Chromium at {CHROMIUM}: apt-get install chromium")
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=str(CHROMIUM), args=[*root, "--disable-gpu", "--mute-audio", "--disable-dev-shm-usage"]
-        )
+    """Start a browser."""
+    with started_chromium() as browser:
         yield browser
-        browser.close()
-
-
-@dataclass
-class OpenPage:
-    """A page with its requests and errors."""
-
-    page: Any
-    requests: list[str]
-    errors: list[str]
-
-    def until(self, expression: str, within_s: float = 20) -> None:
-        """Wait until a JavaScript expression is true. (Playwright's own wait needs eval, which the CSP forbids.)"""
-        end = time.monotonic() + within_s
-        while not self.page.evaluate(f"() => {{ try {{ return {expression} }} catch {{ return false }} }}"):
-            assert time.monotonic() < end, f"timed out: {expression}"
-            self.page.wait_for_timeout(20)
 
 
 @pytest.fixture

@@ -128,9 +128,10 @@ export class Cameras {
     const receivedAt = stream?.latest?.receivedAt ?? null;
     const age = receivedAt === null ? null : Math.max(now - receivedAt, 0);
     const state = tile.live?.state ?? stream?.state;
-    tile.root.dataset.state = state === "down" ? "down" : age !== null && age > IDLE_S ? "idle" : "up";
+    const isDown = state === "down" || state === "unassigned";
+    tile.root.dataset.state = isDown ? "down" : age !== null && age > IDLE_S ? "idle" : "up";
     let status = age === null ? "no text yet" : age < 2 ? "now" : ago(age);
-    if (state === "down") status = tile.live?.reason ?? stream?.reason ?? "down";
+    if (isDown) status = tile.live?.reason ?? stream?.reason ?? state;
     else if (tile.live) status = describe(tile.live);
     if (tile.state.textContent !== status) tile.state.textContent = tile.state.title = status;
   }
@@ -145,9 +146,10 @@ export class Cameras {
 }
 
 /** Describe the status of a camera. */
-function describe({ state, fps, age_s: age, dropped }) {
+function describe({ state, fps, age_s: age, dropped, host }) {
   if (state !== "up") return state;
   const status = [`${fps.toFixed(1)} fps`];
+  if (host) status.push(oneLine(host, 30));
   if (age > 3) status.push(ago(age));
   if (dropped) status.push(`${dropped} dropped`);
   return status.join(" · ");

@@ -2,10 +2,19 @@
 
 import { element } from "./format.js";
 
+/** Show figures in `root`: [name, value, is bad, explanation]. Hide it if there are none. */
+export function showItems(root, items) {
+  root.hidden = !items.length;
+  root.replaceChildren(
+    ...items.map(([name, value, bad, title = ""]) =>
+      element("div", { title, className: bad ? "bad" : "" }, element("dt", { textContent: name }), element("dd", { textContent: value })),
+    ),
+  );
+}
+
 /** Show the status of a run (see /api/preview/live) in `root`; hide it if `status` is null. */
 export function showHealth(root, status) {
-  root.hidden = !status;
-  if (!status) return;
+  if (!status) return showItems(root, []);
   const cameras = Object.values(status.cameras);
   const stages = Object.values(status.stages);
   const sum = (key) => cameras.reduce((total, camera) => total + camera[key], 0);
@@ -22,9 +31,5 @@ export function showHealth(root, status) {
     ["batch", batch ? batch.toFixed(1) : "–", false, "Mean number of frames in a batch of the detector"],
     ["restarts", `${restarts}`, restarts > 0 || stages.some((stage) => !stage.up)],
   ];
-  root.replaceChildren(
-    ...items.map(([name, value, bad, title = ""]) =>
-      element("div", { title, className: bad ? "bad" : "" }, element("dt", { textContent: name }), element("dd", { textContent: value })),
-    ),
-  );
+  showItems(root, items);
 }

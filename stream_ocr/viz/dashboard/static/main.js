@@ -2,6 +2,7 @@
 
 import { Cameras } from "./cameras.js";
 import { connect } from "./connection.js";
+import { showFleet } from "./fleet.js";
 import { element, formatTime, formatTimeOfDay, isolated, oneLine } from "./format.js";
 import { showHealth } from "./health.js";
 import { List } from "./list.js";
@@ -37,13 +38,23 @@ if (cameras && about.cameras) {
   cameras.preview = new Preview({
     onState(status) {
       if (status) cameras.setStatus(status.cameras);
-      showHealth($("health"), status);
+      if (status?.events) showFleet($("health"), $("hosts"), status);
+      else showHealth($("health"), status);
     },
     onImage: (name) => cameras.touch(name),
   });
 }
 $("pause").hidden = Boolean(screen);
 document.body.dataset.mode = screen ? "video" : "cameras";
+
+// The policy of this page names the hosts of the time when it was loaded. A picture of a later one needs a new page.
+const RELOAD_MS = 5000;
+document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  const before = Number(sessionStorage.getItem("reloaded"));
+  if (effectiveDirective !== "img-src" || Date.now() - before < RELOAD_MS) return;
+  sessionStorage.setItem("reloaded", Date.now());
+  location.reload();
+});
 
 // The timeline.
 const timeline = new Timeline($("timeline"), model, { onSeek: seek, onHover: showHovered, onFollow: (on) => ($("follow").ariaPressed = String(on)) });

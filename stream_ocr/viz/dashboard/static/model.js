@@ -42,31 +42,39 @@ export class Model {
 
   #add(event) {
     const stream = this.#stream(event.stream);
+    const run = runOf(event);
+    if (run > stream.run) this.#beginRun(stream, run);
     event.at = this.#axis(event, stream);
     const now = Date.now() / 1000;
     event.receivedAt = Math.min(now, Date.parse(event.emitted_utc ?? "") / 1000 || now);
     this.events.push(event);
+    const isLate = run < stream.run; // it waited on the disk of a host that was lost
     if (event.kind.startsWith("source.")) {
-      stream.state = event.kind.slice("source.".length);
-      stream.reason = event.reason;
       this.hasSourceEvents = true;
+      if (!isLate) Object.assign(stream, { state: event.kind.slice("source.".length), reason: event.reason });
       return;
     }
     if (event.overlay) this.hasOverlays = true;
-    stream.size = event.size;
-    stream.latest = event;
-    const previous = stream.live.get(event.track);
+    if (!isLate) {
+      stream.size = event.size;
+      stream.latest = event;
+    }
+    const open = isLate ? stream.lost : stream.live; // the texts that an event can be about
+    const key = isLate ? `${run}/${event.track}` : event.track;
+    const previous = open.get(key);
     if (event.kind === "updated" && previous) {
       Object.assign(previous, { text: event.text, confidence: event.confidence, final: event.polygon, receivedAt: event.receivedAt });
     } else if (event.kind === "ended" && previous) {
       previous.text = event.text;
       previous.confidence = event.confidence;
-      this.#end(stream, previous, event.end, event.polygon);
+      this.#end(previous, event.end, event.polygon);
+      open.delete(key);
     } else {
-      if (previous) this.#end(stream, previous, event.start, finalPolygon(previous.final, event.polygon));
+      if (previous) this.#end(previous, event.start, finalPolygon(previous.final, event.polygon));
       const span = this.#span(event, stream, event.kind === "changed" ? "changed" : "new");
-      if (event.kind === "ended") this.#end(stream, span, event.end, event.polygon);
-      else stream.live.set(event.track, span);
+      if (event.kind === "ended" || isLate) this.#end(span, event.end, event.polygon);
+      if (event.kind === "ended") open.delete(key);
+      else open.set(key, span);
     }
     for (const time of [event.at, event.at + (event.end ?? event.start) - event.start]) {
       this.first = Math.min(this.first, time);
@@ -77,7 +85,7 @@ export class Model {
   #stream(name) {
     let stream = this.streams.get(name);
     if (!stream) {
-      stream = { name, size: null, state: null, reason: null, latest: null, shift: null, spans: [], live: new Map() };
+      stream = { name, size: null, state: null, reason: null, latest: null, shift: null, spans: [], live: new Map(), run: 0, lost: new Map() };
       this.streams.set(name, stream);
     }
     return stream;
@@ -119,12 +127,26 @@ export class Model {
     return span;
   }
 
-  #end(stream, span, end, polygon) {
+  #end(span, end, polygon) {
     span.end = end ?? span.start;
     span.to = span.from + span.end - span.start;
     span.final = polygon;
-    stream.live.delete(span.track);
   }
+
+  /** Another host or run reads the camera: the texts before are over, and their ends come late or never. */
+  #beginRun(stream, run) {
+    for (const [track, span] of stream.live) {
+      this.#end(span, span.start + Math.max((stream.latest?.at ?? span.from) - span.from, 0), span.final);
+      stream.lost.set(`${stream.run}/${track}`, span);
+    }
+    stream.live.clear();
+    stream.run = run;
+  }
+}
+
+/** Return the number with which the ids of a run of a fleet begin, 0 for others. */
+function runOf(event) {
+  return Number(/^(\d{1,15})-/.exec(event.id)?.[1] ?? 0);
 }
 
 /** Return the last polygon of a text that another replaces: its own size, aligned with the successor (see spans.py). */

@@ -2,6 +2,7 @@
 
 const POLL_MS = 1000;
 const RETRY_MS = 5000; // while no run answers
+const IMAGE_MS = 5000; // a host that is gone may not even refuse a connection
 
 export class Preview {
   /** onState(state) gets the response of /api/preview/live, or null if no run answers; onImage(name) follows a new image. */
@@ -63,6 +64,7 @@ export class Preview {
       const image = new Image();
       image.alt = "";
       image.src = `api/preview/picture?${new URLSearchParams({ stream: name, width, n: camera.frame_number })}`;
+      const timer = setTimeout(() => image.removeAttribute("src"), IMAGE_MS);
       try {
         await image.decode();
         tile.image.replaceWith(image);
@@ -71,6 +73,7 @@ export class Preview {
       } catch {
         // no image yet, or the run has stopped
       }
+      clearTimeout(timer);
       tile.loading = false;
     }
     tile.polygons = polygons;
