@@ -242,3 +242,27 @@ def test_version_option(run):
     code, out, err = run("--version")
     assert (code, err) == (0, "")
     assert re.fullmatch(r"stream-ocr \d+\.\d+\.\d+\S*\n", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["events.jsonl", "--ray", "auto"], "--ray: it is for NATS servers only"),
+        (["tcp://127.0.0.1:1", "--credentials", "file"], "--credentials: it is for NATS servers only"),
+        (["nats://127.0.0.1:1", "--video", "a.mp4"], "--video: it is not used with NATS servers"),
+    ],
+)
+def test_dashboard_refuses_options_of_other_sources(run, arguments, sentence):
+    pytest.importorskip("starlette")
+    code, _, err = run("dashboard", *arguments)
+    assert code == 2
+    assert sentence in err
+
+
+def test_dashboard_refuses_addresses_with_passwords(run):
+    pytest.importorskip("starlette")
+    pytest.importorskip("nats")
+    code, _, err = run("dashboard", "nats://a:4222,nats://user:secret@b:4222")
+    assert code == 1
+    assert "remove the user and password from the address" in err
+    assert "secret" not in err

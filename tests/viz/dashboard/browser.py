@@ -30,15 +30,25 @@ def started_chromium() -> Iterator[Any]:
 
 @dataclass
 class OpenPage:
-    """A page with its requests and errors."""
+    """A page with its requests and errors. others: origins that it may use besides its own."""
 
     page: Any
     requests: list[str]
     errors: list[str]
+    others: tuple[str, ...] = ()
 
     def until(self, expression: str, within_s: float = 20) -> None:
         """Wait until a JavaScript expression is true. (Playwright's own wait needs eval, which the CSP forbids.)"""
         end = time.monotonic() + within_s
-        while not self.page.evaluate(f"() => {{ try {{ return {expression} }} catch {{ return false }} }}"):
+        while not self._is_true(expression):
             assert time.monotonic() < end, f"timed out: {expression}"
             self.page.wait_for_timeout(20)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            found = self.page.evaluate(f"() => {{ try {{ return {expression} }} catch {{ return false }} }}")
+        except Exception as error:
+            if "because of a navigation" not in str(error):
+                raise
+            return False  # the page is loaded again
+        return bool(found)

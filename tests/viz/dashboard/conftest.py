@@ -24,7 +24,7 @@ from stream_ocr.synthetic.scene import draw_frames, render, truth
 from stream_ocr.testing import read_scripted
 from stream_ocr.viz.dashboard import server as serving
 from stream_ocr.viz.dashboard.address import dashboard_url, open_listener
-from stream_ocr.viz.dashboard.context import PageContext, PreviewHandler
+from stream_ocr.viz.dashboard.context import Hosts, PageContext, PreviewHandler
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import FeedThread
 from stream_ocr.viz.dashboard.search import search_buffer, search_store
@@ -68,7 +68,8 @@ def browse(chromium: Any) -> Iterator[Callable[..., OpenPage]]:
         here = made.page.evaluate("location.origin")
         context.close()
         assert made.errors == []
-        assert [url for url in made.requests if not url.startswith((f"{here}/", "file:", "data:", "blob:"))] == []
+        allowed = (f"{here}/", "file:", "data:", "blob:", *made.others)
+        assert [url for url in made.requests if not url.startswith(allowed)] == []
 
 
 @pytest.fixture
@@ -145,6 +146,7 @@ def serve() -> Iterator[Callable[..., str]]:
             token: str | None = None,
             store: Path | None = None,
             preview: PreviewHandler | None = None,
+            hosts: Hosts | None = None,
         ) -> str:
             buffer, feed = EventBuffer(), serving.open_feed(str(source))
             settings = Settings.load(None, [f"store.path={store}"] if store else [])
@@ -155,6 +157,7 @@ def serve() -> Iterator[Callable[..., str]]:
                 search_store(store) if store else search_buffer(buffer),
                 video,
                 preview=preview,
+                hosts=hosts,
             )
             listener = stack.enter_context(open_listener(DashboardSettings(port=0)))
             stack.enter_context(FeedThread(feed, buffer))

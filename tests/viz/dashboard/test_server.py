@@ -213,6 +213,27 @@ def test_event_buffer_drops_the_oldest_events_and_reports_it(log):
     assert buffer.read_after(behind)[1:] == ([], True)
 
 
+def test_event_buffer_is_bounded_in_bytes(log):
+    event = log.text("appeared", "W" * 10_000, 1.0)
+    buffer = EventBuffer(max_bytes=35_000)
+    for _ in range(10):
+        buffer.add([event])
+    assert len(buffer.events()) == 3
+    buffer.add([log.text("appeared", "W" * 40_000, 1.0)])
+    assert buffer.events() == []
+    buffer.add([event])
+    assert len(buffer.events()) == 1
+
+
+def test_late_events_change_no_texts_on_the_screen(log):
+    buffer = EventBuffer()
+    early, now = log.text("appeared", "EARLY", 1.0), log.text("appeared", "NOW", 2.0, track=2)
+    buffer.add([now])
+    buffer.add([early], late=True)
+    assert len(buffer.events()) == 2
+    assert [text.text for text in buffer.visible()["gate"].texts] == ["NOW"]
+
+
 @pytest.mark.parametrize("text", ["", "x", "-", "abc-", "a-1e5", "a-" + "9" * 30, "a-²"])
 def test_event_position_parses_anything_unknown_as_the_start(text):
     assert EventPosition.parse(text).next == 0
