@@ -11,7 +11,7 @@ import msgspec
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import NatsConnection
-from stream_ocr.fleet.messages import CameraStatus, DashboardView
+from stream_ocr.fleet.messages import CameraStatus
 from stream_ocr.fleet.nats_feed import NatsFeed
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.fleet.watcher import FleetWatcher, Watch
@@ -51,9 +51,9 @@ class FleetHosts:
         events = {"trouble": self._trouble()}
         if (watch := self._watch()) is None:
             return {"cameras": {}, "events": events, "fleet": None}
-        view = watch.view
+        view, origins = watch.view, _origins(watch)
         cameras = {
-            f"{view.site}/{name}": _camera(camera, watch.number if _origin(view, camera) else 0)
+            f"{view.site}/{name}": _camera(camera, watch.number if _has_picture(camera, origins) else 0)
             for name, camera in view.status.cameras.items()
         }
         fleet = {
@@ -70,30 +70,29 @@ class FleetHosts:
         """Return where the latest picture of a camera is now, with a ticket; None if there is none."""
         if (watch := self._watch()) is None:
             return None
-        view, (site, _, name) = watch.view, stream.partition("/")
+        view, origins, (site, _, name) = watch.view, _origins(watch), stream.partition("/")
         camera = view.status.cameras.get(name) if site == view.site else None
-        if camera is None or (origin := _origin(view, camera)) is None:
+        if camera is None or not _has_picture(camera, origins):
             return None
         query = Tickets(view.ticket_key.encode()).issue(name, time.time())
-        return f"{origin}/picture?{urlencode({'width': width_px, **query})}"
+        return f"{origins[camera.host]}/picture?{urlencode({'width': width_px, **query})}"
 
     def picture_origins(self) -> Sequence[str]:
         """Return the origins of the hosts of now."""
         watch = self._watch()
-        hosts = [] if watch is None else watch.view.status.hosts
-        return sorted({host.pictures for host in hosts if host.pictures is not None and _is_origin(host.pictures)})
+        return [] if watch is None else sorted({*_origins(watch).values()})
 
 
-def _origin(view: DashboardView, camera: CameraStatus) -> str | None:
-    """Return the origin of the host that reads a camera, if it serves pictures."""
-    if camera.state != "up":
-        return None
-    pictures = next((host.pictures for host in view.status.hosts if host.name == camera.host), None)
-    return pictures if pictures is not None and _is_origin(pictures) else None
+def _origins(watch: Watch) -> dict[str | None, str]:
+    """Return the origin of the pictures of each host that serves some."""
+    hosts = watch.view.status.hosts
+    return {
+        host.name: host.pictures for host in hosts if host.pictures is not None and _ORIGIN.fullmatch(host.pictures)
+    }
 
 
-def _is_origin(pictures: str) -> bool:
-    return _ORIGIN.fullmatch(pictures) is not None
+def _has_picture(camera: CameraStatus, origins: Mapping[str | None, str]) -> bool:
+    return camera.state == "up" and camera.host in origins
 
 
 def _camera(camera: CameraStatus, number: int) -> dict[str, Any]:

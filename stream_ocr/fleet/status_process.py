@@ -19,7 +19,7 @@ from stream_ocr.runtime.parent_death import die_with_parent
 def main(address: str, parent: int) -> None:
     """Write answers until the parent ends."""
     die_with_parent(parent)
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what Ray prints is no answer
     while True:
         try:
@@ -27,6 +27,7 @@ def main(address: str, parent: int) -> None:
         except WorkerError as error:
             answer = Answer(mistake=str(error))
         output.write(msgspec.json.encode(answer) + b"\n")
+        output.flush()
         time.sleep(THRESHOLDS.dashboard_s)
 
 
