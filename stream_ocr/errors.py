@@ -2,6 +2,7 @@
 
     StreamOcrError
     ├── SettingsError     a settings file, an environment variable or --set is invalid
+    │   └── SettingsConflictError   the settings file has changed in the meantime
     ├── SourceError       a file or camera cannot be opened or read
     ├── WeightsError      weights are missing, damaged, or belong to another network
     ├── DeviceError       the requested device or inference engine is not available
@@ -18,6 +19,7 @@ Each message is one sentence with the problem, the value and the remedy.
 __all__ = [
     "DeviceError",
     "EventsLostError",
+    "SettingsConflictError",
     "SettingsError",
     "SinkError",
     "SlotError",
@@ -36,6 +38,10 @@ class StreamOcrError(Exception):
 
 class SettingsError(StreamOcrError):
     """Raised when settings are invalid; the message lists every mistake."""
+
+
+class SettingsConflictError(SettingsError):
+    """Raised when the settings file has changed since the version that a change was made from."""
 
 
 class SourceError(StreamOcrError):

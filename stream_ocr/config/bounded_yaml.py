@@ -4,6 +4,7 @@ PyYAML alone needs exponential memory for nested aliases, and raises a dozen kin
 for dates, long numbers or tagged objects. Settings need neither dates nor tags.
 """
 
+from contextlib import closing
 from typing import Any, cast
 
 import yaml
@@ -29,6 +30,9 @@ class _BoundedLoader(yaml.SafeLoader):
         super().__init__(text)
         self._depth = self._count = 0
         self._sizes: dict[yaml.Node, int] = {}  # number of values in each complete node, aliases expanded
+
+    def close(self) -> None:
+        self.dispose()
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -66,15 +70,23 @@ _BoundedLoader.add_constructor(_INT, _BoundedLoader.construct_int)
 
 def parse(text: str) -> Any:
     """Return the value of a YAML document. Raises yaml.YAMLError if it is malformed or beyond the limits."""
+    with closing(_loader(text)) as loader:
+        try:
+            return loader.get_single_data()
+        except (ValueError, OverflowError) as error:  # such as 0b_, which PyYAML takes for a number
+            raise yaml.YAMLError(str(error)) from error
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the root node of a YAML document, None for an empty one. Raises yaml.YAMLError as ``parse`` does."""
+    with closing(_loader(text)) as loader:
+        return loader.get_single_node()
+
+
+def _loader(text: str) -> _BoundedLoader:
     if len(text) > THRESHOLDS.max_yaml_characters:
         raise yaml.YAMLError(f"it is longer than {THRESHOLDS.max_yaml_characters} characters")
-    loader = _BoundedLoader(text)
-    try:
-        return loader.get_single_data()
-    except (ValueError, OverflowError) as error:  # such as 0b_, which PyYAML takes for a number
-        raise yaml.YAMLError(str(error)) from error
-    finally:
-        loader.dispose()
+    return _BoundedLoader(text)
 
 
 def _refusal(where: Any, problem: str) -> yaml.YAMLError:

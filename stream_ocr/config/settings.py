@@ -45,6 +45,11 @@ class DashboardSettings(ConfigModel):
     token_file: Path | None = Field(
         None, description="File with the access token. null: a new token is generated and printed at each start."
     )
+    edit: bool = Field(
+        False,
+        description="Let viewers of `stream-ocr run CONFIG --dashboard` draw regions, masks and fields, which are "
+        "saved in CONFIG; see docs/see.md.",
+    )
 
 
 class ServiceSettings(ConfigModel):

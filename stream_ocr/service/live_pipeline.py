@@ -26,7 +26,7 @@ from stream_ocr.runtime.topology import Process, RingSize, Topology
 from stream_ocr.service import reload
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.reload import ConfigFile, SourceChanges
-from stream_ocr.service.run_status import RunSnapshot, take_snapshot
+from stream_ocr.service.run_status import RunSnapshot, SettingsSnapshot, take_snapshot
 from stream_ocr.service.systemd import Notifier
 from stream_ocr.service.thresholds import THRESHOLDS
 from stream_ocr.service.web_link import WebLink
@@ -73,8 +73,9 @@ class LivePipeline:
         open_sinks(sinks, self._settings)  # to report errors here and not in a worker
         self.cameras = {name: Camera() for name in settings.sources}
         self._notifier = Notifier()
-        self._web = WebLink(self._settings, dashboard)
+        self._web = WebLink(self._settings, dashboard, config, overrides)
         self._config = None if config is None else ConfigFile(config, overrides)
+        self._file = SettingsSnapshot(None if self._config is None else self._config.version)
         self._permit = None if settings.service.permit is None else Permit(settings.service.permit)
         self._on_status, self._status_s = on_status, 0.0
         self._reload_requested = self._stopping = False
@@ -221,7 +222,7 @@ class LivePipeline:
         if self._permit is not None and not self._permit.is_valid:
             log.error("the permit of this host has expired; another host may have its cameras now")
             os._exit(PERMIT_EXIT)  # at once: to close the streams would be to publish
-        self._web.show_status(self._supervisor, self.cameras)
+        self._web.show_status(self._supervisor, self.cameras, self._file)
         if self._on_status is not None and time.monotonic() - self._status_s >= THRESHOLDS.report_interval_s:
             self._status_s = time.monotonic()
             self._on_status(take_snapshot(self._supervisor, self.cameras))
@@ -235,7 +236,9 @@ class LivePipeline:
                 self._config.read()
             if (settings := self._config.poll()) is not None:
                 self._apply(reload.compare(self._settings, settings))
+                self._file = SettingsSnapshot(self._config.version)
         except (StreamOcrError, OSError) as error:
+            self._file = SettingsSnapshot(self._config.version, str(error))
             log.error("settings are not reloaded", reason=str(error))
 
     def _apply(self, changes: SourceChanges) -> None:

@@ -60,7 +60,8 @@ class Preview:
         for name, worker in run.workers.items():
             batch = worker.messages / worker.batches if worker.batches else None
             stages[name] = {"up": worker.up, "restarts": worker.restarts, "batch": batch}
-        return {"cameras": cameras, "stages": stages}
+        settings = {"version": run.settings.version, "mistake": run.settings.mistake}
+        return {"cameras": cameras, "stages": stages, "settings": settings}
 
     def latest_jpeg(self, stream: str, width_px: int) -> bytes | None:
         """Return the latest frame of a camera as a JPEG of the next larger of ``WIDTHS_PX``; None if there is none."""

@@ -11,19 +11,21 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.errors import SettingsError
 from stream_ocr.models import presets
 from stream_ocr.service.lock import InstanceLock
+from stream_ocr.service.settings_file import file_version
 from stream_ocr.service.settings_process import SettingsProcess
 from stream_ocr.service.thresholds import THRESHOLDS
 
 
 class ConfigFile:
-    """The settings file of a run. Locked while it is entered."""
+    """The settings file of a run. Locked while it is entered. version: ``file_version`` that was read last, or is."""
 
     def __init__(self, path: Path, overrides: Sequence[str] = ()) -> None:
         """overrides: "name=value" settings that take precedence over the file."""
         self._path, self._overrides = path, overrides
         self._lock = InstanceLock(path)
-        self._polled_s, self._version = time.monotonic(), _version(path)
+        self._polled_s, self._version = time.monotonic(), file_version(path)
         self._reading: SettingsProcess | None = None
+        self.version = self._version
 
     def __enter__(self) -> Self:
         """Raise SettingsError if another run holds the file."""
@@ -44,6 +46,7 @@ class ConfigFile:
     def read(self) -> None:
         """Start to read the file again; ``poll`` returns the result. Raise OSError."""
         self._stop_reading()
+        self.version = self._version
         self._reading = SettingsProcess(self._path, self._overrides)
 
     def poll(self) -> Settings | None:
@@ -68,7 +71,7 @@ class ConfigFile:
         if now - self._polled_s < THRESHOLDS.config_poll_s:
             return False
         self._polled_s = now
-        before, self._version = self._version, _version(self._path)
+        before, self._version = self._version, file_version(self._path)
         return before != self._version
 
     def _finish_reading(self, process: SettingsProcess) -> Settings | None:
@@ -113,12 +116,3 @@ def compare(old: Settings, new: Settings) -> SourceChanges:
 def resolved(settings: Settings) -> Settings:
     """Return the settings as workers get them."""
     return presets.with_shared_threads(presets.with_model_defaults(settings))
-
-
-def _version(path: Path) -> tuple[int, int] | None:
-    """Return a value that changes with the file; None if it is gone."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino

@@ -52,6 +52,16 @@ class WorkerSnapshot(msgspec.Struct, frozen=True):
     quarantined: int = 0
 
 
+class SettingsSnapshot(msgspec.Struct, frozen=True):
+    """Settings file of a run. version: ``file_version`` that was read last. mistake: why its settings are not used."""
+
+    version: str | None = None
+    mistake: str | None = None
+
+
+NO_FILE = SettingsSnapshot()  # of a run without a settings file
+
+
 class RunSnapshot(msgspec.Struct, frozen=True):
     """Status of a run. checked_s: monotonic time at which the supervisor last checked its workers.
 
@@ -65,6 +75,7 @@ class RunSnapshot(msgspec.Struct, frozen=True):
     workers: Mapping[str, WorkerSnapshot]
     slots_reclaimed: Mapping[str, int]
     open_streams: list[str] = []
+    settings: SettingsSnapshot = NO_FILE
 
 
 class StatusWriter:
@@ -74,13 +85,19 @@ class StatusWriter:
         self._interval_s, self._written_s = interval_s, 0.0
         self._current: SlotRef | None = None
 
-    def write(self, ring: Ring, supervisor: LiveSupervisor, cameras: Mapping[str, Camera]) -> None:
+    def write(
+        self,
+        ring: Ring,
+        supervisor: LiveSupervisor,
+        cameras: Mapping[str, Camera],
+        settings: SettingsSnapshot = NO_FILE,
+    ) -> None:
         """Write a snapshot, if one is due."""
         now = time.monotonic()
         if now - self._written_s < self._interval_s:
             return
         self._written_s = now
-        data = msgspec.msgpack.encode(take_snapshot(supervisor, cameras))
+        data = msgspec.msgpack.encode(take_snapshot(supervisor, cameras, settings))
         if len(data) > ring.slot_bytes:
             log.error("the status of the run is too long to show", size=len(data), limit=ring.slot_bytes)
             return
@@ -98,7 +115,9 @@ def read_snapshot(ring: Ring) -> RunSnapshot | None:
     return None if data is None else msgspec.msgpack.decode(data, type=RunSnapshot)
 
 
-def take_snapshot(supervisor: LiveSupervisor, cameras: Mapping[str, Camera]) -> RunSnapshot:
+def take_snapshot(
+    supervisor: LiveSupervisor, cameras: Mapping[str, Camera], settings: SettingsSnapshot = NO_FILE
+) -> RunSnapshot:
     """Return the status of a run as of now."""
     counters, pids, degraded = supervisor.counters, supervisor.pids, supervisor.degraded
     by_stream = counters.by_stream()
@@ -120,6 +139,7 @@ def take_snapshot(supervisor: LiveSupervisor, cameras: Mapping[str, Camera]) -> 
         workers=workers,
         slots_reclaimed=counters.slots_reclaimed,
         open_streams=supervisor.open_streams,
+        settings=settings,
     )
 
 

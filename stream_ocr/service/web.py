@@ -8,7 +8,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +20,7 @@ from stream_ocr.confinement import limits
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service import health
+from stream_ocr.service.area_editor import AreaEditor
 from stream_ocr.service.http import Admission, Response, StatusServer
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.preview import Preview
@@ -39,6 +40,7 @@ class WebService:
         title: str,
         token: str | None,
         ticket_key: str | None,
+        editor: AreaEditor | None = None,
     ) -> None:
         self._view = _View(rings)
         preview = Preview(self._view)
@@ -48,7 +50,7 @@ class WebService:
             admits = _admission(ticket_key)
             self._servers.append(StatusServer(socket.socket(fileno=fds["status"]), routes, preview.handle, admits))
         if "dashboard" in fds:
-            self._servers.append(_dashboard(settings, fds, title, token, preview))
+            self._servers.append(_dashboard(settings, fds, title, token, preview, editor))
         self._collector = Metrics(self._view)
         self._open = ExitStack()
 
@@ -108,12 +110,16 @@ def build(
     title: str = "",
     token: str | None = None,
     ticket_key: str | None = None,
+    config: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> WebService:
     """Return the service of a run, and limit the resources of this process.
 
-    token: of the dashboard. ticket_key: of tickets for pictures; None: other machines get no pictures.
+    token: of the dashboard. ticket_key: of tickets for pictures; None: other machines get no pictures. config,
+    overrides: of the run, if the dashboard may change them.
     """
-    service = WebService(Settings.model_validate(settings), rings, fds, title, token, ticket_key)
+    editor = None if config is None else AreaEditor(Path(config), overrides)
+    service = WebService(Settings.model_validate(settings), rings, fds, title, token, ticket_key, editor)
     _limit_resources()
     return service
 
@@ -126,7 +132,12 @@ def _admission(key: str | None) -> Admission:
 
 
 def _dashboard(
-    settings: Settings, fds: Mapping[str, int], title: str, token: str | None, preview: Preview
+    settings: Settings,
+    fds: Mapping[str, int],
+    title: str,
+    token: str | None,
+    preview: Preview,
+    editor: AreaEditor | None,
 ) -> AbstractContextManager:
     from stream_ocr.viz.dashboard.context import PageContext
     from stream_ocr.viz.dashboard.event_buffer import EventBuffer
@@ -137,7 +148,7 @@ def _dashboard(
     buffer = EventBuffer()
     store = settings.store.path  # the run creates it later
     search = search_buffer(buffer) if store is None else lambda query: search_store(store)(query)
-    page = PageContext(title, buffer, settings, search, preview=preview.handle)
+    page = PageContext(title, buffer, settings, search, preview=preview.handle, editor=editor)
     feed = LogFileFeed(Path(f"/proc/self/fd/{fds['events']}"))
     return DashboardServer(socket.socket(fileno=fds["dashboard"]), token, page, feed)
 

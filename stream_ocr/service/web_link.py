@@ -4,10 +4,11 @@ All of it outlives the process, which is restarted like any worker: viewers reco
 is complete again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from stream_ocr.config.settings import Settings, read_secret
 from stream_ocr.core.messages import Published
@@ -17,7 +18,7 @@ from stream_ocr.runtime.topology import Process, RingSize
 from stream_ocr.service import http
 from stream_ocr.service.camera_status import Camera
 from stream_ocr.service.event_log import EventLog
-from stream_ocr.service.run_status import STATUS, StatusWriter
+from stream_ocr.service.run_status import STATUS, SettingsSnapshot, StatusWriter
 from stream_ocr.service.thresholds import THRESHOLDS
 from stream_ocr.stages.base import CROPS, FRAMES
 from stream_ocr.viz.dashboard import address
@@ -30,14 +31,18 @@ class WebLink:
     dashboard, once this is entered. port: of ``service.listen``, once this is entered.
     """
 
-    def __init__(self, settings: Settings, dashboard: str | None) -> None:
-        """dashboard: title of the dashboard to serve, if any."""
+    def __init__(
+        self, settings: Settings, dashboard: str | None, config: Path | None = None, overrides: Sequence[str] = ()
+    ) -> None:
+        """dashboard: title of the dashboard to serve, if any. config, overrides: of the settings, for its editor."""
         self.process: Process | None = None
         self.dashboard_url: str | None = None
         self.port: int | None = None
         is_needed = dashboard is not None or settings.service.listen is not None
         self.rings = {STATUS: RingSize(2, THRESHOLDS.status_bytes)} if is_needed else {}
         self._settings, self._title = settings, dashboard
+        is_editable = config is not None and settings.dashboard.edit
+        self._edit = {"config": str(config), "overrides": list(overrides)} if is_editable else {}
         self._events: EventLog | None = None
         self._status = StatusWriter()
         self._open = ExitStack()
@@ -45,7 +50,7 @@ class WebLink:
     def __enter__(self) -> Self:
         """Listen. Raise SettingsError and SinkError if an address is not available."""
         fds: dict[str, int] = {}
-        arguments: dict[str, str | None] = {}
+        arguments: dict[str, Any] = {}
         with ExitStack() as opened:
             if listen := self._settings.service.listen:
                 status = opened.enter_context(http.open_listener(listen))
@@ -59,7 +64,7 @@ class WebLink:
                 self._events = EventLog()
                 opened.callback(self._events.close)
                 fds |= {"dashboard": listener.fileno(), "events": self._events.fd}
-                arguments |= {"title": self._title, "token": token}
+                arguments |= {"title": self._title, "token": token, **self._edit}
             self._open = opened.pop_all()
         if fds:
             rings = (FRAMES, CROPS, STATUS)
@@ -76,7 +81,9 @@ class WebLink:
         if self._events is not None:
             self._events.append([*message.events, *message.source_events])
 
-    def show_status(self, supervisor: LiveSupervisor, cameras: Mapping[str, Camera]) -> None:
+    def show_status(
+        self, supervisor: LiveSupervisor, cameras: Mapping[str, Camera], settings: SettingsSnapshot
+    ) -> None:
         """Update the status."""
         if (ring := supervisor.rings.get(STATUS)) is not None:
-            self._status.write(ring, supervisor, cameras)
+            self._status.write(ring, supervisor, cameras, settings)

@@ -153,6 +153,12 @@ class DashboardThresholds:
     max_request_bytes: int = 64 << 10
     """Longest request."""
 
+    max_areas_bytes: int = 256 << 10
+    """Longest body of a request that changes areas: 100 areas of 100 corners."""
+
+    max_areas: int = 100
+    """Most regions, masks or fields of a camera that the page saves; as many corners of each."""
+
     shutdown_s: int = 2
     """Maximum time that the server waits for open connections on shutdown, in seconds."""
 

@@ -1,4 +1,7 @@
-"""The dashboard as an ASGI application: static files, an event stream, search, the video. It only answers GET."""
+"""The dashboard as an ASGI application: static files, an event stream, search, the video.
+
+It only answers GET, but for the areas of cameras (``area_endpoints``).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,6 +17,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from stream_ocr.errors import StreamOcrError
+from stream_ocr.viz.dashboard.area_endpoints import AreaEndpoints
 from stream_ocr.viz.dashboard.auth import AuthMiddleware
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
@@ -29,7 +33,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
     root = files("stream_ocr.viz")
     static = Path(str(root.joinpath("dashboard", "static")))
     images, fields = ImageEndpoints(page), FieldEndpoints(page.buffer)
-    rest = RestEndpoints(page.buffer)
+    rest, areas = RestEndpoints(page.buffer), AreaEndpoints(page.editor)
     origins = tuple if page.hosts is None else page.hosts.picture_origins
 
     async def index(_request: Request) -> Response:
@@ -43,7 +47,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
 
     async def about(_request: Request) -> Response:
         has_cameras = page.preview is not None or page.hosts is not None
-        available = {"video": page.video is not None, "cameras": has_cameras}
+        available = {"video": page.video is not None, "cameras": has_cameras, "edit": page.editor is not None}
         return JSONResponse({"title": page.title, "stream": page.stream, **available})
 
     async def events(request: Request) -> Response:
@@ -72,6 +76,8 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/fields", fields_page),
             Route("/api/fields", fields.latest),
             WebSocketRoute("/api/fields/ws", fields.follow),
+            Route("/api/areas", areas.describe),
+            Route("/api/areas/{camera}", areas.save, methods=["PUT"]),
             Route("/video", video),
             Route("/static/theme.css", theme),
             Mount("/static", StaticFiles(directory=static)),

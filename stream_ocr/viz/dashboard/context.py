@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.viz.dashboard.area_endpoints import AreaEditor
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.search import Search
 from stream_ocr.viz.thresholds import DASHBOARD
@@ -39,6 +40,7 @@ class PageContext:
 
     video, stream: the video to play and the stream whose texts it shows (None: the only one).
     preview: status and latest images of cameras, where a run provides them. hosts: the same, where many hosts do.
+    editor: of the areas in the settings file of a run, where viewers may change them.
     """
 
     title: str
@@ -49,6 +51,7 @@ class PageContext:
     stream: str | None = None
     preview: PreviewHandler | None = None
     hosts: Hosts | None = None
+    editor: AreaEditor | None = None
 
 
 class RemoteStatus:

@@ -1,5 +1,6 @@
 // Connects the parts of the page.
 
+import { AreaEditor } from "./areas.js";
 import { Cameras } from "./cameras.js";
 import { connect } from "./connection.js";
 import { showFleet } from "./fleet.js";
@@ -44,6 +45,9 @@ if (cameras && about.cameras) {
     onImage: (name) => cameras.touch(name),
   });
 }
+const areas = about.edit ? new AreaEditor($("areas")) : null;
+$("edit-areas").hidden = !areas;
+$("edit-areas").onclick = () => areas.open(cameras.selected);
 $("pause").hidden = Boolean(screen);
 document.body.dataset.mode = screen ? "video" : "cameras";
 
@@ -343,7 +347,7 @@ const keys = {
   " ": () => screen?.toggle(),
 };
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || $("keys").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
   if (event.target.closest("input, select, textarea") || (event.key === " " && event.target.closest("button, video"))) return;
   const action = keys[event.key];
   if (!action) return;
@@ -352,4 +356,4 @@ addEventListener("keydown", (event) => {
 });
 
 // For tests and debugging; nothing else uses it.
-globalThis.streamOcr = { model, timeline, screen, cameras };
+globalThis.streamOcr = { model, timeline, screen, cameras, areas };
