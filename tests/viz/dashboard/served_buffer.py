@@ -10,7 +10,7 @@ from stream_ocr.testing import text_event
 from stream_ocr.viz.dashboard import server as serving
 from stream_ocr.viz.dashboard.address import open_listener
 from stream_ocr.viz.dashboard.area_endpoints import AreaEditor
-from stream_ocr.viz.dashboard.context import PageContext
+from stream_ocr.viz.dashboard.context import PageContext, PreviewHandler
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.search import search_buffer
 
@@ -18,11 +18,13 @@ from stream_ocr.viz.dashboard.search import search_buffer
 class Served:
     """Serves until ``end``. host: HOST:PORT."""
 
-    def __init__(self, token: str | None = None, editor: AreaEditor | None = None) -> None:
+    def __init__(
+        self, token: str | None = None, editor: AreaEditor | None = None, preview: PreviewHandler | None = None
+    ) -> None:
         self.buffer = EventBuffer()
-        self._server = serving.create_server(
-            PageContext("test", self.buffer, Settings.load(), search_buffer(self.buffer), editor=editor), token
-        )
+        search = search_buffer(self.buffer)
+        page = PageContext("test", self.buffer, Settings.load(), search, preview=preview, editor=editor)
+        self._server = serving.create_server(page, token)
         listener = open_listener(DashboardSettings(port=0))
         self.host = f"127.0.0.1:{listener.getsockname()[1]}"
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [listener]})
