@@ -19,8 +19,8 @@ EXPORTED = {
     },
     "stream_ocr.config": {"Settings"},
     "stream_ocr.errors": {
-        *("DeviceError", "EventsLostError", "SettingsError", "SinkError", "SlotError", "SourceError", "StoreError"),
-        *("StreamOcrError", "SubscribeError", "WeightsError", "WorkerError"),
+        *("DeviceError", "EventsLostError", "SettingsConflictError", "SettingsError", "SinkError", "SlotError"),
+        *("SourceError", "StoreError", "StreamOcrError", "SubscribeError", "WeightsError", "WorkerError"),
     },
     "stream_ocr.client": {"Subscription", "crop", "subscribe"},
     "stream_ocr.testing": {
