@@ -52,8 +52,7 @@ def annotate(
             for decoded in source:
                 time_s = decoded.stamp.time_s
                 canvas, frame = drawing.add_ribbon(decoded.frame, changes.at(time_s))
-                for span in active.at(time_s):
-                    drawing.draw_span(frame, span, time_s)
+                drawing.draw_spans(frame, active.at(time_s), time_s)
                 encoder.write(canvas, decoded.stamp.pts, Fraction(*decoded.stamp.time_base))
                 progress(time_s)
                 count += 1

@@ -12,6 +12,7 @@ from stream_ocr.events.spans import Span
 from stream_ocr.viz.thresholds import DRAWING
 
 YuvColor = tuple[int, int, int]  # Y, U, V
+_Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 # Orange, sky, green, yellow, blue, vermilion, purple: distinguishable for the colour-blind (Okabe and Ito).
 PALETTE_RGB = (
@@ -28,21 +29,42 @@ _SHIFT = 4  # fractional bits of coordinates for OpenCV
 _DARK, _LIGHT, _FAINT = (28, 128, 128), (235, 128, 128), (150, 128, 128)  # YUV
 
 
-def draw_span(frame: Frame, span: Span, time_s: float) -> None:
-    """Draw the outline of a span with its track, text and confidence into a frame, in place."""
-    colour = _palette()[span.track % len(PALETTE_RGB)]
-    corners = np.array(span.polygon_at(time_s))
-    thickness = _relative_to_height(frame, DRAWING.outline_px)
-    for plane, value in zip((frame.y, frame.u, frame.v), colour, strict=True):
-        scale = plane.shape[0] / frame.size[1]
-        points = np.round(corners * scale * 2**_SHIFT).astype(np.int32)
-        cv2.polylines(plane, [points], True, value, max(1, round(thickness * scale)), cv2.LINE_AA, _SHIFT)
-    label = _label(f"#{span.track}  {span.text}  {span.confidence:.2f}", _relative_to_height(frame, DRAWING.label_px))
-    left, top, bottom = (round(float(side)) for side in (*corners.min(axis=0), corners[:, 1].max()))
-    above = top - thickness - label.shape[0]
-    left = min(max(left, 0), max(frame.size[0] - label.shape[1], 0))
-    top = min(above if above >= 0 else bottom + thickness, max(frame.size[1] - label.shape[0], 0))
-    _paste(frame, label, colour, _DARK if colour[0] > DRAWING.dark_text_luma else _LIGHT, (left, top))
+def draw_spans(frame: Frame, spans: Sequence[Span], time_s: float) -> None:
+    """Draw the outlines of spans with their tracks, texts and confidences into a frame, in place."""
+    outline = _relative_to_height(frame, DRAWING.outline_px)
+    height = _relative_to_height(frame, DRAWING.label_px)
+    corners = [np.array(span.polygon_at(time_s)) for span in spans]
+    boxes = [_bounds(quad, outline) for quad in corners]
+    placed: list[_Box] = []
+    for number, (span, quad) in enumerate(zip(spans, corners, strict=True)):
+        colour = _palette()[span.track % len(PALETTE_RGB)]
+        for plane, value in zip((frame.y, frame.u, frame.v), colour, strict=True):
+            scale = plane.shape[0] / frame.size[1]
+            points = np.round(quad * scale * 2**_SHIFT).astype(np.int32)
+            cv2.polylines(plane, [points], True, value, max(1, round(outline * scale)), cv2.LINE_AA, _SHIFT)
+        label = _label(f"#{span.track}  {span.text}  {span.confidence:.2f}", height)
+        left, top = _place(boxes[number], label.shape, frame.size, [*boxes[:number], *boxes[number + 1 :], *placed])
+        placed.append((left, top, left + label.shape[1], top + label.shape[0]))
+        _paste(frame, label, colour, _DARK if colour[0] > DRAWING.dark_text_luma else _LIGHT, (left, top))
+
+
+def _bounds(corners: np.ndarray, margin: int) -> _Box:
+    left, top = np.floor(corners.min(axis=0)).astype(int) - margin
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + margin
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _place(box: _Box, shape: tuple[int, ...], size: tuple[int, int], taken: Sequence[_Box]) -> tuple[int, int]:
+    """Return (left, top) of a label: the first free place above its text, below, right, left, or else over it."""
+    height, width = shape
+    left = min(max(box[0], 0), max(size[0] - width, 0))
+    over = min(max((box[1] + box[3] - height) // 2, 0), max(size[1] - height, 0))
+    places = ((left, box[1] - height), (left, box[3] + 1), (box[2] + 1, over), (box[0] - width, over))
+    for x, y in places:
+        fits = x >= 0 and y >= 0 and (x + width <= size[0] or x == left) and y + height <= size[1]
+        if fits and not any(x < b[2] and b[0] < x + width and y < b[3] and b[1] < y + height for b in taken):
+            return x, y
+    return left, over
 
 
 def ribbon_height(size: tuple[int, int]) -> int:

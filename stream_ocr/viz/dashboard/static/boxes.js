@@ -1,8 +1,11 @@
 // Draws an outline for each text on screen over an image. Coordinates are source pixels.
 
 import { oneLine } from "./format.js";
+import { place, widthOf } from "./labels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const LINE = 1.35; // height of a label in units of its font size, with ascenders, descenders and a gap
+const ASCENT = 1.05; // of a label above its base line
 const HIGHLIGHT_S = 1.5; // new and changed texts keep their colour for this long
 
 export class Boxes {
@@ -27,7 +30,10 @@ export class Boxes {
       group.remove();
       this.drawn.delete(span);
     }
-    for (const span of spans) {
+    const polygons = spans.map(polygonOf);
+    const bounds = polygons.map(boundsOf);
+    const labels = this.textOnly ? [] : this.#place(spans, bounds, height, size);
+    spans.forEach((span, index) => {
       let group = this.drawn.get(span);
       if (!group) {
         group = this.#group(span);
@@ -35,8 +41,8 @@ export class Boxes {
       }
       const state = span.overlay ? "overlay" : age(span) < HIGHLIGHT_S ? span.kind : "steady";
       if (group.state !== state) group.setAttribute("class", (group.state = state));
-      this.#layout(group, polygonOf(span), span, height);
-    }
+      this.#layout(group, polygons[index], bounds[index], labels[index], span, height);
+    });
   }
 
   clear() {
@@ -51,17 +57,29 @@ export class Boxes {
     return this.svg.appendChild(group);
   }
 
-  #layout(group, polygon, span, height) {
+  /** Return the place of each label; null for a text that is too low for one. The order is that of the tracks. */
+  #place(spans, bounds, height, size) {
+    const font = (this.font ??= getComputedStyle(this.svg).fontFamily);
+    const labels = spans.map(() => null);
+    const order = spans.map((_, index) => index).sort((a, b) => spans[a].track - spans[b].track);
+    for (const index of order) {
+      if (bounds[index][3] - bounds[index][1] < 1.5 * height) continue;
+      const taken = [...bounds.filter((_, other) => other !== index), ...labels.filter(Boolean)];
+      const width = widthOf(labelOf(spans[index]), font) * height;
+      labels[index] = place(bounds[index], [width, LINE * height], size, taken);
+    }
+    return labels;
+  }
+
+  #layout(group, polygon, [left, top, right, bottom], place, span, height) {
     const [outline, label] = group.children;
     const points = polygon.map((point) => point.join()).join(" ");
-    const text = oneLine(span.text, 80);
-    if (group.points === points && group.text === text && group.height === height && group.textOnly === this.textOnly) return;
-    Object.assign(group, { points, height, textOnly: this.textOnly });
+    const text = labelOf(span);
+    const where = String(place);
+    if (group.points === points && group.text === text && group.height === height && group.where === where && group.textOnly === this.textOnly) return;
+    Object.assign(group, { points, height, where, textOnly: this.textOnly });
     outline.setAttribute("points", points);
     if (group.text !== text) label.textContent = group.text = text;
-    const xs = polygon.map(([x]) => x);
-    const ys = polygon.map(([, y]) => y);
-    const [left, top, right, bottom] = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
     if (this.textOnly) {
       label.style.display = "";
       label.setAttribute("x", left);
@@ -70,12 +88,23 @@ export class Boxes {
       label.setAttribute("textLength", Math.max(right - left, 4));
       label.setAttribute("lengthAdjust", "spacingAndGlyphs");
     } else {
-      label.style.display = bottom - top < 1.5 * height ? "none" : ""; // it would hide other texts
-      const above = top > 1.6 * height;
-      label.setAttribute("x", Math.max(left, 2));
+      label.style.display = place ? "" : "none"; // of low texts, there are many
       label.removeAttribute("textLength");
-      label.setAttribute("y", above ? top - height * 0.45 : bottom + height * 1.2);
+      if (!place) return;
+      label.setAttribute("x", place[0]);
+      label.setAttribute("y", place[1] + ASCENT * height);
       label.setAttribute("font-size", height);
     }
   }
+}
+
+function labelOf(span) {
+  return oneLine(span.text, 80);
+}
+
+/** Return [left, top, right, bottom] of a polygon. */
+function boundsOf(polygon) {
+  const xs = polygon.map(([x]) => x);
+  const ys = polygon.map(([, y]) => y);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
