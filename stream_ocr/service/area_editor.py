@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from stream_ocr.errors import SettingsConflictError, SettingsError, StreamOcrError
-from stream_ocr.service import area_edits, settings_file
+from stream_ocr.service import settings_file
 from stream_ocr.service.limited_process import LimitedProcess, apply_limits
 from stream_ocr.service.settings_process import needs_memory, too_much
 
@@ -69,6 +69,8 @@ class AreaEditor:
 
 def _main() -> None:
     """Do the work on standard input, and write the outcome to standard output."""
+    from stream_ocr.service import area_edits  # imports PyYAML, which the web process does not need
+
     apply_limits()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=_Request)
     outcome = _Outcome()

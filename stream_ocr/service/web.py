@@ -13,20 +13,22 @@ from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.confinement import limits
 from stream_ocr.errors import WorkerError
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.service import health
-from stream_ocr.service.area_editor import AreaEditor
 from stream_ocr.service.http import Admission, Response, StatusServer
 from stream_ocr.service.metrics import Metrics
 from stream_ocr.service.preview import Preview
 from stream_ocr.service.run_status import STATUS, RunSnapshot, read_snapshot
 from stream_ocr.service.thresholds import THRESHOLDS
 from stream_ocr.service.ticket import Tickets
+
+if TYPE_CHECKING:
+    from stream_ocr.service.area_editor import AreaEditor
 
 
 class WebService:
@@ -40,7 +42,7 @@ class WebService:
         title: str,
         token: str | None,
         ticket_key: str | None,
-        editor: AreaEditor | None = None,
+        editor: "AreaEditor | None" = None,
     ) -> None:
         self._view = _View(rings)
         preview = Preview(self._view)
@@ -118,7 +120,7 @@ def build(
     token: of the dashboard. ticket_key: of tickets for pictures; None: other machines get no pictures. config,
     overrides: of the run, if the dashboard may change them.
     """
-    editor = None if config is None else AreaEditor(Path(config), overrides)
+    editor = None if config is None else _editor(Path(config), overrides)
     service = WebService(Settings.model_validate(settings), rings, fds, title, token, ticket_key, editor)
     _limit_resources()
     return service
@@ -131,13 +133,19 @@ def _admission(key: str | None) -> Admission:
     return lambda path, query: tickets.admits(path, query, time.time())
 
 
+def _editor(config: Path, overrides: Sequence[str]) -> "AreaEditor":
+    from stream_ocr.service.area_editor import AreaEditor
+
+    return AreaEditor(config, overrides)
+
+
 def _dashboard(
     settings: Settings,
     fds: Mapping[str, int],
     title: str,
     token: str | None,
     preview: Preview,
-    editor: AreaEditor | None,
+    editor: "AreaEditor | None",
 ) -> AbstractContextManager:
     from stream_ocr.viz.dashboard.context import PageContext
     from stream_ocr.viz.dashboard.event_buffer import EventBuffer
