@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from stream_ocr.cli import archive, bench, cameras, collect, dashboard, events, export, fleet, info, models, read, run
+from stream_ocr.cli import (
+    archive,
+    bench,
+    cameras,
+    collect,
+    dashboard,
+    events,
+    export,
+    fleet,
+    info,
+    models,
+    read,
+    run,
+    serve,
+)
 from stream_ocr.cli.help import Command, new_app
 
 app = new_app(
@@ -33,6 +47,7 @@ def _options(
 for _name, _function in (
     ("read", read.read),
     ("run", run.run),
+    ("serve", serve.serve),
     ("archive", archive.archive),
     ("collect", collect.collect),
     ("subscribe", events.subscribe),

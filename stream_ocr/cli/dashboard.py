@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stream_ocr.cli.nats_options import CaFile, Credentials, JetStream, Subject, Token, nats_connection
-from stream_ocr.cli.options import Config, Key, ServerKey, Set, load, print_status
+from stream_ocr.cli.options import Config, Key, ServerKey, Set, check_packages, load, print_status
 from stream_ocr.errors import SettingsError
 
 
@@ -77,8 +77,4 @@ def _refuse(reason: str, options: Mapping[str, object]) -> None:
 
 def check_dashboard_packages() -> None:
     """Raise SettingsError if the packages of the dashboard are not installed."""
-    for name in ("starlette", "uvicorn"):
-        if find_spec(name) is None:
-            raise SettingsError(
-                f"The dashboard needs {name}, which is not installed; pip install 'stream-ocr[dashboard]'."
-            )
+    check_packages("The dashboard", ("starlette", "uvicorn"), "dashboard")

@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, tuple[str, str]] = {
     "ppocr": ("rapidocr", "PP-OCRv6: second reader, and models that read other scripts"),
     "torch": ("torch", "training, CUDA, dtype bf16"),
     "dashboard": ("uvicorn", "web dashboard"),
+    "serve": ("python-multipart", "reading of files that are sent over HTTP"),
     "webhook": ("httpcore", "webhook sink"),
     "mqtt": ("paho-mqtt", "MQTT sink"),
     "nats": ("nats-py", "NATS sink and collect"),

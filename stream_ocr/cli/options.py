@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +74,13 @@ def load_for_files(
             "read cameras with `stream-ocr run`, or use a settings file without sources."
         )
     return settings
+
+
+def check_packages(what: str, modules: Collection[str], extra: str) -> None:
+    """Raise SettingsError if a module is not installed. what: the part of the program that needs it."""
+    for name in modules:
+        if find_spec(name) is None:
+            raise SettingsError(f"{what} needs {name}, which is not installed; pip install 'stream-ocr[{extra}]'.")
 
 
 def print_status(line: str) -> None:

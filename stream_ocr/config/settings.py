@@ -29,27 +29,10 @@ from stream_ocr.config.stages import (
 from stream_ocr.config.storage import SocketSettings, StoreSettings
 from stream_ocr.config.thresholds import THRESHOLDS
 from stream_ocr.config.urls import REVEAL, Scrubber
+from stream_ocr.config.web import DashboardSettings, ServeSettings
 from stream_ocr.errors import SettingsError
 
 SETTINGS_VERSION = 1  # version of the settings files
-
-
-class DashboardSettings(ConfigModel):
-    """The web page of ``stream-ocr dashboard``."""
-
-    host: str = Field(
-        "127.0.0.1",
-        description="Address to listen on. On any address other than a loopback address, visitors need a token.",
-    )
-    port: int = Field(8650, ge=0, le=65535, description="TCP port to listen on. 0: any free port.")
-    token_file: Path | None = Field(
-        None, description="File with the access token. null: a new token is generated and printed at each start."
-    )
-    edit: bool = Field(
-        False,
-        description="Let viewers of `stream-ocr run CONFIG --dashboard` draw regions, masks and fields, which are "
-        "saved in CONFIG; see docs/see.md.",
-    )
 
 
 class ServiceSettings(ConfigModel):
@@ -133,6 +116,9 @@ class Settings(ConfigModel):
     recognition: RecognitionSettings = Field(RecognitionSettings(), description="Text recognition: what the text says.")
     events: EventSettings = Field(EventSettings(), description="What is reported, and corrections of it.")
     dashboard: DashboardSettings = Field(DashboardSettings(), description="The web page of `stream-ocr dashboard`.")
+    serve: ServeSettings = Field(
+        ServeSettings(), description="Reading of files that are sent over HTTP, `stream-ocr serve`; see docs/serve.md."
+    )
     logs: LogSettings = Field(LogSettings(), description="Log lines on standard error.")
     store: StoreSettings = Field(
         StoreSettings(), description="SQLite store of all events, for replay and search; see docs/subscribe.md."

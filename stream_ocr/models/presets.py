@@ -218,6 +218,19 @@ def pick_backend(name: str, settings: Settings) -> BackendChoice:
 
 def describe(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each network with its models, device and the reason, for the log. Raises StreamOcrError."""
+    for part, models, picked in _networks(settings):
+        yield part, f"{models}, {picked}"
+    if reason := select_preset(settings).no_second_reader:
+        yield "second reader", f"none, since {reason}"
+
+
+def uses_cuda(settings: Settings) -> bool:
+    """Return True if a network of these settings runs on CUDA. Raises StreamOcrError."""
+    return any(picked.device == "cuda" for _, _, picked in _networks(settings))
+
+
+def _networks(settings: Settings) -> Iterator[tuple[str, str, BackendChoice]]:
+    """Yield each network: its part, its models, and what it runs on."""
     preset = select_preset(settings)
     for part, family, name, path in (
         ("detector", preset.detector.family, DETECTOR, settings.detection.onnx),
@@ -225,11 +238,9 @@ def describe(settings: Settings) -> Iterator[tuple[str, str]]:
     ):
         ours = path is None and family == "builtin"
         picked = pick_backend(name, settings) if ours else pick_for(settings, "onnx")
-        yield part, f"{path or f'{family} ({preset.chosen})'}, {picked}"
+        yield part, f"{path or f'{family} ({preset.chosen})'}", picked
     if preset.second_reader:
-        yield "second reader", f"ppocr, {pick_for(settings, 'onnx')}"
-    elif preset.no_second_reader:
-        yield "second reader", f"none, since {preset.no_second_reader}"
+        yield "second reader", "ppocr", pick_for(settings, "onnx")
 
 
 def _missing_ppocr() -> str:

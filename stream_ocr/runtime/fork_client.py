@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,12 @@ from stream_ocr.runtime.thresholds import THRESHOLDS
 
 MAX_FDS = 200  # file descriptors per message; Linux allows 253
 KILLED = -signal.SIGKILL
+WORKER_MODULES = (
+    "stream_ocr.runtime.worker",
+    *(f"stream_ocr.stages.{name}" for name in ("decode_file", "decode_live", "detect", "recognize", "publish")),
+)
+"""Modules that workers share. Not ``stages.track``: scipy takes longer to import than all others together. Not
+onnxruntime: it would start a thread."""
 
 
 class Fork:
@@ -84,12 +90,17 @@ class ForkServer:
     died or does not answer within ``timeout_s``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str] = WORKER_MODULES, environment: Mapping[str, str] | None = None) -> None:
+        """modules: to import before a fork, the first ones needed first; a fork calls ``main`` of the very first.
+
+        environment: variables for the forks, in addition to those of this process.
+        """
         self.timeout_s = THRESHOLDS.fork_timeout_s
+        self._modules, self._environment = modules, environment or {}
         self._start()
 
     def fork(self, stdin: int, fds: list[int]) -> Fork:
-        """Return a new worker that reads its ``WorkerSpec`` from ``stdin`` and inherits ``fds``.
+        """Return a new process that reads what to do (a worker its ``WorkerSpec``) from ``stdin`` and inherits ``fds``.
 
         Raise OSError if the system has no descriptor, process or memory for it.
         """
@@ -118,12 +129,13 @@ class ForkServer:
             failed.enter_context(channel)
             # -P and PYTHONPATH: imports must find the same modules as in this process, and none in the current folder
             # of the user. OpenBLAS: a fork keeps one thread, so there must not be more.
+            program = [sys.executable, "-P", "-m", "stream_ocr.runtime.fork_server"]
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stream_ocr.runtime.fork_server", str(theirs.fileno()), str(os.getpid())],
+                [*program, str(theirs.fileno()), str(os.getpid()), *self._modules],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C goes to the program only, which ends its workers in order
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **self._environment},
             )
             failed.pop_all()
         self._channel = channel

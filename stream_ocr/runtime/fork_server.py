@@ -1,4 +1,4 @@
-"""The fork server process: ``python -m stream_ocr.runtime.fork_server FD PID``. See ``fork_client``."""
+"""The fork server process: ``python -m stream_ocr.runtime.fork_server FD PID MODULES``. See ``fork_client``."""
 
 import gc
 import json
@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import NoReturn
@@ -17,12 +17,6 @@ from stream_ocr.runtime.fork_client import MAX_FDS
 from stream_ocr.runtime.parent_death import die_with_parent
 
 _MAX_REQUEST_BYTES = 65536  # a request names a function and its settings
-_PRELOADED = (
-    "runtime.worker",
-    *(f"stages.{name}" for name in ("decode_file", "decode_live", "detect", "recognize", "publish")),
-)
-"""Modules that workers share, the first ones needed first. Not ``stages.track``: scipy takes longer to import than all
-others together. Not onnxruntime: it would start a thread."""
 
 
 def main() -> None:
@@ -31,29 +25,31 @@ def main() -> None:
     die_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
     gc.disable()  # until a worker is ready: collections must not touch, and thereby copy, what all share
-    server = Server(channel)
-    if all(server.serve_pending() for _ in _preload()):
+    modules = sys.argv[3:]
+    server = Server(channel, entry=modules[0])
+    if all(server.serve_pending() for _ in _preload(modules)):
         server.serve()
 
 
-def _preload() -> Iterator[None]:
+def _preload(modules: Sequence[str]) -> Iterator[None]:
     """Import what workers need, a module at a time. What is missing is reported by the worker that needs it."""
     import cv2
     from setproctitle import setproctitle
 
     cv2.setNumThreads(1)
     setproctitle("stream-ocr: forks")
-    for module in _PRELOADED:
+    for module in modules:
         with suppress(ImportError):
-            import_module(f"stream_ocr.{module}")
+            import_module(module)
         yield
 
 
 class Server:
     """Forks, and reports how its children end."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
+    def __init__(self, channel: socket.socket, *, entry: str) -> None:
+        """entry: module whose ``main`` a fork calls with its file descriptors, by their numbers in the program."""
+        self._channel, self._entry = channel, entry
         self._children: dict[int, tuple[int, int]] = {}  # by pidfd: process id, descriptor for the exit code
         self._poller = select.poll()
         self._poller.register(channel, select.POLLIN)
@@ -142,11 +138,9 @@ class Server:
         os.close(reply)
         os.dup2(stdin, 0)
         os.close(stdin)
-        from stream_ocr.runtime import worker
-
         code = 1
         try:
-            worker.main(fds)
+            import_module(self._entry).main(fds)
         except SystemExit:  # asked to stop just after it had ended
             code = 0
         except BaseException:  # noqa: BLE001 no exception may reach the server's own loop

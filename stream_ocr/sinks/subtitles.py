@@ -58,15 +58,24 @@ class SubtitleSink:
         self._spans += self._builder.add(event)
 
     def close(self) -> None:
+        self._path.write_text(self.text(), encoding="utf-8")
+
+    def text(self) -> str:
+        """Return the content of the file; texts that are still visible end with their last event."""
         spans = [*self._spans, *self._builder.finish()]
         moved = [_moved(span, -self._origins_s.get(span.stream, 0.0)) for span in spans]
-        write_subtitles(moved, self._path, select=self._select, layout=self._layout)
+        return render_subtitles(moved, self._path.suffix, select=self._select, layout=self._layout)
 
 
 def write_subtitles(spans: Iterable[Span], path: Path, *, select: Select = "all", layout: Layout = "joined") -> None:
     """Write spans to a file, whose suffix determines its format. Raises OSError."""
+    path.write_text(render_subtitles(spans, path.suffix, select=select, layout=layout), encoding="utf-8")
+
+
+def render_subtitles(spans: Iterable[Span], suffix: str, *, select: Select = "all", layout: Layout = "joined") -> str:
+    """Return spans as the content of a file with this suffix."""
     shown = [span for span in spans if span.end > max(span.start, 0.0)]
-    format_ = path.suffix.lower().removeprefix(".")
+    format_ = suffix.lower().removeprefix(".")
     if select != "all":
         cues = list(caption_cues(caption_spans(shown) if select == "captions" else _without_overlays(shown)))
     elif format_ == "ass" or layout == "separate":  # every text stands in its place
@@ -74,11 +83,9 @@ def write_subtitles(spans: Iterable[Span], path: Path, *, select: Select = "all"
     else:
         cues = list(joined_cues(shown))
     if format_ == "txt":
-        path.write_text("\n".join(f"{cue.text}\n" for cue in cues), encoding="utf-8")
-    else:
-        _file(cues, format_, shown, select).save(
-            str(path), format_=format_, keep_ssa_tags=True
-        )  # braces are text, not tags
+        return "\n".join(f"{cue.text}\n" for cue in cues)
+    file = _file(cues, format_, shown, select)
+    return file.to_string(format_, keep_ssa_tags=True)  # braces are text, not tags
 
 
 def _file(cues: Sequence[Cue], format_: str, spans: Sequence[Span], select: Select) -> "SSAFile":

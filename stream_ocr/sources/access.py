@@ -17,8 +17,8 @@ def video_access(video: Video, decode: DecodeSettings) -> Access | None:
         return None
     if as_address(video):
         authorities = decode.ca_file or system_authorities()
-        return Access(files=_texts(authorities), network=True, memory_bytes=_memory_bytes(decode))
-    return Access(files=_texts(video), memory_bytes=_memory_bytes(decode))
+        return Access(files=_texts(authorities), network=True, memory_bytes=decoder_memory_bytes(decode))
+    return Access(files=_texts(video), memory_bytes=decoder_memory_bytes(decode))
 
 
 def source_access(source: SourceSettings, decode: DecodeSettings) -> Access | None:
@@ -26,15 +26,16 @@ def source_access(source: SourceSettings, decode: DecodeSettings) -> Access | No
     if not decode.confined:
         return None
     if source.path is not None:
-        return Access(files=_texts(source.path), memory_bytes=_memory_bytes(decode))
+        return Access(files=_texts(source.path), memory_bytes=decoder_memory_bytes(decode))
     address = source.address
     assert address is not None, "a source has a path or an address"
     # Web servers redirect, and playlists name other addresses; an RTSP camera has one port.
     ports = (address.port,) if address.scheme in ("rtsp", "rtsps") else ()
-    return Access(files=_texts(source.ca_file), network=True, ports=ports, memory_bytes=_memory_bytes(decode))
+    return Access(files=_texts(source.ca_file), network=True, ports=ports, memory_bytes=decoder_memory_bytes(decode))
 
 
-def _memory_bytes(decode: DecodeSettings) -> int:
+def decoder_memory_bytes(decode: DecodeSettings) -> int:
+    """Return the memory that a process needs that decodes, besides what it starts with."""
     return THRESHOLDS.memory_bytes + THRESHOLDS.frames * THRESHOLDS.pixel_bytes * decode.max_pixels
 
 

@@ -55,7 +55,10 @@ def read_image(path: Path) -> np.ndarray:
         data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise SourceError(f"{path} is an image that is too large or damaged ({error.err}).") from error
     if image is None:
         raise SourceError(f"{path} is not an image that can be decoded; use PNG, JPEG, WebP or BMP.")
     return np.asarray(image, dtype=np.uint8)

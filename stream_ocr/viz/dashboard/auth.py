@@ -1,13 +1,13 @@
-"""Access control and security headers of the dashboard."""
+"""Access control and security headers of web servers."""
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -30,13 +30,21 @@ class AuthMiddleware:
 
     token: a viewer sends it once as ``?token=`` and then as a cookie, a program as ``Authorization: Bearer``. None:
     accept requests for a loopback host name only, which prevents DNS rebinding. picture_origins: returns the origins
-    from which the page may load pictures besides its own, such as http://10.0.0.7:9560.
+    from which the page may load pictures besides its own, such as http://10.0.0.7:9560. for_programs: accept the token
+    in that header only, and refuse in JSON. public: paths that need no token.
     """
 
     def __init__(
-        self, app: ASGIApp, token: str | None = None, picture_origins: Callable[[], Sequence[str]] = tuple
+        self,
+        app: ASGIApp,
+        token: str | None = None,
+        *,
+        picture_origins: Callable[[], Sequence[str]] = tuple,
+        for_programs: bool = False,
+        public: Collection[str] = (),
     ) -> None:
         self._app, self._token, self._picture_origins = app, token, picture_origins
+        self._for_programs, self._public = for_programs, public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -56,7 +64,9 @@ class AuthMiddleware:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        response = self._denial(scope)
+        response = None if scope["path"] in self._public else self._denial(scope)
+        if response is None and scope["method"] not in ("GET", "HEAD") and not self._is_own_page(scope):
+            response = self._refusal("A page of another site must not send requests here.", 403)
         await (response or self._app)(scope, receive, send_with_headers)
 
     def _policy(self) -> str:
@@ -65,7 +75,7 @@ class AuthMiddleware:
 
     @staticmethod
     def _is_own_page(scope: Scope) -> bool:
-        """Return False for a page of another site: browsers let any page open a WebSocket (RFC 6455, section 10.2)."""
+        """Return False for a page of another site: browsers let any page send forms and open a WebSocket (RFC 6455)."""
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         return origin is None or origin.partition("://")[2] == headers.get("host")
@@ -75,17 +85,27 @@ class AuthMiddleware:
         headers = Headers(scope=scope)
         if self._token is None:
             host = _PORT.sub("", headers.get("host", "")).removeprefix("[").removesuffix("]")
-            return None if is_loopback(host) else PlainTextResponse("Use localhost as the host name.\n", 421)
-        if _matches(_cookie(headers), self._token) or _matches(_bearer(headers), self._token):
+            return None if is_loopback(host) else self._refusal("Use localhost as the host name.", 421)
+        if _matches(_bearer(headers), self._token):
+            return None
+        if self._for_programs:
+            return self._refusal("Send the token of this server as 'Authorization: Bearer TOKEN'.", 401)
+        if _matches(_cookie(headers), self._token):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if not _matches(query.pop("token", [""])[0], self._token):
-            return PlainTextResponse("Open the URL that was printed at the start; it ends in a token.\n", 401)
+            return self._refusal("Open the URL that was printed at the start; it ends in a token.", 401)
         rest = f"?{urlencode(query, doseq=True)}" if query else ""
         path = scope["path"].lstrip("/\\")  # browsers take what follows two slashes for a host
         response = RedirectResponse(f"/{path}{rest}", 303)
         response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
         return response
+
+    def _refusal(self, sentence: str, status: int) -> Response:
+        if not self._for_programs:
+            return PlainTextResponse(f"{sentence}\n", status)
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        return JSONResponse({"error": sentence}, status, headers)
 
 
 def _matches(given: str, token: str) -> bool:

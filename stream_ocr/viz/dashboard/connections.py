@@ -1,10 +1,13 @@
-"""Limits of the connections of the dashboard: their number, and the time and size of a request that is not complete.
+"""Limits of the connections of a web server: their number, and the time and size of a request that is not complete.
 
 ``limit_concurrency`` of uvicorn counts requests, not connections, and its only time limit is between two requests.
 """
 
 from asyncio import Transport
 from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.types import ASGIApp
 
 from stream_ocr.viz.thresholds import DASHBOARD
 
@@ -65,3 +68,18 @@ class LimitedProtocol(Protocol):
             self.transport.abort()
         else:
             self._check_later()
+
+
+def server_config(app: ASGIApp, *, shutdown_s: int) -> uvicorn.Config:
+    """Return the configuration of a web server. shutdown_s: for open connections to end at a stop, in seconds."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        lifespan="off",
+        http=LimitedProtocol,
+        ws="websockets-sansio",
+        ws_max_size=DASHBOARD.max_socket_message_bytes,
+        server_header=False,
+        access_log=False,  # it would contain the token
+        timeout_graceful_shutdown=shutdown_s,
+    )

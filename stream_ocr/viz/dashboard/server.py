@@ -16,7 +16,7 @@ from stream_ocr.events.spans import events_of_video
 from stream_ocr.sources.files import open_file
 from stream_ocr.viz.dashboard.address import dashboard_url, open_listener, resolve_token
 from stream_ocr.viz.dashboard.app import create_app
-from stream_ocr.viz.dashboard.connections import LimitedProtocol
+from stream_ocr.viz.dashboard.connections import server_config
 from stream_ocr.viz.dashboard.context import Hosts, PageContext, RemoteStatus
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.dashboard.event_sources import Feed, FeedThread, LogFileFeed, SubscriptionFeed
@@ -80,18 +80,7 @@ def open_feed(source: str, key: Path | None = None, server_key: Path | None = No
 
 def create_server(page: PageContext, token: str | None) -> uvicorn.Server:
     """Return the HTTP server of a page."""
-    config = uvicorn.Config(
-        create_app(page, token=token),
-        log_level="warning",
-        lifespan="off",
-        http=LimitedProtocol,
-        ws="websockets-sansio",
-        ws_max_size=DASHBOARD.max_socket_message_bytes,
-        server_header=False,
-        access_log=False,  # it would contain the token
-        timeout_graceful_shutdown=DASHBOARD.shutdown_s,
-    )
-    return _Server(config, page)
+    return _Server(server_config(create_app(page, token=token), shutdown_s=DASHBOARD.shutdown_s), page)
 
 
 class _Server(uvicorn.Server):

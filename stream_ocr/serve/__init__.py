@@ -1,0 +1,1 @@
+"""Reading of files that are sent over HTTP: ``stream-ocr serve``."""
