@@ -1,4 +1,4 @@
-"""What the server tells a reader, and what a reader tells the server: JSON lines through pipes."""
+"""Messages between the server and a reader: JSON lines through pipes."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

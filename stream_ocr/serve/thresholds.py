@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServeThresholds:
-    """What users need not set."""
+    """Limits of the server and of its readers that are no settings."""
 
     idle_s: float = 10.0
     """A client that sends nothing of its file for so many seconds is refused."""

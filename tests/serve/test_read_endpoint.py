@@ -87,16 +87,14 @@ def test_server_sent_events_end_with_an_end(server: Served, files: Path) -> None
     assert events_of(data) == events_of(b"\n".join(lines).decode())
 
 
-@pytest.mark.parametrize("suffix", ["srt", "vtt", "ass", "txt"])
-def test_subtitles_are_those_of_the_command(
-    server: Served, files: Path, run_cli: CliRun, tmp_path: Path, suffix: str
-) -> None:
-    run_cli("read", files / "clip.mp4", "-o", tmp_path / f"all.{suffix}")
-    sent = server.read(files / "clip.mp4", f"format={suffix}")
-    assert sent.body.decode() == (tmp_path / f"all.{suffix}").read_text()
-    run_cli("read", files / "clip.mp4", "--subtitles", "-o", tmp_path / f"film.{suffix}")
-    sent = server.read(files / "clip.mp4", f"format={suffix}&subtitles=true")
-    assert sent.body.decode() == (tmp_path / f"film.{suffix}").read_text()
+def test_subtitles_are_those_of_the_command(server: Served, files: Path, run_cli: CliRun, tmp_path: Path) -> None:
+    suffixes = ("srt", "vtt", "ass", "txt")
+    for name, option, query in (("all", (), ""), ("film", ("--subtitles",), "&subtitles=true")):
+        outputs = [part for suffix in suffixes for part in ("-o", tmp_path / f"{name}.{suffix}")]
+        run_cli("read", files / "clip.mp4", *option, *outputs)
+        for suffix in suffixes:
+            sent = server.read(files / "clip.mp4", f"format={suffix}{query}")
+            assert sent.body.decode() == (tmp_path / f"{name}.{suffix}").read_text(), suffix
 
 
 def test_areas_and_a_pattern_limit_what_is_read(server: Served, files: Path) -> None:
