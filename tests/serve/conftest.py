@@ -90,7 +90,7 @@ def server(start_module: Callable[..., Served]) -> Served:
 
 
 def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
-    started: list[Served] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(*settings: str) -> Served:
         folder = tmp_path_factory.mktemp("served")
@@ -101,14 +101,15 @@ def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         command = [sys.executable, "-m", "stream_ocr.cli", "serve", *(part for each in own for part in ("--set", each))]
         with log.open("wb") as stderr:
             process = subprocess.Popen(command, stderr=stderr, env=ENVIRONMENT)
+        started.append(process)
         deadline = time.monotonic() + 60
         while "/read reads" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
-        started.append(Served(process, log, uploads))
-        return started[-1]
+        return Served(process, log, uploads)
 
     yield start
-    for served in started:
-        served.kill()
+    for process in started:
+        process.kill()
+        process.wait()
