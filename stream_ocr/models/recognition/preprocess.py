@@ -1,13 +1,12 @@
-"""Preprocessing of line crops: resizing, splitting of long lines, joining of their readings. Free of torch."""
+"""Preprocessing of line crops: resizing to the inputs of a network. Free of torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from stream_ocr.models.recognition.ctc import Decoded, make_decoded
 from stream_ocr.models.recognition.input_sizes import ASPECT, CONTRAST_FLOOR, HEIGHT, WIDTHS, width_for
 from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
@@ -30,6 +29,10 @@ class LineResizer(Protocol):
 
     def input_width(self, crop: np.ndarray) -> int:
         """Return the width of the input for a crop, in pixels."""
+        ...
+
+    def content_share(self, crop: np.ndarray) -> float:
+        """Return the share of its input that a crop takes; the rest on the right is padding."""
         ...
 
     def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:
@@ -61,6 +64,10 @@ class PaddingResizer:
         needed = self._scaled_width(crop) + self.margin
         return next((width for width in self.widths if width >= needed), self.widths[-1])
 
+    def content_share(self, crop: np.ndarray) -> float:
+        width = self.input_width(crop)
+        return min(self._scaled_width(crop), width - self.margin) / width
+
     def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:  # noqa: ARG002 - no further input is known to help
         return []
 
@@ -86,6 +93,9 @@ class StretchingResizer:
 
     def input_width(self, crop: np.ndarray) -> int:
         return width_for(crop.shape[0], crop.shape[1])
+
+    def content_share(self, crop: np.ndarray) -> float:  # noqa: ARG002 - crops are never padded
+        return 1.0
 
     def retry_inputs(self, crop: np.ndarray) -> list[ModelInput]:
         """Return the crop trimmed on every side and stretched, in several ways; none for a crop too small to trim."""
@@ -121,51 +131,3 @@ def normalise_batch(crops_BHW: np.ndarray) -> np.ndarray:
     x_BHW = crops_BHW.astype(np.float32)
     mean, deviation = x_BHW.mean(axis=(1, 2), keepdims=True), x_BHW.std(axis=(1, 2), keepdims=True)
     return np.asarray((x_BHW - mean) / (deviation + CONTRAST_FLOOR))[:, None]
-
-
-def split_line(crop: np.ndarray, max_aspect: float) -> Iterator[tuple[np.ndarray, bool]]:
-    """Cut a crop (H, W) where its contrast is lowest, into pieces of at most ``max_aspect`` times their height.
-
-    Yield (piece, whether a space precedes it); nothing for crops with a side of less than two pixels. Raise ValueError
-    for a crop that is not grey.
-    """
-    if crop.ndim != 2:
-        raise ValueError(f"a crop has the shape (height, width), but this one has {crop.shape}")
-    height, width = crop.shape
-    if height < 2 or width < 2:
-        return
-    limit = max(2, int(max_aspect * height))
-    if width <= limit:
-        yield crop, False
-        return
-    gap = max(1, round(THRESHOLDS.gap_height_ratio * height))
-    contrast_W = np.abs(np.diff(crop.astype(np.float32), axis=0)).mean(axis=0)
-    contrast_W += np.abs(np.gradient(crop.astype(np.float32), axis=1)).mean(axis=0)
-    contrast_W = cv2.blur(contrast_W[None], (gap, 1), borderType=cv2.BORDER_REPLICATE)[0]
-    space_contrast = THRESHOLDS.gap_contrast_ratio * np.median(contrast_W)
-    start, after_space = 0, False
-    while width - start > limit:
-        cut = start + limit // 2 + int(np.argmin(contrast_W[start + limit // 2 : start + limit]))
-        yield crop[:, start:cut], after_space
-        start, after_space = cut, bool(contrast_W[cut] < space_contrast)
-    if width - start >= 2:
-        yield crop[:, start:], after_space
-
-
-def join_readings(pieces: Sequence[tuple[Decoded, bool]]) -> Decoded:
-    """Join the readings of the pieces of a line, each with whether a space precedes it, and strip the result.
-
-    An inserted space is as sure as the less sure of its neighbours.
-    """
-    text = ""
-    confidences: list[float] = []
-    for piece, after_space in pieces:
-        if not piece.text:
-            continue
-        if after_space and text:
-            text += " "
-            confidences.append(min(confidences[-1], piece.char_confidences[0]))
-        text += piece.text
-        confidences += piece.char_confidences
-    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    return make_decoded(text[begin:end], confidences[begin:end])

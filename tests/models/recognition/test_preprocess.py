@@ -1,41 +1,15 @@
-from itertools import pairwise
-
 import numpy as np
-import pytest
 
-from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded
 from stream_ocr.models.recognition.input_sizes import HEIGHT, WIDTHS, width_for
 from stream_ocr.models.recognition.preprocess import (
     PaddingResizer,
     StretchingResizer,
-    join_readings,
     resize_line,
-    split_line,
 )
 
 
 def noise(height: int, width: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
-
-
-def test_split_line_cuts_into_pieces_below_the_limit() -> None:
-    line = noise(20, 913, seed=2)
-    pieces = list(split_line(line, 6.0))
-    np.testing.assert_array_equal(np.hstack([piece for piece, _ in pieces]), line)
-    assert all(piece.shape[1] <= 120 for piece, _ in pieces)
-    assert all(first.shape[1] >= 60 for (first, _), _ in pairwise(pieces))
-    assert not any(after_space for _, after_space in pieces)  # noise has no gaps
-
-
-def test_join_readings_keeps_a_confidence_for_each_character() -> None:
-    joined = join_readings(
-        [(Decoded(" ab", 0.6, (0.5, 0.9, 0.4)), False), (NO_TEXT, True), (Decoded("c ", 0.7, (0.8, 0.7)), True)]
-    )
-    assert joined.text == "ab c"
-    assert joined.char_confidences == (0.9, 0.4, 0.4, 0.8)
-    assert joined.confidence == pytest.approx((0.9 * 0.4 * 0.4 * 0.8) ** 0.25)
-    assert join_readings([]) == NO_TEXT
-    assert join_readings([(Decoded("  ", 0.5, (0.5, 0.5)), False)]) == NO_TEXT
 
 
 def test_retry_inputs_are_none_where_a_retry_does_not_help() -> None:
@@ -55,3 +29,10 @@ def test_width_for_and_resize_line_follow_the_aspect() -> None:
     assert width_for(10, 10_000) == WIDTHS[-1]
     assert resize_line(np.zeros((64, 200), np.uint8)).shape == (HEIGHT, 128)
     assert resize_line(np.zeros((7, 9), np.uint8), width=80).shape == (HEIGHT, 80)
+
+
+def test_content_share_leaves_out_the_padding() -> None:
+    assert StretchingResizer().content_share(noise(32, 95, 1)) == 1
+    resizer = PaddingResizer(48, (128, 256), margin=16)
+    assert resizer.content_share(noise(48, 64, 1)) == 64 / 128
+    assert resizer.content_share(noise(48, 1000, 1)) == 240 / 256, "squeezed, with the margin"

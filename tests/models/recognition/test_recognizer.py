@@ -9,7 +9,8 @@ from stream_ocr.models.devices import BackendChoice, pick_device
 from stream_ocr.models.recognition import crnn
 from stream_ocr.models.recognition.charset import DEFAULT, Charset
 from stream_ocr.models.recognition.ctc import NO_TEXT, Decoded, greedy
-from stream_ocr.models.recognition.preprocess import PaddingResizer, StretchingResizer, split_line
+from stream_ocr.models.recognition.long_lines import find_cuts
+from stream_ocr.models.recognition.preprocess import PaddingResizer, StretchingResizer
 from stream_ocr.models.recognition.recognizer import Recognizer, SpacePrior
 from stream_ocr.models.recognition.rescoring import Rescorer
 from stream_ocr.models.recognition.space_prior import apply_space_prior
@@ -30,6 +31,17 @@ class BrightColumnsEngine:
         self.shapes.append(x.shape)
         bright_BT1 = x.mean(axis=(1, 2))[..., None] > 0.5
         return np.where(bright_BT1, np.float32([0.1, 0.9]), np.float32([0.8, 0.2]))
+
+
+class WideGapsEngine(BrightColumnsEngine):
+    """The same, and a space from each run of many dark columns."""
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        p_BTC = np.pad(super().run(x), ((0, 0), (0, 0), (0, 1)))
+        for p_TC in p_BTC:
+            dark_T = np.float32(p_TC[:, 1] < 0.5)
+            p_TC[np.convolve(dark_T, np.ones(31), "same") > 30, 2] = 0.95
+        return p_BTC
 
 
 def reader(max_batch: int = 8, widths: tuple[int, ...] = (128, 256, 512)) -> Recognizer:
@@ -91,12 +103,16 @@ def test_read_splits_long_lines_between_words() -> None:
     words = [bars(count) for count in (8, 10, 6, 12, 8)]
     gap = np.zeros((48, 40), dtype=np.uint8)
     line = np.hstack([part for word in words for part in (word, gap)])
-    recognizer = reader()
-    assert line.shape[1] > recognizer.max_width
+    engine = WideGapsEngine()
+    recognizer = Recognizer(engine, PaddingResizer(48, (128, 256, 512)), Charset("a "), max_batch=8)
+    assert line.shape[1] > 2 * recognizer.max_width
     (reading,) = recognizer.read([line])
     assert reading.text.replace(" ", "") == "a" * 44
     assert " " in reading.text
+    assert "  " not in reading.text
     assert len(reading.char_confidences) == len(reading.text)
+    cuts = len(find_cuts(line, recognizer.resizer.max_aspect))
+    assert sum(batch for batch, *_ in engine.shapes) == 2 * cuts + 1, "each piece, and what lies round each cut"
     assert all(width <= 512 for *_, width in recognizer.engine.shapes)
 
 
@@ -124,7 +140,7 @@ def test_read_does_not_depend_on_the_rest_of_the_batch(dtype: str) -> None:
 def test_read_takes_a_crop_of_max_width_as_one_piece() -> None:
     for recognizer in (reader(), own()):
         widest = noise(recognizer.crop_height, recognizer.max_width, seed=3)
-        assert len(list(split_line(widest, recognizer.resizer.max_aspect))) == 1
+        assert find_cuts(widest, recognizer.resizer.max_aspect) == []
 
 
 class UnsureSpaceEngine:
