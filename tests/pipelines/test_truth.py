@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from math import prod
 from typing import NamedTuple
 
 import pytest
 
 from stream_ocr.events import TextEvent
+from stream_ocr.models.recognition.calibration import text_confidence
 
 FRAME_S = 0.04
 EPSILON_S = 1e-6
@@ -113,12 +113,10 @@ def test_every_text_appears_once_ends_once_and_names_its_predecessor(by_processe
         assert starts == sorted(starts)
 
 
-def test_confidence_is_the_product_of_char_confidences(by_processes) -> None:
+def test_confidence_follows_from_char_confidences(by_processes) -> None:
     for event in by_processes.events:
         assert len(event.char_confidences) == len(event.text)
-        assert event.confidence == pytest.approx(prod(event.char_confidences), abs=2e-3), (
-            "the probability that all characters are correct"
-        )
+        assert event.confidence == pytest.approx(text_confidence(event.char_confidences), abs=2e-3)
 
 
 def test_summary_reports_counters_and_ratios(by_processes) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from stream_ocr.errors import SettingsConflictError, SettingsError
+from stream_ocr.viz.dashboard.auth import OTHER_SITE, is_own_page
 from stream_ocr.viz.thresholds import DASHBOARD
 
 _Points = Annotated[list[tuple[float, float]], msgspec.Meta(min_length=3, max_length=DASHBOARD.max_areas)]
@@ -90,8 +91,8 @@ class AreaEndpoints:
             return _text(
                 HTTPStatus.FORBIDDEN, "Areas cannot be changed here; use `stream-ocr run CONFIG` with dashboard.edit."
             )
-        if not _is_own(request):
-            return _text(HTTPStatus.FORBIDDEN, "The request comes from another site.")
+        if not is_own_page(request.headers):
+            return _text(HTTPStatus.FORBIDDEN, OTHER_SITE)
         return None
 
     async def _answer(self, work: Callable[[AreaEditor], bytes]) -> Response:
@@ -112,14 +113,6 @@ async def _read_body(request: Request) -> bytes | None:
         if len(body) > DASHBOARD.max_areas_bytes:
             return None
     return body
-
-
-def _is_own(request: Request) -> bool:
-    """Return False for a request that a page of another site made. Programs send neither header."""
-    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return False
-    origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
 def _text(status: HTTPStatus, sentence: str) -> Response:

@@ -24,6 +24,8 @@ _HEADERS = {
 }
 _PORT = re.compile(r":\d+$")
 
+OTHER_SITE = "A page of another site must not send requests here."
+
 
 class AuthMiddleware:
     """ASGI middleware that checks a token and adds security headers.
@@ -48,7 +50,7 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            allowed = self._is_own_page(scope) and self._denial(scope) is None
+            allowed = is_own_page(Headers(scope=scope)) and self._denial(scope) is None
             await (self._app if allowed else WebSocketClose())(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -65,20 +67,13 @@ class AuthMiddleware:
             await send(message)
 
         response = None if scope["path"] in self._public else self._denial(scope)
-        if response is None and scope["method"] not in ("GET", "HEAD") and not self._is_own_page(scope):
-            response = self._refusal("A page of another site must not send requests here.", 403)
+        if response is None and scope["method"] not in ("GET", "HEAD") and not is_own_page(Headers(scope=scope)):
+            response = self._refusal(OTHER_SITE, 403)
         await (response or self._app)(scope, receive, send_with_headers)
 
     def _policy(self) -> str:
         origins = self._picture_origins()
         return f"{_POLICY}; img-src 'self' {' '.join(origins)}" if origins else _POLICY
-
-    @staticmethod
-    def _is_own_page(scope: Scope) -> bool:
-        """Return False for a page of another site: browsers let any page send forms and open a WebSocket (RFC 6455)."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        return origin is None or origin.partition("://")[2] == headers.get("host")
 
     def _denial(self, scope: Scope) -> Response | None:
         """Return the response for a viewer without access, or None for one with access."""
@@ -106,6 +101,17 @@ class AuthMiddleware:
             return PlainTextResponse(f"{sentence}\n", status)
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
         return JSONResponse({"error": sentence}, status, headers)
+
+
+def is_own_page(headers: Headers) -> bool:
+    """Return False for a request of another site's page: browsers let any page send forms and open a WebSocket.
+
+    Programs send neither header.
+    """
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
 def _matches(given: str, token: str) -> bool:
