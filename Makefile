@@ -62,8 +62,9 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt locks/dev.
 demo: install
 	$(VENV)/bin/stream-ocr demo
 
+# Three on two cores: many tests wait for processes and networks.
 test: install programs
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 3
 
 programs:
 	@sh tests/install_programs.sh

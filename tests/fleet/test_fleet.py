@@ -100,18 +100,6 @@ def test_cameras_go_on_when_the_controller_is_killed(fleet):
     fleet.assert_one_host_at_a_time()
 
 
-def test_a_new_host_gets_only_the_cameras_that_it_needs(fleet):
-    fleet.wait_until(all_read)
-    before = assignments(fleet)
-    added = fleet.cluster.add_node(**node(40))
-    fleet.wait_until(lambda status: len(status.hosts) == 4 and all_read(status) and assignments(fleet) != before)
-    moved = [camera for camera, number in assignments(fleet).items() if number != before[camera]]
-    assert len(moved) == 1
-    fleet.cluster.remove_node(added, allow_graceful=False)
-    fleet.wait_until(lambda status: len(status.hosts) == 3 and all_read(status))
-    fleet.assert_one_host_at_a_time()
-
-
 def get(url: str, host: str) -> int:
     """Return the status of a request by a program on another machine, if host is not this one."""
     parts = urlsplit(url)
@@ -127,7 +115,7 @@ def is_asking(process: psutil.Process) -> bool:
     return "stream_ocr.fleet.status_process" in (process.info["cmdline"] or [])
 
 
-def test_dashboard_shows_events_and_pictures_of_all_hosts(fleet):
+def test_a_camera_moves_to_a_new_host_and_from_a_lost_one_and_the_dashboard_follows(fleet):
     fleet.wait_until(all_read)
 
     def places() -> dict[str, str | None]:
@@ -137,7 +125,7 @@ def test_dashboard_shows_events_and_pictures_of_all_hosts(fleet):
         return {name: addresses.get(camera.host or "") for name, camera in status.cameras.items()}
 
     with opened_page(fleet) as page:
-        cameras = places()
+        cameras, before = places(), assignments(fleet)
         page.until(lambda: {camera: page.origin(camera) for camera in cameras} == cameras)
         assert len(set(cameras.values())) == 3
         page.until(lambda: page.page.evaluate("[...document.querySelectorAll('.tile img')].every(i => i.naturalWidth)"))
@@ -153,6 +141,7 @@ def test_dashboard_shows_events_and_pictures_of_all_hosts(fleet):
         added = fleet.cluster.add_node(**node(40))
         fleet.wait_until(lambda status: len(status.hosts) == 4 and all_read(status) and places() != cameras)
         (moved,) = [camera for camera, place in places().items() if place != cameras[camera]]
+        assert [camera for camera, number in assignments(fleet).items() if number != before[camera]] == [moved]
         new = places()[moved]
         page.until(lambda: page.origin(moved) == new)
         fleet.cluster.remove_node(added, allow_graceful=False)
