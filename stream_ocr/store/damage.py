@@ -33,6 +33,11 @@ class Row(NamedTuple):
     start_s: Any
     json: Any
 
+    @property
+    def published(self) -> datetime | None:
+        """Return the time of publication, or None if it is damaged."""
+        return _utc(self.utc_us)
+
     def event(self) -> Event | None:
         """Return the event, or a gap if it is damaged; None if not even its stream and ``seq`` are known."""
         return self._intact() or self._gap()

@@ -20,6 +20,7 @@ from stream_ocr.store.thresholds import THRESHOLDS
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Reader = TypeVar("Reader", bound="StoreReader")
 
 PAGE_EVENTS = 1000  # per page of a replay
 PAGE_BYTES = 512 * 1024  # of JSON, likewise
@@ -70,11 +71,11 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be read: {error}.") from error
 
 
-def _reports_errors(
-    method: "Callable[Concatenate[StoreReader, P], R]",
-) -> "Callable[Concatenate[StoreReader, P], R]":
+def reports_errors(method: Callable[Concatenate[Reader, P], R]) -> Callable[Concatenate[Reader, P], R]:
+    """Make a method raise StoreError for errors of SQLite."""
+
     @wraps(method)
-    def reporting(reader: "StoreReader", /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def reporting(reader: Reader, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with _errors_of(reader._path):
             return method(reader, *args, **kwargs)
 
@@ -114,7 +115,7 @@ class StoreReader:
         self._db.close()
 
     @property
-    @_reports_errors
+    @reports_errors
     def id(self) -> str:
         """Return the id of the store. A different id means that sequence numbers start again."""
         row = self._db.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
@@ -122,7 +123,7 @@ class StoreReader:
             raise StoreError(f"{self._path} has lost its id; the next run repairs it.")
         return str(row[0])
 
-    @_reports_errors
+    @reports_errors
     def streams(self, *, after: str = "", limit: int = -1) -> dict[str, int]:
         """Return the ``seq`` of the last event by stream, -1 before the first; sorted, names greater than ``after``."""
         rows = self._db.execute("SELECT name, next FROM streams WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
@@ -135,13 +136,13 @@ class StoreReader:
             if name not in streams:
                 raise StoreError(f"{self._path} has no stream {name!r}; it has: {', '.join(streams) or 'none'}.")
 
-    @_reports_errors
+    @reports_errors
     def last(self, stream: str) -> int:
         """Return the ``seq`` of the last event of a stream, -1 before the first."""
         row = self._db.execute("SELECT next FROM streams WHERE name = ?", (stream,)).fetchone()
         return row[0] - 1 if row is not None and isinstance(row[0], int) else -1
 
-    @_reports_errors
+    @reports_errors
     def last_before(self, stream: str, time: datetime) -> int:
         """Return the ``seq`` of the last event of a stream published before a time, -1 if there is none."""
         row = self._db.execute(
@@ -150,7 +151,7 @@ class StoreReader:
         ).fetchone()
         return row[0] - 1 if isinstance(row[0], int) else self.last(stream)
 
-    @_reports_errors
+    @reports_errors
     def replay(self, stream: str, after: int, limit: int = PAGE_EVENTS) -> Page:
         """Return the page of events that follows ``seq`` = ``after``."""
         limit = max(1, min(limit, PAGE_EVENTS))
@@ -192,18 +193,18 @@ class StoreReader:
                     yield event
             last = end
 
-    @_reports_errors
+    @reports_errors
     def crop(self, stream: str, seq: int) -> bytes | None:
         """Return the crop (WebP) that an event's text was read from, or None if it is not stored."""
         row = self._db.execute(f"SELECT webp {_CROP_OF}", (seq, stream)).fetchone()
         return row[0] if row is not None and isinstance(row[0], bytes) else None
 
-    @_reports_errors
+    @reports_errors
     def has_crop(self, stream: str, seq: int) -> bool:
         """Return whether an event has a crop, without reading it."""
         return self._db.execute(f"SELECT 1 {_CROP_OF}", (seq, stream)).fetchone() is not None
 
-    @_reports_errors
+    @reports_errors
     def search(self, query: Query) -> list[TextEvent]:
         """Return events whose new text contains ``query.text``, ignoring case, latest first. Raises StoreError."""
         if len(query.text) > THRESHOLDS.max_search_characters:

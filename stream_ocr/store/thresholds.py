@@ -52,6 +52,9 @@ class StoreThresholds:
     repaired_rows: int = 1000
     """Rows that a repair reads at a time; only where one of them is unreadable it reads them by halves."""
 
+    boundary_events: int = 1000
+    """Events at either end of a span of time among which its first and last id are looked up."""
+
     max_search_characters: int = 1000
     """Longest text to search for; a fuzzy search looks up one part for each four letters."""
 
