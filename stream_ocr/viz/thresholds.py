@@ -117,6 +117,30 @@ class DashboardThresholds:
     max_search_pages: int = 3
     """Pages of a stream's events that are searched for the end of a text."""
 
+    max_crop_events: int = 8
+    """Most events of a text that are searched for its crop."""
+
+    day_texts: int = 1000
+    """Most texts in one answer about a day."""
+
+    day_text_chars: int = 2_000_000
+    """Characters of the texts that are collected for one such answer; one text more may follow."""
+
+    day_events: int = 20_000
+    """Most events that are examined for the texts of one answer, and again for their ends; takes 0.1 s each."""
+
+    day_count_events: int = 50_000
+    """Most events that are examined to count the texts of each hour in one answer."""
+
+    day_step_events: int = 1000
+    """Events that are read at a time for this."""
+
+    max_day_streams: int = 2000
+    """Most cameras that the page offers for a day."""
+
+    max_publication_delay_s: float = 60.0
+    """A text that began longer before its publication counts from this long before: the camera's clock is wrong."""
+
     poll_s: float = 0.1
     """Interval at which a feed looks for new events, in seconds."""
 

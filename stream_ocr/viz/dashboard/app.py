@@ -20,6 +20,7 @@ from stream_ocr.errors import StreamOcrError
 from stream_ocr.viz.dashboard.area_endpoints import AreaEndpoints
 from stream_ocr.viz.dashboard.auth import AuthMiddleware
 from stream_ocr.viz.dashboard.context import PageContext
+from stream_ocr.viz.dashboard.day_endpoints import DayEndpoints
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer, EventPosition
 from stream_ocr.viz.dashboard.field_endpoints import FieldEndpoints
 from stream_ocr.viz.dashboard.images import ImageEndpoints
@@ -34,6 +35,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
     static = Path(str(root.joinpath("dashboard", "static")))
     images, fields = ImageEndpoints(page), FieldEndpoints(page.buffer)
     rest, areas = RestEndpoints(page.buffer), AreaEndpoints(page.editor)
+    day = DayEndpoints(page)
     origins = tuple if page.hosts is None else page.hosts.picture_origins
 
     async def index(_request: Request) -> Response:
@@ -47,7 +49,12 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
 
     async def about(_request: Request) -> Response:
         has_cameras = page.preview is not None or page.hosts is not None
-        available = {"video": page.video is not None, "cameras": has_cameras, "edit": page.editor is not None}
+        available = {
+            "video": page.video is not None,
+            "cameras": has_cameras,
+            "edit": page.editor is not None,
+            "crops": page.settings.store.path is not None,
+        }
         return JSONResponse({"title": page.title, "stream": page.stream, **available})
 
     async def events(request: Request) -> Response:
@@ -73,6 +80,9 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/api/openapi.json", rest.description),
             Route("/api/events.json", rest.events),
             Route("/api/texts/now", rest.texts_now),
+            Route("/api/texts", day.texts),
+            Route("/api/texts/hours", day.hours),
+            Route("/api/texts.csv", day.table),
             Route("/fields", fields_page),
             Route("/api/fields", fields.latest),
             WebSocketRoute("/api/fields/ws", fields.follow),

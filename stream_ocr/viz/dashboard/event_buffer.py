@@ -109,6 +109,13 @@ class EventBuffer:
             lines = list(islice(self._lines, begin - first, begin - first + DASHBOARD.batch_events))
             return EventPosition(self._epoch, begin + len(lines)), lines, not known
 
+    def numbered(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return the JSON of at most ``limit`` events with a number greater than ``after``, and these numbers."""
+        with self._lock:
+            first = self._next - len(self._lines)
+            begin = max(after + 1, first)
+            return list(enumerate(islice(self._lines, begin - first, begin - first + limit), begin))
+
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Event]:
         """Provide an asyncio.Event that is set on every change. Use it in the event loop that entered this context."""

@@ -40,11 +40,11 @@ class ImageEndpoints:
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def crop(self, request: Request) -> Response:
-        """Return the stored crop that a text was read from."""
-        store, seq = self._page.settings.store.path, request.query_params.get("seq", "")
-        if store is None or not seq.isdecimal() or len(seq) > _MAX_DIGITS:
+        """Return the stored crop that a text was read from: of the first of some events that has one."""
+        store, seqs = self._page.settings.store.path, request.query_params.getlist("seq")[: DASHBOARD.max_crop_events]
+        if store is None or not all(seq.isdecimal() and len(seq) <= _MAX_DIGITS for seq in seqs):
             return _not_found()
-        data = read_crop(store, request.query_params.get("stream", ""), int(seq))
+        data = read_crop(store, request.query_params.get("stream", ""), [int(seq) for seq in seqs])
         return Response(data, media_type="image/webp") if data else _not_found()
 
     def preview(self, request: Request) -> Response:

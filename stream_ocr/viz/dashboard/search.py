@@ -56,10 +56,10 @@ def search_store(path: Path) -> Search:
     return search
 
 
-def read_crop(path: Path, stream: str, seq: int) -> bytes | None:
-    """Return the crop (WebP) that an event's text was read from, if a store has it. Raises StoreError."""
+def read_crop(path: Path, stream: str, seqs: Sequence[int]) -> bytes | None:
+    """Return the crop (WebP) of the first of some events whose crop a store has. Raises StoreError."""
     with StoreReader(path) as reader:
-        return reader.crop(stream, seq)
+        return next((crop for seq in seqs if (crop := reader.crop(stream, seq)) is not None), None)
 
 
 def _crop_seq(reader: StoreReader, events: Sequence[TextEvent]) -> int | None:

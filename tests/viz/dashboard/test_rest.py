@@ -81,8 +81,10 @@ def test_fields_are_as_described(served):
 def test_description_names_only_what_there_is(served):
     document = get(served, "/api/openapi.json")
     assert document["openapi"] == "3.1.0"
-    for path in document["paths"]:
-        get(served, f"{path}?q=gate")
+    for path, described in document["paths"].items():
+        (media_type,) = described["get"]["responses"]["200"]["content"]
+        with urllib.request.urlopen(f"http://{served.host}{path}?q=gate", timeout=10) as response:
+            assert response.headers["content-type"].partition(";")[0] == media_type
 
 
 def test_programs_send_the_token_as_bearer():
