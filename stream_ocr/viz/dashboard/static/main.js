@@ -3,9 +3,11 @@
 import { AreaEditor } from "./areas.js";
 import { Cameras } from "./cameras.js";
 import { connect } from "./connection.js";
+import { Day } from "./day.js";
 import { showFleet } from "./fleet.js";
 import { element, formatTime, formatTimeOfDay, isolated, oneLine } from "./format.js";
 import { showHealth } from "./health.js";
+import { figure, imageUrl } from "./images.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
 import { Preview } from "./preview.js";
@@ -88,11 +90,18 @@ $("pause").onclick = () => {
 };
 
 // Search.
-const search = new Search({ query: $("query"), status: $("found"), results: $("results"), hasVideo: about.video, onSelect: selectResult, formatTimes: formatResultTimes });
-for (const tab of [$("tab-events"), $("tab-search")]) tab.onclick = () => openTab(tab);
-$("tab-events").parentElement.addEventListener("keydown", (event) => {
-  if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-  const other = $("tab-events").ariaSelected === "true" ? $("tab-search") : $("tab-events");
+const search = new Search({ query: $("query"), status: $("found"), results: $("results"), about, onSelect: selectResult, formatTimes: formatResultTimes });
+
+// The day. A video has no days.
+const day = new Day($("day"), { about, onSelect: (text) => selectResult({ ...text, isDated: true }) });
+$("tab-day").hidden = Boolean(about.video);
+
+const tabs = [...document.querySelectorAll("[role=tab]")].filter((tab) => !tab.hidden);
+for (const tab of tabs) tab.onclick = () => openTab(tab);
+tabs[0].parentElement.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  const other = tabs.at((tabs.findIndex((tab) => tab.ariaSelected === "true") + step) % tabs.length);
   openTab(other);
   other.focus();
 });
@@ -262,9 +271,12 @@ function showHovered(span) {
 }
 
 function formatSpanTimes(span) {
-  const format = (time) => (model.live ? formatTimeOfDay(time, 1) : formatTime(time));
-  const shift = (span.from ?? span.start) - span.start;
-  return `${format(span.from ?? span.start)} – ${span.end === null ? "now" : format(span.end + shift)}`;
+  const isDated = model.live || span.isDated;
+  const format = (time) => (isDated ? formatTimeOfDay(time, 1) : formatTime(time));
+  const from = span.from ?? span.start;
+  const isToday = !isDated || new Date(from * 1000).toDateString() === new Date().toDateString();
+  const end = span.end === null ? (span.on_screen === false ? "end not known" : "now") : format(span.end + from - span.start);
+  return `${isToday ? "" : `${new Date(from * 1000).toLocaleDateString()} `}${format(from)} – ${end}`;
 }
 
 function showDetail(span) {
@@ -274,14 +286,16 @@ function showDetail(span) {
     ["time", formatSpanTimes(span)],
     ["confidence", span.confidence.toFixed(2)],
     ["track", `${span.track}`],
-    ...(model.streams.size > 1 ? [["source", oneLine(span.stream, 60)]] : []),
+    ...(model.streams.size > 1 || span.isDated ? [["source", oneLine(span.stream, 60)]] : []),
     ...(span.previous ? [["before", oneLine(span.previous)]] : []),
   ];
   const close = element("button", { type: "button", ariaLabel: "Close", textContent: "×" });
   close.onclick = () => select(null);
+  const url = imageUrl(span, about);
   $("detail").replaceChildren(
     close,
     isolated(span.text, "p"),
+    ...(url ? [figure(url, span, about)] : []),
     element("dl", {}, ...details.map(([name, value]) => element("div", {}, element("dt", { textContent: name }), isolated(value, "dd")))),
   );
 }
@@ -310,13 +324,14 @@ function neighbour(step) {
 }
 
 function openTab(tab) {
-  for (const each of [$("tab-events"), $("tab-search")]) {
+  for (const each of tabs) {
     const open = each === tab;
     each.ariaSelected = String(open);
     each.tabIndex = open ? 0 : -1;
     $(each.getAttribute("aria-controls")).hidden = !open;
   }
   if (tab === $("tab-search")) $("query").focus();
+  if (tab === $("tab-day")) day.open();
 }
 
 // Dark mode follows the system until it is switched on the page.
@@ -334,6 +349,7 @@ $("theme").onclick = () => {
 $("help").onclick = () => $("keys").showModal();
 const keys = {
   "/": () => openTab($("tab-search")),
+  t: () => about.video || (openTab($("tab-day")), $("tab-day").focus()),
   f: () => (openTab($("tab-events")), $("filter").focus()),
   p: () => $("pause").click(),
   j: () => neighbour(1),
@@ -348,7 +364,7 @@ const keys = {
 };
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-  if (event.target.closest("input, select, textarea") || (event.key === " " && event.target.closest("button, video"))) return;
+  if (event.target.closest("input, select, textarea") || (event.key === " " && event.target.closest("button, summary, video"))) return;
   const action = keys[event.key];
   if (!action) return;
   action();
@@ -356,4 +372,4 @@ addEventListener("keydown", (event) => {
 });
 
 // For tests and debugging; nothing else uses it.
-globalThis.streamOcr = { model, timeline, screen, cameras, areas };
+globalThis.streamOcr = { model, timeline, screen, cameras, areas, day };

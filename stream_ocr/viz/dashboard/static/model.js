@@ -1,6 +1,7 @@
 // State built from events: streams, tracks and spans (one text of a track, from its first frame to its last).
 // `start` and `end` of spans are media seconds; `from` and `to` are times on the axis, which is UTC for live streams.
 
+const MAX_SEQS = 8; // events of a text that may have its picture
 const LIVE_S = 120; // without events for this long, "now" is the time of the last event
 
 export class Model {
@@ -64,6 +65,7 @@ export class Model {
     const previous = open.get(key);
     if (event.kind === "updated" && previous) {
       Object.assign(previous, { text: event.text, confidence: event.confidence, final: event.polygon, receivedAt: event.receivedAt });
+      previous.seqs = [event.seq, ...previous.seqs].slice(0, MAX_SEQS);
     } else if (event.kind === "ended" && previous) {
       previous.text = event.text;
       previous.confidence = event.confidence;
@@ -108,6 +110,7 @@ export class Model {
     const span = {
       stream: stream.name,
       track: event.track,
+      seqs: [event.seq], // of its readings, latest first
       kind,
       text: event.text,
       previous: event.previous,

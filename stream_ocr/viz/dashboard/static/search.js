@@ -1,13 +1,14 @@
 // Search on the server, in the store or the buffered events.
 
 import { element, isolated, oneLine } from "./format.js";
+import { image, imageUrl } from "./images.js";
 
 const DEBOUNCE_MS = 200;
 
 export class Search {
-  /** hasVideo: thumbnails are available; formatTimes(result) formats the times of a result. */
-  constructor({ query, status, results, hasVideo, onSelect, formatTimes }) {
-    Object.assign(this, { query, status, results, hasVideo, onSelect, formatTimes });
+  /** about: of the page; formatTimes(result) formats the times of a result. */
+  constructor({ query, status, results, about, onSelect, formatTimes }) {
+    Object.assign(this, { query, status, results, about, onSelect, formatTimes });
     this.lastRequest = 0;
     query.addEventListener("input", () => {
       clearTimeout(this.timer);
@@ -38,20 +39,10 @@ export class Search {
     this.results.replaceChildren(...found.map((span) => this.#row(span)));
   }
 
-  /** Return the URL of an image of a text: from the video, or the stored crop. */
-  #imageUrl({ stream, track, start, crop_seq: seq }) {
-    if (this.hasVideo) return `api/thumbnail?${new URLSearchParams({ stream, track, start })}`;
-    return seq === null ? null : `api/crop?${new URLSearchParams({ stream, seq })}`;
-  }
-
   #row(span) {
     const button = element("button", { type: "button" });
-    const source = this.#imageUrl(span);
-    if (source) {
-      const image = element("img", { alt: "", loading: "lazy", src: source });
-      image.addEventListener("error", () => image.remove());
-      button.append(image);
-    }
+    const source = imageUrl(span, this.about);
+    if (source) button.append(image(source));
     const details = element("small", {}, element("time", { textContent: this.formatTimes(span) }), isolated(` ${oneLine(span.stream, 60)}`));
     button.append(isolated(oneLine(span.text)), details);
     button.addEventListener("click", () => this.onSelect(span));
