@@ -6,6 +6,7 @@ end with a default; any other change increments ``schema``.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ __all__ = [
 log = get_logger(__name__)
 
 SCHEMA = 2  # version of the event format
+_ASSIGNMENT = re.compile(r"(\d{1,15})-", re.ASCII)
 
 Polygon = tuple[Point, Point, Point, Point]
 Kind = Literal["appeared", "updated", "changed", "ended"]
@@ -221,6 +223,12 @@ def event_id(stream: str, *parts: Any, assignment: int | None = None) -> str:
     text = json.dumps([stream, *parts], ensure_ascii=False, separators=(",", ":"))
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return digest if assignment is None else f"{assignment}-{digest}"
+
+
+def assignment_of(id: str) -> int | None:  # noqa: A002 - as in events
+    """Return the number of the assignment with which the id of an event begins; None if it has none."""
+    found = _ASSIGNMENT.match(id)
+    return int(found[1]) if found else None
 
 
 def quad_to_polygon(quad: FlatQuad) -> Polygon:

@@ -1,7 +1,6 @@
 """Feed of the dashboard: the events of all hosts from a NATS JetStream, of the last hour and all that follow."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -10,15 +9,13 @@ from typing import Any
 
 from stream_ocr.config.sinks import NatsConnection
 from stream_ocr.errors import StreamOcrError
-from stream_ocr.events import Event
+from stream_ocr.events import Event, assignment_of
 from stream_ocr.fleet import jetstream
 from stream_ocr.fleet.jetstream import Position
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.sinks.nats import ConnectionLog
 from stream_ocr.viz.dashboard.event_buffer import EventBuffer
 from stream_ocr.viz.thresholds import DASHBOARD
-
-_ASSIGNMENT = re.compile(r"(\d{1,15})-", re.ASCII)
 
 
 class NatsFeed:
@@ -99,13 +96,8 @@ class RecentEvents:
 
     def is_late(self, event: Event) -> bool:
         """Return whether another host or run has read the camera since; its texts are over. Call it in order."""
-        number = _assignment(event)
+        number = assignment_of(event.id) or 0
         latest = self._assignments[event.stream] = max(number, self._assignments.pop(event.stream, 0))
         if len(self._assignments) > self._max_known:
             del self._assignments[next(iter(self._assignments))]
         return number < latest
-
-
-def _assignment(event: Event) -> int:
-    found = _ASSIGNMENT.match(event.id)
-    return int(found[1]) if found else 0

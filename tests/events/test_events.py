@@ -7,7 +7,16 @@ import msgspec
 import pytest
 
 from stream_ocr.errors import SourceError
-from stream_ocr.events import SCHEMA, SourceEvent, TextEvent, event_id, parse, quad_to_polygon, read_jsonl
+from stream_ocr.events import (
+    SCHEMA,
+    SourceEvent,
+    TextEvent,
+    assignment_of,
+    event_id,
+    parse,
+    quad_to_polygon,
+    read_jsonl,
+)
 
 SQUARE = ((0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (0.0, 5.0))
 FIELDS = [
@@ -182,3 +191,9 @@ def test_times_of_source_events_are_rounded() -> None:
 
 def test_event_id_begins_with_the_assignment_of_a_camera():
     assert event_id("gate", 1, assignment=1795993740091) == f"1795993740091-{event_id('gate', 1)}"
+
+
+def test_assignment_of_reads_the_number_that_an_id_begins_with() -> None:
+    assert assignment_of(event_id("gate", 1, assignment=12)) == 12
+    assert assignment_of(event_id("gate", 1)) is None
+    assert assignment_of("x-1") is None

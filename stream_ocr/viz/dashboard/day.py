@@ -3,7 +3,6 @@
 Every answer examines a bounded number of events and says where the next one continues.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from stream_ocr.events import assignment_of
 from stream_ocr.viz.dashboard.history_sources import HistorySource, Numbered, StoredEvent
 from stream_ocr.viz.thresholds import DASHBOARD
 
 _BEGINS = ("appeared", "changed")
-_ASSIGNMENT = re.compile(r"(\d{1,15})-", re.ASCII)  # of a camera to a host, in the ids of a fleet's events
 _DELAY = timedelta(seconds=DASHBOARD.max_publication_delay_s)
 _HOUR = timedelta(hours=1)
+
+_Key = tuple[str, int | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class _PageReader:
     def __init__(self, source: HistorySource, query: DayQuery) -> None:
         self._source, self._query, self._folded = source, query, query.text.casefold()
         self._found: list[_Candidate] = []
-        self._open: dict[tuple[str, str, int], _Candidate] = {}
+        self._open: dict[_Key, _Candidate] = {}
         self._matching = self._chars = 0
 
     def read(self) -> DayPage:
@@ -244,6 +245,6 @@ def _begins_within(record: Numbered, query: DayQuery) -> bool:
     )
 
 
-def _key(event: StoredEvent) -> tuple[str, str, int]:
-    assignment = _ASSIGNMENT.match(event.id)
-    return event.stream, assignment[1] if assignment else "", event.track
+def _key(event: StoredEvent) -> _Key:
+    """Return what is common to the events of a text. Hosts of a fleet, one after the other, number tracks alike."""
+    return event.stream, assignment_of(event.id), event.track
