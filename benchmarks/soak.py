@@ -1,49 +1,68 @@
-"""Check that cameras with faults run on in constant memory, and that their texts stay correct.
+"""Check that cameras under faults of all kinds are read on in constant memory, with every text right and in time.
 
-    python benchmarks/soak.py [--minutes 60] [--every 8] [--set NAME=VALUE] [--out benchmarks/results/soak.json]
+    python benchmarks/soak.py [--minutes 60] [--every 6] [--seed 1] [--set NAME=VALUE] [--out FILE] [--keep FOLDER]
 
-Runs ``stream-ocr run`` with three RTSP cameras of 640×360 at 25 frames a second. Every few seconds one of them in turn
-is restarted, or freezes and resumes. Resident memory and descriptors of every process are sampled; the first and the
-last minute after the warm-up are compared. Every text that a camera showed completely must have been reported within a
-quarter of a second of its start, and nothing else.
+Runs ``stream-ocr run`` with three RTSP cameras of 640×360 at 25 frames a second, a store, a bus and the dashboard. One
+fault follows the other, in a random order that the seed determines (``soak_faults.py``): cameras restart, freeze,
+disappear, send damaged frames, another size, another codec or time stamps that jump; packets are lost or late; the
+wall clock is set; workers, the event publisher, its bus and the web process are killed or suspended. Meanwhile a
+viewer follows the dashboard and loads its pictures, a subscriber follows the bus with a cursor (``soak_clients.py``),
+and every minute somebody edits the settings (``soak_edits.py``): thresholds, masks, a fourth camera, and every fifth
+time a mistake, which must be refused.
+
+Afterwards ``soak_texts.py``, which defines the terms, compares texts with what the cameras recorded that they sent, and
+``soak_report.py`` compares store, log, viewer and subscriber. Resident memory and descriptors of the first and the last
+minute after the warm-up are compared (``soak_memory.py``). The exit code is 1 if a requirement is not met.
 """
 
 import argparse
 import json
+import os
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from itertools import count, cycle, pairwise
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
-from rapidfuzz import fuzz
+from soak_clients import Subscriber, Viewer
+from soak_edits import EditThread, SettingsFile
+from soak_memory import compare, sample
+from subscribe_bed import free_port
 
 from stream_ocr.evaluation.bench.machine import load_average, machine_info
+from stream_ocr.events import read_jsonl
+from stream_ocr.store.reader import StoreReader
 from stream_ocr.synthetic.scene import Scene, Text, linear_path, render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import soak_report
+import soak_texts
+from rtsp_camera.camera_run import Run
 from rtsp_camera.handle import Camera, missing_for_cameras
+from soak_faults import Bed, FaultThread
+from soak_truth import FPS, read_record
 
 CLIP_S = 12.0
 SAMPLE_INTERVAL_S = 5.0
-WARM_UP_S = 120.0
-MAX_START_ERROR_S = 0.25
-MIN_SIMILARITY = 80  # per cent
+FIRST_FAULT_S = 30.0
+CALM_S = 40.0  # before the end
+EXIT_S = 60.0
 WORDS = {
     "gate": ("GATE 12", "BOARDING", "Paris", "last call"),
     "yard": ("LOADING", "keep clear", "TRUCK 48", "Entrance"),
     "hall": ("ARRIVALS", "London", "delayed", "Platform 9"),
 }
+EXTRA = "dock", ("DOCK 7", "Harbour", "fragile", "Exit only")
 
 
-def scene(words: tuple[str, ...]) -> Scene:
+def scene(words: tuple[str, ...], size: tuple[int, int] = (640, 360)) -> Scene:
     """Return a scene of texts that come and go, one of which moves; it begins and ends without text."""
     first, second, third, fourth = words
     return Scene(
@@ -54,163 +73,170 @@ def scene(words: tuple[str, ...]) -> Scene:
             Text(fourth, 6.0, 10.0, (330, 300), height=28),
         ),
         CLIP_S,
-        (640, 360),
+        size,
+        fps=FPS,
     )
 
 
-def sample(program: psutil.Process) -> dict[str, tuple[float, int]]:
-    """Return (resident megabytes, descriptors) of every process of the run by its title."""
-    samples = {}
-    for process in (program, *program.children(recursive=True)):
-        try:
-            title = "program" if process == program else " ".join(process.cmdline()).removeprefix("stream-ocr: ")
-            samples[title.strip()] = (process.memory_info().rss / 1e6, process.num_fds())
-        except psutil.NoSuchProcess:
-            continue
-    return samples
+def make_clips(folder: Path, name: str, words: tuple[str, ...]) -> dict[str, Path]:
+    """Render the scene as a camera sends it: usually, in another codec, and larger."""
+    clips = {kind: folder / f"{name}-{kind}.mp4" for kind in ("h264", "h265", "large")}
+    render(scene(words), clips["h264"], gop=FPS)
+    render(scene(words), clips["h265"], gop=FPS, codec="libx265")
+    render(scene(words, (960, 540)), clips["large"], gop=FPS)
+    return clips
 
 
-def compare_samples(samples: list[tuple[float, dict[str, tuple[float, int]]]], end_s: float) -> dict[str, Any]:
-    """Compare the first and the last minute after the warm-up: memory and descriptors of each process, total memory."""
-
-    def means(begin_s: float) -> dict[str, tuple[float, float]]:
-        values: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-        for at_s, each in samples:
-            if begin_s <= at_s < begin_s + 60:
-                for name, value in each.items():
-                    values[name].append(value)
-        return {
-            name: (statistics.mean(mb for mb, _ in rows), statistics.median(fds for _, fds in rows))
-            for name, rows in values.items()
-        }
-
-    first, last = means(min(WARM_UP_S, end_s / 3)), means(end_s - 60)
-    totals = [sum(mb for mb, _ in each.values()) for each in (first, last)]
+def settings(folder: Path, cameras: dict[str, Camera], ports: dict[str, int]) -> dict[str, Any]:
     return {
-        "rss_mb": {name: [round(first[name][0], 1), round(last[name][0], 1)] for name in first if name in last},
-        "descriptors": {name: [first[name][1], last[name][1]] for name in first if name in last},
-        "total_mb": [round(total, 1) for total in totals],
-        "drift_percent": round(100 * (totals[1] / totals[0] - 1), 2),
-    }
-
-
-def judge_events(log: Path) -> dict[str, Any]:
-    """Compare reported with shown texts, by camera."""
-    events = [json.loads(row) for row in log.read_bytes().rpartition(b"\n")[0].splitlines()]
-    results = {}
-    for name, words in WORDS.items():
-        own = [event for event in events if event["stream"] == name]
-        outages = [(event["kind"], event["start"]) for event in own if event["kind"] in ("source.up", "source.down")]
-        reported = [event for event in own if event["kind"] in ("appeared", "changed")]
-        shown = [
-            (text.text, up_s + loop * CLIP_S + text.start_s)
-            for (kind, up_s), (_, down_s) in pairwise([*outages, ("end", own[-1]["start"])])
-            if kind == "source.up"
-            for loop in range(int((down_s - up_s) / CLIP_S) + 1)
-            for text in scene(words).texts
-            if up_s + loop * CLIP_S + text.end_s < down_s
-        ]
-        errors = [
-            min((abs(e["start"] - at_s) for e in reported if similar(e["text"], text)), default=99.0)
-            for text, at_s in shown
-        ]
-        matched = [error for error in errors if error <= MAX_START_ERROR_S]
-        wrong = [e["text"] for e in reported if not any(similar(e["text"], word) for word in words)]
-        results[name] = {
-            "ups": sum(kind == "source.up" for kind, _ in outages),
-            "gaps": sum(event["kind"] == "source.gap" for event in own),
-            "shown": len(shown),
-            "reported": len(matched),
-            "misread": sorted({e["text"] for e in reported if e["text"] not in words} - set(wrong)),
-            "start_error_ms": [round(1000 * f(matched)) for f in (statistics.median, max)] if matched else None,
-            "wrong": wrong[:20],
-            "seq_without_gaps": [event["seq"] for event in own] == list(range(len(own))),
-            "tracks_end_once": _tracks_end_once(own),
-        }
-    return results
-
-
-def similar(one: str, other: str) -> bool:
-    return fuzz.ratio(one, other) >= MIN_SIMILARITY
-
-
-def _tracks_end_once(events: list[dict[str, Any]]) -> bool:
-    appeared, ended = ([e["track"] for e in events if e["kind"] == kind] for kind in ("appeared", "ended"))
-    return len(set(appeared)) == len(appeared) and sorted(appeared) == sorted(ended)
-
-
-def inject_fault(number: int, camera: Camera) -> None:
-    """Restart the camera; every fourth time freeze it for long enough to be detected."""
-    if number % 4 == 3:
-        camera.freeze()
-        time.sleep(5.0)
-        camera.thaw()
-    else:
-        camera.kill()
-        time.sleep(0.5)
-        camera.restart()
-
-
-def soak(folder: Path, minutes: float, every_s: float, overrides: list[str]) -> dict[str, Any]:
-    cameras = {}
-    for name, words in WORDS.items():
-        render(scene(words), folder / f"{name}.mp4", gop=25)
-        cameras[name] = Camera(folder / f"{name}.mp4")
-    settings = {
-        "sources": {name: {"url": camera.url} for name, camera in cameras.items()},
+        "sources": {name: {"url": camera.url} for name, camera in cameras.items() if name in WORDS},
         "sinks": [{"type": "jsonl", "path": str(folder / "events.jsonl")}],
         "store": {"path": str(folder / "events.db")},
-        "service": {"listen": "127.0.0.1:19561"},
+        "socket": {"events": f"tcp://127.0.0.1:{ports['bus']}"},
+        "service": {"listen": f"127.0.0.1:{ports['status']}"},
+        "dashboard": {"port": ports["dashboard"]},
         "live": {"max_backoff_s": 4.0},
+        "logs": {"style": "json"},
     }
-    (folder / "live.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    arguments = [part for setting in overrides for part in ("--set", setting)]
-    log = (folder / "log").open("w")
-    program = subprocess.Popen(
-        [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), *arguments], stdout=log, stderr=log
+
+
+def build_clock(folder: Path) -> Path | None:
+    """Return the file with the offset of the wall clock, which the shim reads; None without a C compiler."""
+    if (compiler := shutil.which("cc")) is None:
+        return None
+    source = Path(__file__).with_name("clock_shim.c")
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(folder / "clock_shim.so"), str(source), "-ldl"], check=True
     )
-    machine = machine_info()
-    started_s, end_s = time.monotonic(), 60 * minutes
-    samples: list[tuple[float, dict[str, tuple[float, int]]]] = []
-    loads, numbers, names, next_s = [], count(), cycle(cameras), 30.0
-    while (now_s := time.monotonic() - started_s) < end_s and program.poll() is None:
-        samples.append((now_s, sample(psutil.Process(program.pid))))
-        loads.append(load_average())
-        if next_s <= now_s < end_s - 40:
-            next_s += every_s
-            inject_fault(next(numbers), cameras[next(names)])
-        time.sleep(max(0.0, SAMPLE_INTERVAL_S - (time.monotonic() - started_s - now_s)))
-    program.send_signal(signal.SIGTERM)
-    code = program.wait(30)
-    for camera in cameras.values():
-        camera.kill()
-    errors = [row for row in (folder / "log").read_text().splitlines() if '"level": "error"' in row]
-    return {
-        "minutes": minutes,
+    (folder / "clock").write_bytes(bytes(8))
+    return folder / "clock"
+
+
+def start(folder: Path, overrides: list[str], clock: Path | None) -> "subprocess.Popen[str]":
+    arguments = [part for setting in overrides for part in ("--set", setting)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if clock is not None:
+        environment |= {"CLOCK_SHIM": str(clock), "LD_PRELOAD": str(folder / "clock_shim.so")}
+    with (folder / "log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "stream_ocr.cli", "run", str(folder / "live.yaml"), "--dashboard", *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=environment,
+            text=True,
+        )
+
+
+def soak(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], list[soak_report.Requirement]]:
+    words = WORDS | dict([EXTRA])
+    clips = {name: make_clips(folder, name, own) for name, own in words.items()}
+    ports = {name: free_port() for name in ("bus", "status", "dashboard")}
+    machine, samples, loads = machine_info(), [], []
+    with ExitStack() as stack:
+        cameras = {}
+        for name in words:
+            cameras[name] = Camera(clips[name]["h264"], record=str(folder / f"{name}.record"))
+            stack.callback(cameras[name].kill)
+        content = settings(folder, cameras, ports)
+        file = SettingsFile(folder / "live.yaml", folder / "log", content, (EXTRA[0], {"url": cameras[EXTRA[0]].url}))
+        file.write()
+        clock = build_clock(folder)
+        program = start(folder, options.set, clock)
+        stack.callback(_kill_all, program)
+        started_s, began_s, end_s = time.time(), time.monotonic(), 60 * options.minutes
+        bed = Bed(Run(program, folder, ports["status"]), {n: cameras[n] for n in WORDS}, clips, clock)
+        faults = FaultThread(bed, options.seed, FIRST_FAULT_S, options.every)
+        edits = EditThread(file, options.edit_every)
+        viewer = Viewer(f"127.0.0.1:{ports['dashboard']}")
+        subscriber = Subscriber(f"tcp://127.0.0.1:{ports['bus']}", folder / "cursor")
+        for thread in (faults, edits, viewer, subscriber):
+            thread.start()
+        calm = False
+        while (now_s := time.monotonic() - began_s) < end_s and program.poll() is None:
+            samples.append(sample(psutil.Process(program.pid), now_s))
+            loads.append(load_average())
+            if now_s >= end_s - CALM_S and not calm:
+                calm = True
+                faults.end()
+                edits.end()
+            time.sleep(max(0.0, SAMPLE_INTERVAL_S - (time.monotonic() - began_s - now_s)))
+        faults.end()
+        edits.end()
+        ended_s = time.time()
+        program.send_signal(signal.SIGTERM)
+        code = program.wait(EXIT_S)
+        viewer.end()
+        subscriber.end()
+    logged = list(read_jsonl(folder / "events.jsonl"))
+    with StoreReader(folder / "events.db") as reader:
+        stored = list(reader.events())
+    first = next(event for event in stored if event.kind == "source.up")
+    assert first.emitted_utc is not None, "the run emits its events"
+    origin_s = first.emitted_utc.timestamp() - (first.start or 0.0)
+    streams = soak_texts.by_stream(stored)
+    verdicts = {
+        name: soak_texts.judge(
+            streams.get(name, []), read_record(folder / f"{name}.record", scene(own).texts), own, faults.made, origin_s
+        )
+        for name, own in words.items()
+    }
+    whole = soak_texts.total(verdicts)
+    publisher_kills = sum("publish" in fault.name for fault in faults.made)
+    results = {
+        "minutes": options.minutes,
+        "seed": options.seed,
+        "settings": options.set,
         "machine": machine,
         "load": {"mean": round(statistics.mean(loads), 2), "max": round(max(loads), 2)},
         "exit_code": code,
-        "errors_in_the_log": errors[:20],
-        "cameras": judge_events(folder / "events.jsonl"),
-        **compare_samples(samples, samples[-1][0]),
+        "faults_by_kind": dict(sorted(Counter(fault.name for fault in faults.made).items())),
+        "fault_failure": faults.failure,
+        "texts": soak_texts.figures(whole),
+        "cameras": {name: soak_texts.figures(verdict) for name, verdict in verdicts.items()},
+        "deliveries": soak_report.deliveries(stored, logged, viewer, subscriber, origin_s, ended_s),
+        "tracks_that_do_not_end_once": [
+            row for own in streams.values() for row in soak_texts.tracks_that_do_not_end_once(own, publisher_kills)
+        ],
+        "memory": compare(samples, samples[-1].at_s),
+        "errors_without_a_cause": soak_report.unexplained_errors(folder / "log", faults.made, edits.made),
+        "faults": soak_report.describe_faults(faults.made, started_s),
+        "edits": soak_report.describe_edits(edits.made, started_s),
     }
+    required = soak_report.requirements(results, whole, edits.made)
+    results["requirements"] = [requirement._asdict() for requirement in required]
+    return results, required
 
 
-def main() -> None:
+def _kill_all(program: "subprocess.Popen[str]") -> None:
+    """Kill a run that has not ended."""
+    if program.poll() is None:
+        for process in psutil.Process(program.pid).children(recursive=True):
+            process.kill()
+        program.kill()
+        program.wait()
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--every", type=float, default=8.0, help="seconds between two faults")
+    parser.add_argument("--every", type=float, default=6.0, help="seconds between two faults")
+    parser.add_argument("--edit-every", type=float, default=60.0, help="seconds between two edits of the settings")
+    parser.add_argument("--seed", type=int, default=1, help="of the sequence of faults")
     parser.add_argument("--set", action="append", default=["models=builtin", "device=cpu", "threads=1"])
     parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="work in this folder and keep it, to look into failures")
+    options = parser.parse_args()
     if missing := missing_for_cameras():
         sys.exit(missing)
-    with tempfile.TemporaryDirectory() as folder:
-        results = soak(Path(folder), arguments.minutes, arguments.every, arguments.set)
-    print(json.dumps(results, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        results, required = soak(folder, options)
+    if options.out:
+        options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    soak_report.show(results, required)
+    return 0 if all(requirement.passed for requirement in required) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

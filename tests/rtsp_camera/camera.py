@@ -4,11 +4,14 @@ It runs in /usr/bin/python3 of Debian, which has the GStreamer bindings. The fir
 options as JSON (so that ``ps`` shows no password). Every further line starts a fault and is answered by "done".
 
     {"clip": PATH, "port": 0, "codec": "h264", "transports": ["tcp", "udp"], "user": null, "password": null,
-     "digest": false, "certificate": null, "network": null, "ends": false, "shared": false, "host": "127.0.0.1"}
+     "digest": false, "certificate": null, "network": null, "ends": false, "shared": false, "host": "127.0.0.1",
+     "record": null}
 
 network: a GStreamer element after the payloader, such as "netsim drop-probability=0.02". ends: the clip is played once
 and the stream then ends; otherwise it is repeated. shared: all viewers receive the same stream, and its time stamps are
-reset when another viewer connects.
+reset when another viewer connects. record: a file to which a ``RECORD`` is appended for each access unit: number of
+the viewer, 1 if it was sent and can be decoded, Unix time, time since the viewer connected (without "skip"), and
+position in the clip, in seconds.
 
     stall SECONDS    send nothing for some seconds, then continue
     skip SECONDS     shift the time stamps (may be negative)
@@ -21,8 +24,12 @@ reset when another viewer connects.
     end              end the stream
 """
 
+import contextlib
 import json
+import os
+import pathlib
 import random
+import struct
 import sys
 import threading
 import time
@@ -35,6 +42,7 @@ from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 ELEMENTS = ("appsrc", "filesrc", "qtdemux", "h264parse", "h265parse", "rtph264pay", "rtph265pay", "netsim")
 NOTHING = bytes.fromhex("0000000109f0000000010605110102030405060708090a0b0c0d0e0f1000 80".replace(" ", ""))  # H.264
+RECORD = struct.Struct("<IIddd")
 HEADER = 60  # bytes of an access unit that are never damaged, so that it is still recognised as one
 
 
@@ -69,6 +77,11 @@ class Faults:
         self.damaged = 0
         self.stuck = self.muted = self.blank = self.ended = False
 
+    @property
+    def hides(self):
+        """Whether no access unit can be decoded."""
+        return self.muted or self.blank
+
     def start(self, word, value):
         match word:
             case "stall":
@@ -102,8 +115,30 @@ class Faults:
         return data[:HEADER] + bytes(random.randrange(4, 256) for _ in data[HEADER:])
 
 
-def play(faults, source, ends, disconnected):
-    """Push a clip in real time until its viewer disconnects."""
+class Recorder:
+    """Appends what one viewer is sent to a file. A record is written with one system call: a kill leaves whole ones."""
+
+    def __init__(self, file):
+        """file: unbuffered, or None."""
+        self._file = file
+        self._viewer = int.from_bytes(os.urandom(4), "little")
+        self._is_whole = True
+
+    def add(self, is_whole, key, time_ns, position_ns):
+        """is_whole: the access unit is sent undamaged; all that follow a damaged one are damaged until a key frame."""
+        self._is_whole = is_whole and (key or self._is_whole)
+        if self._file is not None:
+            times = time.time(), time_ns / Gst.SECOND, position_ns / Gst.SECOND
+            self._file.write(RECORD.pack(self._viewer, self._is_whole, *times))
+
+
+def play(faults, source, ends, disconnected, path):
+    """Push a clip in real time until its viewer disconnects. path: of the record, if any."""
+    with pathlib.Path(path).open("ab", buffering=0) if path else contextlib.nullcontext() as file:
+        push(faults, source, ends, disconnected, Recorder(file))
+
+
+def push(faults, source, ends, disconnected, recorder):
     start_s = time.monotonic()
     shift = 0
     while not disconnected.is_set():
@@ -115,10 +150,13 @@ def play(faults, source, ends, disconnected):
             disconnected.wait(start_s + (shift + dts) / Gst.SECOND - time.monotonic())
             if disconnected.is_set() or faults.ended or faults.clip is not clip:
                 break
-            if faults.muted or (not key and random.random() < faults.drop_fraction):
+            is_dropped = not key and random.random() < faults.drop_fraction
+            sent = faults.damage(data, key)
+            recorder.add(sent is data and not is_dropped and not faults.hides, key, shift + pts, pts)
+            if faults.muted or is_dropped:
                 continue
             moved = shift + int(faults.skip_s * Gst.SECOND)
-            buffer = Gst.Buffer.new_wrapped(faults.damage(data, key))
+            buffer = Gst.Buffer.new_wrapped(sent)
             buffer.pts = 0 if faults.stuck else max(pts + moved, 0)
             buffer.dts = 0 if faults.stuck else max(dts + moved, 0)
             buffer.duration = duration
@@ -153,7 +191,8 @@ def make_factory(options, faults):
         disconnected = threading.Event()
         media.connect("unprepared", lambda _media: disconnected.set())
         source = media.get_element().get_by_name("source")
-        threading.Thread(target=play, args=(faults, source, options.get("ends"), disconnected), daemon=True).start()
+        arguments = faults, source, options.get("ends"), disconnected, options.get("record")
+        threading.Thread(target=play, args=arguments, daemon=True).start()
 
     factory.connect("media-configure", on_viewer)
     return factory
