@@ -26,7 +26,7 @@ help:
 	@echo "make docs       generate docs/events.md, the schemas and configs/default.yaml from the code"
 	@echo "make site       build the documentation site into site/"
 	@echo "make plain-install  install without extras into a fresh environment, read a clip there, limit the size"
-	@echo "make soak       run three cameras with faults for an hour (MINUTES=60): memory, descriptors, texts"
+	@echo "make soak       run cameras, viewer, subscriber and edits under faults of all kinds for an hour (MINUTES=60, SEED=1)"
 	@echo "make latency    measure the time from a camera's frame to its event"
 	@echo "make kills      kill the event publisher fifty times: every event must arrive exactly once"
 	@echo "make cluster-soak   run a fleet on three nodes under faults for MINUTES=30"
@@ -120,7 +120,7 @@ plain-install:
 	PYTHON3=$(PYTHON3) sh tools/plain_install.sh
 
 soak: install
-	$(PYTHON) benchmarks/soak.py --minutes $(or $(MINUTES),60) --out benchmarks/results/soak.json
+	$(PYTHON) benchmarks/soak.py --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --out benchmarks/results/soak-all-faults.json
 
 latency: install
 	$(PYTHON) benchmarks/latency.py --out benchmarks/results/latency.json

@@ -76,7 +76,7 @@ class Bed:
 
 @dataclass(frozen=True)
 class Turn:
-    """What a fault is made to. stream: name of the camera that it concerns, if it concerns one."""
+    """Object of a fault. stream: name of the camera that it concerns, if it concerns one."""
 
     bed: Bed
     stream: str

@@ -1,4 +1,4 @@
-"""What the cameras of the soak showed: from the records of the cameras to showings of texts."""
+"""Showings of texts by the cameras of the soak, from the records of the cameras."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Showing:
 
 @dataclass(frozen=True)
 class Connection:
-    """What one viewer of a camera was sent. wall_s: Unix time of the first frame."""
+    """All that one viewer of a camera was sent. wall_s: Unix time of the first frame."""
 
     wall_s: float
     showings: tuple[Showing, ...]

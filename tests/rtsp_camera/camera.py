@@ -79,7 +79,7 @@ class Faults:
 
     @property
     def hides(self):
-        """Whether no access unit can be decoded."""
+        """Return whether no access unit can be decoded."""
         return self.muted or self.blank
 
     def start(self, word, value):
