@@ -197,7 +197,7 @@ def soak(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], lis
         "tracks_that_do_not_end_once": [
             row for own in streams.values() for row in soak_texts.tracks_that_do_not_end_once(own, publisher_kills)
         ],
-        "memory": compare(samples, samples[-1].at_s),
+        "memory": compare(samples, f"decode/{EXTRA[0]}", SAMPLE_INTERVAL_S),
         "errors_without_a_cause": soak_report.unexplained_errors(folder / "log", faults.made, edits.made),
         "faults": soak_report.describe_faults(faults.made, started_s),
         "edits": soak_report.describe_edits(edits.made, started_s),

@@ -3,7 +3,7 @@
 import copy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -86,6 +86,16 @@ class SettingsFile:
                 del sources[extra]
                 return f"camera {extra} removed"
 
+    @property
+    def has_extra(self) -> bool:
+        return self.extra[0] in self.content["sources"]
+
+    def remove_extra(self) -> tuple[str, str]:
+        """Remove the extra camera. Return as ``edits`` yields."""
+        del self.content["sources"][self.extra[0]]
+        self.write()
+        return f"camera {self.extra[0]} removed", "reloaded"
+
     def answers(self) -> tuple[int, int]:
         """Return how often the run has reloaded and refused the file."""
         log = self.log.read_text(errors="replace")
@@ -98,7 +108,10 @@ class SettingsFile:
 
 
 class EditThread(threading.Thread):
-    """Edits the file every minute until it is asked to end, and waits for each answer. made: edits so far."""
+    """Edits the file every minute until it is asked to end, and waits for each answer. made: edits so far.
+
+    In the end the extra camera is removed.
+    """
 
     def __init__(self, file: SettingsFile, every_s: float) -> None:
         super().__init__(name="edits")
@@ -113,10 +126,15 @@ class EditThread(threading.Thread):
     def run(self) -> None:
         edits = self._file.edits()
         while not self._ends.wait(self._every_s):
-            before, start_s = self._file.answers(), time.time()
-            name, wanted = next(edits)
-            outcome = self._answer(before)
-            self.made.append(Edit(name, start_s, time.time() - start_s, outcome, wanted))
+            self._make(lambda: next(edits))
+        if self._file.has_extra:
+            self._make(self._file.remove_extra)
+
+    def _make(self, edit: Callable[[], tuple[str, str]]) -> None:
+        before, start_s = self._file.answers(), time.time()
+        name, wanted = edit()
+        outcome = self._answer(before)
+        self.made.append(Edit(name, start_s, time.time() - start_s, outcome, wanted))
 
     def _answer(self, before: tuple[int, int]) -> str:
         deadline_s = time.monotonic() + ANSWER_S

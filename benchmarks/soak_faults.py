@@ -228,7 +228,7 @@ KINDS = (
     Kind("packets lost for 15 s", _network("netsim drop-probability=0.01", 15.0), hides="packets", after_s=1.0),
     Kind(
         "slow network for 15 s",
-        _network("netsim delay-probability=0.5 min-delay=20 max-delay=150 allow-reordering=false", 15.0),
+        _network("netsim delay-probability=1 min-delay=20 max-delay=150 allow-reordering=false", 15.0),
         delays=True,
         after_s=1.0,
     ),

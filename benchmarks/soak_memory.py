@@ -38,14 +38,16 @@ def sample(program: psutil.Process, at_s: float) -> Sample:
     return Sample(at_s, found)
 
 
-def compare(samples: Sequence[Sample], end_s: float) -> dict[str, Any]:
+def compare(samples: Sequence[Sample], extra: str, interval_s: float) -> dict[str, Any]:
     """Compare the first minute after the warm-up with the last: each process, their total, and those that lived on.
 
-    Processes that exist in one of the two minutes only, such as those of a camera that was added, are left out. In the
-    total a worker that was replaced is compared with its predecessor.
+    Samples in which there is a worker of the name ``extra``, that of a camera which is added and removed, are left out,
+    since all processes have more descriptors meanwhile. In the total a worker that was replaced is compared with its
+    predecessor. interval_s: between two samples.
     """
-    first = _minute(samples, min(WARM_UP_S, end_s / 3))
-    last = _minute(samples, end_s - MINUTE_S)
+    warm_up_s, count = min(WARM_UP_S, samples[-1].at_s / 3), round(MINUTE_S / interval_s)
+    alike = [sample for sample in samples if sample.at_s >= warm_up_s and extra not in sample.processes]
+    first, last = _medians(alike[:count]), _medians(alike[-count:])
     both = sorted(first.keys() & last.keys())
     lived_on = [name for name in both if first[name].pid == last[name].pid]
     return {
@@ -60,13 +62,12 @@ def compare(samples: Sequence[Sample], end_s: float) -> dict[str, Any]:
     }
 
 
-def _minute(samples: Sequence[Sample], begin_s: float) -> dict[str, Process]:
-    """Return the median of each process within a minute; of one that was replaced, of the last incarnation."""
+def _medians(samples: Sequence[Sample]) -> dict[str, Process]:
+    """Return the median of each process; of one that was replaced, of the last incarnation."""
     rows: defaultdict[str, list[Process]] = defaultdict(list)
-    for at_s, processes in samples:
-        if begin_s <= at_s < begin_s + MINUTE_S:
-            for name, process in processes.items():
-                rows[name].append(process)
+    for _, processes in samples:
+        for name, process in processes.items():
+            rows[name].append(process)
     medians = {}
     for name, found in rows.items():
         own = [process for process in found if process.pid == found[-1].pid]

@@ -77,13 +77,12 @@ def memory_group() -> Iterator[MemoryGroup]:
 
 
 class Balloon:
-    """A process in a group that takes memory. It is killed by the limit later than others of its size."""
+    """A process in a group that takes memory. The system kills it only if it is the largest there."""
 
     def __init__(self, group: MemoryGroup) -> None:
         self._process = subprocess.Popen(
             [*group.prefix, sys.executable, "-c", _BALLOON], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("-1000")
 
     def grow(self, size_bytes: int) -> None:
         """Take more memory, and wait for it."""

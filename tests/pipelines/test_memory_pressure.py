@@ -73,13 +73,13 @@ def test_run_survives_when_memory_runs_out(run: Run, group: MemoryGroup) -> None
     balloon = Balloon(group)
     try:
         while not group.kills:
-            balloon.grow(STEP_BYTES)
+            balloon.grow(STEP_BYTES)  # never as large as a worker with a network
     finally:
         balloon.close()
     run.wait_until(lambda: sum(run.restarts().values()) >= 1 and run.get("/readyz")[0] == 200)
     group.limit(None)
-    run.wait_for_text("gate")
-    run.wait_for_text("gate")
+    for _ in range(5):
+        run.wait_for_text("gate")
 
     restarts = {name: count for name, count in run.restarts().items() if count}
     assert run.workers()["forks"] == before["forks"]
@@ -97,7 +97,7 @@ def assert_nothing_is_lost(run: Run) -> None:
     assert [event.seq for event in stored] == list(range(len(stored)))
     assert [event.id for event in stored] == [event["id"] for event in run.events()]
     assert max(Counter(event.id for event in stored).values()) == 1
-    gaps = [(gap.start, gap.end) for gap in stored if gap.kind in ("source.gap", "source.down")]
+    gaps = [(gap.start, gap.end) for gap in stored if gap.kind == "source.gap"]
     up_s = next(event.start for event in stored if event.kind == "source.up")
     appeared = Counter(event.text for event in stored if event.kind == "appeared")
     last_s = max(event.start for event in stored if event.kind == "appeared") - up_s
