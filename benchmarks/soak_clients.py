@@ -22,6 +22,10 @@ LIFE_S = 60.0  # of a subscription, which then resumes from its cursor
 ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 
+Key = tuple[str, int, str]
+"""Stream, ``seq`` and id of an event."""
+
+
 class Client:
     """Threads that run until ``end``."""
 
@@ -51,17 +55,17 @@ class Client:
 class Viewer(Client):
     """Follows the event stream of the dashboard as a browser does, and loads every new picture of every camera.
 
-    received: ids of all events. repeated: how many came more than once in one numbering of the server; when the server
+    received: all events. repeated: how many came more than once in one numbering of the server; when the server
     begins another numbering, a page discards its events and gets all of them again.
     """
 
     def __init__(self, address: str) -> None:
         """address: host:port."""
         super().__init__(self._follow, self._watch)
-        self.received: set[str] = set()
+        self.received: set[Key] = set()
         self.connections = self.restarts = self.repeated = self.pictures = self.picture_bytes = 0
         self._address, self._position = address, ""
-        self._page: set[str] = set()  # what a page would have now
+        self._page: set[Key] = set()  # what a page would have now
         self._numbers: dict[str, int] = {}
 
     def figures(self) -> dict[str, Any]:
@@ -98,10 +102,10 @@ class Viewer(Client):
             self.restarts += 1
             self._page = set()
         elif message.get("event") == "events":
-            ids = [event["id"] for event in json.loads(message["data"])]
-            self.repeated += len(ids) - len(set(ids) - self._page)
-            self._page |= set(ids)
-            self.received |= set(ids)
+            keys = [(event["stream"], event["seq"], event["id"]) for event in json.loads(message["data"])]
+            self.repeated += len(keys) - len(set(keys) - self._page)
+            self._page |= set(keys)
+            self.received |= set(keys)
 
     def _watch(self) -> None:
         """Load pictures until a request fails."""
@@ -157,9 +161,9 @@ class Subscriber(Client):
             self.lost += subscription.lost
         self.lives += 1
 
-    def repeated(self) -> list[str]:
-        """Return ids that were received more than once."""
-        return [id_ for id_, count in Counter(event.id for event in self.received).items() if count > 1]
+    def repeated(self) -> int:
+        """Return how many events were received again."""
+        return len(self.received) - len({(event.stream, event.seq, event.id) for event in self.received})
 
     def gaps(self) -> int:
         """Return how often a number did not follow its predecessor in its stream."""

@@ -29,6 +29,7 @@ from stream_ocr.events import Event, SourceEvent, TextEvent
 MAX_START_ERROR_S = 0.25
 TOLD_WITHIN_S = 0.25
 MIN_AGE_S = 0.2  # tracking.min_age_s
+MAX_LOST_S = 1.0  # tracking.max_lost_s
 MIN_SIMILARITY = 80  # per cent
 MATCH_S = 3.0  # between the first frame of a connection and the estimate of its time from the events
 EXAMPLES = 20
@@ -132,7 +133,8 @@ def _hidden(
         if any(fault.hides == hidden for fault in meanwhile):
             return reason
     begin_s, end_s = span.up_s + showing.start_s, span.up_s + showing.end_s
-    missing = [gap for gap in gaps if gap.start <= end_s and begin_s <= gap.end]
+    # Right after a gap, a text is taken for the same text that was there before.
+    missing = [gap for gap in gaps if gap.start <= end_s and begin_s <= gap.end + MAX_LOST_S]
     if missing and any(fault.hides == "frames" for fault in meanwhile):
         return "frames were lost to a worker that was killed or stopped, and reported as a gap"
     return None

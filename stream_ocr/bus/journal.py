@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 import msgspec
 
 from stream_ocr.config.settings import Settings
-from stream_ocr.events import Event
+from stream_ocr.events import Event, TextEvent
 from stream_ocr.store import NO_CROPS
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class Journal(Protocol):
         """
         ...
 
+    def take_left_open(self, stream: str, /) -> Sequence[TextEvent]:
+        """Return, once, the latest event of each text that was on screen when the last journal of the store died."""
+        ...
+
     def close_stream(self, stream: str) -> None:
         """Record that no text of a stream is on screen any more."""
         ...
@@ -71,6 +75,9 @@ class MemoryJournal:
 
     def commit(self, events: Sequence[E], _crops: Mapping[str, bytes] = NO_CROPS, /) -> Sequence[E]:
         return events
+
+    def take_left_open(self, _stream: str) -> Sequence[TextEvent]:
+        return ()
 
     def close_stream(self, stream: str) -> None:
         pass  # it may come back, and its numbers must go on
@@ -121,6 +128,9 @@ class DurableJournal:
         if self._publisher is not None:
             self._publisher.publish(lines or [event.to_json() for event in events])  # none: restarts a dead bus
         return events
+
+    def take_left_open(self, stream: str) -> Sequence[TextEvent]:
+        return self._store.take_left_open(stream)
 
     def close_stream(self, stream: str) -> None:
         self._store.clear_visible(stream)

@@ -168,6 +168,7 @@ def five_stages(
                 input="readings",
                 output=OUTCOME,
                 max_items=THRESHOLDS.publish_items,
+                wants_incarnation=True,
                 arguments=publish or {},
             ),
         ),

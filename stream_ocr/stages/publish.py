@@ -14,6 +14,7 @@ from stream_ocr.config.settings import Settings
 from stream_ocr.core.messages import Message, Published, Readings, SourceChanged, StreamClosed
 from stream_ocr.events import Event, SourceEvent, TextEvent
 from stream_ocr.readings.event_builder import EventBuilder, build_source_event
+from stream_ocr.readings.left_open import LeftOpen
 from stream_ocr.sinks import open_sinks
 from stream_ocr.sinks.base import Sinks
 from stream_ocr.stages.base import Slots, Stage
@@ -24,11 +25,12 @@ from stream_ocr.stages.thresholds import PUBLISH
 class _Stream:
     """State of one stream.
 
-    assignment: of the source to this host of a fleet. frames: number of frames so far. last_progress_s: media time of
-    the last ``Published``.
+    left_open: texts of the predecessor. assignment: of the source to this host of a fleet. frames: number of frames so
+    far. last_progress_s: media time of the last ``Published``.
     """
 
     builder: EventBuilder
+    left_open: LeftOpen
     assignment: int | None
     frames: int = 0
     last_progress_s: float = float("-inf")
@@ -37,8 +39,14 @@ class _Stream:
 class PublishStage(Stage):
     """Turns readings into events, commits them to the journal, writes them to the sinks, and reports them."""
 
-    def __init__(self, settings: Settings, sinks: Sinks, journal: Journal | None = None) -> None:
-        """Create the stage. journal: by default one that numbers events and keeps none."""
+    def __init__(
+        self, settings: Settings, sinks: Sinks, journal: Journal | None = None, *, resumes: bool = False
+    ) -> None:
+        """Create the stage. journal: by default one that numbers events and keeps none.
+
+        resumes: this is the successor of a stage that died in the same run; texts that are gone meanwhile are ended.
+        """
+        self._resumes = resumes
         self._settings, self._sinks, self._journal = settings, sinks, journal or MemoryJournal()
         self._streams: dict[str, _Stream] = {}
 
@@ -83,11 +91,13 @@ class PublishStage(Stage):
         """Yield the numbered events that follow from a message, and add their crops."""
         if isinstance(message, Readings):
             stream = self._stream(message.stamp.stream, message.stamp.origin_s)
+            yield from stream.left_open.end_missing(message)
             for event, crop in stream.builder.update(message):
                 if crop is not None:
                     crops[event.id] = crop
                 yield event
         elif isinstance(message, SourceChanged):
+            yield from self._stream(message.stream).left_open.end_missing(message)
             yield build_source_event(
                 message,
                 self._journal.next_seq(message.stream),
@@ -120,7 +130,7 @@ class PublishStage(Stage):
                 )
         elif isinstance(message, SourceChanged):
             frames = self._stream(message.stream).frames
-            yield Published(message.stream, frames, message.start_s, (), sources)
+            yield Published(message.stream, frames, message.start_s, texts, sources)
 
     def _stream(self, name: str, origin_s: float = 0.0) -> _Stream:
         stream = self._streams.get(name)
@@ -131,14 +141,22 @@ class PublishStage(Stage):
             builder = EventBuilder(
                 self._settings.for_stream(name), next_seq, durable=self._journal.durable, assignment=assignment
             )
-            stream = self._streams[name] = _Stream(builder, assignment)
+            left_open = LeftOpen(
+                self._journal.take_left_open(name) if self._resumes else (), next_seq, assignment=assignment
+            )
+            stream = self._streams[name] = _Stream(builder, left_open, assignment)
             self._sinks.set_origin(name, origin_s)
         return stream
 
 
-def build(settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = ()) -> PublishStage:
-    """Return the stage for a worker process. sinks: paths of further sinks, whose suffix determines their kind."""
+def build(
+    settings: Mapping[str, Any], rings: Mapping[str, Slots], *, sinks: Sequence[str] = (), incarnation: int = 0
+) -> PublishStage:
+    """Return the stage for a worker process.
+
+    sinks: paths of further sinks, whose suffix determines their kind. incarnation: number of restarts so far.
+    """
     assert not rings, "the publish stage uses no pixels"
     typed = Settings.model_validate(settings)
     logging_config.configure(typed)
-    return PublishStage(typed, open_sinks(sinks, typed), open_journal(typed))
+    return PublishStage(typed, open_sinks(sinks, typed), open_journal(typed), resumes=incarnation > 0)

@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from stream_ocr.errors import StoreError
-from stream_ocr.events import Event, TextEvent
+from stream_ocr.events import DECODE_ERRORS, Event, TextEvent
 from stream_ocr.logs import get_logger
 from stream_ocr.store import NO_CROPS, repair, schema
 from stream_ocr.store.file_identity import FileIdentity
@@ -72,6 +72,7 @@ class StoreWriter:
         self._attempted_s = 0.0
         self._lock: int | None = None
         self._opening = True
+        self._left_open: dict[str, list[TextEvent]] = {}
 
     @property
     def failing(self) -> bool:
@@ -119,6 +120,10 @@ class StoreWriter:
     def next_seq(self, stream: str) -> int:
         """Return the ``seq`` after all events that were committed or passed to ``append``."""
         return self._stream(stream).next
+
+    def take_left_open(self, stream: str) -> list[TextEvent]:
+        """Return, once, the latest event of each text that was on screen when the last writer died."""
+        return self._left_open.pop(stream, [])
 
     def append(self, events: Sequence[Event], crops: Mapping[str, bytes] = NO_CROPS) -> list[bytes] | None:
         """Commit pending events and these in one transaction. Return these as the JSON that was stored.
@@ -179,6 +184,7 @@ class StoreWriter:
             if not schema.check(db, self._path):
                 schema.create(db)
             if self._opening:  # the run reports the texts on screen again
+                self._left_open = _read_visible(db)
                 db.execute("DELETE FROM visible")
                 self._opening = False
             for stream in self._streams.values():
@@ -297,6 +303,19 @@ def _stream_id(db: sqlite3.Connection, name: str) -> int:
     db.execute("INSERT OR IGNORE INTO streams (name, next) VALUES (?, 0)", (name,))
     (id_,) = db.execute("SELECT id FROM streams WHERE name = ?", (name,)).fetchone()
     return int(id_)
+
+
+def _read_visible(db: sqlite3.Connection) -> dict[str, list[TextEvent]]:
+    """Return the latest events of the texts on screen by stream."""
+    visible: dict[str, list[TextEvent]] = {}
+    for name, json in db.execute(
+        "SELECT name, json FROM visible JOIN streams ON streams.id = visible.stream ORDER BY track"
+    ):
+        try:
+            visible.setdefault(name, []).append(TextEvent.from_json(json))
+        except DECODE_ERRORS:
+            log.warning("a text on screen is damaged in the store", stream=name)
+    return visible
 
 
 def _read_streams(path: Path) -> dict[str, _Stream]:

@@ -112,3 +112,41 @@ def test_publish_stage_continues_the_numbers_of_the_store(tmp_path) -> None:
     assert {event.durable for event in published} == {True}
     with StoreReader(tmp_path / "events.db") as store:
         assert list(store.events()) == published
+
+
+def test_successor_ends_the_texts_that_are_gone_and_reports_the_others_again(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
+    both = [structs.replace(reading(text), track=track) for track, text in ((1, "GATE 4"), (2, "EXIT"))]
+    with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:  # and no StreamClosed: it dies
+        list(stage.process(list(messages([both]))))
+    with PublishStage(settings, Sinks([]), open_journal(settings), resumes=True) as stage:
+        gap = SourceChanged("clip.mp4", "gap", 0, 0.0, 0.04, reason="The publish worker was replaced.")
+        outputs = list(stage.process([gap, *messages([[both[1]], [both[1]]])]))
+    published = [event for message in outputs if isinstance(message, Published) for event in message.events]
+    assert [(event.kind, event.track, event.text) for event in published] == [
+        ("ended", 1, "GATE 4"),
+        ("appeared", 2, "EXIT"),
+    ]
+    assert (published[0].start, published[0].end) == (0.0, 0.0)
+    assert [event.seq for event in published] == [3, 4], "the gap has number 2"
+
+
+def test_successor_ends_all_texts_if_the_source_is_down(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
+    with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:
+        list(stage.process(list(messages([[reading("GATE 4")]]))))
+    with PublishStage(settings, Sinks([]), open_journal(settings), resumes=True) as stage:
+        (output,) = stage.process([SourceChanged("clip.mp4", "down", 0, 4.0, reason="It is off.")])
+    assert isinstance(output, Published)
+    assert [(event.kind, event.end) for event in output.events] == [("ended", 4.0)]
+    assert [event.kind for event in output.source_events] == ["source.down"]
+
+
+def test_next_run_ends_no_texts_of_a_run_that_died(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
+    published = []
+    for frames in ([[reading("GATE 4")]], [[]]):
+        with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:
+            outputs = list(stage.process(list(messages(frames))))
+            published += [event for message in outputs if isinstance(message, Published) for event in message.events]
+    assert summary(published) == [("appeared", "GATE 4")], "its media times are of another clock"
