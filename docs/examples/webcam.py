@@ -15,6 +15,7 @@ with stream_ocr.Reader() as reader:
             break
         time_s = camera.get(cv2.CAP_PROP_POS_MSEC) / 1000
         for event in reader.process(frame, time_s):
-            print(f"{event.start:8.2f}s  {event.kind:<9} {event.text}", flush=True)
+            time = event.start if event.end is None else event.end
+            print(f"{time:8.2f}s  {event.kind:<9} {event.text}", flush=True)
     for event in reader.close():
         print(f"{event.end:8.2f}s  {event.kind:<9} {event.text}")

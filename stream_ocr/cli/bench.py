@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from stream_ocr.cli.help import Command, new_app
-from stream_ocr.cli.options import FILE_SETTINGS, Set, load, print_status
+from stream_ocr.cli.options import FILE_SETTINGS, Set, check_packages, load, print_status
 
 
 class _DefaultToClips(TyperGroup):
@@ -61,6 +61,7 @@ def bench(
 
     For the latency of cameras see `stream-ocr bench live`.
     """
+    _check_packages()
     from stream_ocr.evaluation.bench.accuracy_table import show_accuracy
     from stream_ocr.evaluation.bench.clips import ClipOptions
     from stream_ocr.evaluation.bench.suite import contestants, run
@@ -89,6 +90,7 @@ def bench_live(
     set_: Set = None,
 ) -> None:
     """Measure the latency from frame to event, by the clocks of the cameras (RTCP)."""
+    _check_packages()
     from stream_ocr.evaluation.bench import live_latency
 
     load(config, set_)
@@ -114,3 +116,7 @@ def score(
     for name, found in (("missed", scored.missed), ("extra", scored.extra)) if show_misses else ():
         for word in found:
             typer.echo(f"{name}: {word.word} {word.text.start:.2f}–{word.text.end:.2f} s")
+
+
+def _check_packages() -> None:
+    check_packages("`bench`", ("psutil",), "bench")

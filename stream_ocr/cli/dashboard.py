@@ -11,6 +11,8 @@ from stream_ocr.cli.nats_options import CaFile, Credentials, JetStream, Subject,
 from stream_ocr.cli.options import Config, Key, ServerKey, Set, check_packages, load, print_status
 from stream_ocr.errors import SettingsError
 
+_SQLITE = b"SQLite format 3\0"
+
 
 def dashboard(
     source: Annotated[
@@ -42,6 +44,8 @@ def dashboard(
 ) -> None:
     """Serve a dashboard for browsers: events on the video and on a timeline, with search."""
     check_dashboard_packages()
+    if _is_store(source):
+        raise typer.BadParameter(f"{source} is a store; search it with --store {source}", param_hint="SOURCE")
     settings = load(config, set_, ["dashboard", "store", "service", "decode"])
     if store is not None:
         settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": store})})
@@ -67,6 +71,14 @@ def dashboard(
         source.split(","), jetstream=jetstream, subject=subject, token=token, credentials=credentials, ca_file=ca_file
     )
     fleet.serve(connection, ray, settings, print_status)
+
+
+def _is_store(source: str) -> bool:
+    path = Path(source)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def _refuse(reason: str, options: Mapping[str, object]) -> None:

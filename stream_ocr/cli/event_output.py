@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from datetime import time as clock_time
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +21,7 @@ from stream_ocr.errors import StreamOcrError, SubscribeError
 from stream_ocr.events import Event, TextEvent
 from stream_ocr.sinks.console import escape_unprintable, format_event, format_time
 from stream_ocr.sinks.jsonl import escape_json
+from stream_ocr.store.moment import texts_at
 from stream_ocr.store.reader import Query, StoreReader
 
 _SILENCE_HINT = "(is socket.events set in that run? does it require keys?)"
@@ -64,15 +67,18 @@ def write_events(
                 hint_at_s = float("inf")
 
 
-def write_results(path: Path, query: Query, *, json: bool, crops: Path | None = None) -> int:
+def write_results(
+    path: Path, query: Query, *, json: bool, crops: Path | None = None, moment: datetime | None = None
+) -> int:
     """Print the results of a search, latest first, and return their number. Raises StoreError.
 
-    crops: folder for the stored crops of the results, as STREAM-SEQ.webp.
+    crops: folder for the stored crops of the results, as STREAM-SEQ.webp. moment: only texts that were on the screen
+    then, in the order of their streams.
     """
     found = 0
     with StoreReader(path) as store, _exit_quietly():
         store.require_streams(query.streams)
-        for event in store.search(query):
+        for event in store.search(query) if moment is None else _texts_at(store, query, moment):
             _write(format_json(event) if json else _format_result(event, query))
             found += 1
             if crops is not None and (crop := store.crop(event.stream, event.seq)) is not None:
@@ -107,6 +113,22 @@ def build_query(text: str, *, streams: list[str], from_: str | None, to: str | N
         fuzzy=fuzzy,
         limit=limit,
     )
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse a time (ISO 8601), or a time of today such as 14:00. Raises StreamOcrError."""
+    parsed = _parse_datetime(text)
+    if parsed is None:
+        with suppress(ValueError):
+            parsed = datetime.combine(datetime.now().astimezone().date(), clock_time.fromisoformat(text)).astimezone()
+    if parsed is None:
+        raise StreamOcrError(f"{text!r} is not a time; write 2026-11-21T14:00, or 14:00 for today.")
+    return parsed
+
+
+def _texts_at(store: StoreReader, query: Query, moment: datetime) -> Iterator[TextEvent]:
+    found = texts_at(store, moment, query.streams)
+    return islice((event for event in found if query.text.casefold() in event.text.casefold()), query.limit)
 
 
 def _save(path: Path, crop: bytes) -> None:

@@ -63,14 +63,26 @@ def subscribe(
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="Text to search for; case is ignored.")],
+    text: Annotated[str, typer.Argument(help="Text to search for; case is ignored. Optional with --at.")] = "",
     store: Annotated[Path | None, typer.Option(help="The store; by default store.path of the settings.")] = None,
     stream: Streams = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Start time: 2026-11-21T14:00, or media time as 83.5 or 1:23.5."),
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Only texts that appeared from then on: 2026-11-21T14:00, or media time as 83.5 or 1:23.5.",
+        ),
     ] = None,
-    to: Annotated[str | None, typer.Option(metavar="TIME", help="End time, as for --from.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only texts that appeared until then, as for --from.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="Texts that were on the screen then: 2026-11-21T14:00, or 14:00 for today."
+        ),
+    ] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Tolerate one misread letter in four.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of results; latest first.")] = 50,
     crops: Annotated[
@@ -80,14 +92,23 @@ def search(
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Search a store for texts, also while it is being written."""
+    """Search a store for texts, also while it is being written.
+
+    Times without a zone are in that of this machine; results are in UTC.
+    """
     from stream_ocr.cli import event_output
+
+    if not text and at is None:
+        raise typer.BadParameter("give a text to search for, or a time with --at", param_hint="TEXT")
+    if at is not None and (from_ or to or fuzzy or crops):
+        raise typer.BadParameter("goes with TEXT, --stream, --limit and --json only", param_hint="--at")
 
     path = store or load(config, set_, ["store"]).store.path
     if path is None:
         raise typer.BadParameter("name the store, or set store.path", param_hint="--store")
     query = event_output.build_query(text, streams=stream or [], from_=from_, to=to, fuzzy=fuzzy, limit=limit)
-    if not event_output.write_results(path, query, json=json_, crops=crops):
+    moment = event_output.parse_moment(at) if at else None
+    if not event_output.write_results(path, query, json=json_, crops=crops, moment=moment):
         print_status("no texts found")
         raise typer.Exit(1)
 

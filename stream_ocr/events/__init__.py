@@ -237,11 +237,12 @@ def quad_to_polygon(quad: FlatQuad) -> Polygon:
     return (x0, y0), (x1, y1), (x2, y2), (x3, y3)
 
 
-def read_jsonl(path: Path) -> Iterator[Event]:
+def read_jsonl(path: str | Path) -> Iterator[Event]:
     """Yield the events of a JSON Lines file in order. A truncated last line is skipped with a warning.
 
     Raises SourceError if the file cannot be read or a line is not an event.
     """
+    path = Path(path)
     try:
         file = path.open("rb")
     except OSError as error:

@@ -55,6 +55,12 @@ class StoreThresholds:
     boundary_events: int = 1000
     """Events at either end of a span of time among which its first and last id are looked up."""
 
+    moment_events: int = 20_000
+    """Events of a stream before a moment from which the texts on the screen are found: hours of most cameras."""
+
+    moment_delay_s: float = 60.0
+    """Events that were published up to so many seconds after a moment may tell of a text at that moment."""
+
     max_search_characters: int = 1000
     """Longest text to search for; a fuzzy search looks up one part for each four letters."""
 

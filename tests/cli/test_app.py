@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -257,6 +258,13 @@ def test_dashboard_refuses_options_of_other_sources(run, arguments, sentence):
     code, _, err = run("dashboard", *arguments)
     assert code == 2
     assert sentence in err
+
+
+def test_dashboard_refuses_a_store_in_the_place_of_events(run, tmp_path):
+    sqlite3.connect(tmp_path / "events.db").executescript("CREATE TABLE x (y)").connection.close()
+    code, _, err = run("dashboard", tmp_path / "events.db")
+    assert code == 2
+    assert "is a store" in " ".join(err.split())
 
 
 def test_dashboard_refuses_addresses_with_passwords(run):

@@ -104,6 +104,27 @@ def test_search_reports_no_results_and_wrong_arguments(run, store):
     assert "is not a time" in run("search", "x", "--store", store, "--from", "noon", check=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--at", "2026-01-01T12:30Z"], ["PLATFORM 7"]),
+        (["--at", "2026-01-01T13:00:00+00:00"], ["PLATFORM 7", "PLATF0RM 8"]),
+        (["platf0", "--at", "2026-01-01T13:00:00+00:00"], ["PLATF0RM 8"]),
+        (["--at", "2026-01-01T13:00Z", "--limit", "1"], ["PLATFORM 7"]),
+    ],
+)
+def test_search_at_a_time_finds_what_was_on_the_screen(run, store, arguments, texts):
+    found = run("search", *arguments, "--store", store, "--stream", "gate", "--json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in found] == texts
+
+
+def test_search_at_a_time_reports_wrong_arguments(run, store):
+    assert run("search", "--at", "2026-01-01T11:00Z", "--store", store, check=1).stderr == "no texts found\n"
+    assert "14:00 for today" in run("search", "--at", "noon", "--store", store, check=1).stderr
+    assert "give a text" in run("search", "--store", store, check=2).stderr
+    assert "--at" in run("search", "x", "--at", "12:00", "--fuzzy", "--store", store, check=2).stderr
+
+
 def test_search_escapes_control_characters(run, store):
     found = run("search", "gate", "--store", store, "--stream", "hall").stdout
     assert "\x1b" not in found

@@ -148,7 +148,7 @@ def test_read_jsonl_yields_events_in_order(tmp_path):
     log = tmp_path / "events.jsonl"
     written = [event(seq=seq) for seq in range(3)]
     log.write_bytes(b"".join(e.to_json() + b"\n" for e in written) + b"\n")
-    assert list(read_jsonl(log)) == written
+    assert list(read_jsonl(log)) == list(read_jsonl(str(log))) == written
 
 
 def test_read_jsonl_skips_a_truncated_last_line(tmp_path):
