@@ -164,8 +164,10 @@ def _recode(turn: Turn) -> None:
 
 
 def _jump(turn: Turn) -> None:
-    turn.camera.do(f"skip {turn.rng.choice([-40, 15, 3600])}")
-    time.sleep(1.0)
+    """Shift the time stamps. After a jump ahead, the camera sends nothing until its clock has come that far."""
+    turn.camera.do(f"skip {turn.rng.choice([-40, -5, 3, 3600])}")
+    time.sleep(6.0)
+    _off(turn.camera, 0.2)
 
 
 def _until_restart(command: str, seconds: float) -> Callable[[Turn], None]:
