@@ -29,7 +29,7 @@ EXPORTED = {
     },
 }
 
-INTERNAL = {"stream_ocr.events": {"EventHeader", "event_id", "quad_to_polygon"}}
+INTERNAL = {"stream_ocr.events": {"EventHeader", "assignment_of", "event_id", "quad_to_polygon"}}
 """Classes and functions without underscore that only other packages of stream_ocr use."""
 
 

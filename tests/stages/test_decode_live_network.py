@@ -96,10 +96,10 @@ def test_live_stage_reconnects_when_the_codec_changes_within_a_stream(tmp_path):
                 peer.sendall(data[start : start + step])
                 time.sleep(0.1)
 
-    live = {"frame_timeout_s": 1.0}
+    live = {"frame_timeout_s": 2.0}  # half of it for each packet, also on a busy machine
     with serving(talk) as port, Harness({"url": f"http://127.0.0.1:{port}/live.ts"}, live=live) as harness:
         harness.wait_until_up(2, limit_s=20)
         harness.wait_for_frames(10)
     assert harness.kinds()[:3] == ["up", "down", "up"]
-    assert next(change.reason for change in harness.changes if change.kind == "down").endswith("no frame for 1 s.")
+    assert next(change.reason for change in harness.changes if change.kind == "down").endswith("no frame for 2 s.")
     assert harness.media_time_increases()
