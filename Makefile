@@ -62,9 +62,8 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt locks/dev.
 demo: install
 	$(VENV)/bin/stream-ocr demo
 
-# Three on two cores: many tests wait for processes and networks.
 test: install programs
-	$(PYTHON) -m pytest -n 3
+	$(PYTHON) -m pytest -n 2
 
 programs:
 	@sh tests/install_programs.sh
