@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from stream_ocr.fleet.messages import CameraReport
 from stream_ocr.fleet.run_process import PERMIT, SETTINGS, STATUS, TICKET_KEY, RunStatus
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
+from stream_ocr.runtime.python_process import module_command, module_environment
 from stream_ocr.sinks.base import encode_name
 
 log = get_logger(__name__)
@@ -126,12 +126,11 @@ class HostRun:
         (self._folder / STATUS).unlink(missing_ok=True)
         self._started_s = boottime_s()
         self._popen = subprocess.Popen(
-            # -P and PYTHONPATH: the same modules as in this process, and none in the current folder.
-            [sys.executable, "-P", "-m", "stream_ocr.fleet.run_process", str(self._folder), str(os.getpid())],
+            module_command("stream_ocr.fleet.run_process", str(self._folder), str(os.getpid())),
             stdin=subprocess.DEVNULL,
             pass_fds=[self._lock_fd],
             process_group=0,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            env=module_environment(),
         )
         log.info("run is started", cameras=sorted(self._ordered))
 

@@ -2,12 +2,10 @@
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +17,7 @@ from stream_ocr.events import DECODE_ERRORS
 from stream_ocr.fleet.messages import Answer, DashboardView
 from stream_ocr.fleet.thresholds import THRESHOLDS
 from stream_ocr.logs import get_logger
+from stream_ocr.runtime.python_process import module_command, module_environment
 
 log = get_logger(__name__)
 
@@ -54,13 +53,13 @@ class FleetWatcher:
         self._address = address
         self._backoff = Backoff(THRESHOLDS.first_restart_s, THRESHOLDS.longest_restart_s)
         self._popen: subprocess.Popen[bytes] | None = None
-        self._stopping, self._told = threading.Event(), threading.Event()
+        self._stopping, self._answered = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
 
     def __enter__(self) -> Self:
         """Wait for the first answer. Raise WorkerError if there is no cluster or no fleet."""
         self._thread.start()
-        self._told.wait(2 * THRESHOLDS.start_s)
+        self._answered.wait(2 * THRESHOLDS.start_s)
         if self.latest is None:
             self.__exit__(None, None, None)
             raise WorkerError(self._mistake or f"The Ray cluster at {self._address!r} does not answer.")
@@ -78,27 +77,33 @@ class FleetWatcher:
         failures = 0
         while not self._stopping.is_set():
             before = self.latest
-            with self._start() as self._popen:
-                assert self._popen.stdout is not None
-                if self._stopping.is_set():
-                    self._popen.kill()
-                for line in self._popen.stdout:
-                    self._take(line)
+            try:
+                self._follow()
+            except OSError as error:
+                self._note_mistake(f"The process that asks the fleet cannot be started: {error}.")
             failures = 1 if self.latest is not before else failures + 1
             delay_s = self._backoff.delay_s(failures)
             if not self._stopping.is_set():
                 log.warning("the process that asks the fleet has ended", restart_in_s=round(delay_s, 1))
             self._stopping.wait(delay_s)
 
+    def _follow(self) -> None:
+        """Take the answers of a process until it ends. Raises OSError."""
+        with self._start() as self._popen:
+            assert self._popen.stdout is not None
+            if self._stopping.is_set():
+                self._popen.kill()
+            for line in self._popen.stdout:
+                self._take(line)
+
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start the process; it ends with this thread."""
+        """Start the process; it ends with this thread. Raises OSError."""
         return subprocess.Popen(
-            # -P and PYTHONPATH: the same modules as in this process, and none in the current folder.
-            [sys.executable, "-P", "-m", "stream_ocr.fleet.status_process", self._address, str(os.getpid())],
+            module_command("stream_ocr.fleet.status_process", self._address, str(os.getpid())),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             process_group=0,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+            env=module_environment(),
         )
 
     def _take(self, line: bytes) -> None:
@@ -107,9 +112,13 @@ class FleetWatcher:
             if answer.view is not None:
                 number = 1 if self.latest is None else self.latest.number + 1
                 self.latest = Watch(answer.view, number, time.monotonic())
-            elif self.latest is not None:
-                self.latest = replace(self.latest, mistake=answer.mistake)
-            if answer.mistake != self._mistake and answer.mistake is not None:
-                log.warning("the fleet does not answer", reason=answer.mistake)
-            self._mistake = answer.mistake
-            self._told.set()
+            self._note_mistake(answer.mistake)
+
+    def _note_mistake(self, mistake: str | None) -> None:
+        """Note why there is no view, None if there is one."""
+        if mistake is not None and self.latest is not None:
+            self.latest = replace(self.latest, mistake=mistake)
+        if mistake is not None and mistake != self._mistake:
+            log.warning("the fleet does not answer", reason=mistake)
+        self._mistake = mistake
+        self._answered.set()

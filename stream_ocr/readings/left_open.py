@@ -5,7 +5,7 @@ and nobody else knows of them.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
@@ -43,12 +43,14 @@ class LeftOpen:
 
     def _ended(self, event: TextEvent, end_s: float) -> TextEvent:
         facts = (event.track, "ended", "left open", event.start, event.text)
+        start_utc = event.start_utc
         return structs.replace(
             event,
             id=event_id(event.stream, *facts, assignment=self._assignment),
             seq=self._next_seq(),
             kind="ended",
             end=end_s,
+            end_utc=None if start_utc is None else start_utc + timedelta(seconds=end_s - event.start),
             previous=None,
             emitted_utc=datetime.now(UTC),
         )

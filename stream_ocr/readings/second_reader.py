@@ -112,7 +112,7 @@ class Readers:
 
     def _weighed(self, votes: list[Vote]) -> list[Vote]:
         """Return the votes of both readers, the one with the less likely words with less certainty."""
-        if self._language_model is None or not all(vote.reading.text for vote in votes):
+        if self._language_model is None or len(votes) < 2 or not all(vote.reading.text for vote in votes):
             return votes
         scores_V = np.array(self._language_model.text_scores([vote.reading.text for vote in votes]))
         shares_V = np.exp(self._thresholds.language_model_weight * (scores_V - scores_V.max()))

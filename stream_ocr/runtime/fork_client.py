@@ -10,11 +10,10 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
+from stream_ocr.runtime.python_process import module_command, module_environment
 from stream_ocr.runtime.thresholds import THRESHOLDS
 
 MAX_FDS = 200  # file descriptors per message; Linux allows 253
@@ -124,18 +123,16 @@ class ForkServer:
 
     def _start(self) -> None:
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         with theirs, ExitStack() as failed:
             failed.enter_context(channel)
-            # -P and PYTHONPATH: imports must find the same modules as in this process, and none in the current folder
-            # of the user. OpenBLAS: a fork keeps one thread, so there must not be more.
-            program = [sys.executable, "-P", "-m", "stream_ocr.runtime.fork_server"]
+            arguments = str(theirs.fileno()), str(os.getpid()), *self._modules
             self._popen = subprocess.Popen(
-                [*program, str(theirs.fileno()), str(os.getpid()), *self._modules],
+                module_command("stream_ocr.runtime.fork_server", *arguments),
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C goes to the program only, which ends its workers in order
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **self._environment},
+                # A fork keeps one thread, so OpenBLAS must not have more.
+                env=module_environment(OPENBLAS_NUM_THREADS="1", **self._environment),
             )
             failed.pop_all()
         self._channel = channel

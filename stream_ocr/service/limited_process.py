@@ -4,11 +4,10 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
+from stream_ocr.runtime.python_process import module_command, module_environment
 from stream_ocr.service.thresholds import THRESHOLDS
 
 
@@ -24,13 +23,12 @@ class LimitedProcess:
                 given.write(data)
                 given.seek(0)
                 self._popen = subprocess.Popen(
-                    # -P and PYTHONPATH: the same modules as in this process, and none in the current folder.
-                    [sys.executable, "-P", "-m", module, *arguments],
+                    module_command(module, *arguments),
                     stdin=given,
                     stdout=self._output,
                     stderr=subprocess.DEVNULL,
                     process_group=0,  # Ctrl-C goes to the program only
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+                    env=module_environment(),
                 )
             opened.pop_all()
 

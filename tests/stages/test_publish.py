@@ -1,7 +1,7 @@
 """The publish stage: streams, numbers, progress, the store and source events. Readings are scripted."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec import structs
@@ -16,6 +16,7 @@ from stream_ocr.store.reader import StoreReader
 from stream_ocr.testing import reading
 
 FRAME_S = 0.04
+START_UTC = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SIZE = (640, 360)
 
 
@@ -23,6 +24,13 @@ def messages(frames: Sequence[Sequence[Reading]], stream: str = "clip.mp4") -> I
     """Yield one message per frame, 25 per second."""
     for seq, readings in enumerate(frames):
         yield Readings(Stamp(stream, 0, seq, seq, (1, 25), 1, 0, None, "file"), SIZE, tuple(readings))
+
+
+def at_utc(messages: Iterator[Readings]) -> Iterator[Readings]:
+    """Yield the messages of a camera whose media time 0 is ``START_UTC``."""
+    for message in messages:
+        utc_ns = int((START_UTC.timestamp() + message.stamp.time_s) * 1e9)
+        yield structs.replace(message, stamp=structs.replace(message.stamp, utc_ns=utc_ns, utc_source="rtcp"))
 
 
 def summary(events: Sequence[TextEvent]) -> list[tuple[str, str]]:
@@ -118,16 +126,18 @@ def test_successor_ends_the_texts_that_are_gone_and_reports_the_others_again(tmp
     settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
     both = [structs.replace(reading(text), track=track) for track, text in ((1, "GATE 4"), (2, "EXIT"))]
     with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:  # and no StreamClosed: it dies
-        list(stage.process(list(messages([both]))))
+        list(stage.process(list(at_utc(messages([both])))))
     with PublishStage(settings, Sinks([]), open_journal(settings), resumes=True) as stage:
         gap = SourceChanged("clip.mp4", "gap", 0, 0.0, 0.04, reason="The publish worker was replaced.")
-        outputs = list(stage.process([gap, *messages([[both[1]], [both[1]]])]))
+        left, *rest = list(at_utc(messages([[both[1]]] * 3)))[1:]
+        outputs = list(stage.process([gap, left, *rest]))
     published = [event for message in outputs if isinstance(message, Published) for event in message.events]
     assert [(event.kind, event.track, event.text) for event in published] == [
         ("ended", 1, "GATE 4"),
         ("appeared", 2, "EXIT"),
     ]
-    assert (published[0].start, published[0].end) == (0.0, 0.0)
+    assert (published[0].start, published[0].end) == (0.0, FRAME_S)
+    assert (published[0].start_utc, published[0].end_utc) == (START_UTC, START_UTC + timedelta(seconds=FRAME_S))
     assert [event.seq for event in published] == [3, 4], "the gap has number 2"
 
 
