@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import structs
 
-from stream_ocr.core.messages import Message, Readings, SourceChanged
+from stream_ocr.core.messages import Message, Readings, SourceChanged, StreamClosed
 from stream_ocr.events import TextEvent, event_id
 
 
@@ -23,9 +23,9 @@ class LeftOpen:
         self._events, self._next_seq, self._assignment = tuple(events), next_seq, assignment
 
     def end_missing(self, message: Message) -> Iterator[TextEvent]:
-        """Yield ``ended`` for the texts that a frame does not list, or for all if the source is down.
+        """Yield ``ended`` for the texts that a frame does not list, or for all if the source is down or closed.
 
-        Their end is that frame: when they were seen last is not known.
+        Their end is that time: when they were seen last is not known.
         """
         if not self._events:
             return
@@ -34,6 +34,8 @@ class LeftOpen:
             time_s = message.stamp.time_s
         elif isinstance(message, SourceChanged) and message.kind == "down":
             listed, time_s = (), message.start_s
+        elif isinstance(message, StreamClosed):
+            listed, time_s = (), message.end_s
         else:
             return
         left, self._events = self._events, ()

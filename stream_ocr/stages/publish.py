@@ -76,7 +76,9 @@ class PublishStage(Stage):
             yield from self._publish(message, list(islice(committed, len(events))))
 
     def close(self, closed: StreamClosed) -> Iterator[Message]:
-        """Forget a stream and yield its ``StreamClosed``."""
+        """Forget a stream and yield its ``StreamClosed``, after the ends of texts that a predecessor left open."""
+        if self._resumes:
+            yield from self.process([closed])
         self._streams.pop(closed.stream, None)
         self._journal.close_stream(closed.stream)
         yield closed.with_counts(sink_failures=self._sinks.failures)
@@ -104,6 +106,8 @@ class PublishStage(Stage):
                 durable=self._journal.durable,
                 assignment=self._stream(message.stream).assignment,
             )
+        elif isinstance(message, StreamClosed):
+            yield from self._stream(message.stream).left_open.end_missing(message)
 
     def _publish(self, message: Message, events: Sequence[Event]) -> Iterator[Published]:
         """Write committed events to the sinks and report them."""
@@ -131,6 +135,8 @@ class PublishStage(Stage):
         elif isinstance(message, SourceChanged):
             frames = self._stream(message.stream).frames
             yield Published(message.stream, frames, message.start_s, texts, sources)
+        elif isinstance(message, StreamClosed) and texts:
+            yield Published(message.stream, self._stream(message.stream).frames, message.end_s, texts)
 
     def _stream(self, name: str, origin_s: float = 0.0) -> _Stream:
         stream = self._streams.get(name)

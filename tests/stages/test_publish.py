@@ -152,6 +152,23 @@ def test_successor_ends_all_texts_if_the_source_is_down(tmp_path) -> None:
     assert [event.kind for event in output.source_events] == ["source.down"]
 
 
+def test_successor_ends_all_texts_if_nothing_but_the_end_of_the_stream_follows(tmp_path) -> None:
+    settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
+    with PublishStage(settings, Sinks([]), open_journal(settings)) as stage:
+        list(stage.process(list(messages([[reading("GATE 4")]]))))
+    closed = StreamClosed("clip.mp4", "end", 0.0, 2.0, {"frames": 50})
+    with PublishStage(settings, Sinks([]), open_journal(settings), resumes=True) as stage:
+        output, last = stage.close(closed)
+    assert isinstance(output, Published)
+    assert [(event.kind, event.seq, event.end) for event in output.events] == [("ended", 1, 2.0)]
+    assert last == closed.with_counts(sink_failures=0)
+    with StoreReader(tmp_path / "events.db") as store:
+        assert summary([event for event in store.events() if isinstance(event, TextEvent)]) == [
+            ("appeared", "GATE 4"),
+            ("ended", "GATE 4"),
+        ]
+
+
 def test_next_run_ends_no_texts_of_a_run_that_died(tmp_path) -> None:
     settings = Settings.load(overrides=[f"store.path={tmp_path}/events.db"])
     published = []
