@@ -11,14 +11,14 @@ from rich.table import Table
 from soak_clients import Key, Subscriber, Viewer
 from soak_edits import Edit
 from soak_faults import Fault
-from soak_texts import TOLD_WITHIN_S, Verdict, emitted_s
+from soak_texts import EMITTED_WITHIN_S, Verdict, emitted_s
 
 from stream_ocr.events import Event, TextEvent
 
 MAX_DRIFT_PERCENT = 2.0
 MAX_DESCRIPTORS = 2
 MIN_RIGHT = 0.995
-MIN_TOLD_IN_TIME = 0.99
+MIN_EMITTED_IN_TIME = 0.99
 EXAMPLES = 20
 
 
@@ -121,7 +121,7 @@ def requirements(results: Mapping[str, Any], texts: Verdict, edits: Sequence[Edi
     delivered, memory = results["deliveries"], results["memory"]
     page, bus = delivered["dashboard"], delivered["bus"]
     wrong_edits = [edit for edit in edits if edit.outcome != edit.wanted]
-    told = sum(delay <= TOLD_WITHIN_S for delay in texts.delays_s)
+    emitted = sum(delay <= EMITTED_WITHIN_S for delay in texts.delays_s)
     page_parts, bus_parts = ("lacks", "has_more", "repeated"), ("lacks", "has_more", "repeats", "gaps", "lost")
     edited = f"{len(edits) - len(wrong_edits)} of {len(edits)}"
     return [
@@ -137,7 +137,7 @@ def requirements(results: Mapping[str, Any], texts: Verdict, edits: Sequence[Edi
         _zero("bus against store", {part: bus[part] for part in bus_parts}),
         _none("tracks that do not end once", results["tracks_that_do_not_end_once"]),
         _share("texts right", texts.right, texts.judged, MIN_RIGHT),
-        _share("told within 0.25 s of being steady", told, len(texts.delays_s), MIN_TOLD_IN_TIME),
+        _share("emitted within 0.25 s of being steady", emitted, len(texts.delays_s), MIN_EMITTED_IN_TIME),
         _none("false texts", texts.false),
         Requirement("edits of the settings", "taken, mistakes refused", edited, not wrong_edits),
         _none("errors in the log without a cause", results["errors_without_a_cause"]),

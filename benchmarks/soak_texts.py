@@ -4,10 +4,10 @@ Each text that a camera showed completely, over one connection that the run held
 fault hid are excluded and counted by reason. A text is
 
 * right, if one track, and no second one, has it, and its last reading is exactly the text;
-* told in time, if the first event with exactly this text was emitted at most 0.25 s after the text was steady, which is
-  ``tracking.min_age_s`` (0.2 s) after the camera sent the first frame that shows it. ``stream-ocr bench live`` measures
-  from the same moment. Only texts that are right count, and none that began while a fault of a worker or of the network
-  kept events or frames back;
+* emitted in time, if the first event with exactly this text was emitted at most 0.25 s after the text was steady, which
+  is ``tracking.min_age_s`` (0.2 s) after the camera sent the first frame that shows it. ``stream-ocr bench live``
+  measures from the same moment. Only texts that are right count, and none that began while a fault of a worker or of
+  the network kept events or frames back;
 * and its start error is that between ``start`` of its first event and the media time of its first frame.
 
 Media times of a camera count from the ``source.up`` of its connection, which is the first frame that it sent.
@@ -27,7 +27,7 @@ from soak_truth import Connection, Showing
 from stream_ocr.events import Event, SourceEvent, TextEvent
 
 MAX_START_ERROR_S = 0.25
-TOLD_WITHIN_S = 0.25
+EMITTED_WITHIN_S = 0.25
 MIN_AGE_S = 0.2  # tracking.min_age_s
 MAX_LOST_S = 1.0  # tracking.max_lost_s
 MIN_SIMILARITY = 80  # per cent
@@ -177,13 +177,13 @@ def _judge_showing(
         return
     verdict.right += 1
     steady_s = showing.wall_s + MIN_AGE_S
-    if any(fault.delays and fault.covers(stream, showing.wall_s, steady_s + TOLD_WITHIN_S) for fault in faults):
+    if any(fault.delays and fault.covers(stream, showing.wall_s, steady_s + EMITTED_WITHIN_S) for fault in faults):
         verdict.without_delay += 1
         return
     first = next(event for event in meanwhile if event.text == showing.text)
     delay_s = emitted_s(first, origin_s) - steady_s
     verdict.delays_s.append(delay_s)
-    if delay_s > TOLD_WITHIN_S:
+    if delay_s > EMITTED_WITHIN_S:
         verdict.late.append(f"{name}: {delay_s:.2f} s after it was steady")
 
 
@@ -225,8 +225,8 @@ def figures(verdict: Verdict) -> dict[str, Any]:
         "false": verdict.false[:EXAMPLES],
         "started_within_a_quarter_of_a_second": sum(error <= MAX_START_ERROR_S for error in errors),
         "start_error_ms": percentiles_ms(errors),
-        "told_in_time": sum(delay <= TOLD_WITHIN_S for delay in delays),
-        "told_while_a_fault_kept_events_back": verdict.without_delay,
+        "emitted_in_time": sum(delay <= EMITTED_WITHIN_S for delay in delays),
+        "emitted_while_a_fault_kept_events_back": verdict.without_delay,
         "delay_after_steady_ms": percentiles_ms(delays),
         "late": verdict.late[:EXAMPLES],
         "gaps_without_a_fault": verdict.gaps[:EXAMPLES],

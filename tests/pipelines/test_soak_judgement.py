@@ -61,7 +61,7 @@ def test_text_that_is_missing_wrong_or_doubled_is_not_right(events, reason):
     assert verdict.not_right[0].endswith(reason)
 
 
-def test_text_is_right_once_its_last_reading_is_and_told_with_that_reading():
+def test_text_is_right_once_its_last_reading_is_and_emitted_with_that_reading():
     verdict = judged(text(text="GATE 1Z"), text("updated", emitted_s=UP_S + 3.0))
     assert verdict.right == 1
     assert verdict.delays_s == pytest.approx([1.8], abs=1e-5)
