@@ -187,6 +187,7 @@ class Pipeline:
                 detect_wait_ms=batch.max_wait_ms,
                 publish={"sinks": [str(sink) for sink in sinks if isinstance(sink, str | Path)]},
                 later=[name for name in self._files if name not in first],
+                trace=self._settings.logs.trace,
             ),
             self._settings.for_workers(),
         )

@@ -31,10 +31,10 @@ Annotate = Annotated[
 ]
 
 MODEL_SETTINGS = ("models", "device", "dtype", "threads", "detection", "recognition")
-FILE_SETTINGS = (*MODEL_SETTINGS, "decode", "gating", "tracking", "events", "store", "socket", "sinks", "rules")
+FILE_SETTINGS = (*MODEL_SETTINGS, "logs", "decode", "gating", "tracking", "events", "store", "socket", "sinks", "rules")
 IMAGE_SETTINGS = (*MODEL_SETTINGS, "events")
 """Settings, or groups of them, that commands with models, and commands that read videos or images, use."""
-ONLY_WITH_PROCESSES = ("detection.batch",)
+ONLY_WITH_PROCESSES = ("detection.batch", "logs.trace")
 """Settings that are of no use where all stages run in one process."""
 
 
@@ -46,18 +46,22 @@ def load(
 ) -> Settings:
     """Load the settings of a command and configure logging.
 
-    uses: the settings, or groups of them, that the command uses, apart from ``logs``; None: all. unused: groups within
-    those that it does not use. A settings file may serve several commands, but an override that has no effect is a
-    mistake. Raises SettingsError.
+    uses: the settings, or groups of them, that the command uses, apart from those of the log; None: all. unused: those
+    within them that it does not use. A settings file may serve several commands, but an override that has no effect is
+    a mistake. Raises SettingsError.
     """
     settings = Settings.load(config, overrides or ())
     for override in overrides or ():
         name = override.partition("=")[0].strip()
-        is_used = uses is None or name.partition(".")[0] in (*uses, "logs")
-        if not is_used or any(name == group or name.startswith(f"{group}.") for group in unused):
+        is_used = uses is None or _is_within(name, (*uses, "logs.style", "logs.level"))
+        if not is_used or _is_within(name, unused):
             raise SettingsError(f"{name} (--set) has no effect on this command; leave it out.")
     logging_config.configure(settings)
     return settings
+
+
+def _is_within(name: str, groups: Collection[str]) -> bool:
+    return any(name == group or name.startswith(f"{group}.") for group in groups)
 
 
 def load_for_files(

@@ -23,6 +23,10 @@ from stream_ocr.cli.options import (
 from stream_ocr.config.settings import Settings
 from stream_ocr.config.sinks import SubtitleSettings
 
+Trace = Annotated[
+    Path | None,
+    typer.Option(help="Write a trace of all workers to this file (.json), to open at ui.perfetto.dev.", metavar="FILE"),
+]
 InProcess = Annotated[bool, typer.Option("--in-process", help="Read in this process instead of one process per stage.")]
 Inputs = Annotated[
     list[str],
@@ -66,21 +70,31 @@ def read(
     config: Config = None,
     set_: Set = None,
     in_process: InProcess = False,
+    trace: Trace = None,
 ) -> None:
     """Read text from videos and emit events, or from images and print their lines."""
     options = [*(set_ or ()), *text_options.overrides(region or (), mask or (), pattern, language)]
+    if trace and in_process:
+        raise typer.BadParameter("there are no workers to trace; leave --in-process out", param_hint="--trace")
     text_options.check_language(language, set_ or ())
     outputs = [*(output or ()), *([str(srt)] if srt else ())]
     if subtitles and not any(Path(name).suffix.lower() in output_names.SUBTITLE_SUFFIXES for name in outputs):
         raise typer.BadParameter("name a .srt, .vtt, .ass or .txt file with -o", param_hint="--subtitles")
     with inputs.opened(sources) as (files, missing):
         if any(file.is_image for file in files):
-            video_only = {"--srt": srt, "--annotate": annotate, "--subtitles": subtitles, "--in-process": in_process}
+            video_only = {
+                "--srt": srt,
+                "--annotate": annotate,
+                "--subtitles": subtitles,
+                "--in-process": in_process,
+                "--trace": trace,
+            }
             settings = load_for_files(config, options, IMAGE_SETTINGS)
             code = _read_images(files, settings, outputs, video_only)
         else:
             if annotate and len(files) > 1:
                 raise typer.BadParameter("only one video can be annotated at a time", param_hint="--annotate")
+            options += [f"logs.trace={json.dumps(str(trace))}"] if trace else []
             settings = load_for_files(config, options, unused=ONLY_WITH_PROCESSES if in_process else ())
             code = _read(files, settings, outputs, annotate, in_process=in_process, subtitles_only=subtitles)
     raise typer.Exit(code or int(missing > 0))

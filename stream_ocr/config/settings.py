@@ -75,6 +75,11 @@ class LogSettings(ConfigModel):
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Minimum level of the lines that are logged."
     )
+    trace: Path | None = Field(
+        None,
+        description="File for a trace of all workers: what each worked on, and when. Perfetto (ui.perfetto.dev) and "
+        "chrome://tracing show it.",
+    )
 
 
 class Settings(ConfigModel):

@@ -26,6 +26,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     target_key: str | None  # public
     rings: Mapping[str, int]  # name: file descriptor
     inflight_fd: int | None = None
+    trace: str | None = None  # file to which spans are appended
     heartbeat_fd: int = -1  # this and the following are filled in by WorkerProcess
     status_fd: int = -1
     commands_fd: int = -1

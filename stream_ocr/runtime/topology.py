@@ -7,6 +7,7 @@ serves others while the run goes on, with or without it.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -70,11 +71,12 @@ class RingSize(msgspec.Struct, frozen=True):
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """All processes and rings, and the streams whose end is the end of the run."""
+    """All processes and rings, and the streams whose end is the end of the run. trace: file to trace them in."""
 
     processes: tuple[Process, ...]
     rings: Mapping[str, RingSize]
     streams: tuple[str, ...]
+    trace: str | None = None
 
 
 def source(
@@ -121,11 +123,12 @@ def five_stages(
     detect_wait_ms: float = 10.0,
     publish: Mapping[str, Any] | None = None,
     later: Sequence[str] = (),
+    trace: Path | None = None,
 ) -> Topology:
     """Return the topology of a run: a decoder for each stream, and one worker of each other stage for all streams.
 
     sources: arguments of the decode factory by stream name. publish: arguments of the publish factory. later: streams
-    that are read after those (see ``Supervisor.read_next``).
+    that are read after those (see ``Supervisor.read_next``). trace: file to trace the run in.
     """
     return Topology(
         processes=(
@@ -177,4 +180,5 @@ def five_stages(
             CROPS: RingSize(THRESHOLDS.crop_slots, crop_bytes),
         },
         streams=(*sources, *later),
+        trace=None if trace is None else str(trace),
     )

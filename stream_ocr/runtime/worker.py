@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
@@ -48,6 +48,7 @@ from stream_ocr.runtime.heartbeat import Heartbeat
 from stream_ocr.runtime.retry import InflightJournal, RetryingStage
 from stream_ocr.runtime.ring_registry import RingRegistry
 from stream_ocr.runtime.thresholds import THRESHOLDS
+from stream_ocr.runtime.trace import Trace
 from stream_ocr.runtime.transport import Inbox, Outbox
 from stream_ocr.runtime.watermark import WatermarkEmitter
 from stream_ocr.stages.base import SourceStage, Stage
@@ -77,8 +78,9 @@ def _run(spec: WorkerSpec) -> int:
     report = partial(_report, spec.status_fd)
     os.set_blocking(spec.status_fd, False)
     try:
+        trace = None if spec.trace is None else Trace(spec.trace, spec.process.name)
         _confine(spec.process.access)  # while there is one thread
-        sent = Worker(spec, report).run()
+        sent = Worker(spec, report, trace).run()
     except Exception as error:  # noqa: BLE001 every exception is reported to the supervisor
         if isinstance(error, StreamOcrError):
             sentence = str(error)
@@ -127,8 +129,9 @@ class Service(AbstractContextManager[object], Protocol):
 class Worker:
     """One stage between its inbox and its outbox."""
 
-    def __init__(self, spec: WorkerSpec, report: Callable[[Status], None]) -> None:
-        self._spec, self._report = spec, report
+    def __init__(self, spec: WorkerSpec, report: Callable[[Status], None], trace: Trace | None = None) -> None:
+        self._spec, self._report, self._trace = spec, report, trace
+        self._traced_ns, self._waited = 0, False
         self._heartbeat = Heartbeat(spec.heartbeat_fd)
         self._heartbeat.enter("starting")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -187,6 +190,7 @@ class Worker:
         open_streams = set(self._spec.streams)
         for batch in batches(inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000):
             self._heartbeat.beat(len(batch))
+            self._begin_span()
             self._execute_commands(stage)
             inputs = [prepare(message) for message in batch if not isinstance(message, StreamClosed | Watermark)]
             self._counters.add_batch(len(inputs))
@@ -200,6 +204,7 @@ class Worker:
                     open_streams.discard(closed.stream)
                 case Watermark() as watermark:
                     self._on_watermark(watermark)
+            self._end_span(inputs)
             self._counters.send(stage)
             if not open_streams and not live:
                 return
@@ -223,8 +228,11 @@ class Worker:
             source: SourceStage = self._build()
             with source:
                 self._ready(Ready(dict(source.notes), source.duration_s))
+                self._begin_span()
                 for message in source.run(self._should_stop):
                     self._send_all([message])
+                    self._end_span([message])
+                    self._begin_span()
                     self._counters.send(source)
                     self._is_down = isinstance(message, SourceChanged) and message.kind == "down"
                     if isinstance(message, FrameRef):
@@ -241,6 +249,14 @@ class Worker:
         if not isinstance(last, StreamClosed):
             raise WorkerError(f"The source of stream {stream!r} ended without closing it.")
 
+    def _begin_span(self) -> None:
+        if self._trace is not None:
+            self._traced_ns, self._waited = time.monotonic_ns(), False
+
+    def _end_span(self, messages: Sequence[Message]) -> None:
+        if self._trace is not None:
+            self._trace.add(self._spec.process.name.partition("/")[0], self._traced_ns, messages, waited=self._waited)
+
     def _send_all(self, outputs: Iterable[Message]) -> None:
         for message in outputs:
             self._send(message)
@@ -252,6 +268,7 @@ class Worker:
 
     def _on_wait(self) -> None:
         """Beat while there is no free slot."""
+        self._waited = True
         self._heartbeat.beat()
         self._send_watermark()
 

@@ -20,6 +20,7 @@ from stream_ocr.runtime.fork_client import fork_server
 from stream_ocr.runtime.retry import InflightJournal
 from stream_ocr.runtime.shm_ring import Ring
 from stream_ocr.runtime.topology import OUTCOME, Process, RingSize, Topology
+from stream_ocr.runtime.trace import create_trace
 from stream_ocr.runtime.transport import Inbox, Keys, Outbox
 from stream_ocr.runtime.worker_process import WorkerProcess
 
@@ -45,6 +46,8 @@ class WorkerPool:
             log.warning("decoders are not fully confined", missing=lacks)
         self._fork_server = fork_server()
         self._open.callback(self._fork_server.close)
+        if self._topology.trace is not None:
+            create_trace(self._topology.trace)
         token = secrets.token_hex(16)
         hops = {process.output for process in self._topology.processes if process.output is not None}
         self._addresses = {hop: f"ipc://@stream-ocr-{token}-{hop}" for hop in hops}
@@ -81,6 +84,7 @@ class WorkerPool:
             target_key=self._keys[process.output].public if process.output else None,
             rings={name: ring.fd for name, ring in self.rings.items() if _maps(process, name)},
             inflight_fd=self._journals[process.name].fd if process.retries else None,
+            trace=self._topology.trace,
         )
         worker = self.workers[process.name] = WorkerProcess(spec, self._fork_server)
         return worker

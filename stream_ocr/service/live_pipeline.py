@@ -197,6 +197,7 @@ class LivePipeline:
             detect_items=batch.max_items,
             detect_wait_ms=batch.max_wait_ms,
             publish={"sinks": [str(sink) for sink in sinks]},
+            trace=self._settings.logs.trace,
         )
         names = tuple(self._settings.sources)
         return msgspec.structs.replace(

@@ -152,6 +152,7 @@ def test_read_refuses_settings_with_cameras(run, tmp_path):
     [
         (["read", "video.mp4"], "live.max_latency_s=1"),
         (["search", "exit"], "models=builtin"),
+        (["search", "exit"], "logs.trace=trace.json"),
         (["export", "events.jsonl", "--srt", "a.srt"], "tracking.max_lost_s=2"),
         (["detect", "image.png"], "tracking.max_lost_s=2"),
     ],

@@ -250,6 +250,8 @@ def test_regions_masks_and_patterns_apply_to_files(film, tmp_path):
             ["film.mp4", "--in-process", "--set", "detection.batch.max_items=2"],
             "detection.batch.max_items (--set) has no effect",
         ),
+        (["film.mp4", "--in-process", "--trace", "trace.json"], "there are no workers to trace"),
+        (["film.png", "--trace", "trace.json"], "--trace needs a video"),
         (["film.mp4", "--language", "ja", "--set", "models=builtin"], "--language ja needs models=multilingual"),
     ],
 )
