@@ -48,7 +48,10 @@ class BatchSettings(ConfigModel):
 
     max_items: int = Field(4, ge=1, description="Maximum number of frames in a batch.")
     max_wait_ms: float = Field(
-        10.0, ge=0, description="Maximum time in milliseconds that a batch waits for more frames."
+        10.0,
+        ge=0,
+        description="Maximum time in milliseconds that a batch waits for more frames, on devices that gain from it "
+        "(CUDA).",
     )
 
 

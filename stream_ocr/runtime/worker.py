@@ -188,7 +188,9 @@ class Worker:
             retrying.recover(prepare)
         limit = retrying or process
         open_streams = set(self._spec.streams)
-        for batch in batches(inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000):
+        for batch in batches(
+            inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000, stage.gains_from_batches
+        ):
             self._heartbeat.beat(len(batch))
             self._begin_span()
             self._execute_commands(stage)

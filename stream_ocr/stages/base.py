@@ -31,6 +31,10 @@ class Stage(ABC):
     def process(self, batch: Sequence[Message]) -> Iterable[Message]:
         """Return the outputs of a batch, in order."""
 
+    def gains_from_batches(self, message: Message) -> bool:  # noqa: ARG002 for those that override it
+        """Return whether several messages like this one take less time together, so that it may wait for more."""
+        return False
+
     def close(self, closed: StreamClosed) -> Iterable[Message]:
         """Return the remaining outputs of a stream that closed, its ``StreamClosed`` last."""
         return [closed]

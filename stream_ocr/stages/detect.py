@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeGuard
 
 import msgspec
 import numpy as np
@@ -21,7 +21,12 @@ from stream_ocr.stages.thresholds import DETECT
 
 
 class TextDetector(Protocol):
-    """Finds text in frames at three resolutions: a ``Detector``, or a fake of one."""
+    """Finds text in frames at three resolutions: a ``Detector``, or a fake of one.
+
+    max_batch: frames that it computes at once; others wait.
+    """
+
+    max_batch: int
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Detection]]:
         """Return the regions of each frame."""
@@ -59,14 +64,16 @@ class DetectStage(Stage):
 
     def process(self, batch: Sequence[Message]) -> Iterator[Message]:
         """Yield ``Detections`` of every frame, in order; other messages pass through."""
-        refs = [message for message in batch if isinstance(message, FrameRef)]
-        planned = [self._image(ref) for ref in refs if ref.action == "detect"]
-        found = iter(self._detector.detect(planned) if planned else [])
+        found = self._full_passes([message for message in batch if _is_full_pass(message)])
         for message in batch:
             if isinstance(message, SourceChanged):
                 yield message
             elif isinstance(message, FrameRef):
                 yield self._detect(message, found)
+
+    def gains_from_batches(self, message: Message) -> bool:
+        """Return True for a full pass on a device that computes several frames at once."""
+        return self._detector.max_batch > 1 and _is_full_pass(message)
 
     def quarantine(self, message: Message) -> Iterator[Message]:
         """Yield the frame without a detector run."""
@@ -86,6 +93,12 @@ class DetectStage(Stage):
         """Apply new regions and masks of the sources."""
         self._settings = Settings.model_validate(settings)
         self._areas_of.clear()
+
+    def _full_passes(self, refs: Sequence[FrameRef]) -> Iterator[list[Detection]]:
+        """Yield the regions of each frame. The network runs when they are wanted: no frame waits for a later one."""
+        step = self._detector.max_batch
+        for start in range(0, len(refs), step):
+            yield from self._detector.detect([self._image(ref) for ref in refs[start : start + step]])
 
     def _detect(self, ref: FrameRef, found: Iterator[list[Detection]]) -> Detections:
         """Return the detections of one frame. found: those of the full passes that were batched.
@@ -142,6 +155,10 @@ class DetectStage(Stage):
 
     def _image(self, ref: FrameRef) -> Frame:
         return crop_rows(self._frame(ref), *ref.rows) if ref.rows else self._frame(ref)
+
+
+def _is_full_pass(message: Message) -> TypeGuard[FrameRef]:
+    return isinstance(message, FrameRef) and message.action == "detect"
 
 
 def _rows(ref: FrameRef) -> Rows:

@@ -99,6 +99,8 @@ class OracleDetector(Stage):
 class _Finder:
     """A detector network that knows which frame it gets."""
 
+    max_batch = 1
+
     def __init__(self, ground_truth: GroundTruth, jitter: float, perturb: Perturbation, seed: int) -> None:
         self.shown: tuple[FrameRef, memoryview | None]
         self._ground_truth, self._jitter, self._perturb = ground_truth, jitter, perturb

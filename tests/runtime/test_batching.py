@@ -19,8 +19,12 @@ def script(messages: Iterable[Message | None]) -> Callable[[float], Message | No
     return lambda _timeout_s: next(left)
 
 
+def always(_message: Message) -> bool:
+    return True
+
+
 def grouped(messages: Iterable[Message | None], count: int, max_items: int) -> list[list[Message]]:
-    groups = batches(script(messages), lambda: max_items, 1.0)
+    groups = batches(script(messages), lambda: max_items, 1.0, always)
     return [next(groups) for _ in range(count)]
 
 
@@ -51,6 +55,20 @@ def test_max_wait_counts_from_the_first_message() -> None:
         return frame(seq)
 
     start = time.monotonic()
-    batch = next(batches(trickle, lambda: 1000, 0.2))
+    batch = next(batches(trickle, lambda: 1000, 0.2, always))
     assert time.monotonic() - start < 0.4
     assert 2 <= len(batch) <= 11
+
+
+def test_a_batch_waits_only_for_messages_that_gain_from_it() -> None:
+    timeouts_s: list[float] = []
+    left = [frame(0), frame(1), frame(2), None]
+
+    def receive(timeout_s: float) -> Message | None:
+        timeouts_s.append(timeout_s)
+        return left.pop(0)
+
+    batch = next(batches(receive, lambda: 8, 5.0, lambda message: message == frame(1)))
+    assert batch == [frame(0), frame(1), frame(2)]
+    assert timeouts_s[1] == 0
+    assert all(4 < timeout_s <= 5 for timeout_s in timeouts_s[2:])

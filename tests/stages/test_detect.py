@@ -18,7 +18,8 @@ from stream_ocr.testing import grey_frame
 class OneRegion:
     """A detector that finds one region in every frame, whose height is the brightness of the frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_batch: int = 4) -> None:
+        self.max_batch = max_batch
         self.batches: list[int] = []
         self.coarse_passes = 0
 
@@ -76,6 +77,25 @@ def test_detect_stage_batches_full_passes_and_answers_all_frames_in_order() -> N
     assert detector.batches == [3]
     assert [messages[0].counts for messages in closed] == [{"frames": 3, "detector_frames": runs} for runs in (2, 1, 0)]
     assert rings["a"].in_use == 3, "the tracker releases slots"
+
+
+def test_detect_stage_runs_the_network_only_when_the_frames_before_are_passed_on() -> None:
+    rings = {stream: Ring.anonymous(4, 1 << 16) for stream in "ab"}
+    detector = OneRegion(max_batch=1)
+    batch = [frame(rings, "a", 0, "track", 20), frame(rings, "a", 1, "detect", 20), frame(rings, "b", 0, "detect", 30)]
+    with DetectStage(Settings.load(), rings, detector) as stage:
+        runs = [(output.frame, len(detector.batches)) for output in stage.process(batch)]
+        gains = [stage.gains_from_batches(ref) for ref in batch]
+    assert runs == list(zip(batch, (0, 1, 2), strict=True))
+    assert gains == [False, False, False]
+
+
+def test_detect_stage_waits_for_full_passes_on_a_device_that_computes_several_at_once() -> None:
+    rings = {"a": Ring.anonymous(4, 1 << 16)}
+    with DetectStage(Settings.load(), rings, OneRegion()) as stage:
+        assert stage.gains_from_batches(frame(rings, "a", 0, "detect", 20))
+        assert not stage.gains_from_batches(frame(rings, "a", 1, "detect_coarse", 20))
+        assert not stage.gains_from_batches(frame(rings, "a", 2, "track", 20))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
