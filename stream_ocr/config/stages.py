@@ -75,8 +75,8 @@ class DetectionSettings(Areas):
     )
     fine_pass: Annotated[Literal["auto", "off"], YAML_OFF] = Field(
         "auto",
-        description="auto: frames at least twice as large as long_side get a second detector run at double resolution, "
-        "for small text, in the regions where the picture has come to rest. off: no second run.",
+        description="auto: frames 1.8 times as large as long_side, or more, get a second detector run at double "
+        "resolution, for small text, in the regions where the picture has come to rest. off: no second run.",
     )
     bin_thresh: float | None = Field(
         None,

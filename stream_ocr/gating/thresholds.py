@@ -114,8 +114,9 @@ class ScheduleThresholds:
 class FinePassThresholds:
     """Fine passes (``fine_pass.py``; decision 0016)."""
 
-    min_downscale: float = 2.0
-    """Fine passes are made on frames whose long side is at least this many times the network's."""
+    min_downscale: float = 1.8
+    """Fine passes are made on frames whose long side is at least this many times the network's: also on those of
+    1920×1080 of which an edge was cut off."""
 
     rest_s: float = 0.5
     """Time in seconds for which a tile must not have changed."""

@@ -74,6 +74,7 @@ def test_frame_policy_compares_moving_frames_fully_every_160_ms(fps: int) -> Non
     ("size", "overrides", "fine"),
     [
         ((1920, 1080), [], True),
+        ((1918, 1078), [], True),
         ((1280, 720), [], False),
         ((1920, 1080), ["detection.fine_pass=off"], False),
         ((1280, 720), ["detection.long_side=640"], True),
