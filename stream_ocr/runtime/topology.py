@@ -180,5 +180,5 @@ def five_stages(
             CROPS: RingSize(THRESHOLDS.crop_slots, crop_bytes),
         },
         streams=(*sources, *later),
-        trace=None if trace is None else str(trace),
+        trace=None if trace is None else str(trace.absolute()),
     )

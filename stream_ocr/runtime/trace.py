@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 from stream_ocr.core.messages import Detections, FrameRef, Message, Readings, Tracks
+from stream_ocr.logs import get_logger
+
+log = get_logger(__name__)
 
 
 def create_trace(path: str | Path) -> None:
@@ -21,29 +24,53 @@ def create_trace(path: str | Path) -> None:
 
 
 class Trace:
-    """Appends the spans of one worker to a trace, as a row of its own."""
+    """Appends the spans of one worker to a trace, as a row of its own.
 
-    def __init__(self, path: str | Path, row: str) -> None:
-        """Open the file of ``create_trace``. row: name of the row. Raises OSError."""
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self._pid = os.getpid()
+    A file that cannot be written ends the trace of this worker and not the run.
+    """
+
+    def __init__(self, path: str | None, row: str) -> None:
+        """path: of the file of ``create_trace``; None: nothing is traced. row: name of the row."""
+        self._fd: int | None = None
+        self._row, self._pid = row, os.getpid()
+        self._since_ns, self._waited = 0, False
+        if path is not None:
+            try:
+                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            except OSError as error:
+                log.warning("a worker is not traced", worker=row, reason=str(error))
         self._write("M", "process_name", args={"name": row})
 
-    def add(self, name: str, since_ns: int, messages: Sequence[Message], *, waited: bool) -> None:
-        """Add a span that ends now.
+    def begin(self) -> None:
+        """Begin a span."""
+        self._since_ns, self._waited = time.monotonic_ns(), False
 
-        since_ns: its start (``time.monotonic_ns``). messages: what it worked on. waited: later stages had no room.
-        """
-        facts = _facts(messages) | ({"waited": True} if waited else {})
-        self._write("X", name, ts=since_ns / 1e3, dur=(time.monotonic_ns() - since_ns) / 1e3, args=facts)
+    def note_wait(self) -> None:
+        """Note that the later stages have no room."""
+        self._waited = True
+
+    def end(self, messages: Sequence[Message]) -> None:
+        """End the span. messages: what it worked on."""
+        if self._fd is None:
+            return
+        since_us, dur_us = self._since_ns / 1e3, (time.monotonic_ns() - self._since_ns) / 1e3
+        facts = _facts(messages) | ({"waited": True} if self._waited else {})
+        self._write("X", self._row.partition("/")[0], ts=since_us, dur=dur_us, args=facts)
 
     def _write(self, phase: str, name: str, **fields: Any) -> None:
+        if self._fd is None:
+            return
         line = msgspec.json.encode({"ph": phase, "name": name, "pid": self._pid, "tid": 0, **fields})
-        os.write(self._fd, line + b",\n")
+        try:
+            os.write(self._fd, line + b",\n")
+        except OSError as error:
+            os.close(self._fd)
+            self._fd = None
+            log.warning("the trace of a worker has ended", worker=self._row, reason=str(error))
 
 
 def _facts(messages: Sequence[Message]) -> dict[str, Any]:
-    """Return the media times of each stream, the work of frames, and the age of the oldest camera frame."""
+    """Return the media times of each stream, the work on frames, and the age of the oldest frame."""
     times_s: dict[str, list[float]] = {}
     actions: list[str] = []
     captured_ns: list[int] = []

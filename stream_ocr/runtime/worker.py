@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
@@ -78,7 +78,7 @@ def _run(spec: WorkerSpec) -> int:
     report = partial(_report, spec.status_fd)
     os.set_blocking(spec.status_fd, False)
     try:
-        trace = None if spec.trace is None else Trace(spec.trace, spec.process.name)
+        trace = Trace(spec.trace, spec.process.name)
         _confine(spec.process.access)  # while there is one thread
         sent = Worker(spec, report, trace).run()
     except Exception as error:  # noqa: BLE001 every exception is reported to the supervisor
@@ -129,9 +129,8 @@ class Service(AbstractContextManager[object], Protocol):
 class Worker:
     """One stage between its inbox and its outbox."""
 
-    def __init__(self, spec: WorkerSpec, report: Callable[[Status], None], trace: Trace | None = None) -> None:
+    def __init__(self, spec: WorkerSpec, report: Callable[[Status], None], trace: Trace) -> None:
         self._spec, self._report, self._trace = spec, report, trace
-        self._traced_ns, self._waited = 0, False
         self._heartbeat = Heartbeat(spec.heartbeat_fd)
         self._heartbeat.enter("starting")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -192,7 +191,7 @@ class Worker:
             inbox.receive, lambda: limit.max_items, process.max_wait_ms / 1000, stage.gains_from_batches
         ):
             self._heartbeat.beat(len(batch))
-            self._begin_span()
+            self._trace.begin()
             self._execute_commands(stage)
             inputs = [prepare(message) for message in batch if not isinstance(message, StreamClosed | Watermark)]
             self._counters.add_batch(len(inputs))
@@ -206,7 +205,7 @@ class Worker:
                     open_streams.discard(closed.stream)
                 case Watermark() as watermark:
                     self._on_watermark(watermark)
-            self._end_span(inputs)
+            self._trace.end(inputs)
             self._counters.send(stage)
             if not open_streams and not live:
                 return
@@ -230,11 +229,11 @@ class Worker:
             source: SourceStage = self._build()
             with source:
                 self._ready(Ready(dict(source.notes), source.duration_s))
-                self._begin_span()
+                self._trace.begin()
                 for message in source.run(self._should_stop):
                     self._send_all([message])
-                    self._end_span([message])
-                    self._begin_span()
+                    self._trace.end([message])
+                    self._trace.begin()
                     self._counters.send(source)
                     self._is_down = isinstance(message, SourceChanged) and message.kind == "down"
                     if isinstance(message, FrameRef):
@@ -251,14 +250,6 @@ class Worker:
         if not isinstance(last, StreamClosed):
             raise WorkerError(f"The source of stream {stream!r} ended without closing it.")
 
-    def _begin_span(self) -> None:
-        if self._trace is not None:
-            self._traced_ns, self._waited = time.monotonic_ns(), False
-
-    def _end_span(self, messages: Sequence[Message]) -> None:
-        if self._trace is not None:
-            self._trace.add(self._spec.process.name.partition("/")[0], self._traced_ns, messages, waited=self._waited)
-
     def _send_all(self, outputs: Iterable[Message]) -> None:
         for message in outputs:
             self._send(message)
@@ -270,7 +261,7 @@ class Worker:
 
     def _on_wait(self) -> None:
         """Beat while there is no free slot."""
-        self._waited = True
+        self._trace.note_wait()
         self._heartbeat.beat()
         self._send_watermark()
 

@@ -46,13 +46,14 @@ def test_trace_tells_what_a_span_was_about(tmp_path: Path) -> None:
         cut=False,
     )
     create_trace(path)
-    trace, since_ns = Trace(path, "detect"), time.monotonic_ns()
-    trace.add("detect", since_ns, [frame], waited=True)
+    trace, before_ns = Trace(str(path), "detect"), time.monotonic_ns()
+    trace.begin()
+    trace.note_wait()
+    trace.end([frame])
     row, span = spans(path)
     assert (row["ph"], row["name"], row["args"]) == ("M", "process_name", {"name": "detect"})
     assert (span["ph"], span["name"], span["pid"]) == ("X", "detect", row["pid"])
-    assert span["ts"] == since_ns / 1000
-    assert span["dur"] > 0
+    assert before_ns / 1000 <= span["ts"] < span["ts"] + span["dur"] <= time.monotonic_ns() / 1000
     assert span["args"].pop("age_ms") >= 30
     assert span["args"] == {"media_s": {"gate": [0.12]}, "actions": ["detect"], "waited": True}
 
@@ -78,3 +79,18 @@ def test_trace_that_cannot_be_written_ends_the_start_with_its_name(topology: Top
     supervisor = Supervisor(msgspec.structs.replace(topology, trace=str(tmp_path / "missing" / "trace.json")), {})
     with pytest.raises(WorkerError, match=r"could not be started: .*missing/trace\.json"), supervisor:
         pass
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [("/dev/full", "the trace of a worker has ended"), ("/missing/trace.json", "a worker is not traced")],
+)
+def test_trace_that_cannot_be_written_later_is_one_line_and_no_error(
+    capsys: pytest.CaptureFixture[str], path: str, sentence: str
+) -> None:
+    trace = Trace(path, "detect")
+    for _ in range(3):
+        trace.begin()
+        trace.end([])
+    output = "".join(capsys.readouterr())
+    assert output.count(sentence) == output.count("\n") == 1
