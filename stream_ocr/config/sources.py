@@ -33,6 +33,7 @@ class SourceSettings(TextConstraints, Areas):
     url_file: Path | None = Field(None, description="File that contains only the address.")
     path: Path | None = Field(None, description="Local camera, such as /dev/video0, or video file.")
     pace: Literal["live"] = Field("live", description="live: a video file is played in real time.")
+    loop: bool = Field(False, description="A video file begins again when it has ended, as a camera that reconnects.")
     ca_file: Path | None = Field(
         None,
         description="File with certificates of authorities, one of which must have signed that of an rtsps or https "
@@ -81,6 +82,8 @@ class SourceSettings(TextConstraints, Areas):
             )
         if self.path is not None and "://" in str(self.path).replace(":/", "://"):
             raise ValueError("this is an address; write it under url instead of path")
+        if self.loop and self.path is None:
+            raise ValueError("loop is for video files (path); leave it out")
         if self.url is not None:
             self._address = self.url
         elif self.url_env is not None:

@@ -34,6 +34,10 @@ _LOG_LEVELS = {"up": logging.INFO, "down": logging.WARNING}
 log = get_logger(__name__)
 
 
+class _EndOfFileError(SourceError):
+    """A file has been played to its end."""
+
+
 class LiveSource:
     """Reads a source in a thread of its own from ``__enter__`` on; ``take`` returns its frames and changes in order.
 
@@ -111,10 +115,11 @@ class LiveSource:
             healthy = self._up_since_s is not None and time.monotonic() - self._up_since_s > LIVE.healthy_s
             failures = 0 if healthy else failures + 1
             self._announce("down", str(failure))
-            if not isinstance(failure, UnreachableError):
+            if isinstance(failure, UnreachableError):
+                self._pause(failures, failure)
+            elif not (self._source.loop and isinstance(failure, _EndOfFileError)):
                 self.ended = True
                 return
-            self._pause(failures, failure)
 
     def _read_until_lost(self, *, quick: bool) -> SourceError:
         """Connect, read while frames arrive, and return why they ended: UnreachableError if a retry may help."""
@@ -132,7 +137,7 @@ class LiveSource:
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - every failure of a source is retried
             return UnreachableError(f"{self._name} cannot be read ({type(error).__name__}).")
-        return SourceError("The file has ended.")
+        return _EndOfFileError("The file has ended.")
 
     def _connect(self, *, quick: bool) -> CameraReader | FileReplay:
         self.connections += 1

@@ -45,6 +45,7 @@ def test_source_address_is_read_from_url_url_env_or_url_file(tmp_path, monkeypat
         (f"sources: {{gate: {{path: a.mp4, url: '{URL}'}}}}", "not url and path"),
         (f"sources: {{gate: '{URL}'}}", "group of settings"),
         (f"sources: {{gate: {{path: '{URL}'}}}}", "write it under url"),
+        (f"sources: {{gate: {{url: '{URL}', loop: true}}}}", "loop is for video files"),
         (f"sources: {{gate: {{url: ['{URL}']}}}}", "an address must be a string"),
         (f"sources: {{gate: {{url: 'file:{URL}'}}}}", "starts with rtsp://"),
         ("sources: {gate: {url_env: NO_SUCH_VARIABLE}}", "the environment variable NO_SUCH_VARIABLE"),

@@ -159,6 +159,25 @@ def test_live_stage_plays_a_file_in_real_time_and_ends(clip):
     assert harness.messages[-1][1].reason == "end"
 
 
+def test_live_stage_plays_a_file_again_if_it_loops(tmp_path):
+    render(Scene((), 1.0, (320, 180)), tmp_path / "short.mp4")
+    with Harness({"path": str(tmp_path / "short.mp4"), "loop": True}, live=NO_DROPS) as harness:
+        harness.wait_until(lambda: harness.kinds().count("up") == 3, 20)
+        assert harness.stop().reason == "interrupted"
+    assert harness.kinds()[:5] == ["up", "down", "up", "down", "up"]
+    frames = [frame.stamp for frame in harness.frames]
+    rounds = [[stamp.time_s for stamp in frames if stamp.epoch == epoch] for epoch in (0, 1)]
+    assert [len(times) for times in rounds] == [25, 25]
+    assert rounds[1][0] >= rounds[0][-1] + 0.04 - 1e-6, "media time goes on"
+
+
+def test_live_stage_ends_with_a_looping_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with Harness({"path": str(tmp_path / "broken.mp4"), "loop": True}) as harness:
+        harness.wait_until(lambda: isinstance(harness.messages[-1][1], StreamClosed) if harness.messages else False, 20)
+    assert harness.kinds() == ["down"]
+
+
 def test_live_stage_plays_a_file_with_offset_and_variable_frame_rate(tmp_path):
     starts = (0.0, 0.04, 0.1, 0.5, 0.52, 0.9)
     render(Scene((), 1.0, (320, 180), frame_times=starts, start_s=5.0), tmp_path / "uneven.mkv")
