@@ -63,7 +63,7 @@ demo: install
 	$(VENV)/bin/stream-ocr demo
 
 test: install programs
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 3
 
 programs:
 	@sh tests/install_programs.sh

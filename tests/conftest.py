@@ -1,6 +1,6 @@
 """Shared fixtures: a check that tests leave no process, ZeroMQ context or shared memory behind, and an RTSP camera.
 
-With ``-n 2`` two halves of the tests run in parallel: most tests wait for cameras, clocks and processes.
+With ``-n 3`` three parts of the tests run in parallel: most tests wait for cameras, clocks and processes.
 """
 
 import contextlib
@@ -19,20 +19,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 SHARED_MEMORY = Path("/dev/shm")
 THREADS = Path("/proc/self/task")
-FIRST_HALF = {"archive", "bus", "cli", "fleet", "serve", "viz"}
-"""Folders of tests that together take as long as all others, 890 and 940 s (``--durations=0``)."""
+PARTS = ({"archive", "fleet", "serve", "viz"}, {"bus", "cli", "pipelines", "sinks"})
+"""Folders of tests of two parts; the others are the third. Each takes 600 to 630 s (``--durations=0``)."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _Halves(config, log)
+    return _Parts(config, log)
 
 
-class _Halves(LoadScopeScheduling):
-    """Runs each half in one process: tests of one folder disturb each other most and never run in parallel."""
+class _Parts(LoadScopeScheduling):
+    """Runs each part in one process: tests of one folder disturb each other most and never run in parallel."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "first" if Path(nodeid.split("::")[0]).parts[1] in FIRST_HALF else "second"
+        folder = Path(nodeid.split("::")[0]).parts[1]
+        return str(next((number for number, part in enumerate(PARTS) if folder in part), len(PARTS)))
 
 
 @pytest.fixture(autouse=True)

@@ -45,6 +45,7 @@ class WorkerProcess:
         self.finished: Finished | None = None
         self.incidents: list[SlotsReclaimed | Quarantined] = []
         self.counts: dict[str, Mapping[str, int]] = {}
+        self._is_started = False
         self._last_beat = (0, 0.0)
         self._unread = b""
         self._open = ExitStack()
@@ -77,6 +78,7 @@ class WorkerProcess:
 
     def start_source(self) -> None:
         """Let a source that is ready start reading."""
+        self._is_started = True
         self._write(b"")
 
     def failure(self) -> str | None:
@@ -91,9 +93,13 @@ class WorkerProcess:
         return f"{name} was killed by signal {-code}" if code < 0 else f"{name} ended with exit code {code}"
 
     def silence_s(self, watched_s: float) -> float:
-        """Return the seconds since its last heartbeat. watched_s: the supervisor's watch clock."""
-        beat = self.heartbeat.last_ns
-        if beat != self._last_beat[0] or self.heartbeat.state != "running":
+        """Return the seconds since its last heartbeat. watched_s: the supervisor's watch clock.
+
+        While it starts, and once it has finished, it need not beat.
+        """
+        beat, state = self.heartbeat.last_ns, self.heartbeat.state
+        about_to_run = state == "starting" and self.ready is not None and self._is_started
+        if beat != self._last_beat[0] or not (state == "running" or about_to_run):
             self._last_beat = (beat, watched_s)
         return watched_s - self._last_beat[1]
 
