@@ -80,6 +80,7 @@ def create_app(page: PageContext, *, token: str | None = None) -> Starlette:
             Route("/api/openapi.json", rest.description),
             Route("/api/events.json", rest.events),
             Route("/api/texts/now", rest.texts_now),
+            Route("/api/texts/at", day.at),
             Route("/api/texts", day.texts),
             Route("/api/texts/hours", day.hours),
             Route("/api/texts.csv", day.table),

@@ -1,4 +1,4 @@
-"""Endpoints of the texts of a day: a page of them, their number by hour, and all as CSV."""
+"""Endpoints of past texts: a page of those of a day, their number by hour, all as CSV, and those at a moment."""
 
 import asyncio
 import csv
@@ -13,7 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from stream_ocr.events.visible import VisibleText, visible_text
 from stream_ocr.sinks.csv import escape_formula
+from stream_ocr.store.moment import texts_at
+from stream_ocr.store.reader import StoreReader
 from stream_ocr.viz.dashboard.context import PageContext
 from stream_ocr.viz.dashboard.day import DayPage, DayQuery, DayText, count_hours, read_page
 from stream_ocr.viz.dashboard.history_sources import HistorySource, open_history
@@ -49,6 +52,26 @@ class DayEndpoints:
         name = f"texts-{query.since:%Y-%m-%dT%H%M}Z.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(self._rows(query, first), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def at(self, request: Request) -> Response:
+        """Return the texts that were on the screen at a time, by stream."""
+        path, stream = self._page.settings.store.path, request.query_params.get("stream")
+        try:
+            moment = _time(request.query_params.get("time", ""))
+        except (ValueError, OverflowError):
+            return PlainTextResponse("time is a time with a zone, such as 2026-03-29T12:00:00Z.\n", 400)
+        if path is None:
+            return PlainTextResponse("There is no store of past texts; set store.path.\n", 404)
+
+        def answer() -> bytes:
+            found: dict[str, list[VisibleText]] = {}
+            with StoreReader(path) as store:
+                for event in texts_at(store, moment, [stream] if stream else ()):
+                    found.setdefault(event.stream, []).append(visible_text(event))
+            return msgspec.json.encode(found)
+
+        async with self._turn:
+            return Response(await run_in_threadpool(answer), media_type="application/json")
 
     async def _json(self, request: Request, make: Callable[[HistorySource, DayQuery], msgspec.Struct]) -> Response:
         query = _parse(request)

@@ -5,7 +5,7 @@ import io
 import json
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import urlencode
 
 import jsonschema
@@ -65,6 +65,32 @@ def test_answers_are_as_described(address, made):
         assert response.headers["content-type"] == "image/webp"
 
 
+def texts_at(address, **parameters):
+    found = described(address, "api/texts/at", **parameters)
+    return {stream: [text["text"] for text in texts] for stream, texts in found.items()}
+
+
+def test_texts_at_a_time_are_those_on_the_screen_then(address, made):
+    made.show("GATE 4", at(9), 5.0)
+    made.show("EXIT", at(9, 0, 2), None, stream="yard")
+    here = address()
+    both = {"gate": ["GATE 4"], "yard": ["EXIT"]}
+    assert texts_at(here, time=at(9, 0, 1).isoformat()) == {"gate": ["GATE 4"]}
+    assert texts_at(here, time=at(9, 0, 3).isoformat()) == both
+    assert texts_at(here, time=at(10, 0, 3).astimezone(timezone(timedelta(hours=1))).isoformat()) == {"yard": ["EXIT"]}
+    assert texts_at(here, time=at(9, 0, 3).isoformat(), stream="gate") == {"gate": ["GATE 4"]}
+    assert texts_at(here, time=at(8).isoformat()) == texts_at(here, time=at(9, 0, 3).isoformat(), stream="\0") == {}
+
+
+def test_without_a_store_there_are_no_texts_at_a_time():
+    served = Served()
+    try:
+        status, _, body = get(f"http://{served.host}/", "api/texts/at", time=at(9).isoformat())
+        assert (status, body) == (404, "There is no store of past texts; set store.path.\n")
+    finally:
+        served.end()
+
+
 def test_without_a_store_the_texts_are_those_of_the_buffer():
     served = Served()
     try:
@@ -118,6 +144,15 @@ def test_wrong_parameters_are_refused_in_one_sentence(address, made, path, param
     assert body.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "parameters", [{}, {"time": "noon"}, {"time": "2026-03-10T12:00:00"}, {"time": "9999-12-31T23:00:00Z"}]
+)
+def test_wrong_time_is_refused_in_one_sentence(address, made, parameters):
+    made.show("GATE 4", at(9))
+    status, _, body = get(address(), "api/texts/at", **parameters)
+    assert (status, body.count("\n")) == (400, 1)
+
+
 def test_what_strangers_send_is_answered(address, made):
     made.show("GATE 4", at(9))
     here = address()
@@ -134,8 +169,8 @@ def test_store_that_is_gone_is_one_sentence(address, made, tmp_path):
     made.show("GATE 4", at(9))
     here = address()
     (tmp_path / "events.db").unlink()
-    for path in ("api/texts", "api/texts/hours", "api/texts.csv"):
-        status, _, body = get(here, path, **WHOLE)
+    for path in ("api/texts", "api/texts/hours", "api/texts.csv", "api/texts/at"):
+        status, _, body = get(here, path, **WHOLE, time=at(9).isoformat())
         assert (status, body[:17]) == (503, "There is no store")
 
 
