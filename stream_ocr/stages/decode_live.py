@@ -30,12 +30,16 @@ log = get_logger(__name__)
 class LoadShedder:
     """Runs the detector less often while later stages are too slow.
 
+    After a moment of load, as when a worker is replaced, it soon runs as before. When the load returns with a step to
+    shorter intervals, the machine is too slow, and the next step waits twice as long.
+
     interval_scale: factor by which its runs are further apart than usual.
     """
 
     def __init__(self) -> None:
         self.interval_scale = 1.0
-        self._changed_s = self._loaded_s = float("-inf")
+        self._changed_s = self._loaded_s = self._sped_up_s = float("-inf")
+        self._wait_s = LOAD.first_speed_up_s
 
     def update(self, load: float, now_s: float) -> bool:
         """Update with the load, 0 to 1, and return whether ``interval_scale`` changed. now_s: monotonic time."""
@@ -44,8 +48,14 @@ class LoadShedder:
             self._loaded_s = now_s
         if load > LOAD.high_load and now_s - self._changed_s >= LOAD.slow_down_after_s:
             self.interval_scale = min(self.interval_scale * LOAD.scale_step, LOAD.max_scale)
-        elif now_s - max(self._loaded_s, self._changed_s) >= LOAD.speed_up_after_s:
+            if now_s - self._sped_up_s < LOAD.relapse_s:
+                self._wait_s = min(2 * self._wait_s, LOAD.longest_speed_up_s)
+            self._sped_up_s = float("-inf")  # the steps that follow belong to the same load
+        elif before > 1 and now_s - max(self._loaded_s, self._changed_s) >= self._wait_s:
             self.interval_scale = max(self.interval_scale / LOAD.scale_step, 1.0)
+            self._sped_up_s = now_s
+        if before == 1 and now_s - self._changed_s > LOAD.calm_s:
+            self._wait_s = LOAD.first_speed_up_s
         if self.interval_scale == before:
             return False
         self._changed_s = now_s

@@ -53,8 +53,17 @@ class LoadThresholds:
     slow_down_after_s: float = 0.5
     """Time in seconds between two steps to longer intervals."""
 
-    speed_up_after_s: float = 3.0
-    """Time in seconds of low load before a step to shorter intervals."""
+    first_speed_up_s: float = 0.5
+    """Time in seconds of low load before a step to shorter intervals, at first."""
+
+    longest_speed_up_s: float = 8.0
+    """Its greatest value: it doubles when the load returns within ``relapse_s`` of a step."""
+
+    relapse_s: float = 3.0
+    """Time in seconds after a step to shorter intervals within which high load is due to that step."""
+
+    calm_s: float = 10.0
+    """Time in seconds at full speed after which ``first_speed_up_s`` holds again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Decode stage for live sources: damaged, late and dropped frames, other sizes and codecs, jumping time stamps."""
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -193,6 +194,35 @@ def test_load_shedder_follows_the_load():
     assert scales[-1] < scales[9]
     assert all(b >= a for a, b in pairwise(scales[:10]))
     assert all(b <= a for a, b in pairwise(scales[10:]))
+
+
+def scales_of(load: Callable[[float, float], float], until_s: float) -> list[tuple[float, float]]:
+    """Return (time, interval_scale) of a shedder 25 times a second. load: depends on the time and the scale."""
+    shedder, scales = LoadShedder(), []
+    for n in range(round(25 * until_s)):
+        shedder.update(load(n / 25, shedder.interval_scale), n / 25)
+        scales.append((n / 25, shedder.interval_scale))
+    return scales
+
+
+def test_load_shedder_is_at_full_speed_soon_after_a_worker_was_replaced():
+    scales = scales_of(lambda now_s, _scale: 1.0 if 20 <= now_s < 21.5 else 0.1, 30)
+    assert max(scale for _, scale in scales) > 3
+    assert max(now_s for now_s, scale in scales if scale > 1) < 24
+
+
+def test_load_shedder_tries_shorter_intervals_seldom_on_a_slow_machine():
+    """The machine copes with intervals three times as long; otherwise its queue is full within a second."""
+    since_s = 0.0
+
+    def load(now_s: float, scale: float) -> float:
+        nonlocal since_s
+        since_s = now_s if scale >= 3 else since_s
+        return min(now_s - since_s, 1.0) if scale < 3 else 0.2
+
+    late = [scale for now_s, scale in scales_of(load, 200) if now_s > 60]
+    assert sum(scale >= 3 for scale in late) > 0.8 * len(late)
+    assert sum(a > b for a, b in pairwise(late)) <= 18, "a step to shorter intervals every eight seconds"
 
 
 def transcode(source: Path, target: Path, codec: str, **options: str) -> Path:
