@@ -132,7 +132,7 @@ class ForkServer:
                 process_group=0,  # Ctrl-C goes to the program only, which ends its workers in order
                 pass_fds=[theirs.fileno()],
                 # A fork keeps one thread, so OpenBLAS must not have more.
-                env=module_environment(OPENBLAS_NUM_THREADS="1", **self._environment),
+                env=module_environment({"OPENBLAS_NUM_THREADS": "1", **self._environment}),
             )
             failed.pop_all()
         self._channel = channel

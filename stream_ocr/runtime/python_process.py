@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -10,7 +12,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def module_environment(**further: str) -> dict[str, str]:
+def module_environment(further: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Return the environment in which it finds the modules of this process. further: variables to add."""
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     return {**os.environ, "PYTHONPATH": path, **further}

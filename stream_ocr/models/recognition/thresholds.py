@@ -36,7 +36,7 @@ class RecognitionThresholds:
     gap_height_ratio: float = 0.3
     """Width of the space between words, relative to the height of the line."""
     seam_height_ratio: float = 3.0
-    """What is read again on each side of a cut, in heights of the line: three to eight letters."""
+    """Width that is read again on each side of a cut, in heights of the line: three to eight letters."""
     seam_tolerance_ratio: float = 0.6
     """Maximum distance of a space from a cut, in heights of the line. With these two, all spaces at 178 cuts of
     generated lines were found, on plain and on striped ground (by contrast: all and 143), and in lines without spaces
