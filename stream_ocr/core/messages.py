@@ -170,13 +170,17 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="published"):
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
-    """Last message of a stream. Each stage adds its counters."""
+    """Last message of a stream. Each stage adds its counters.
+
+    It may arrive twice: in a run over cameras it is sent again if it seems to be lost.
+    """
 
     stream: str
     reason: str  # "end", "interrupted", or a sentence with the error
     start_s: float  # media time of the first frame
     end_s: float  # media time at which the last frame ends
     counts: dict[str, int]
+    incarnation: int = 0  # number of restarts of the source so far; its worker fills it in
 
     def with_counts(self, **counts: int) -> "StreamClosed":
         """Return the same message with further counters."""

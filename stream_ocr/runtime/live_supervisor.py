@@ -1,7 +1,6 @@
 """The supervisor of a run over cameras: workers that fail are restarted, and the rest goes on."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -63,7 +62,8 @@ class LiveSupervisor(SupervisorBase):
         self._starting: dict[str, float] = {}  # workers that are not ready, since when (watch clock)
         self._pending_restarts: dict[str, _Leaving] = {}  # due_s: when to restart
         self._stopped: dict[str, _Leaving] = {}  # sources that were asked to stop; due_s: when to kill
-        self._open_streams = Counter[str]()  # StreamClosed to come: one for each source that was started
+        self._open_streams: dict[str, Process] = {}  # by stream: the source that closes it
+        self._resend_due: dict[str, float] = {}  # by stream: when to close it in place of its source (watch clock)
 
     def __enter__(self) -> Self:
         """Start the stages, and the sources once all stages are ready: earlier frames would only get stale."""
@@ -92,7 +92,8 @@ class LiveSupervisor(SupervisorBase):
     @property
     def open_streams(self) -> list[str]:
         """Streams of which more may come, also of sources that were removed."""
-        return sorted(stream for stream, count in list(self._open_streams.items()) if count > 0)
+        replaced = [process.stream for process, _, _ in list(self._stopped.values()) if process.stream is not None]
+        return sorted({*list(self._open_streams), *replaced})
 
     @property
     def not_ready(self) -> list[str]:
@@ -136,8 +137,11 @@ class LiveSupervisor(SupervisorBase):
     def on_message(self, message: Message | Watermark) -> None:
         """Keep track of open streams and of their media times."""
         if isinstance(message, StreamClosed):
-            self._status.closed(message.stream)
-            self._open_streams[message.stream] -= 1
+            source = self._open_streams.get(message.stream)
+            if source is not None and message.incarnation >= self._pool.incarnation(source.name):
+                self._status.closed(message.stream)
+                del self._open_streams[message.stream]
+                self._resend_due.pop(message.stream, None)
         elif isinstance(message, Published):
             self._status.published(message.stream, message.time_s)
 
@@ -156,11 +160,12 @@ class LiveSupervisor(SupervisorBase):
                 self._on_ready(name, worker)
         self._restart_due()
         self._reap_stopped()
+        self._resend_closings()
         return self._loop.overdue()
 
     def is_over(self) -> bool:
         """Return whether every stream has closed and no source is about to be replaced."""
-        return not self._stopped and all(count <= 0 for count in self._open_streams.values())
+        return not self._stopped and not self._open_streams
 
     def has_pending_workers(self) -> bool:
         """Return whether workers wait for their restart: all may have failed at once."""
@@ -187,9 +192,9 @@ class LiveSupervisor(SupervisorBase):
 
     def _start_source(self, name: str) -> None:
         """Start a source that will close its stream, itself or by its successor."""
-        stream = self._processes[name].stream
-        assert stream is not None, "a source reads a stream"
-        self._open_streams[stream] += 1
+        process = self._processes[name]
+        assert process.stream is not None, "a source reads a stream"
+        self._open_streams[process.stream] = process
         self._start(name)
 
     def _start(self, name: str) -> None:
@@ -278,13 +283,31 @@ class LiveSupervisor(SupervisorBase):
                 self._pool.drop_ring(frame_ring(process.stream))
 
     def _has_ended(self, worker: WorkerProcess, due_s: float) -> bool:
-        """Let a stopped source end, at the latest at ``due_s``. Return whether it has."""
+        """Let a stopped source end once its stream has closed, at the latest at ``due_s``. Return whether it has."""
         failure = worker.failure()
-        if worker.finished:
+        if worker.finished and worker.process.stream not in self._open_streams:
             worker.request_stop()
         elif self._loop.watched_s >= due_s:
             worker.fork.kill()
         return failure is not None and worker.fork.poll() is not None
+
+    def _resend_closings(self) -> None:
+        """Close streams whose source has ended and whose end did not arrive: a worker that was killed had it."""
+        for stream, source in self._open_streams.items():
+            if not self._has_left(source.name):
+                self._resend_due.pop(stream, None)
+            elif self._loop.watched_s >= self._resend_due.setdefault(
+                stream, self._loop.watched_s + THRESHOLDS.close_resend_s
+            ):
+                del self._resend_due[stream]
+                self._status.announce_closed(source)
+
+    def _has_left(self, name: str) -> bool:
+        """Return whether a source sends nothing any more."""
+        if name in self._pending_restarts:
+            return False
+        worker = self._stopped[name].worker if name in self._stopped else self._pool.workers.get(name)
+        return worker is None or worker.finished is not None
 
     def _apply_settings(self, settings: Mapping[str, Any]) -> None:
         self._pool.settings = settings

@@ -41,8 +41,11 @@ class SourceStatus:
                 self._pool.send_for(source, gap)
 
     def announce_closed(self, source: Process) -> None:
-        """Send that a stream has closed without its source."""
-        self._pool.send_for(source, StreamClosed(_stream(source), "interrupted", 0.0, 0.0, {}))
+        """Send that a stream has closed, in place of its source."""
+        stream = _stream(source)
+        end_s = self._read_until_s.get(stream, 0.0)
+        incarnation = self._pool.incarnation(source.name)
+        self._pool.send_for(source, StreamClosed(stream, "interrupted", 0.0, end_s, {}, incarnation))
 
     def _now_s(self) -> float:
         return time.monotonic() - self._origin_s

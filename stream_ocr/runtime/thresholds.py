@@ -34,6 +34,8 @@ class RuntimeThresholds:
     """Longest step of the watch clock: workers are not blamed for time in which ``messages`` was not iterated."""
     source_stop_s: float = 5.0
     """For a source that is removed or replaced to close its stream before it is killed."""
+    close_resend_s: float = 2.0
+    """From the end of a source until the end of its stream must have passed all workers, before it is sent again."""
     fork_timeout_s: float = 30.0
     """For the fork server to answer; on a busy machine it imports for some seconds first."""
 

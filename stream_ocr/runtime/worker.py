@@ -231,6 +231,8 @@ class Worker:
                 self._ready(Ready(dict(source.notes), source.duration_s))
                 self._trace.begin()
                 for message in source.run(self._should_stop):
+                    if isinstance(message, StreamClosed):
+                        message = self._stamped(message)  # noqa: PLW2901
                     self._send_all([message])
                     self._trace.end([message])
                     self._trace.begin()
@@ -245,10 +247,13 @@ class Worker:
                 raise
             if self._heartbeat.state == "starting":
                 self._ready(Ready())
-            last = StreamClosed(stream, str(error), *span_s, {})
+            last = self._stamped(StreamClosed(stream, str(error), *span_s, {}))
             self._send_all([last])
         if not isinstance(last, StreamClosed):
             raise WorkerError(f"The source of stream {stream!r} ended without closing it.")
+
+    def _stamped(self, closed: StreamClosed) -> StreamClosed:
+        return msgspec.structs.replace(closed, incarnation=self._spec.incarnation)
 
     def _send_all(self, outputs: Iterable[Message]) -> None:
         for message in outputs:

@@ -276,3 +276,21 @@ def test_live_supervisor_closes_the_stream_of_a_source_that_dies_while_it_is_rep
         run.publish_more("a")
         run.stop()
     assert sorted(run.closings()) == [("a", "interrupted")] * 2 + [("b", "interrupted")]
+
+
+@pytest.mark.parametrize("stage", ["detect", "track", "recognize", "publish"])
+def test_live_supervisor_closes_a_stream_whose_end_was_lost_with_a_worker(tmp_path: Path, stage: str) -> None:
+    topology = five({"a": CAMERA, "b": CAMERA}, tmp_path / "log")
+    with LiveSupervisor(topology, {}) as supervisor:
+        run = Run(supervisor)
+        run.publish_more("a")
+        pid = supervisor.pids[stage]
+        os.kill(pid, signal.SIGSTOP)
+        supervisor.drop_source("decode/a", {})
+        time.sleep(1.0)  # the end of the stream reaches the inbox of the worker
+        os.kill(pid, signal.SIGKILL)
+        run.run_until(lambda: ("a", "interrupted") in run.closings())
+        run.publish_more("b")
+        assert supervisor.open_streams == ["b"]
+        run.stop()
+    assert sorted(run.closings()) == [("a", "interrupted"), ("b", "interrupted")]
