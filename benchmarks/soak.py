@@ -12,7 +12,7 @@ time a mistake, which must be refused.
 
 Afterwards ``soak_texts.py``, which defines the terms, compares texts with what the cameras recorded that they sent, and
 ``soak_report.py`` compares store, log, viewer and subscriber. Resident memory and descriptors of the first and the last
-minute after the warm-up are compared (``soak_memory.py``). The exit code is 1 if a requirement is not met.
+tenth after the warm-up are compared (``soak_memory.py``). The exit code is 1 if a requirement is not met.
 """
 
 import argparse

@@ -94,14 +94,17 @@ class DetectionSchedule:
             return "detect", (0, self._pending_rows.size)
         waited_s = time_s - max(self._last_complete_s, self._last_coarse_s)
         idle_due = waited_s >= self._idle_interval_s * interval_scale - TIME_TOLERANCE_S
-        if idle_due and self._coarse_passes == SCHEDULE.coarse_passes:
-            return "detect", _band(self._pending_rows)
-        urgent = self._pending_rows & self._onset_rows
         min_interval_s = self._min_interval_s * interval_scale - TIME_TOLERANCE_S
+        spaced = time_s - self._last_run_s >= min_interval_s
+        urgent = self._pending_rows & self._onset_rows
+        full_due = idle_due and self._coarse_passes == SCHEDULE.coarse_passes
+        # Right after a run for an onset it would stand in for the second, which is to confirm what the first one found.
+        if full_due and (spaced or not urgent.any()):
+            return "detect", _band(self._pending_rows)
         at_once = self._fresh_onset and self._credit >= 1 - TIME_TOLERANCE_S
-        if urgent.any() and (at_once or time_s - self._last_run_s >= min_interval_s):
+        if urgent.any() and (at_once or spaced):
             return "detect", _band(urgent)
-        if idle_due:
+        if idle_due and not full_due:
             return "detect_coarse", _band(self._pending_rows)
         return ("track" if diff else "skip"), None
 

@@ -1,7 +1,8 @@
 """Detection schedule: which frames and rows the detector gets."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -56,6 +57,23 @@ def test_schedule_runs_twice_after_an_onset() -> None:
     diffs[30] = NEW
     seen = runs(diffs)
     assert [n for n in seen if 30 <= n < 45] == [30, 35] or [n for n in seen if 30 <= n < 45] == [31, 36]
+
+
+@pytest.mark.parametrize("frame", range(40, 66))
+def test_schedule_confirms_an_onset_soon_whenever_the_full_pass_is_due(frame: int) -> None:
+    """Rows 2 and 3 of 40 show a new text that moves, in a picture that moves everywhere."""
+    schedule, seen = DetectionSchedule(2.0, 5.0), []
+    moved = FrameDiff(np.ones((40, 1), dtype=bool), 1.0, False, np.zeros(40, dtype=bool))
+    onset = moved.onset.copy()
+    onset[2:4] = True
+    for n in range(frame + 10):
+        action, rows = schedule.decide(replace(moved, onset=onset) if n == frame else moved, n / 25)
+        if action == "detect" and n >= frame:
+            assert rows is not None
+            seen.append((n - frame, rows[0] <= 2 <= 4 <= rows[1]))
+    covering = [n for n, covers in seen if covers]
+    apart = [(a, b) for a, b in combinations(covering, 2) if b - a >= 5 and b <= 6]
+    assert apart, f"no two runs at least 0.2 s apart show the text within 0.24 s: {seen}"
 
 
 def test_schedule_runs_at_once_on_a_cut() -> None:
