@@ -46,7 +46,7 @@ def sample(program: psutil.Process, at_s: float) -> Sample:
 
 
 def compare(samples: Sequence[Sample], extra: str, interval_s: float) -> dict[str, Any]:
-    """Compare the first part of the run after the warm-up with the last: each process, their total, those that lived on.
+    """Compare the first part of the run after the warm-up with the last: each process, all, and those that lived on.
 
     A part is a tenth of the run and at least a minute, so that in a long run both hold many faults: a worker that was
     just replaced is smaller than an old one. Samples in which there is a worker of the name ``extra``, that of a camera

@@ -232,7 +232,7 @@ class Worker:
                 self._trace.begin()
                 for message in source.run(self._should_stop):
                     if isinstance(message, StreamClosed):
-                        message = self._stamped(message)  # noqa: PLW2901
+                        message = self._stamped(message)
                     self._send_all([message])
                     self._trace.end([message])
                     self._trace.begin()
