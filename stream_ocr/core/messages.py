@@ -88,6 +88,14 @@ class CropRef(msgspec.Struct, frozen=True, array_like=True):
     margin: float = 0.0  # around the box of the text, as a multiple of its height
 
 
+class Rest(msgspec.Struct, frozen=True, array_like=True):
+    """Where a text stood still, and the first and last frame in which it did."""
+
+    quad: FlatQuad
+    since_s: float
+    until_s: float
+
+
 class TrackState(msgspec.Struct, frozen=True, array_like=True):
     """Snapshot of a track.
 
@@ -104,6 +112,7 @@ class TrackState(msgspec.Struct, frozen=True, array_like=True):
     crop: CropRef | None  # set only if a reading is wanted
     hidden_s: float | None = None  # first frame in which the text is not visible, while the track may still continue
     overlay: bool = False  # persistent graphic of the channel, not part of the scene
+    rest: Rest | None = None  # the last time that it stood still
 
 
 class Tracks(msgspec.Struct, frozen=True, array_like=True, tag="tracks"):
@@ -130,6 +139,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     hidden_s: float | None = None  # as in TrackState
     overlay: bool = False  # as in TrackState
     crop: bytes | None = None  # WebP image of the crop behind the text; sent once, and only if crops are stored
+    rest: Rest | None = None  # as in TrackState
 
 
 class Readings(msgspec.Struct, frozen=True, array_like=True, tag="readings"):

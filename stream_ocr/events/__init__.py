@@ -90,8 +90,9 @@ class TextEvent(msgspec.Struct, frozen=True, kw_only=True):
     polygon: Annotated[
         Polygon,
         Meta(
-            description="Current corners [x, y] in pixels of the source frame, clockwise from the top left corner of "
-            "the text."
+            description="Corners [x, y] in pixels of the source frame, clockwise from the top left corner of the text: "
+            "at `start` on `appeared` and `changed`, at `end` on `ended`, otherwise now. For a text that flies in and "
+            "rests, or rested and flies out, they are those where it rests."
         ),
     ]
     size: Annotated[tuple[int, int], Meta(description="Width and height of the source frame in pixels.")]

@@ -240,7 +240,7 @@ class EventBuilder:
             start_utc=_utc_at(stamp, reported.start_s),
             end_utc=None if end_s is None else _utc_at(stamp, end_s),
             utc_source=stamp.utc_source,
-            polygon=quad_to_polygon(reading.start_quad if kind in ("appeared", "changed") else reading.quad),
+            polygon=quad_to_polygon(_place(kind, reading)),
             size=readings.size,
             previous=previous,
             emitted_utc=datetime.now(UTC),
@@ -248,6 +248,16 @@ class EventBuilder:
             overlay=track.overlay,
             field=self._fields.find(reported.text, reading.quad, readings.size),
         )
+
+
+def _place(kind: Kind, reading: Reading) -> FlatQuad:
+    """Return the place for an event: at the start or the end of the text, or where it rested soon after or before."""
+    rest = reading.rest
+    if kind in ("appeared", "changed"):
+        soon = rest is not None and rest.since_s - reading.start_s <= REPORT.max_flight_s
+        return rest.quad if rest and soon and rest.until_s >= reading.start_s else reading.start_quad
+    before = rest is not None and reading.end_s is not None and reading.end_s - rest.until_s <= REPORT.max_flight_s
+    return rest.quad if rest and before else reading.quad
 
 
 def build_source_event(

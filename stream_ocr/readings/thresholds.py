@@ -89,6 +89,10 @@ class UpdateThresholds:
 class ReportThresholds:
     """Conditions for a reading to become an event (``event_builder.py``)."""
 
+    max_flight_s: float = 0.6
+    """Longest time in seconds in which a text flies to where it then rests, or away from there: its place is where it
+    rests. Chosen on titles in a real clip."""
+
     clear_confidence: float = 0.9
     """Confidence from which a text is reported after one reading."""
 

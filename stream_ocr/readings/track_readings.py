@@ -89,6 +89,7 @@ class TrackReadings:
             hidden_s=state.hidden_s,
             overlay=state.overlay,
             crop=crop,
+            rest=state.rest,
         )
 
     def _dated_text(self) -> tuple[str, float]:

@@ -195,6 +195,7 @@ def _state(track: AnyTrack, crop: CropRef | None) -> TrackState:
         crop=crop,
         hidden_s=None if track.ended else track.lost_s,
         overlay=track.persistence.is_overlay,
+        rest=track.rest,
     )
 
 

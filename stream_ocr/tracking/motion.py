@@ -15,6 +15,7 @@ class TextMotion:
     def __init__(self, quad: np.ndarray) -> None:
         self._filter = BoxFilter(quad)
         self._frame_s = 0.0
+        self._rests_since_s: float | None = None
         self._previous_centre = quad.mean(axis=0)
 
     def quad(self) -> np.ndarray:
@@ -30,6 +31,7 @@ class TextMotion:
     def predict(self, dt_s: float) -> None:
         """Advance the place to the next frame, ``dt_s`` seconds later."""
         self._frame_s = dt_s
+        self._rests_since_s = None
         self._previous_centre = self.quad().mean(axis=0)
         self._filter.predict(dt_s)
 
@@ -45,6 +47,12 @@ class TextMotion:
         """Let the text stay where it was lost."""
         self._filter.stop()
 
+    def rest(self, time_s: float) -> None:
+        """Update with a frame that shows the text unchanged: after a while it has stopped."""
+        self._rests_since_s = time_s if self._rests_since_s is None else self._rests_since_s
+        if time_s - self._rests_since_s >= MOTION.stopped_s:
+            self._filter.stop()
+
     def search(
         self, luma: np.ndarray, previous: np.ndarray | None, template: np.ndarray, *, confirmed: bool
     ) -> TemplateMatch:
@@ -54,7 +62,8 @@ class TextMotion:
         is known.
         """
         near = match_template(luma, self.quad(), template, MOTION.near_reach)
-        if near.score >= MOTION.far_search_score:
+        at_border = max(map(abs, near.shift)) >= MOTION.near_reach  # a better place may lie beyond
+        if near.score >= MOTION.far_search_score and not at_border:
             return near
         reach = MOTION.far_reach if confirmed else MOTION.far_reach_unconfirmed
         far = match_template(luma, self.quad(), template, reach)
@@ -65,7 +74,7 @@ class TextMotion:
         return self._match_with_surroundings(luma, previous, template, near)
 
     def follow(self, match: TemplateMatch) -> None:
-        """Update the place from a match near it.
+        """Update the place from a match near it; one that lies further away sets place and velocity.
 
         A text at rest keeps its place if that matches about as well, whatever pans behind it, and does not creep.
         """
@@ -79,7 +88,11 @@ class TextMotion:
             return
         width = max(match.patch.shape[1] - 2 * TEMPLATE.patch_margin_px, 1)
         shift = match.shift[0] / width * along + match.shift[1] / TEMPLATE.patch_height_px * across
-        self._filter.update_centre(centre + shift)
+        if self._frame_s and max(map(abs, match.shift)) > MOTION.near_reach:
+            self._filter.move_to(centre + shift)
+            self._filter.set_velocity((centre + shift - self._previous_centre) / self._frame_s)
+        else:
+            self._filter.update_centre(centre + shift)
 
     def _match_with_surroundings(
         self, luma: np.ndarray, previous: np.ndarray, template: np.ndarray, near: TemplateMatch

@@ -250,8 +250,22 @@ class MotionThresholds:
     rest_speed: float = 12.5
     """Speed below which a text may rest, in patch pixels per second: half a pixel per frame at 25 fps."""
 
+    stopped_s: float = 0.06
+    """Seconds without a change after which a text has stopped; films in which every second frame is a copy move on."""
+
     min_fast_speed: float = 10.0
     """Speed, in heights per second, from which motion blurs a text. Chosen on a number plate in a real street."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestThresholds:
+    """Place at which a text rests (``rest.py``). Chosen on titles that fly in and out, in a real clip."""
+
+    max_distance: float = 0.04
+    """Heights by which a text at rest moves at most."""
+
+    min_s: float = 0.12
+    """Seconds after which it rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +348,7 @@ PRESENCE = PresenceThresholds()
 BOX_UPDATE = BoxUpdateThresholds()
 FRAME_HISTORY = FrameHistoryThresholds()
 MOTION = MotionThresholds()
+REST = RestThresholds()
 ASSOCIATION = AssociationThresholds()
 TRACKER = TrackerThresholds()
 OVERLAY = OverlayThresholds()

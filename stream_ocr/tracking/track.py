@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_ocr.core.geometry import expand
+from stream_ocr.core.messages import Rest
 from stream_ocr.tracking.appearance_model import AppearanceChange, AppearanceModel
 from stream_ocr.tracking.box_updates import BoxHysteresis, BoxUpdate, find_resize_start
 from stream_ocr.tracking.confirmation import Confirmation
@@ -13,6 +14,7 @@ from stream_ocr.tracking.motion import TextMotion
 from stream_ocr.tracking.overlay import PersistenceCheck
 from stream_ocr.tracking.pixel_copy import PixelCopy, differs_around
 from stream_ocr.tracking.presence import EdgeMotion, Evidence, Presence, State
+from stream_ocr.tracking.rest import RestingPlace
 from stream_ocr.tracking.template_matching import match_template
 from stream_ocr.tracking.thresholds import BOX_UPDATE, MOTION, PRESENCE, TRACK
 
@@ -35,6 +37,7 @@ class TextTrack:
     """
 
     _motion: TextMotion
+    _resting: RestingPlace
     _appearance: AppearanceModel
     _edges: EdgeMotion
     _box_s: float  # time of the detection that set the box
@@ -81,6 +84,11 @@ class TextTrack:
     def stable(self) -> bool:
         """True if the text is visible and looks as it did in the frame before."""
         return self.visible and not self._appearance.changing
+
+    @property
+    def rest(self) -> Rest | None:
+        """Where the text rests or has last rested; None if it has moved all the time."""
+        return self._resting.latest
 
     def is_complete(self, time_s: float, min_age_s: float) -> bool:
         """Return True if a candidate shows all of a text that stays (``Confirmation.is_complete``)."""
@@ -170,10 +178,15 @@ class TextTrack:
 
     def continue_as(self, other: "TextTrack") -> None:
         """Take over the state of ``other``, the text that replaced this one, under this id."""
+        self.resume_as(other)
         self.revision += 1
         self.start_s, self.start_quad = other.start_s, other.start_quad
+        self._last_view, self._resting = other._last_view, other._resting
+
+    def resume_as(self, other: "TextTrack") -> None:
+        """Take over the place and presence of ``other``, which is this text found again."""
         self.end_quad = other.end_quad
-        self._presence, self._edges, self._last_view = other._presence, other._edges, other._last_view
+        self._presence, self._edges = other._presence, other._edges
         self._motion, self._appearance, self._boxes = other._motion, other._appearance, other._boxes
         self._pixels = other._pixels
 
@@ -269,6 +282,7 @@ class TextTrack:
             self._last_absence = self.lost_s, time_s
         self._presence.observe(evidence, time_s)
         self._motion.follow(match)
+        self._resting.update(self.quad(), time_s)
         # Also the pixels beside a candidate, because it may be growing.
         self._pixels.keep(luma, self.quad() if self.confirmed else expand(self.quad(), TRACK.unconfirmed_context))
         self._apply(self._appearance.update(match, time_s, is_fast=is_fast))
@@ -278,6 +292,9 @@ class TextTrack:
     def mark_unchanged(self, time_s: float) -> None:
         """Update the track from a frame that shows it unchanged."""
         self._confirmation.see_rest()
+        self._motion.rest(time_s)
+        if self.visible:
+            self._resting.update(self.quad(), time_s)
         if self.stable and self._last_view is not None:
             self._last_view = self._last_view._replace(time_s=time_s)
         self._apply(self._appearance.mark_unchanged(time_s))
@@ -311,6 +328,7 @@ class TextTrack:
     def _set_box(self, quad: np.ndarray, luma: np.ndarray, time_s: float) -> None:
         """Restart filter and appearance model with what ``quad`` shows."""
         self._motion = TextMotion(quad)
+        self._resting = RestingPlace()
         self._appearance = AppearanceModel(quad, luma)
         self._edges = EdgeMotion(quad, (luma.shape[1], luma.shape[0]))
         self._box_s = time_s

@@ -277,15 +277,31 @@ class Tracker:
             ):
                 track.start_after(other.lost_s)
         track.backdate(self._history)
-        self.backfilled_boxes += self._history.count_since(track.start_s)
+        same = self._find_same_before(track)
+        self.backfilled_boxes += self._history.count_since(track.start_s if same is None else same.lost_s or 0.0)
         replaced = self._find_replaced(track)
         track.confirm()
-        if replaced is None:
+        if same is not None:
+            same.resume_as(track)
+            self._tracks.remove(track)
+        elif replaced is None:
             track.id = self._new_id()
             track.persistence = PersistenceCheck(track.start_quad, track.start_s, self._scenes.scene_count)
         else:
             replaced.continue_as(track)
             self._tracks.remove(track)
+
+    def _find_same_before(self, track: TextTrack) -> TextTrack | None:
+        """Return the lost track of the same text: the history shows ``track`` where and while that one was visible.
+
+        A text that stood still and flies away is lost at first and found again at another place.
+        """
+        for other in self._confirmed:
+            if other.lost_s is None or not other.start_s <= track.start_s < other.lost_s:
+                continue
+            if line_affinity(other.end_quad, track.start_quad) > TRACKER.min_affinity:
+                return other
+        return None
 
     def _find_replaced(self, track: TextTrack) -> TextTrack | None:
         """Return the track that was lost in the same place when ``track`` started, or that is its beginning.

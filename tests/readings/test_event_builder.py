@@ -11,7 +11,7 @@ from readings.scripted_events import SIZE, build_events, summary
 
 from stream_ocr.config.settings import Settings
 from stream_ocr.core.geometry import rectangle, to_flat
-from stream_ocr.core.messages import Readings, Stamp
+from stream_ocr.core.messages import Readings, Rest, Stamp
 from stream_ocr.readings.event_builder import EventBuilder
 from stream_ocr.testing import reading
 
@@ -31,6 +31,20 @@ def test_event_builder_reports_the_start_and_the_end_of_a_text() -> None:
     assert ended.polygon[0] == (50, 300), "where it was last"
     assert (appeared.track, appeared.stream, appeared.size, appeared.utc_source) == (1, "clip.mp4", SIZE, "file")
     assert appeared.char_confidences == (0.95,) * 6
+
+
+def test_event_builder_places_a_text_that_flies_in_and_out_where_it_rests() -> None:
+    rest = Rest(to_flat(rectangle(60, 300, 200, 30)), 0.4, 2.0)
+    text = structs.replace(reading("GATE 4", x=60, start_x=20), rest=rest)
+    last = structs.replace(reading("GATE 4", x=95, start_x=20, end_s=2.3), rest=rest)
+    assert [event.polygon[0] for event in build_events(text, last)] == [(60, 300), (60, 300)]
+
+
+def test_event_builder_places_a_text_that_rests_long_after_its_start_where_it_started() -> None:
+    rest = Rest(to_flat(rectangle(60, 300, 200, 30)), 1.4, 2.0)
+    text = structs.replace(reading("GATE 4", x=60, start_x=20), rest=rest)
+    last = structs.replace(reading("GATE 4", x=95, start_x=20, end_s=3.3), rest=rest)
+    assert [event.polygon[0] for event in build_events(text, last)] == [(20, 300), (95, 300)]
 
 
 def test_event_builder_reports_a_better_reading_of_the_same_pixels_as_updated() -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stream_ocr.core.geometry import rectangle, side_lengths, to_flat
+from stream_ocr.core.geometry import from_flat, rectangle, side_lengths, to_flat
 from stream_ocr.core.messages import Detection
 from stream_ocr.tracking.track import TextTrack
 from stream_ocr.tracking.tracker import Tracker, TrackLifetimes
@@ -217,5 +217,30 @@ def test_tracker_follows_a_sign_that_passes_faster_and_faster() -> None:
     (track,) = tracker.tracks
     assert isinstance(track, TextTrack)
     assert track.visible
-    assert (track.revision, track.start_s) == (0, pytest.approx(0.08, abs=0.05)), "start: 0.15 s before the detection"
+    assert (track.revision, track.start_s) == (0, 0.0)
     np.testing.assert_allclose(track.quad().mean(axis=0), (130 + x + 38, 107), atol=6)
+
+
+def test_tracker_follows_a_title_that_flies_in_stops_at_once_and_flies_out() -> None:
+    """It moves by its height with every frame, and stands still for a second."""
+    stops, leaves, gone = 8, 33, 42
+    tops = [40 + 36 * max(stops - n, 0) + 36 * max(n - leaves, 0) for n in range(gone)]
+    tracker, ended = Tracker(TrackLifetimes()), []
+    for n, top in enumerate(tops):
+        image = word("Witz", y=top + 32, size=(420, 400)) if top < 340 else word("", size=(420, 400))
+        time_s = n / 25
+        ended += tracker.advance(time_s, image)
+        if n in (2, 5, 8, leaves + 2, leaves + 6):
+            tracker.update([found(image)], time_s)
+        if n == 20:
+            (track,) = tracker.tracks
+            assert isinstance(track, TextTrack)
+            np.testing.assert_allclose(
+                track.quad().mean(axis=0)[1], from_flat(found(image).quad).mean(axis=0)[1], atol=3
+            )
+    ended += tracker.close(gone / 25)
+    (track,) = ended
+    assert (track.id, track.start_s) == (1, pytest.approx(0.0, abs=0.05))
+    assert track.lost_s > (leaves + 4) / 25, "the same text until it is out of sight"
+    assert track.rest is not None
+    assert track.rest.until_s == pytest.approx(leaves / 25, abs=0.05)

@@ -36,6 +36,7 @@ class TickerMessage:
     lost_s: float | None = None
     ended: bool = False
     revision: int = field(default=0, init=False)
+    rest: None = field(default=None, init=False)
     appearance_drifts: int = field(default=0, init=False)
 
     def quad(self) -> np.ndarray:

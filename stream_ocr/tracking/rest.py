@@ -1,0 +1,28 @@
+"""Where a text rests: the place that tells a reader where it stood, if it flies in and out."""
+
+import numpy as np
+
+from stream_ocr.core.geometry import side_lengths, to_flat
+from stream_ocr.core.messages import Rest
+from stream_ocr.tracking.thresholds import REST
+
+
+class RestingPlace:
+    """Finds the places at which one text rests. latest: the last one, None if it has moved all the time."""
+
+    def __init__(self) -> None:
+        self.latest: Rest | None = None
+        self._quad: np.ndarray | None = None  # where it may be resting
+        self._since_s = 0.0
+
+    def update(self, quad: np.ndarray, time_s: float) -> None:
+        """Update with the place of the text, (4, 2), in the next frame."""
+        if self._quad is None or _distance(self._quad, quad) > REST.max_distance:
+            self._quad, self._since_s = quad, time_s
+        elif time_s - self._since_s >= REST.min_s:
+            self.latest = Rest(to_flat(self._quad), self._since_s, time_s)
+
+
+def _distance(quad: np.ndarray, other: np.ndarray) -> float:
+    """Return the distance of two centres in heights of the text."""
+    return float(np.linalg.norm(other.mean(axis=0) - quad.mean(axis=0))) / side_lengths(quad)[1]
