@@ -18,7 +18,8 @@ from stream_ocr.models.recognition.decoding import source_decoders
 from stream_ocr.models.recognition.language_model import LanguageModel
 from stream_ocr.models.recognition.recognizer import Recognizer
 from stream_ocr.readings.similarity import without_spaces
-from stream_ocr.readings.thresholds import SECOND_READER, SecondReaderThresholds
+from stream_ocr.readings.thresholds import SECOND_READER, TWO_LINES, SecondReaderThresholds
+from stream_ocr.readings.two_lines import join_lines, split_lines
 from stream_ocr.readings.voting import Vote, merge_agreeing
 
 
@@ -68,7 +69,8 @@ class Readers:
         stream: its lexicon or pattern holds; by default that of the settings.
         """
         pixels = [trimmed(crop, self._first_margin) for crop in crops]
-        votes = [[self._vote(reading)] for reading in self.first.read(pixels, self._first_modes.get(stream))]
+        firsts = [self._vote(reading) for reading in self.first.read(pixels, self._first_modes.get(stream))]
+        votes = [[vote] for vote in self._with_two_lines(pixels, firsts)]
         if self._load_second is None:
             return votes, 0
         unsure = [i for i, (first,) in enumerate(votes) if first.certainty < self._thresholds.min_certainty]
@@ -86,6 +88,19 @@ class Readers:
         """Return the surest reading of each crop, where there is only one crop of each text."""
         votes, _ = self.read(crops)
         return [max(each, key=lambda vote: vote.certainty).reading for each in votes]
+
+    def _with_two_lines(self, crops: Sequence[np.ndarray], votes: list[Vote]) -> list[Vote]:
+        """Return the votes, those for crops that hold two lines replaced by votes for both."""
+        unsure = [i for i, vote in enumerate(votes) if vote.certainty < TWO_LINES.max_certainty]
+        parts = {i: lines for i in unsure if (lines := split_lines(crops[i])) is not None}
+        if not parts:
+            return votes
+        readings = iter(self.first.read([line for lines in parts.values() for line in lines]))
+        for i in parts:
+            joined = join_lines([next(readings), next(readings)])
+            if joined is not None and (vote := self._vote(joined)).certainty > votes[i].certainty:
+                votes[i] = vote
+        return votes
 
     def _loaded_second(self) -> Recognizer:
         if self._second is None:

@@ -241,6 +241,33 @@ class SecondReaderThresholds:
     on number plates and ICDAR 2015 lose."""
 
 
+@dataclass(frozen=True, slots=True)
+class TwoLinesThresholds:
+    """Crops that may hold two lines (``two_lines.py``).
+
+    Chosen on 7,072 real crops of one line (IIIT5K, ICDAR 2003 and 2015, SVT, two sets of receipts), of which one is read
+    as two, and on 300 pairs of them, one below the other (decision 43).
+    """
+
+    max_certainty: float = 0.9
+    """Certainty of a reading from which a crop holds one line."""
+
+    min_confidence: float = 0.9
+    """Mean confidence of the characters of each line; both together must also be more certain than the whole crop."""
+
+    min_aspect: float = 1.0
+    """Width relative to the height: two lines of two or three letters."""
+
+    max_aspect: float = 8.0
+    """The same for two long lines."""
+
+    min_letters: int = 3
+    """Letters that each line must have."""
+
+    cut_between: tuple[float, float] = (0.4, 0.6)
+    """Shares of the height between which the lines meet."""
+
+
 WORD_FILTER = WordFilterThresholds()
 SIMILARITY = SimilarityThresholds()
 UPDATE = UpdateThresholds()
@@ -250,3 +277,4 @@ COMPARISON = ComparisonThresholds()
 COUNTER = CounterThresholds()
 CORRECTIONS = CorrectionThresholds()
 SECOND_READER = SecondReaderThresholds()
+TWO_LINES = TwoLinesThresholds()

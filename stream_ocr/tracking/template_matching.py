@@ -66,9 +66,12 @@ def cut_crop(luma: np.ndarray, quad: np.ndarray, crop_size: tuple[int, int]) -> 
     """Return the content of a quad as an upright crop for a recogniser, (h, w) uint8.
 
     luma: (H, W) uint8. crop_size: (maximum width, height) of crops in pixels; the width follows the shape of the quad.
+    A short and high box may hold two lines: its crop has twice the height, if the frame shows that much.
     """
     max_width, height = crop_size
     quad_width, quad_height = side_lengths(quad)
+    if quad_height >= 2 * height and quad_width <= TEMPLATE.short_aspect * quad_height:
+        height *= 2
     width = round(height * quad_width / max(quad_height, 1e-6))
     return rectify(luma, quad, int(np.clip(width, TEMPLATE.min_crop_width_px, max_width)), height)
 

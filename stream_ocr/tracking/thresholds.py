@@ -34,6 +34,9 @@ class TemplateThresholds:
     min_crop_width_px: int = 8
     """Width of the narrowest crop that is cut for the recogniser."""
 
+    short_aspect: float = 4.0
+    """Width relative to the height up to which a box may hold two lines; their crop has twice the height."""
+
     ink_start: float = 0.5
     """Strength, relative to the strongest strokes, up to which a pixel is no ink (decision 0017)."""
 
