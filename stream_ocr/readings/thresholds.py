@@ -245,7 +245,7 @@ class SecondReaderThresholds:
 class TwoLinesThresholds:
     """Crops that may hold two lines (``two_lines.py``).
 
-    Chosen on 7,072 real crops of one line (IIIT5K, ICDAR 2003 and 2015, SVT, two sets of receipts), of which one is read
+    Chosen on 7,072 real crops of one line (IIIT5K, ICDAR 2003 and 2015, SVT, sets of receipts), of which one is read
     as two, and on 300 pairs of them, one below the other (decision 43).
     """
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from stream_ocr.core.geometry import side_lengths
-from stream_ocr.tracking.thresholds import ASSOCIATION
+from stream_ocr.tracking.thresholds import ASSOCIATION, TRACKER
 
 
 def line_affinity(a: np.ndarray, b: np.ndarray) -> float:
@@ -56,6 +56,20 @@ def join_words(words: Sequence[np.ndarray], line: np.ndarray) -> np.ndarray | No
     joined = np.linalg.solve(axes, corners.T).T
     same = line_affinity(line, joined) > ASSOCIATION.min_joined_affinity
     return joined if same and max(gaps, default=0.0) < ASSOCIATION.max_word_gap * height else None
+
+
+def keep_grouping(found: Sequence[tuple[np.ndarray, float]], line: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """Return detections, (4, 2) and scores, with those of words joined that together make up ``line``.
+
+    How a detector groups words may change with every frame.
+    """
+    is_word = [line_coverage(quad, line) > TRACKER.min_coverage for quad, _ in found]
+    words = [each for each, within in zip(found, is_word, strict=True) if within]
+    joined = join_words([quad for quad, _ in words], line) if len(words) > 1 else None
+    if joined is None:
+        return [*found]
+    others = [each for each, within in zip(found, is_word, strict=True) if not within]
+    return [*others, (joined, max(score for _, score in words))]
 
 
 def assign(

@@ -4,7 +4,7 @@ import numpy as np
 
 from stream_ocr.core.geometry import side_lengths, to_flat
 from stream_ocr.core.messages import Rest
-from stream_ocr.tracking.thresholds import REST
+from stream_ocr.tracking.thresholds import MOTION
 
 
 class RestingPlace:
@@ -17,9 +17,9 @@ class RestingPlace:
 
     def update(self, quad: np.ndarray, time_s: float) -> None:
         """Update with the place of the text, (4, 2), in the next frame."""
-        if self._quad is None or _distance(self._quad, quad) > REST.max_distance:
+        if self._quad is None or _distance(self._quad, quad) > MOTION.max_rest_drift:
             self._quad, self._since_s = quad, time_s
-        elif time_s - self._since_s >= REST.min_s:
+        elif time_s - self._since_s >= MOTION.min_rest_s:
             self.latest = Rest(to_flat(self._quad), self._since_s, time_s)
 
 

@@ -256,19 +256,14 @@ class MotionThresholds:
     stopped_s: float = 0.06
     """Seconds without a change after which a text has stopped; films in which every second frame is a copy move on."""
 
+    max_rest_drift: float = 0.04
+    """Heights by which a text at rest moves at most. Chosen on titles that fly in and out, in a real clip."""
+
+    min_rest_s: float = 0.12
+    """Seconds after which a text that has not moved is at rest."""
+
     min_fast_speed: float = 10.0
     """Speed, in heights per second, from which motion blurs a text. Chosen on a number plate in a real street."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestThresholds:
-    """Place at which a text rests (``rest.py``). Chosen on titles that fly in and out, in a real clip."""
-
-    max_distance: float = 0.04
-    """Heights by which a text at rest moves at most."""
-
-    min_s: float = 0.12
-    """Seconds after which it rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +346,6 @@ PRESENCE = PresenceThresholds()
 BOX_UPDATE = BoxUpdateThresholds()
 FRAME_HISTORY = FrameHistoryThresholds()
 MOTION = MotionThresholds()
-REST = RestThresholds()
 ASSOCIATION = AssociationThresholds()
 TRACKER = TrackerThresholds()
 OVERLAY = OverlayThresholds()

@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_ocr.core.geometry import from_flat, side_lengths
 from stream_ocr.core.messages import Detection
-from stream_ocr.tracking.association import assign, join_words, line_affinity, line_coverage
+from stream_ocr.tracking.association import assign, keep_grouping, line_affinity, line_coverage
 from stream_ocr.tracking.frame_history import FrameHistory
 from stream_ocr.tracking.overlay import PersistenceCheck, SceneCounter
 from stream_ocr.tracking.thresholds import TRACKER
@@ -165,20 +165,11 @@ class Tracker:
                 track.mark_lost(time_s)
 
     def _regroup(self, detections: Sequence[Detection], time_s: float) -> tuple[list[np.ndarray], list[float]]:
-        """Return quads and scores, those of words joined that make up a line which another text just replaced.
-
-        How a detector groups words may change with every frame. The grouping of the line before holds.
-        """
+        """Return quads and scores, those of words joined that make up a line which another text just replaced."""
         found = [(from_flat(detection.quad), detection.score) for detection in detections]
         for track in self._confirmed:
-            if track.lost_s is None or time_s - track.lost_s > TRACKER.max_replacement_gap_s:
-                continue
-            words = [line_coverage(quad, track.quad()) > TRACKER.min_coverage for quad, _ in found]
-            parts = [each for each, is_word in zip(found, words, strict=True) if is_word]
-            joined = join_words([quad for quad, _ in parts], track.quad()) if len(parts) > 1 else None
-            if joined is not None:
-                found = [each for each, is_word in zip(found, words, strict=True) if not is_word]
-                found.append((joined, max(score for _, score in parts)))
+            if track.lost_s is not None and time_s - track.lost_s <= TRACKER.max_replacement_gap_s:
+                found = keep_grouping(found, track.quad())
         return [quad for quad, _ in found], [score for _, score in found]
 
     def _update_track(self, track: TextTrack, quad: np.ndarray, time_s: float) -> None:
