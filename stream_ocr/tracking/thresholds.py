@@ -126,7 +126,7 @@ class TrackThresholds:
     """Time in seconds for which a candidate that is gone before its confirmation must have stood still to be read."""
 
     min_frame_s: float = 0.2
-    """Seconds below which one frame does not prove a rest, unless all round it rests. Chosen on a real pan at 12.5 fps."""
+    """Seconds below which one frame proves no rest, unless all round it rests. Chosen on a real pan at 12.5 fps."""
 
     surroundings: tuple[float, float] = (0.4, 1.2)
     """Distance above and below a text, from and to, in heights, of what counts as its surroundings."""
