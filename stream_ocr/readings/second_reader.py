@@ -22,6 +22,8 @@ from stream_ocr.readings.thresholds import SECOND_READER, TWO_LINES, SecondReade
 from stream_ocr.readings.two_lines import join_lines, split_lines
 from stream_ocr.readings.voting import Vote, merge_agreeing
 
+_ReadFn = Callable[[Sequence[np.ndarray], DecodeFn | None], list[Decoded]]
+
 
 class Crop(NamedTuple):
     """A rectified text: grey pixels (H, W) uint8, and the margin round its box, in box heights."""
@@ -69,18 +71,20 @@ class Readers:
         stream: its lexicon or pattern holds; by default that of the settings.
         """
         pixels = [trimmed(crop, self._first_margin) for crop in crops]
-        firsts = [self._vote(reading) for reading in self.first.read(pixels, self._first_modes.get(stream))]
-        votes = [[vote] for vote in self._with_two_lines(pixels, firsts)]
+        firsts = self._votes(self.first.read, pixels, self._first_modes.get(stream))
+        votes = [[vote] for vote in firsts]
         if self._load_second is None:
             return votes, 0
         unsure = [i for i, (first,) in enumerate(votes) if first.certainty < self._thresholds.min_certainty]
         if unsure:
             second = self._loaded_second()
             modes = self._second_modes or {}
-            others = second.read([crops[i].pixels for i in unsure], modes.get(stream))
+            others = self._votes(
+                partial(self._read_second, second), [crops[i].pixels for i in unsure], modes.get(stream)
+            )
             has_mode = stream in self._first_modes
             for i, other in zip(unsure, others, strict=True):
-                both = self._with_second(votes[i][0], self._vote(self._rescaled(other)))
+                both = self._with_second(votes[i][0], other)
                 votes[i] = both if has_mode else self._weighed(both)
         return votes, len(unsure)
 
@@ -89,18 +93,22 @@ class Readers:
         votes, _ = self.read(crops)
         return [max(each, key=lambda vote: vote.certainty).reading for each in votes]
 
-    def _with_two_lines(self, crops: Sequence[np.ndarray], votes: list[Vote]) -> list[Vote]:
-        """Return the votes, those for crops that hold two lines replaced by votes for both."""
+    def _votes(self, read: _ReadFn, crops: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Vote]:
+        """Return the vote of one reader for each crop; those that hold two lines are read line by line."""
+        votes = [self._vote(reading) for reading in read(crops, decode)]
         unsure = [i for i, vote in enumerate(votes) if vote.certainty < TWO_LINES.max_certainty]
         parts = {i: lines for i in unsure if (lines := split_lines(crops[i])) is not None}
         if not parts:
             return votes
-        readings = iter(self.first.read([line for lines in parts.values() for line in lines]))
+        readings = iter(read([line for lines in parts.values() for line in lines], None))
         for i in parts:
             joined = join_lines([next(readings), next(readings)])
             if joined is not None and (vote := self._vote(joined)).certainty > votes[i].certainty:
                 votes[i] = vote
         return votes
+
+    def _read_second(self, second: Recognizer, crops: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Decoded]:
+        return [self._rescaled(reading) for reading in second.read(crops, decode)]
 
     def _loaded_second(self) -> Recognizer:
         if self._second is None:
