@@ -11,7 +11,7 @@ from msgspec import structs
 
 from stream_ocr.core.geometry import from_flat, side_lengths
 from stream_ocr.core.messages import Reading
-from stream_ocr.readings.similarity import without_spaces
+from stream_ocr.readings.similarity import has_same_letters, without_spaces
 from stream_ocr.readings.thresholds import CONTINUATION
 
 
@@ -52,7 +52,7 @@ def is_continued_by(gone: Reading, text: str, new: Reading) -> bool:
     A long text may be further off: it may start to move from one frame to the next.
     """
     letters = without_spaces(text)
-    if gone.hidden_s is None or without_spaces(new.text) != letters:
+    if gone.hidden_s is None or not has_same_letters(new.text, text):
         return False
     gap_s, last = new.start_s - gone.hidden_s, from_flat(gone.quad)
     height_px = side_lengths(last)[1]

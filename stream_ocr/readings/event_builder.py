@@ -113,8 +113,15 @@ class EventBuilder:
                 self._continuations.follow(id_, reading.track)
                 self._tracks.pop(reading.track, None)
                 other.latest = reading = structs.replace(reading, track=id_)
-                start_s, start_quad = other.reported.start_s, other.reported.start_quad
-                other.reported = structs.replace(reading, start_s=start_s, start_quad=start_quad)
+                before = other.reported
+                other.reported = structs.replace(
+                    reading,
+                    start_s=before.start_s,
+                    start_quad=before.start_quad,
+                    text=before.text,
+                    confidence=before.confidence,
+                    char_confidences=before.char_confidences,
+                )
                 break
         return reading
 

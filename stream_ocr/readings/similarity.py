@@ -12,7 +12,7 @@ ScoredText = tuple[str, Sequence[float]]
 
 
 def may_match(new: ScoredText, old: ScoredText) -> bool:
-    """Return True if two readings differ only in spaces, marks between digits or confusable characters (O and 0), or
+    """Return True if two readings differ only in spaces, marks (of a long text) or confusable characters (O and 0), or
     where one is unsure.
 
     Characters that are sure in both must agree: "Score A" that becomes "Score B" is another text. Short texts and
@@ -20,7 +20,7 @@ def may_match(new: ScoredText, old: ScoredText) -> bool:
     new.
     """
     (text, sure), (old_text, old_sure) = drop_spaces(new), drop_spaces(old)
-    if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES) or _same_digits(text, old_text):
+    if text.translate(_CONFUSABLES) == old_text.translate(_CONFUSABLES) or has_same_letters(text, old_text):
         return True
     edits = _edits(old_text, text)
     agreed = sum(j - i for kind, i, j, _, _ in edits if kind == "equal")
@@ -34,6 +34,17 @@ def may_match(new: ScoredText, old: ScoredText) -> bool:
         for kind, i, j, k, m in edits
         if kind != "equal"
     )
+
+
+def has_same_letters(text: str, other: str) -> bool:
+    """Return True if two texts differ only in spaces, or in marks as well: the colons of a clock, an apostrophe.
+
+    Without digits, marks count in short texts.
+    """
+    kept, other_kept = ("".join(filter(str.isalnum, each)) for each in (text, other))
+    if kept == other_kept and (_has_digit(kept) or len(kept) >= SIMILARITY.long_text):
+        return True
+    return without_spaces(text) == without_spaces(other)
 
 
 def different_parts(old: str, new: str) -> list[tuple[int, int]]:
@@ -75,12 +86,6 @@ def without_spaces(text: str) -> str:
 
 def _edits(old: str, new: str) -> Sequence[tuple[str, int, int, int, int]]:
     return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-
-
-def _same_digits(text: str, old_text: str) -> bool:
-    """Return True if two texts with digits differ only in what stands between them, such as the colons of a clock."""
-    kept, old_kept = ("".join(filter(str.isalnum, each)) for each in (text, old_text))
-    return kept == old_kept and _has_digit(kept)
 
 
 def _has_digit(text: str) -> bool:

@@ -277,6 +277,17 @@ def test_event_builder_continues_a_text_that_another_track_took_up() -> None:
     assert [event.start for event in events] == [0.0, 0.8, 0.8]
 
 
+def test_event_builder_continues_a_text_whose_marks_are_read_differently() -> None:
+    before = structs.replace(reading("qu'il aurait"), hidden_s=0.04)
+    after = reading("qu il aurait", 0.9, track=2, start_s=0.12)
+    better = structs.replace(reading("qu'il aurait", 0.97, track=2, revision=1, start_s=0.9))
+    events = build_events(
+        reading("qu'il aurait"), before, [before, after], after, better, structs.replace(better, end_s=1.2)
+    )
+    assert summary(events) == [("appeared", "qu'il aurait"), ("ended", "qu'il aurait")]
+    assert (events[1].start, events[1].end) == (0.0, 1.2)
+
+
 def test_event_builder_continues_a_text_in_the_frame_in_which_its_first_track_ends() -> None:
     before, after = structs.replace(reading("GATE 4"), hidden_s=0.04), reading("GATE 4", track=2, start_s=0.12)
     ended = structs.replace(before, end_s=0.04)

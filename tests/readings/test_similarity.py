@@ -47,3 +47,8 @@ def test_may_match_ignores_marks_between_digits() -> None:
     assert may_match(sure("2026-11-29"), sure("2026-1129"))
     assert not may_match(sure("1 234.50"), sure("1 234.05"))
     assert not may_match(sure("Wait!"), sure("Wait?"))
+
+
+def test_may_match_ignores_marks_in_long_texts() -> None:
+    assert may_match(sure("Je pense qu'il aurait"), sure("Je pense qu il aurait"))
+    assert not may_match(sure("Je pense qu'il aurait"), sure("Je pense qu'elle aurait"))
