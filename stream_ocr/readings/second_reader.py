@@ -71,15 +71,15 @@ class Readers:
         stream: its lexicon or pattern holds; by default that of the settings.
         """
         pixels = [trimmed(crop, self._first_margin) for crop in crops]
-        firsts = self._votes(self.first.read, pixels, self._first_modes.get(stream))
-        votes = [[vote] for vote in firsts]
+        decode = self._first_modes.get(stream)
         if self._load_second is None:
-            return votes, 0
+            return [[vote] for vote in self._votes_line_by_line(self.first.read, pixels, decode)], 0
+        votes = [[self._vote(reading)] for reading in self.first.read(pixels, decode)]
         unsure = [i for i, (first,) in enumerate(votes) if first.certainty < self._thresholds.min_certainty]
         if unsure:
             second = self._loaded_second()
             modes = self._second_modes or {}
-            others = self._votes(
+            others = self._votes_line_by_line(
                 partial(self._read_second, second), [crops[i].pixels for i in unsure], modes.get(stream)
             )
             has_mode = stream in self._first_modes
@@ -93,9 +93,14 @@ class Readers:
         votes, _ = self.read(crops)
         return [max(each, key=lambda vote: vote.certainty).reading for each in votes]
 
-    def _votes(self, read: _ReadFn, crops: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Vote]:
-        """Return the vote of one reader for each crop; those that hold two lines are read line by line."""
+    def _votes_line_by_line(self, read: _ReadFn, crops: Sequence[np.ndarray], decode: DecodeFn | None) -> list[Vote]:
+        """Return the vote of the last reader for each crop; those that hold two lines are read line by line.
+
+        With a pattern or a lexicon (``decode``) a text is one line.
+        """
         votes = [self._vote(reading) for reading in read(crops, decode)]
+        if decode is not None:
+            return votes
         unsure = [i for i, vote in enumerate(votes) if vote.certainty < TWO_LINES.max_certainty]
         parts = {i: lines for i in unsure if (lines := split_lines(crops[i])) is not None}
         if not parts:

@@ -14,7 +14,7 @@ from stream_ocr.readings.two_lines import join_lines, split_lines
 
 def lines(*texts: str) -> np.ndarray:
     """Return a crop of lines that touch nearly."""
-    crop = np.full((32 * len(texts), 260), 40, np.uint8)
+    crop = np.full((32 * len(texts), 200), 40, np.uint8)
     for n, text in enumerate(texts):
         cv2.putText(crop, text, (8, 32 * n + 27), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 220, 3)
     return crop
