@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
+import numpy as np
 from msgspec import structs
 
 from stream_ocr.config.settings import Settings
+from stream_ocr.core.geometry import from_flat, side_lengths
 from stream_ocr.core.messages import Reading, Readings, SourceChanged, Stamp
 from stream_ocr.events import CONFIDENCE_DIGITS, Kind, SourceEvent, SourceKind, TextEvent, event_id, quad_to_polygon
 from stream_ocr.events.polygon import FlatQuad
@@ -261,10 +263,16 @@ def _place(kind: Kind, reading: Reading) -> FlatQuad:
     """Return the place for an event: at the start or the end of the text, or where it rested soon after or before."""
     rest = reading.rest
     if kind in ("appeared", "changed"):
-        soon = rest is not None and rest.since_s - reading.start_s <= REPORT.max_flight_s
-        return rest.quad if rest and soon and rest.until_s >= reading.start_s else reading.start_quad
+        soon = rest is not None and 0 <= rest.since_s - reading.start_s <= REPORT.max_flight_s
+        return rest.quad if rest and soon and _has_flown(reading.start_quad, rest.quad) else reading.start_quad
     before = rest is not None and reading.end_s is not None and reading.end_s - rest.until_s <= REPORT.max_flight_s
-    return rest.quad if rest and before else reading.quad
+    return rest.quad if rest and before and _has_flown(reading.quad, rest.quad) else reading.quad
+
+
+def _has_flown(quad: FlatQuad, rest: FlatQuad) -> bool:
+    """Return whether a text is further away from where it rests than slow motion could take it in that time."""
+    centres = from_flat(quad).mean(axis=0), from_flat(rest).mean(axis=0)
+    return float(np.linalg.norm(centres[0] - centres[1])) >= REPORT.min_flight * side_lengths(from_flat(rest))[1]
 
 
 def build_source_event(

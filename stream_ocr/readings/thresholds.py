@@ -89,6 +89,9 @@ class UpdateThresholds:
 class ReportThresholds:
     """Conditions for a reading to become an event (``event_builder.py``)."""
 
+    min_flight: float = 1.0
+    """Distance in heights that such a flight has at least."""
+
     max_flight_s: float = 0.6
     """Longest time in seconds in which a text flies to where it then rests, or away from there: its place is where it
     rests. Chosen on titles in a real clip."""

@@ -255,10 +255,10 @@ class MotionThresholds:
     stopped_s: float = 0.06
     """Seconds without a change after which a text has stopped; films in which every second frame is a copy move on."""
 
-    max_rest_drift: float = 0.04
+    max_rest_drift: float = 0.02
     """Heights by which a text at rest moves at most. Chosen on titles that fly in and out, in a real clip."""
 
-    min_rest_s: float = 0.12
+    min_rest_s: float = 0.02
     """Seconds after which a text that has not moved is at rest."""
 
     min_fast_speed: float = 10.0

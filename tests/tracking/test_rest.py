@@ -13,7 +13,7 @@ def test_resting_place_is_that_at_which_a_text_last_stood_still() -> None:
         x = 10.0 * min(n, 10) + 10.0 * max(n - 25, 0)  # flies, rests from frame 10 to 25, flies on
         resting.update(rectangle(x, 50, 200, 30), n / 25)
         latest.append(resting.latest)
-    assert latest[12] is None
+    assert latest[10] is None
     rest = latest[-1]
     assert rest is not None
     assert (rest.since_s, rest.until_s) == (pytest.approx(0.4), pytest.approx(1.0))
