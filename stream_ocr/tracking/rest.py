@@ -17,8 +17,11 @@ class RestingPlace:
 
     def update(self, quad: np.ndarray, time_s: float) -> None:
         """Update with the place of the text, (4, 2), in the next frame."""
-        if self._quad is None or _distance(self._quad, quad) > MOTION.max_rest_drift:
+        same = quad is self._quad  # in frames that show the text unchanged
+        if self._quad is None or not (same or _distance(self._quad, quad) <= MOTION.max_rest_drift):
             self._quad, self._since_s = quad, time_s
+        elif self.latest is not None and self.latest.since_s == self._since_s:
+            self.latest = Rest(self.latest.quad, self._since_s, time_s)
         elif time_s - self._since_s >= MOTION.min_rest_s:
             self.latest = Rest(to_flat(self._quad), self._since_s, time_s)
 

@@ -88,8 +88,8 @@ def test_readers_that_agree_keep_the_spaces_of_the_first_and_the_higher_confiden
 def test_readers_trim_the_crop_for_the_first_only() -> None:
     first, second = Fixed("A", 0.5), Fixed("A", 0.5)
     read(first, second)
-    assert first.shapes[0] == (32, 186)
-    assert second.shapes[0] == CROP.pixels.shape
+    assert first.shapes == [(32, 186)]
+    assert second.shapes == [CROP.pixels.shape]
 
 
 def test_second_reader_follows_the_pattern_of_a_source() -> None:
